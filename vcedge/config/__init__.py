@@ -1,0 +1,1 @@
+"""Configuration files: strict YAML with suggestions, checked before anything is opened."""

@@ -1,0 +1,107 @@
+"""The training configuration: what `vcedge train` and `vcedge compare` read.
+
+Every key has a good default but `asset` and `data.train`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """A section of a configuration file: an unknown key is an error, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ChannelConfig(Strict):
+    """One channel that the model watches. Values outside `low`..`high` count as missing."""
+
+    name: str = Field(min_length=1)
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+class TimeConfig(Strict):
+    """How time is read. Without a column (named here or found by itself) rows are equally spaced."""
+
+    column: str | None = None
+    format: str | None = None
+    """strptime format for spellings that are neither ISO 8601 nor epoch numbers, such as "%d/%m/%y %H"."""
+    period_s: float | None = Field(default=None, gt=0)
+    max_gap_s: float | None = Field(default=None, gt=0)
+
+
+class TableConfig(Strict):
+    """How files are read, where guessing from their first lines is not enough."""
+
+    delimiter: str | None = None
+    decimal: Literal[".", ","] | None = None
+    header: bool | None = None
+    transpose: bool = False
+    array: str | None = None
+    """Name of the array inside an .npz file."""
+
+
+class DataConfig(Strict):
+    """Which recordings to fit on, and what of them."""
+
+    train: list[str] = Field(min_length=1)
+    """File names or globs, relative to the configuration file: normal behaviour only."""
+    time: TimeConfig = TimeConfig()
+    channels: list[ChannelConfig] | None = None
+    """Absent: every numeric column that is not excluded."""
+    exclude: list[str] = []
+    table: TableConfig = TableConfig()
+    limit_rows: int | None = Field(default=None, gt=0)
+    """Only the first so many rows of the whole input."""
+    memory_rows: int = Field(default=20_000_000, gt=0)
+    """Longer histories are spooled to a temporary file instead of memory."""
+
+
+class ModelConfig(Strict):
+    """The network. `target` is the mean share of hidden dimensions that normal operation may update."""
+
+    cell: Literal["vcgru", "gru"] = "vcgru"
+    hidden_size: int = Field(default=64, ge=4, le=4096)
+    levels: int | list[float] = 8
+    target: float = Field(default=0.25, gt=0, le=1)
+
+
+class FitConfig(Strict):
+    """How long to train. Epochs are also bounded by a budget of update steps, whatever this says."""
+
+    epochs: int = Field(default=30, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class HighwayConfig(Strict):
+    """The linear forecaster under the network: ridge VAR of `order` past samples."""
+
+    order: int = Field(default=5, ge=1, le=64)
+    ridge: float = Field(default=10.0, gt=0)
+
+
+class ScoreConfig(Strict):
+    """How errors become alarms."""
+
+    false_alarms_per_day: float = Field(default=1.0, gt=0)
+    span: float = Field(default=20.0, ge=1)
+    """Span of the exponentially weighted mean, in samples."""
+
+
+class TrainConfig(Strict):
+    """The whole file."""
+
+    asset: str = Field(min_length=1, pattern=r"^[^/+#\s]+$")
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    train: FitConfig = FitConfig()
+    highway: HighwayConfig = HighwayConfig()
+    score: ScoreConfig = ScoreConfig()
+    base_dir: Path = Field(default=Path(), exclude=True)
+    """Folder that `data.train` is relative to: that of the file, filled in by the loader."""

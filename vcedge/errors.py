@@ -1,0 +1,58 @@
+"""The errors a user can cause, each with the exit code that scripts rely on (docs: exit codes).
+
+A message is one or two lines and names the file, the key or row, the value and what was expected.
+"""
+
+from __future__ import annotations
+
+
+class VcedgeError(Exception):
+    """Base of all errors that end a command with one clear line instead of a traceback."""
+
+    exit_code = 70
+
+
+class GateFailed(VcedgeError):
+    """A gate (verify, compare, evaluate with a bar) was not passed."""
+
+    exit_code = 1
+
+
+class UsageError(VcedgeError):
+    """The command line does not make sense."""
+
+    exit_code = 2
+
+
+class DataError(VcedgeError):
+    """A recording, a message or a model file holds something that cannot be used."""
+
+    exit_code = 65
+
+
+class ModelFileError(DataError):
+    """A model file is malformed, of a newer format, or does not fit what it is used for."""
+
+
+class InputNotFound(VcedgeError):
+    """A file that was named does not exist or cannot be opened for reading."""
+
+    exit_code = 66
+
+
+class Unavailable(VcedgeError):
+    """A broker, a service or an optional package that is needed now is not there."""
+
+    exit_code = 69
+
+
+class InputOutputError(VcedgeError):
+    """Reading or writing failed for a reason outside the program (disk full, permission)."""
+
+    exit_code = 74
+
+
+class ConfigError(VcedgeError):
+    """A configuration file is malformed or holds an unknown key or an impossible value."""
+
+    exit_code = 78

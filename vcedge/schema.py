@@ -1,0 +1,79 @@
+"""Channels of a sensor stream, what is known of them, and one sample of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One sensor: its name in files and messages, its unit, and the limits of what it can plausibly read.
+
+    A value outside `low`..`high` is a defect of the sensor, not of the machine: it counts as missing.
+    """
+
+    name: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class SensorSchema:
+    """What a model expects of its input: channels in order, and the spacing of samples in time.
+
+    `period_ns` is the usual distance of two samples; one longer than `max_gap_ns` cuts the stream.
+    """
+
+    channels: tuple[Channel, ...]
+    period_ns: int
+    max_gap_ns: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Channel names in the order of every (C,) array."""
+        return tuple(channel.name for channel in self.channels)
+
+    def limits(self) -> tuple[F64, F64]:
+        """Lowest and highest plausible value of each channel, (C,) and (C,); infinite where not stated."""
+        low = [-np.inf if c.low is None else c.low for c in self.channels]
+        high = [np.inf if c.high is None else c.high for c in self.channels]
+        return np.array(low, np.float64), np.array(high, np.float64)
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema as the manifest of a model file holds it."""
+        return {
+            "channels": [{"name": c.name, "unit": c.unit, "low": c.low, "high": c.high} for c in self.channels],
+            "period_ns": self.period_ns,
+            "max_gap_ns": self.max_gap_ns,
+        }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One reading of all channels: `time_ns` since 1970 in UTC, `values` (C,) with NaN where missing."""
+
+    time_ns: int
+    values: F64
+
+
+def beyond_limits(values: F64, schema: SensorSchema) -> NDArray[np.bool_]:
+    """Where finite values (..., C) lie outside their channel's limits, (..., C)."""
+    low, high = schema.limits()
+    with np.errstate(invalid="ignore"):
+        return np.asarray((values < low) | (values > high))
+
+
+def schema_of(names: Sequence[str], period_s: float, max_gap_s: float) -> SensorSchema:
+    """A schema of bare channel names, as tests and simulations need it."""
+    channels = tuple(Channel(name) for name in names)
+    return SensorSchema(channels, round(period_s * NS_PER_S), round(max_gap_s * NS_PER_S))
