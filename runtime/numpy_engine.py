@@ -1,0 +1,195 @@
+"""The oracle: one step of the whole detector in readable numpy. Every other engine is compared with it.
+
+float32 as on the device, except standardisation and smoothing, which are float64 so that large offsets and long
+memories lose nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.detector import ERROR_CAP, Cell, Detector, Head
+from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE, State, state_dtype
+from vcedge.schema import F32, F64
+
+
+def sigmoid(x: F32) -> F32:
+    """Logistic function; written with tanh, which does not overflow."""
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x), np.float32)
+
+
+class GatedCell:
+    """One step of the VCGRU: k leading dimensions from k leading dimensions and all inputs (eq. 4 to 7, 14 to 16)."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self.levels = cell.spec.levels
+        self._thresholds = cell.spec.thresholds()
+        # Contiguous blocks for each level: a strided slice costs a copy in every product.
+        self._recurrent = [np.ascontiguousarray(cell.recurrent[:, :k, :k]) for k in cell.spec.boundaries]
+        self._input = [np.ascontiguousarray(cell.input[:, :k]) for k in cell.spec.boundaries]
+        self._bias = [np.ascontiguousarray(cell.bias[:, :k]) for k in cell.spec.boundaries]
+
+    def schedule(self, h: F32, signals: F32, logit_bias: float) -> tuple[int, int]:
+        """Level 1..L that the scheduler picks (eq. 7), and which of its inputs speaks loudest for waking."""
+        cell = self._cell
+        terms = cell.gate_input * signals  # (N + 3C,)
+        memory = float(cell.gate_hidden @ h)
+        logit = memory + float(terms.sum()) + cell.gate_bias + logit_bias
+        level = 1 + int(np.searchsorted(self._thresholds, logit, side="right"))
+        loudest = int(terms.argmax())
+        return level, loudest if terms[loudest] >= memory else WAKE_MEMORY
+
+    def update(self, h: F32, x: F32, level: int) -> None:
+        """Update h[:k] in place; h[k:] keeps its bits (hard form of the paper, reset gate after the product)."""
+        block = level - 1
+        k = len(self._bias[block][0])
+        a = self._input[block] @ x + self._bias[block]  # (3, k)
+        s = self._recurrent[block] @ h[:k]  # (3, k)
+        z = sigmoid(a[0] + s[0])
+        r = sigmoid(a[1] + s[1])
+        c = np.tanh(a[2] + r * (s[2] + self._cell.reset_bias[:k]))
+        h[:k] = z * c + (1 - z) * h[:k]
+
+
+class NumpyEngine:
+    """See `vcedge.runtime.engine.Engine`."""
+
+    name = "numpy"
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._dtype = state_dtype(detector)
+        self._cell = None if detector.cell is None else GatedCell(detector.cell)
+        parts = detector.scorer
+        self._alpha = np.array([2.0 / (part.span + 1.0) for part in parts])[:, None]  # (parts, 1)
+        self._part_weights = np.array([part.weight for part in parts])  # (parts,)
+        self._zeros: F32 = np.zeros(detector.channels, np.float32)
+
+    @property
+    def detector(self) -> Detector:
+        """What is run."""
+        return self._detector
+
+    def new_state(self) -> State:
+        """A state that has seen nothing."""
+        return State(self._dtype)
+
+    def forecast(self, state: State) -> F32:
+        """Combined forecast of the next sample, (C,) in standardised units, clipped as the samples are."""
+        highway = self._detector.highway
+        clip = self._detector.features.clip
+        combined = state.forecast + highway.bias + highway.spread * state.correction
+        return np.minimum(np.maximum(combined, -clip), clip)
+
+    def step(
+        self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0
+    ) -> tuple[float, int, F64]:
+        """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
+        if values.shape != self._zeros.shape:
+            raise ValueError(f"values of shape {values.shape}, expected {self._zeros.shape}")
+        z, missing = self._standardise(values, state)
+        residual, error = self._errors(z, missing, state)
+        state.smooth += self._alpha * (error / max(1, len(missing) - int(missing.sum())) - state.smooth)
+        contributions = self._part_weights @ state.smooth  # (C,)
+        level = 1
+        if self._cell is not None:
+            level = self._update_cell(z, missing, residual, float(error.mean()), state, min_level, logit_bias)
+        self._remember(z, residual, state)
+        return float(contributions.sum()), level, contributions
+
+    def step_many(
+        self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
+    ) -> tuple[F64, list[int], F64]:
+        """One sample for each stream: the loop over `step`, so that both agree bit for bit."""
+        rows = [self.step(v, s, min_level, logit_bias) for v, s in zip(values, states, strict=True)]
+        raw = np.array([row[0] for row in rows])
+        return raw, [row[1] for row in rows], np.array([row[2] for row in rows])
+
+    def _standardise(self, values: F64, state: State) -> tuple[F32, NDArray[np.bool_]]:
+        """Standardised, clipped sample (C,) with forecasts in the place of missing values, and what was missing."""
+        features = self._detector.features
+        missing = ~np.isfinite(values)
+        wide = np.clip((values - features.center) / features.scale, -features.clip, features.clip)
+        z = wide.astype(np.float32)
+        if missing.any():
+            z = np.where(missing, self.forecast(state), z)
+        return z, missing
+
+    def _errors(self, z: F32, missing: NDArray[np.bool_], state: State) -> tuple[F32, F64]:
+        """The highway's residual (C,) in spreads, and the smaller of its and the network's squared error (C,)."""
+        highway = self._detector.highway
+        if state.seen < highway.order:
+            return self._zeros, np.zeros(len(z))
+        residual = np.where(missing, self._zeros, (z - state.forecast - highway.bias) / highway.spread)
+        error = residual * residual
+        head = self._detector.head
+        if head is not None:
+            corrected = residual - state.correction
+            error = np.minimum(error, corrected * corrected) / (head.error_scale * head.error_scale)
+        error = np.where(missing, self._zeros, np.minimum(error, ERROR_CAP))
+        return residual, error.astype(np.float64)
+
+    def _update_cell(
+        self,
+        z: F32,
+        missing: NDArray[np.bool_],
+        residual: F32,
+        mean_error: float,
+        state: State,
+        min_level: int,
+        logit_bias: float,
+    ) -> int:
+        """Pick the level, update the hidden state, and leave the next correction in the state."""
+        assert self._cell is not None
+        assert self._detector.head is not None
+        head: Head = self._detector.head
+        x = np.concatenate((z, missing)).astype(np.float32) if self._detector.features.flags else z
+        level, wake = 1, WAKE_NONE
+        if self._cell.levels > 1:
+            signals = np.concatenate((x, *scheduler_sizes(self._detector, z, residual, state)))
+            level, wake = self._cell.schedule(state.h, signals, logit_bias)
+            if self._surprised(mean_error, state):
+                level, wake = self._cell.levels, WAKE_SURPRISE
+            floor = min(max(min_level, 1), self._cell.levels)
+            if level <= floor:
+                level, wake = floor, WAKE_NONE
+        self._cell.update(state.h, x, level)
+        state.record["level"] = level
+        state.record["wake"] = wake
+        state.correction[:] = head.shrink * (head.weights @ state.h + head.bias)
+        return level
+
+    def _surprised(self, mean_error: float, state: State) -> bool:
+        """Whether this is one of the first ticks of a surprise, counted in the state.
+
+        A surprise that lasts has its ticks once; it is over when as many ticks passed without one.
+        """
+        ticks = self._detector.calibration.surprise_ticks
+        forced, calm = int(state.record["forced"][0]), int(state.record["calm"][0])
+        if mean_error > self._detector.calibration.surprise_limit:
+            if calm == 0:
+                forced = ticks
+            calm = ticks
+        elif calm > 0:
+            calm -= 1
+        state.record["forced"] = max(forced - 1, 0)
+        state.record["calm"] = calm
+        return forced > 0
+
+    def _remember(self, z: F32, residual: F32, state: State) -> None:
+        """Push the sample into the lags and forecast the next one from them."""
+        highway = self._detector.highway
+        state.lags[1:] = state.lags[:-1].copy()
+        state.lags[0] = z
+        state.residual[:] = residual
+        state.record["seen"] += 1
+        state.forecast[:] = highway.weights[0] + state.lags.ravel() @ highway.weights[1:]
+
+
+def scheduler_sizes(detector: Detector, z: F32, residual: F32, state: State) -> tuple[F32, F32, F32]:
+    """What a gate linear in signed signals cannot see: size, change and forecast error of each channel, 3 x (C,)."""
+    clip = detector.features.clip
+    change = np.abs(z - state.lags[0]) / detector.features.change_scale if state.seen else np.zeros_like(z)
+    return np.abs(z), np.minimum(change, clip), np.minimum(np.abs(residual), clip)

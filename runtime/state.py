@@ -1,0 +1,94 @@
+"""The state of one stream: all that a detector remembers between two steps, in one flat record.
+
+One contiguous buffer, so that a snapshot is its bytes, an array of N assets is N records, and a kernel gets one
+pointer. The engine is immutable; the state belongs to the caller, one for each asset.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.detector import Detector
+from vcedge.errors import DataError
+from vcedge.schema import F32, F64
+
+WAKE_NONE, WAKE_SURPRISE, WAKE_MEMORY = -1, -2, -3
+"""Values of `State.wake` beside an index into `scheduler_inputs`: not awake, surprise, the hidden state."""
+
+
+def state_dtype(detector: Detector) -> np.dtype[Any]:
+    """Layout of one state record: 8-byte fields first, so that every field is aligned to its size."""
+    channels, hidden = detector.channels, detector.hidden
+    return np.dtype(
+        [
+            ("smooth", np.float64, (len(detector.scorer), channels)),
+            ("seen", np.int64),
+            ("forced", np.int32),
+            ("calm", np.int32),
+            ("wake", np.int32),
+            ("level", np.int32),
+            ("lags", np.float32, (detector.highway.order, channels)),
+            ("forecast", np.float32, (channels,)),
+            ("correction", np.float32, (channels,)),
+            ("residual", np.float32, (channels,)),
+            ("h", np.float32, (hidden,)),
+        ],
+        align=True,
+    )
+
+
+class State:
+    """Views into one record; see `state_dtype`. Equal bytes mean equal futures."""
+
+    __slots__ = ("correction", "forecast", "h", "lags", "record", "residual", "smooth")
+
+    def __init__(self, dtype: np.dtype[Any], buffer: bytes | None = None) -> None:
+        self.record: NDArray[Any] = np.zeros(1, dtype)
+        if buffer is not None:
+            if len(buffer) != dtype.itemsize:
+                raise DataError(
+                    f"state of {len(buffer)} bytes, expected {dtype.itemsize}: it is of another model"
+                )
+            self.record.view(np.uint8)[:] = np.frombuffer(buffer, np.uint8)
+        row = self.record[0]
+        self.smooth: F64 = row["smooth"]  # (parts, C) smoothed squared error of each channel
+        self.lags: F32 = row["lags"]  # (P, C) the last standardised samples, newest first
+        self.forecast: F32 = row["forecast"]  # (C,) the highway's forecast of the next sample
+        self.correction: F32 = row[
+            "correction"
+        ]  # (C,) the network's forecast of the next residual, in spreads
+        self.residual: F32 = row["residual"]  # (C,) the last residual of the highway, in spreads
+        self.h: F32 = row["h"]  # (D,) hidden state
+        if buffer is None:
+            self.reset()
+
+    @property
+    def seen(self) -> int:
+        """Samples since the last reset."""
+        return int(self.record["seen"][0])
+
+    @property
+    def level(self) -> int:
+        """Level of the last step, 1 to L; 0 before the first."""
+        return int(self.record["level"][0])
+
+    @property
+    def wake(self) -> int:
+        """Why the last level was above the floor: an index into `scheduler_inputs` or a WAKE_ constant."""
+        return int(self.record["wake"][0])
+
+    def reset(self) -> None:
+        """Forget everything, as after a gap."""
+        self.record.view(np.uint8)[:] = 0
+        self.record["wake"] = WAKE_NONE
+
+    def copy(self) -> State:
+        """An independent state with the same future."""
+        return State(self.record.dtype, self.tobytes())
+
+    def tobytes(self) -> bytes:
+        """The record as bytes, for snapshots; `State(dtype, bytes)` is the inverse."""
+        return self.record.tobytes()

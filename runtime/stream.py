@@ -1,0 +1,185 @@
+"""One asset's stream of samples: order in time, gaps, sensor states, warm-up, score, alarm and events.
+
+No input or output and no clock: the same samples give the same scores, in a file today or live in two years.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.detector import Detector, scheduler_inputs
+from vcedge.runtime.engine import Engine
+from vcedge.runtime.events import Event, EventTracker, Top
+from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
+from vcedge.schema import F64, Sample
+
+Status = Literal["warmup", "ok", "imputed", "stale", "gap", "stuck", "limit", "clock", "inhibited"]
+TOP_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Score:
+    """What is known after one sample. `raw` is what alarms are decided on, `score` the same in [0, 1]."""
+
+    time_ns: int
+    seq: int
+    raw: float
+    score: float
+    alarm: bool
+    threshold: float
+    updated: int
+    hidden: int
+    status: Status
+    top: Top
+    wake: str
+    missing: tuple[str, ...]
+    events: tuple[Event, ...]
+
+
+class StuckCounter:
+    """Counts how long each channel has stood still to the last bit; a run longer than in training is a defect."""
+
+    def __init__(self, limits: tuple[int, ...]) -> None:
+        self._limits = np.array(limits)
+        self._last: F64 = np.full(len(limits), np.nan)
+        self._run = np.zeros(len(limits), np.int64)
+
+    def push(self, values: F64) -> NDArray[np.bool_]:
+        """Which channels (C,) are stuck after this sample. A missing value neither counts nor resets."""
+        present = np.isfinite(values)
+        same = values == self._last
+        self._run = np.where(present, np.where(same, self._run + 1, 0), self._run)
+        self._last = np.where(present, values, self._last)
+        return np.asarray((self._limits > 0) & (self._run >= self._limits))
+
+    def reset(self) -> None:
+        """Forget all runs, as after a gap."""
+        self._last[:] = np.nan
+        self._run[:] = 0
+
+
+class Stream:
+    """Owns the state of one asset and turns samples into scores."""
+
+    def __init__(self, engine: Engine, threshold: float | None = None) -> None:
+        self._engine = engine
+        self._detector: Detector = engine.detector
+        self._calibration = self._detector.calibration
+        self.threshold = self._calibration.threshold if threshold is None else threshold
+        self.state = engine.new_state()
+        self._low, self._high = self._detector.schema.limits()
+        self._stuck = StuckCounter(self._calibration.stuck_rows)
+        self._events = EventTracker("anomaly")
+        self._stuck_events = EventTracker("stuck")
+        self._names = self._detector.schema.names
+        self._wakes = scheduler_inputs(self._detector.schema, self._detector.features.flags)
+        self._last_ns: int | None = None
+        self._seq = 0
+        self._raw = 0.0
+        self._top: Top = ()
+
+    @property
+    def detector(self) -> Detector:
+        """What this stream is judged by."""
+        return self._detector
+
+    @property
+    def in_event(self) -> bool:
+        """Whether an anomaly event is open."""
+        return self._events.is_open
+
+    def push(self, sample: Sample, min_level: int = 1, logit_bias: float = 0.0) -> Score:
+        """Score one sample. A sample that is not later than the last one changes no state (status `clock`).
+
+        Raises ValueError for values of another shape than (C,).
+        """
+        self._seq += 1
+        if self._last_ns is not None and sample.time_ns <= self._last_ns:
+            return self._result(sample.time_ns, "clock", 0, np.zeros(0, bool), ())
+        events: list[Event | None] = []
+        status: Status = "ok"
+        if self._last_ns is not None and sample.time_ns - self._last_ns > self._detector.schema.max_gap_ns:
+            events += [self._events.close(self._last_ns), self._stuck_events.close(self._last_ns)]
+            self._reset()
+            status = "gap"
+        self._last_ns = sample.time_ns
+
+        with np.errstate(invalid="ignore"):
+            beyond = (sample.values < self._low) | (sample.values > self._high)
+        values = np.where(beyond | ~np.isfinite(sample.values), np.nan, sample.values)
+        missing = np.isnan(values)
+        stuck = self._stuck.push(values)
+        if missing.all():
+            status = "stale" if status == "ok" else status
+            return self._result(sample.time_ns, status, 0, missing, events)
+
+        warming = self.state.seen < self._calibration.warmup_rows
+        self._raw, level, contributions = self._engine.step(values, self.state, min_level, logit_bias)
+        self._top = self._top_channels(contributions)
+        if status == "ok":
+            status = _status(warming, bool(beyond.any()), bool(stuck.any()), bool(missing.any()))
+        events.append(self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming))
+        stuck_top = tuple((self._names[i], 1.0) for i in np.flatnonzero(stuck)[:TOP_CHANNELS])
+        events.append(self._stuck_events.push(sample.time_ns, float(stuck.any()), 0.5, stuck_top))
+        return self._result(sample.time_ns, status, level, missing, events)
+
+    def _reset(self) -> None:
+        self.state.reset()
+        self._stuck.reset()
+        self._raw, self._top = 0.0, ()
+
+    def _result(
+        self,
+        time_ns: int,
+        status: Status,
+        level: int,
+        missing: NDArray[np.bool_],
+        events: list[Event | None] | tuple[()],
+    ) -> Score:
+        cell = self._detector.cell
+        judged = status not in ("clock", "stale", "gap", "warmup")
+        return Score(
+            time_ns=time_ns,
+            seq=self._seq,
+            raw=self._raw,
+            score=self._calibration.score(self._raw, self.threshold),
+            alarm=judged and self._raw > self.threshold,
+            threshold=self.threshold,
+            updated=0 if cell is None or level == 0 else cell.spec.boundaries[level - 1],
+            hidden=self._detector.hidden,
+            status=status,
+            top=self._top,
+            wake=self._wake() if level > 0 else "",
+            missing=tuple(self._names[i] for i in np.flatnonzero(missing)),
+            events=tuple(event for event in events if event is not None),
+        )
+
+    def _wake(self) -> str:
+        """Why the network computed more than its floor; empty when it did not."""
+        wake = self.state.wake
+        words = {WAKE_NONE: "", WAKE_SURPRISE: "surprise", WAKE_MEMORY: "memory"}
+        return words[wake] if wake < 0 else self._wakes[wake]
+
+    def _top_channels(self, contributions: F64) -> Top:
+        """Up to three channels with the largest shares of the statistic, rounded as they are published."""
+        total = float(contributions.sum())
+        if total <= 0.0:
+            return ()
+        order = np.argsort(-contributions, kind="stable")[:TOP_CHANNELS]
+        shares = ((self._names[i], round(float(contributions[i]) / total, 2)) for i in order)
+        return tuple((name, share) for name, share in shares if share > 0.0)
+
+
+def _status(warming: bool, beyond: bool, stuck: bool, missing: bool) -> Status:
+    """The one status of a sample that was scored: the most serious first."""
+    if warming:
+        return "warmup"
+    if beyond:
+        return "limit"
+    if stuck:
+        return "stuck"
+    return "imputed" if missing else "ok"

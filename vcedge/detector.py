@@ -1,0 +1,230 @@
+"""What a detector is made of: features, linear highway, gated cell, head, scorer, calibration.
+
+Plain arrays and numbers, frozen. `model_file` writes and reads it, an engine runs it. C is the number of channels,
+D of hidden dimensions, N of network inputs, P the order of the highway, L the number of levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.schema import F32, F64, SensorSchema
+
+CellKind = Literal["vcgru", "gru"]
+CELL_KINDS: tuple[CellKind, ...] = ("vcgru", "gru")
+ERROR_CAP = 1e6
+"""Largest squared error of one channel, in squared spreads: one mad sensor must not overflow the sum."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """From a raw reading to network inputs: standardise, clip, and flag what is missing."""
+
+    center: F64  # (C,) mean of each channel, in its unit
+    scale: F64  # (C,) standard deviation of each channel, in its unit
+    change_scale: F32  # (C,) spread of the change between two samples, in units of `scale`
+    clip: float = 10.0
+    flags: bool = False
+    """Whether the missing flags are network inputs: only where the training data could teach their weights."""
+
+    @property
+    def inputs(self) -> int:
+        """Number of network inputs N: the standardised channels and, with `flags`, as many flags."""
+        return len(self.center) * (2 if self.flags else 1)
+
+
+@dataclass(frozen=True)
+class Highway:
+    """Linear one-step forecaster, ridge VAR(P) on standardised channels, and its held-out residuals."""
+
+    weights: F32  # (1 + P*C, C) intercept first, then lag 1, lag 2, ...
+    bias: F32  # (C,) mean of the held-out residual, in units of `Features.scale`
+    spread: F32  # (C,) standard deviation of the held-out residual, in units of `Features.scale`
+
+    @property
+    def order(self) -> int:
+        """How many past samples P the forecast uses."""
+        return (self.weights.shape[0] - 1) // self.weights.shape[1]
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """Shape of the recurrent cell. `boundaries` (L,) are the leading dimensions k that each level updates."""
+
+    kind: CellKind
+    inputs: int
+    hidden: int
+    boundaries: tuple[int, ...]
+
+    @property
+    def levels(self) -> int:
+        """Number of levels L; a GRU has one."""
+        return len(self.boundaries)
+
+    def thresholds(self) -> F64:
+        """(L-1,) logits from which level 2, 3, ... is picked: no logistic on the device (PAPER.md, point 6).
+
+        A level is taken where m D (eq. 7) is nearest to its k: the limit lies midway between two boundaries.
+        """
+        share = np.array(self.boundaries, np.float64) / self.hidden
+        middle = (share[1:] + share[:-1]) / 2
+        return np.asarray(np.log(middle / (1 - middle)))
+
+    def macs(self, updated: float, channels: int) -> float:
+        """Multiply-accumulates of cell, scheduler and head for `updated` dimensions (PAPER.md, convention)."""
+        scheduler = 0 if self.levels == 1 else self.hidden + self.inputs + 3 * channels
+        return 3 * updated * (updated + self.inputs) + scheduler + channels * self.hidden
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Weights of the recurrent cell; gates in the order update z, reset r, candidate c (eq. 4 to 7)."""
+
+    spec: CellSpec
+    recurrent: F32  # (3, D, D) U
+    input: F32  # (3, D, N) V
+    bias: F32  # (3, D)
+    reset_bias: F32  # (D,) inside the reset product: c = tanh(V x + b + r * (U h + reset_bias))
+    gate_hidden: F32  # (D,) u of eq. 7
+    gate_input: F32  # (N + 3 C,) v of eq. 7 for the inputs, then |z|, |change| and |residual| of each channel
+    gate_bias: float
+
+
+@dataclass(frozen=True)
+class Head:
+    """From the hidden state to the highway's next residual, shrunk per channel by what held-out data allows."""
+
+    weights: F32  # (C, D)
+    bias: F32  # (C,)
+    shrink: F32  # (C,) in [0, 1]; 0: the network does not help on this channel
+    error_scale: F32  # (C,) root mean square of the smaller held-out error, in spreads
+
+
+@dataclass(frozen=True)
+class ScorerPart:
+    """One named part of the scorer. `ewma`: exponentially weighted mean of each channel's squared error."""
+
+    kind: Literal["ewma"] = "ewma"
+    span: float = 20.0
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Limits measured on held-out normal data."""
+
+    threshold: float
+    """Limit of the statistic `raw` above which a row is an alarm."""
+    steepness: float
+    """Exponent of the map from `raw` to a score in [0, 1]; the held-out median maps to 0.05."""
+    surprise_limit: float
+    """One-step error above which the full network is computed, whatever the scheduler says."""
+    surprise_ticks: int
+    """For how many ticks a surprise keeps the full level."""
+    warmup_rows: int
+    """Rows after a reset that raise no alarm."""
+    stuck_rows: tuple[int, ...]
+    """For each channel, a run of equal values longer than this is a stuck sensor; 0: never."""
+    false_alarms_per_day: float
+    rows: int
+    """Held-out rows the limits were measured on."""
+
+    def score(self, raw: float, threshold: float | None = None) -> float:
+        """Calibrated score in [0, 1] of the statistic: 0.5 at the threshold, monotone in `raw`.
+
+        A `threshold` set by hand takes the place of the calibrated one.
+        """
+        limit = self.threshold if threshold is None else threshold
+        if raw <= 0.0:
+            return 0.0
+        return float(1.0 / (1.0 + (limit / raw) ** self.steepness))
+
+
+@dataclass(frozen=True)
+class Detector:
+    """All that model.vcedge holds. With `cell` and `head` absent it is the linear detector alone."""
+
+    asset: str
+    schema: SensorSchema
+    features: Features
+    highway: Highway
+    cell: Cell | None
+    head: Head | None
+    scorer: tuple[ScorerPart, ...]
+    calibration: Calibration
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """How the training files were read (`time`, `table`), the default for files to be scored."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Data files with SHA-256, configuration, library versions, seed."""
+
+    @property
+    def channels(self) -> int:
+        """Number of channels C."""
+        return len(self.schema.channels)
+
+    @property
+    def hidden(self) -> int:
+        """Number of hidden dimensions D; 0 without a network."""
+        return 0 if self.cell is None else self.cell.spec.hidden
+
+    @property
+    def levels(self) -> int:
+        """Number of levels L of the compute policy; 1 without a scheduler."""
+        return 1 if self.cell is None else self.cell.spec.levels
+
+    def without_network(self) -> Detector:
+        """The same detector with the network switched off: highway and scorer only."""
+        return replace(self, cell=None, head=None)
+
+    def macs(self, updated: float) -> float:
+        """Multiply-accumulates of one step that updates so many dimensions, the highway included."""
+        network = 0.0 if self.cell is None else self.cell.spec.macs(updated, self.channels)
+        return network + self.highway.order * self.channels**2
+
+
+def boundaries_of(levels: int | list[float], hidden: int) -> tuple[int, ...]:
+    """Leading dimensions of each level, ending at `hidden`.
+
+    `levels` is a number of equal steps or an increasing list of fractions that ends at 1. Raises ValueError where
+    the hidden size cannot be cut that way: what is trained must be what runs, so nothing is rounded.
+    """
+    if isinstance(levels, int):
+        if levels < 1 or hidden % levels:
+            raise ValueError(f"hidden_size {hidden} is not a multiple of levels {levels}")
+        return tuple(hidden * j // levels for j in range(1, levels + 1))
+    sizes = [fraction * hidden for fraction in levels]
+    if (
+        not sizes
+        or sizes[-1] != hidden
+        or sizes[0] <= 0
+        or any(b <= a for a, b in zip(sizes, sizes[1:], strict=False))
+    ):
+        raise ValueError(f"levels {levels} must increase and end at 1")
+    if any(size != int(size) for size in sizes):
+        raise ValueError(f"levels {levels} of hidden_size {hidden} are not whole numbers of dimensions")
+    return tuple(int(size) for size in sizes)
+
+
+def scheduler_inputs(schema: SensorSchema, flags: bool) -> tuple[str, ...]:
+    """Names of what `Cell.gate_input` weighs, in its order: they say why the gate woke."""
+    names = schema.names
+    raw = tuple(f"{name} level" for name in names)
+    missing = tuple(f"{name} missing" for name in names) if flags else ()
+    size = tuple(f"{name} size" for name in names)
+    return (
+        *raw,
+        *missing,
+        *size,
+        *(f"{name} change" for name in names),
+        *(f"{name} error" for name in names),
+    )
+
+
+def all_finite(array: NDArray[Any]) -> bool:
+    """Whether an array holds neither NaN nor infinity."""
+    return bool(np.isfinite(array).all())
