@@ -1,0 +1,1 @@
+"""Tests of vcedge; they mirror the folders of the project."""

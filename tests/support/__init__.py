@@ -1,0 +1,1 @@
+"""What several tests share: small seeded detectors, recordings, processes."""

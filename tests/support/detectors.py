@@ -1,0 +1,158 @@
+"""Small detectors with seeded random weights, and recordings that make their levels vary. Needs numpy only.
+
+The recording is an autoregressive process with known coefficients, and the detector's features and highway hold
+those: its residuals are as in real use (about one spread), without any fitting.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vcedge.detector import (
+    Calibration,
+    Cell,
+    CellKind,
+    CellSpec,
+    Detector,
+    Features,
+    Head,
+    Highway,
+    ScorerPart,
+    boundaries_of,
+)
+from vcedge.schema import NS_PER_S, F32, F64, Channel, Sample, SensorSchema
+
+MEMORY = 0.9
+"""Lag-1 coefficient of every simulated channel."""
+QUIET, USUAL, BURST = 0.2, 1.0, 4.0
+"""Sizes of the noise in the three kinds of episode."""
+START_NS = 1_700_000_000 * NS_PER_S
+
+
+def _centers(channels: int) -> F64:
+    """(C,) offsets of different sizes, so that standardisation has something to do."""
+    return np.array([(-1.0) ** c * 10.0 ** (c % 4) for c in range(channels)])
+
+
+def _scales(channels: int) -> F64:
+    """(C,) standard deviations of different sizes."""
+    return np.array([0.5 * 3.0 ** (c % 3) for c in range(channels)])
+
+
+def recording(seed: int, rows: int, channels: int, missing: float = 0.0) -> F64:
+    """A believable recording (rows, C): usual operation, quiet parts, bursts; `missing` is the share of NaN."""
+    rng = np.random.default_rng(seed)
+    size = np.repeat(rng.choice([QUIET, USUAL, USUAL, BURST], rows // 40 + 1), 40)[:rows]
+    mixing = 0.3 * rng.standard_normal((channels, channels)) + np.eye(channels)
+    mixing /= np.linalg.norm(mixing, axis=0)
+    noise = (rng.standard_normal((rows, channels)) @ mixing) * size[:, None] * np.sqrt(1 - MEMORY**2)
+    z = np.zeros((rows, channels))
+    last = np.zeros(channels)
+    for t in range(rows):
+        last = MEMORY * last + noise[t]
+        z[t] = last
+    values = _centers(channels) + _scales(channels) * z
+    values[rng.random(values.shape) < missing] = np.nan
+    return values
+
+
+def samples(values: F64, start_ns: int = START_NS, period_ns: int = NS_PER_S) -> list[Sample]:
+    """Equally spaced samples of a recording (rows, C)."""
+    return [Sample(start_ns + t * period_ns, row) for t, row in enumerate(values)]
+
+
+def tiny_detector(
+    seed: int = 0,
+    channels: int = 3,
+    hidden: int = 16,
+    levels: int | list[float] = 4,
+    cell: CellKind | None = "vcgru",
+    flags: bool = False,
+    order: int = 2,
+    asset: str = "tiny",
+    threshold: float = 8.0,
+    spans: tuple[float, ...] = (20.0,),
+) -> Detector:
+    """A detector with random weights whose levels vary over `recording(...)`; `cell=None` leaves the network out."""
+    rng = np.random.default_rng(seed)
+    spread = np.sqrt(1 - MEMORY**2)
+    features = Features(
+        center=_centers(channels),
+        scale=_scales(channels),
+        change_scale=(spread * (1 + 0.2 * rng.random(channels))).astype(np.float32),
+        flags=flags,
+    )
+    weights = 0.01 * rng.standard_normal((1 + order * channels, channels))
+    weights[1 : 1 + channels] += MEMORY * np.eye(channels)
+    highway = Highway(
+        weights=weights.astype(np.float32),
+        bias=(0.01 * rng.standard_normal(channels)).astype(np.float32),
+        spread=(spread * (1 + 0.1 * rng.random(channels))).astype(np.float32),
+    )
+    network = None if cell is None else _cell(rng, cell, features.inputs, channels, hidden, levels)
+    head = None if cell is None else _head(rng, channels, hidden)
+    names = [f"Channel {c}" for c in range(channels)]
+    schema = SensorSchema(
+        tuple(Channel(name, "bar" if c == 0 else "") for c, name in enumerate(names)), NS_PER_S, 5 * NS_PER_S
+    )
+    return Detector(
+        asset=asset,
+        schema=schema,
+        features=features,
+        highway=highway,
+        cell=network,
+        head=head,
+        scorer=tuple(ScorerPart(span=span, weight=1.0 / len(spans)) for span in spans),
+        calibration=Calibration(
+            threshold=threshold,
+            steepness=2.5,
+            surprise_limit=30.0,
+            surprise_ticks=3,
+            warmup_rows=10,
+            stuck_rows=tuple(50 if c % 2 == 0 else 0 for c in range(channels)),
+            false_alarms_per_day=1.0,
+            rows=1000,
+        ),
+        reading={"time": {"column": "time"}, "table": {"delimiter": ","}},
+        provenance={"note": "random weights of a test", "seed": seed},
+    )
+
+
+def _cell(
+    rng: np.random.Generator,
+    kind: CellKind,
+    inputs: int,
+    channels: int,
+    hidden: int,
+    levels: int | list[float],
+) -> Cell:
+    """A stable random cell. The scheduler wakes up for large values, changes and errors, and sleeps otherwise."""
+    gru = kind == "gru"
+    spec = CellSpec(kind, inputs, hidden, (hidden,) if gru else boundaries_of(levels, hidden))
+    signed = 0.5 / np.sqrt(inputs) * rng.standard_normal(inputs)
+    sizes = 0.7 / channels * (0.5 + rng.random(3 * channels))
+    gate = np.concatenate((signed, sizes))
+    quiet_level = float(spec.thresholds()[0]) if spec.levels > 1 else 0.0
+    return Cell(
+        spec=spec,
+        recurrent=_normal(rng, 1 / np.sqrt(hidden), 3, hidden, hidden),
+        input=_normal(rng, 1 / np.sqrt(inputs), 3, hidden, inputs),
+        bias=_normal(rng, 0.2, 3, hidden),
+        reset_bias=_normal(rng, 0.2, hidden),
+        gate_hidden=_normal(rng, 0.0 if gru else 0.5 / np.sqrt(hidden), hidden),
+        gate_input=(0.0 if gru else 1.0) * gate.astype(np.float32),
+        gate_bias=0.0 if gru else quiet_level - 1.5,
+    )
+
+
+def _head(rng: np.random.Generator, channels: int, hidden: int) -> Head:
+    return Head(
+        weights=_normal(rng, 1 / np.sqrt(hidden), channels, hidden),
+        bias=_normal(rng, 0.1, channels),
+        shrink=(0.1 + 0.8 * rng.random(channels)).astype(np.float32),
+        error_scale=(0.8 + 0.2 * rng.random(channels)).astype(np.float32),
+    )
+
+
+def _normal(rng: np.random.Generator, scale: float, *shape: int) -> F32:
+    return (scale * rng.standard_normal(shape)).astype(np.float32)
