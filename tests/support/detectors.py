@@ -20,7 +20,7 @@ from vcedge.detector import (
     ScorerPart,
     boundaries_of,
 )
-from vcedge.schema import NS_PER_S, F32, F64, Channel, Sample, SensorSchema
+from vcedge.schema import F32, F64, NS_PER_S, Channel, Sample, SensorSchema
 
 MEMORY = 0.9
 """Lag-1 coefficient of every simulated channel."""

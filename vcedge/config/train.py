@@ -5,16 +5,14 @@ Every key has a good default but `asset` and `data.train`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Strict(BaseModel):
-    """A section of a configuration file: an unknown key is an error, and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from vcedge.config.strict import Strict, load_yaml
+from vcedge.errors import ConfigError
 
 
 class ChannelConfig(Strict):
@@ -55,7 +53,7 @@ class DataConfig(Strict):
     time: TimeConfig = TimeConfig()
     channels: list[ChannelConfig] | None = None
     """Absent: every numeric column that is not excluded."""
-    exclude: list[str] = []
+    exclude: list[str] = Field(default=[])
     table: TableConfig = TableConfig()
     limit_rows: int | None = Field(default=None, gt=0)
     """Only the first so many rows of the whole input."""
@@ -105,3 +103,19 @@ class TrainConfig(Strict):
     score: ScoreConfig = ScoreConfig()
     base_dir: Path = Field(default=Path(), exclude=True)
     """Folder that `data.train` is relative to: that of the file, filled in by the loader."""
+
+
+def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """The checked file, with `base_dir` set to its folder; `overrides` as in `load_yaml`.
+
+    Raises what `load_yaml` raises, and ConfigError where the levels do not cut the hidden size.
+    """
+    from vcedge.detector import boundaries_of  # brings numpy, which the model of the file does not need
+
+    config = load_yaml(path, TrainConfig, overrides)
+    if config.model.cell == "vcgru":
+        try:
+            boundaries_of(config.model.levels, config.model.hidden_size)
+        except ValueError as error:
+            raise ConfigError(f"{path}: key 'model.levels' is {config.model.levels}, but {error}") from None
+    return config.model_copy(update={"base_dir": path.parent})

@@ -1,0 +1,173 @@
+"""From what pydantic finds wrong to one or two lines for a user: file, key, value, and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+Location = tuple[str | int, ...]
+"""Keys and list positions from the root of a file to a value."""
+
+SHOWN_CHARACTERS = 60
+SHOWN_ERRORS = 2
+SECRET = ("password", "secret", "token")
+WORDS = {
+    "model_type": "expected keys and values",
+    "dict_type": "expected keys and values",
+    "list_type": "expected a list",
+    "string_type": "expected a text (put it in quotes)",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "finite_number": "expected a finite number",
+}
+
+
+def explain(
+    error: ValidationError, kind: type[BaseModel], raw: Mapping[str, Any], source: Callable[[Location], str]
+) -> str:
+    """At most two lines; `source` names the file or option that a location was set in."""
+    found: dict[Location, list[str]] = {}
+    lines: dict[Location, str] = {}
+    for item in error.errors(include_url=False):
+        missing = item["type"] == "missing"
+        location = locate(raw, item["loc"], absent=missing)
+        if item["type"] == "extra_forbidden":
+            lines[location] = unknown_key(kind, raw, item["loc"], source(location))
+        elif missing:
+            lines[location] = f"{source(location[:-1])}: key '{dotted(location)}' is missing"
+        else:
+            words = found.setdefault(location, [])
+            expected = _expected(item["type"], item["msg"])
+            if expected not in words:
+                words.append(expected)
+    deepest = [*found, *lines]
+    for location, words in found.items():
+        # A value of one of several types fails once for each: what is wrong inside it says more.
+        if not any(other[: len(location)] == location and other != location for other in deepest):
+            value = _hidden(location, value_at(raw, location))
+            expected = " or ".join([words[0], *(word.removeprefix("expected ") for word in words[1:])])
+            lines[location] = f"{source(location)}: key '{dotted(location)}' is {value}, {expected}"
+    shown_lines = list(lines.values())[:SHOWN_ERRORS]
+    more = len(lines) - len(shown_lines)
+    return "\n".join(shown_lines) + (f" (and {more} more)" if more else "")
+
+
+def unknown_key(kind: type[BaseModel], raw: Mapping[str, Any], loc: Location, source: str) -> str:
+    """The line for a key that no model knows, with the nearest one that is known."""
+    location = locate(raw, loc)
+    key, section = str(location[-1]), location[:-1]
+    keys = sorted({name for model in _models_at(kind, loc[:-1]) for name in _fields(model)})
+    near = get_close_matches(key, keys, 1, 0.5)
+    if near:
+        hint = f"did you mean '{dotted((*section, near[0]))}'?"
+    else:
+        elsewhere = {dotted(place): str(place[-1]) for place in _all_keys(kind)}
+        leaf = get_close_matches(key, sorted(set(elsewhere.values())), 1, 0.8)
+        same = [place for place, name in elsewhere.items() if leaf and name == leaf[0]]
+        hint = f"did you mean '{same[0]}'?" if same else f"known keys here: {', '.join(keys)}"
+    return f"{source}: unknown key '{dotted(location)}'; {hint}"
+
+
+def locate(raw: object, loc: Location, absent: bool = False) -> Location:
+    """The part of a pydantic location that exists in the data; it also names members of unions, which do not.
+
+    With `absent` the last part is a key that is not there, and stays.
+    """
+    location: Location = ()
+    node: Any = raw
+    for part in loc[:-1] if absent else loc:
+        known = range(len(node)) if isinstance(node, list) else node if isinstance(node, dict) else ()
+        if part in known:
+            node = node[part]
+            location += (part,)
+    return (*location, loc[-1]) if absent else location
+
+
+def value_at(raw: Any, location: Location) -> object:
+    """The value at a location that exists."""
+    for part in location:
+        raw = raw[part]
+    return raw
+
+
+def dotted(location: Location) -> str:
+    """`("data", "channels", 2, "name")` as `data.channels[2].name`."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def shown(value: object) -> str:
+    """A value of a file in a few characters."""
+    if isinstance(value, dict | list) and len(value) > 3:
+        return f"a {'list' if isinstance(value, list) else 'section'} of {len(value)} items"
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def leaf_types(annotation: object) -> set[object]:
+    """All plain types in an annotation: {int, float} for `int | list[float]`; `Any` counts as object."""
+    inner = get_args(annotation)
+    if inner:
+        return set().union(*(leaf_types(part) for part in inner))
+    return {object if annotation is Any else annotation}
+
+
+def _hidden(location: Location, value: object) -> str:
+    """The value as shown, unless it is a secret: errors end in logs."""
+    if any(word in str(part).lower() for part in location[-1:] for word in SECRET):
+        return "(not shown)"
+    return shown(value)
+
+
+def _expected(kind: str, message: str) -> str:
+    if kind in WORDS:
+        return WORDS[kind]
+    message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if message.startswith("expected "):
+        return message
+    return message.replace("Input should be", "expected", 1).replace("should", "must", 1)
+
+
+def _fields(model: type[BaseModel]) -> list[str]:
+    """The keys that a file may hold; excluded fields are filled in by loaders."""
+    return [field.alias or name for name, field in model.model_fields.items() if not field.exclude]
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    return [part for part in leaf_types(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+
+
+def _models_at(kind: type[BaseModel], loc: Location) -> list[type[BaseModel]]:
+    """The models that describe a location; list positions, names in mappings and union members lead nowhere else."""
+    models = [kind]
+    for part in loc:
+        inner = [
+            found
+            for model in models
+            for name, field in model.model_fields.items()
+            if part in (name, field.alias)
+            for found in _models_in(field.annotation)
+        ]
+        models = inner or models
+    return models
+
+
+def _all_keys(kind: type[BaseModel], prefix: Location = ()) -> list[Location]:
+    """Locations of all keys below a model, those in lists and mappings left out."""
+    keys: list[Location] = []
+    for name in _fields(kind):
+        keys.append((*prefix, name))
+        annotation = kind.model_fields[name].annotation if name in kind.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            keys += _all_keys(annotation, (*prefix, name))
+    return keys

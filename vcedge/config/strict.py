@@ -1,0 +1,236 @@
+"""Reading YAML into strict models: one file, files that are merged into it, and overrides of single keys.
+
+What is wrong is said before anything starts, in one or two lines that name the file, the key, the value and what was
+expected. `problems` finds the words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+
+from vcedge.config.problems import Location, dotted, explain, leaf_types, locate, shown, unknown_key
+from vcedge.errors import ConfigError, InputNotFound, UsageError, VcedgeError
+
+ENVIRONMENT_PREFIX = "VCEDGE__"
+MAX_BYTES = 1_000_000
+
+
+class Strict(BaseModel):
+    """A section of a configuration file: an unknown key is an error, and nothing changes after loading.
+
+    A field with `exclude=True` is filled in by a loader and cannot stand in a file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """`epochs: yes` is a slip of the pen, not one epoch."""
+        if isinstance(value, bool) and info.field_name is not None:
+            types = leaf_types(cls.model_fields[info.field_name].annotation)
+            if types & {int, float} and not types & {bool, str, object}:
+                raise ValueError("expected a number")
+        return value
+
+
+T = TypeVar("T", bound=Strict)
+
+
+@dataclass(frozen=True)
+class _Override:
+    """One key that was set from outside the files: by `--set` or by a variable of the environment."""
+
+    source: str
+    location: Location
+    text: str
+
+
+def load_yaml(
+    path: Path,
+    kind: type[T],
+    overrides: Sequence[str] = (),
+    *,
+    environment: Mapping[str, str] | None = None,
+    fragments: Sequence[Path] = (),
+) -> T:
+    """The file as a `kind`, with `fragments` merged over it in order, then `environment`, then `overrides`.
+
+    `overrides` are spelled `a.b=value` with the value in YAML, list items as `a.0=value`. Of `environment` only the
+    variables `VCEDGE__A__B` count; upper and lower case, `-` and `_` are one to them. Mappings are merged key by
+    key, everything else is replaced. Raises ConfigError for what is in a file or variable, InputNotFound for a file
+    that cannot be read, UsageError for an override that is not `key=value`.
+    """
+    layers = [(file, read_mapping(file)) for file in (path, *fragments)]
+    raw: dict[str, Any] = {}
+    for _, layer in layers:
+        raw = _merged(raw, layer)
+    applied = [
+        _set_variable(raw, name, text)
+        for name, text in sorted((environment or {}).items())
+        if name.startswith(ENVIRONMENT_PREFIX)
+    ]
+    applied += [_set_option(raw, option) for option in overrides]
+
+    def source(location: Location) -> str:
+        return _source(location, layers, applied)
+
+    for name, field in kind.model_fields.items():
+        if field.exclude and name in raw:
+            raise ConfigError(unknown_key(kind, raw, (name,), source((name,))))
+    try:
+        return _validated(kind, raw, applied)
+    except ValidationError as error:
+        raise ConfigError(explain(error, kind, raw, source)) from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply") from None
+
+
+def fragments_beside(path: Path) -> list[Path]:
+    """The files `conf.d/*.yaml` beside a configuration file, in the order of their names."""
+    return sorted((path.parent / "conf.d").glob("*.yaml"))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The keys of one YAML file, unchecked. Raises InputNotFound or ConfigError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputNotFound(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes, which no configuration is")
+    parsed = _parse(data, str(path), ConfigError)
+    if parsed is None:
+        raise ConfigError(f"{path}: is empty, expected keys and values in YAML")
+    if not isinstance(parsed, dict):
+        raise ConfigError(f"{path}: holds {shown(parsed)}, expected keys and values in YAML")
+    return parsed
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader that refuses a key given twice and reads 1e-3 as a number, as YAML 1.2 does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                line = key.start_mark.line + 1
+                if key.value in seen:
+                    text = f"key '{key.value}' stands twice, in lines {seen[key.value]} and {line}"
+                    raise yaml.constructor.ConstructorError(None, None, text, key.start_mark)
+                seen[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _parse(text: bytes | str, name: str, error_type: type[VcedgeError]) -> Any:
+    """One YAML document. Errors are of `error_type`, with the line in front where YAML knows it."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a subclass of SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f" line {error.problem_mark.line + 1}:"
+        raise error_type(f"{name}:{line} {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
+        reason = str(error).splitlines()[0]
+        raise error_type(f"{name}: not YAML: {reason}") from None
+    except RecursionError:
+        raise error_type(f"{name}: nested too deeply") from None
+
+
+def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`: mappings key by key, everything else replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(value, dict):
+            merged[key] = _merged(below if isinstance(below, dict) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _set_option(raw: dict[str, Any], option: str) -> _Override:
+    key, equals, text = option.partition("=")
+    if not equals or not all(key.split(".")):
+        raise UsageError(f"--set {option}: expected key=value, such as model.hidden_size=32")
+    source = f"--set {option}"
+    value = _parse(text, source, UsageError)
+    return _Override(source, _assign(raw, key.split("."), value, source, str), text)
+
+
+def _set_variable(raw: dict[str, Any], name: str, text: str) -> _Override:
+    source = f"environment variable {name}"
+    parts = name.removeprefix(ENVIRONMENT_PREFIX).split("__")
+    if not all(parts):
+        raise ConfigError(f"{source}: expected a name such as VCEDGE__MQTT__BROKER")
+    value = _parse(text, source, ConfigError)
+    return _Override(source, _assign(raw, parts, value, source, _as_in_a_variable), text)
+
+
+def _as_in_a_variable(key: str) -> str:
+    return key.lower().replace("-", "_")
+
+
+def _assign(
+    raw: dict[str, Any], parts: Sequence[str], value: object, source: str, spelling: Callable[[str], str]
+) -> Location:
+    """Set one key in place, sections made as needed; gives its location. `spelling` says which keys are the same."""
+    node: Any = raw
+    location: Location = ()
+    for depth, part in enumerate(parts):
+        key: str | int
+        if isinstance(node, list):
+            if not part.isdecimal() or int(part) >= len(node):
+                known = f"{len(node)} items, expected a number below {len(node)}"
+                raise ConfigError(f"{source}: key '{dotted(location)}' is a list of {known}, not '{part}'")
+            key = int(part)
+        elif isinstance(node, dict):
+            same = [known for known in node if isinstance(known, str) and spelling(known) == spelling(part)]
+            key = same[0] if same else spelling(part)
+        else:
+            raise ConfigError(f"{source}: key '{dotted(location)}' is {shown(node)}, which has no keys of its own")
+        location += (key,)
+        if depth == len(parts) - 1:
+            node[key] = value
+        elif isinstance(node, dict) and node.get(key) is None:
+            node[key] = {}
+        node = node[key]
+    return location
+
+
+def _validated(kind: type[T], raw: dict[str, Any], applied: Sequence[_Override]) -> T:
+    """The checked model. An override such as `node=07` means its text where a text is expected."""
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        texts = [e["loc"] for e in error.errors() if e["type"] in ("string_type", "path_type")]
+        wanted = {locate(raw, loc) for loc in texts}
+        again = [override for override in applied if override.location in wanted]
+        if not again:
+            raise
+    for override in again:
+        _assign(raw, [str(part) for part in override.location], override.text, override.source, str)
+    return kind.model_validate(raw)
+
+
+def _source(location: Location, layers: Sequence[tuple[Path, dict[str, Any]]], applied: Sequence[_Override]) -> str:
+    """Where the value at a location came from: the last override or file that holds it, else the main file."""
+    for override in reversed(applied):
+        if location[: len(override.location)] == override.location:
+            return override.source
+    for file, layer in reversed(layers):
+        if location and locate(layer, location) == location:
+            return str(file)
+    return str(layers[0][0])
