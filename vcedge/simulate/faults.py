@@ -1,0 +1,148 @@
+"""The faults: what each does to the rig's parts, and to which readings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from vcedge.schema import F64
+from vcedge.simulate import rig
+from vcedge.simulate.rig import Condition, Truth
+from vcedge.simulate.sensors import NAMES, SENSORS
+from vcedge.simulate.signals import coloured, window
+
+COOLING_FACTORS = (1.6, 1.5, 1.4, 1.3, 1.25)  # of the motor's thermal resistance
+VISIBLE = 20.0  # a stuck sensor would have moved by so many standard deviations of its noise
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One labelled fault: rows [start, stop), the channels it can be told from, and a sentence for people.
+
+    What a fault leaves behind, such as a bearing that has to cool down, is within its rows.
+    """
+
+    kind: str
+    start: int
+    stop: int
+    channels: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a fault was placed: its cause acts on rows [start, end), its effects have died down at `stop`."""
+
+    start: int
+    end: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a fault acts on: the rig as it would be without faults, and the parts, which it changes in place."""
+
+    truth: Truth
+    condition: Condition
+    period_s: float
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault: how long its cause acts and its effects linger, where it starts, and what it does."""
+
+    active_s: tuple[float, float]
+    linger_s: float
+    starts: Literal["anywhere", "before a load step", "at a load step"]
+    act: Callable[[Window, Scene], tuple[tuple[str, ...], str]]
+
+
+def bearing_wear(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """Friction and vibration grow steadily until the bearing is greased; then it cools down."""
+    severity = scene.rng.uniform(0.8, 1.2)
+    scene.condition.wear[at.start : at.end] = np.linspace(0.0, severity, at.end - at.start)
+    minutes = (at.end - at.start) * scene.period_s / 60.0
+    text = f"bearing wear: its temperature and vibration creep up for {minutes:.0f} minutes, until it is greased"
+    return ("BearingTemperature", "Vibration"), text
+
+
+def cavitation(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """Bursts of seconds to a minute in which vapour bubbles shake the pump and its head collapses unevenly."""
+    rng, size = scene.rng, at.end - at.start
+    severity = rng.uniform(0.7, 1.2)
+    bursts = np.zeros(size)
+    row = 0
+    while row < size:
+        length = max(round(rng.uniform(10.0, 60.0) / scene.period_s), 1)
+        bursts[row : row + length] = severity * rng.uniform(0.6, 1.0)
+        row += length + max(round(rng.uniform(5.0, 40.0) / scene.period_s), 1)
+    # Slow enough, at two seconds, for the water column to follow.
+    collapse = 0.10 + 0.09 * coloured(rng.standard_normal(size), 2.0, scene.period_s)
+    scene.condition.head[at.start : at.end] = 1.0 - bursts * np.clip(collapse, 0.0, 0.35)
+    scene.condition.roughness[at.start : at.end] = bursts * np.clip(rng.normal(0.9, 0.25, size), 0.1, 2.0)
+    return ("Vibration", "Pressure", "Flow"), "cavitation: bursts of vibration, flow and pressure fluctuate"
+
+
+def valve_blocked(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """The valve is choked while its position still reads as commanded."""
+    share = scene.rng.uniform(0.45, 0.65)
+    closed = window(len(scene.condition.opening), at.start, at.stop, max(round(20.0 / scene.period_s), 1))
+    scene.condition.opening *= 1.0 - (1.0 - share) * closed
+    text = f"valve half closed: really open to {share:.0%} of what ValvePosition reads"
+    return ("ValvePosition", "Flow", "Pressure"), text
+
+
+def stuck_sensor(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """One sensor holds its reading; one is chosen that would have moved clearly."""
+    spread = np.ptp(scene.truth.table()[at.start : at.stop], axis=0)  # (C,)
+    moved = spread / np.array([sensor.noise for sensor in SENSORS])
+    visible = np.flatnonzero(moved > VISIBLE)
+    column = int(scene.rng.choice(visible)) if visible.size else int(np.argmax(moved))
+    return (NAMES[column],), f"stuck sensor: {NAMES[column]} holds one reading"
+
+
+def cooling_failure(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """The motor warms with another gain and time constant after a load step, within its normal range.
+
+    Every reading, and every pair of readings, also occurs in normal operation: only the way it came about differs.
+    """
+    factor = cooling_factor(scene.truth, at, scene.period_s)
+    scene.condition.cooling[at.start : at.end] = factor
+    text = f"cooling failure: the motor sheds its heat {factor:.2f} times worse since a load step"
+    return ("MotorTemperature",), text
+
+
+def cooling_factor(truth: Truth, at: Window, period_s: float) -> float:
+    """The worst thermal resistance that keeps the motor within what it reaches anyway.
+
+    Full load throughout leaves no room, but a fault that is labelled must be there all the same: never under 1.25.
+    """
+    hottest = float(truth.motor_c.max())
+    rows = slice(at.start, at.stop)
+    for factor in COOLING_FACTORS[:-1]:
+        resistance = truth.fan[rows].copy()
+        resistance[: at.end - at.start] *= factor
+        rise = rig.body_rise(truth.heat_k[rows], resistance, period_s, float(truth.body_k[at.start]))
+        if float((truth.ambient_c[rows] + rise).max()) < hottest:
+            return factor
+    return COOLING_FACTORS[-1]
+
+
+def freeze(readings: F64, fault: Fault) -> None:
+    """Make the fault's channel in `readings` (N, C) hold what it read at the fault's first row."""
+    column = NAMES.index(fault.channels[0])
+    readings[fault.start : fault.stop, column] = readings[fault.start, column]
+
+
+KINDS: dict[str, Kind] = {
+    "bearing_wear": Kind((1200.0, 3600.0), 720.0, "anywhere", bearing_wear),
+    "cavitation": Kind((240.0, 900.0), 0.0, "anywhere", cavitation),
+    "valve_blocked": Kind((600.0, 1500.0), 0.0, "anywhere", valve_blocked),
+    "stuck_sensor": Kind((660.0, 1500.0), 0.0, "before a load step", stuck_sensor),
+    "cooling_failure": Kind((1080.0, 2100.0), 1800.0, "at a load step", cooling_failure),
+}
+COMMON_KINDS = ("bearing_wear", "cavitation", "valve_blocked", "stuck_sensor")
