@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.detector import ERROR_CAP, Cell, Detector, Head
+from vcedge.detector import ERROR_CAP, Cell, Detector, Features, Head
 from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE, State, state_dtype
 from vcedge.schema import F32, F64
 
@@ -83,9 +83,7 @@ class NumpyEngine:
         combined = state.forecast + highway.bias + highway.spread * state.correction
         return np.minimum(np.maximum(combined, -clip), clip)
 
-    def step(
-        self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0
-    ) -> tuple[float, int, F64]:
+    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
         """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
         if values.shape != self._zeros.shape:
             raise ValueError(f"values of shape {values.shape}, expected {self._zeros.shape}")
@@ -148,7 +146,8 @@ class NumpyEngine:
         x = np.concatenate((z, missing)).astype(np.float32) if self._detector.features.flags else z
         level, wake = 1, WAKE_NONE
         if self._cell.levels > 1:
-            signals = np.concatenate((x, *scheduler_sizes(self._detector, z, residual, state)))
+            previous = state.lags[0] if state.seen else z
+            signals = np.concatenate((x, *scheduler_sizes(self._detector.features, z, previous, residual)))
             level, wake = self._cell.schedule(state.h, signals, logit_bias)
             if self._surprised(mean_error, state):
                 level, wake = self._cell.levels, WAKE_SURPRISE
@@ -188,8 +187,10 @@ class NumpyEngine:
         state.forecast[:] = highway.weights[0] + state.lags.ravel() @ highway.weights[1:]
 
 
-def scheduler_sizes(detector: Detector, z: F32, residual: F32, state: State) -> tuple[F32, F32, F32]:
-    """What a gate linear in signed signals cannot see: size, change and forecast error of each channel, 3 x (C,)."""
-    clip = detector.features.clip
-    change = np.abs(z - state.lags[0]) / detector.features.change_scale if state.seen else np.zeros_like(z)
-    return np.abs(z), np.minimum(change, clip), np.minimum(np.abs(residual), clip)
+def scheduler_sizes(features: Features, z: F32, previous: F32, residual: F32) -> tuple[F32, F32, F32]:
+    """What a gate linear in signed signals cannot see: size, change and forecast error, each (..., C).
+
+    `z` and `previous` are a standardised sample and the one before it, `residual` the highway's, in spreads.
+    """
+    change = np.abs(z - previous) / features.change_scale
+    return np.abs(z), np.minimum(change, features.clip), np.minimum(np.abs(residual), features.clip)

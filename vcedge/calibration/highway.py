@@ -1,0 +1,135 @@
+"""The linear highway in closed form: ridge VAR(P), cross-fitted, so that its spread is one of unseen rows.
+
+With the network switched off this is the strongest simple detector known (EVALUATION.md). Blocks of the fitted rows
+are left out in turn and forecast by the fit on the others; the tail is forecast by the fit on all of them. A spread
+measured on the rows that were fitted on would be too small, one measured on the short tail alone not representative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vcedge.calibration.split import Ranges, rows_in
+from vcedge.detector import Features, Highway
+from vcedge.schema import F32, F64
+
+FOLDS = 5
+SPREAD_FLOOR = 0.05
+"""Smallest spread, in standard deviations of the channel: an almost noiseless channel must not rule the sum."""
+CHUNK_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """The highway, and the residual of every row by a fit that has not seen it, in spreads; NaN where none is."""
+
+    highway: Highway
+    residual: F32  # (N, C)
+
+
+def fit_features(values: F64, ranges: Ranges, flags: bool) -> Features:
+    """Centre, scale and size of change of each channel over some rows of values (N, C)."""
+    rows = np.concatenate([values[a:b] for a, b in ranges])
+    present = np.isfinite(rows).sum(axis=0)
+    center = np.nansum(rows, axis=0) / np.maximum(present, 1)
+    variance = np.nansum((rows - center) ** 2, axis=0) / np.maximum(present, 1)
+    scale = np.where(np.sqrt(variance) > 1e-9, np.sqrt(variance), 1.0)
+    change = np.concatenate([np.diff(values[a:b], axis=0) for a, b in ranges if b - a > 1]) / scale
+    seen = np.maximum(np.isfinite(change).sum(axis=0), 1)
+    change_scale = np.sqrt(np.nansum(change**2, axis=0) / seen)
+    return Features(center, scale, np.maximum(change_scale, 1e-3).astype(np.float32), flags=flags)
+
+
+def standardise(values: F64, features: Features) -> F64:
+    """Standardised, clipped rows (N, C) for fitting; a missing value holds the last one, or the mean before any."""
+    z = np.clip((values - features.center) / features.scale, -features.clip, features.clip)
+    missing = ~np.isfinite(values)
+    if missing.any():
+        last = np.where(missing, 0, np.arange(len(z))[:, None])
+        np.maximum.accumulate(last, axis=0, out=last)
+        z = np.nan_to_num(np.take_along_axis(z, last, axis=0))
+    return np.asarray(z)
+
+
+def cross_fit(values: F64, features: Features, fitted: Ranges, tail: Ranges, order: int, ridge: float) -> CrossFit:
+    """Fit the highway on the `fitted` rows and measure its residuals on rows it has not seen.
+
+    values: (N, C) with NaN where missing. Residuals of missing values do not count.
+    """
+    channels = values.shape[1]
+    blocks = _blocks(fitted, FOLDS)
+    grams = [_gram(values, features, block, order) for block in blocks]
+    left = np.sum([gram[0] for gram in grams], axis=0)
+    right = np.sum([gram[1] for gram in grams], axis=0)
+    weights = _solve(left, right, ridge)
+    residual = np.full(values.shape, np.nan, np.float32)
+    for block, gram in zip(blocks, grams, strict=True):
+        _residuals(values, features, block, _solve(left - gram[0], right - gram[1], ridge), order, residual)
+    _residuals(values, features, tail, weights, order, residual)
+    bias, spread = residual_spread(residual)
+    highway = Highway(weights.astype(np.float32), bias, spread)
+    assert highway.weights.shape == (1 + order * channels, channels)
+    return CrossFit(highway, (residual - bias) / spread)
+
+
+def residual_spread(residual: F32) -> tuple[F32, F32]:
+    """Mean and floored standard deviation (C,) of residuals (N, C), NaN left out."""
+    seen = np.maximum(np.isfinite(residual).sum(axis=0), 1)
+    wide = residual.astype(np.float64)
+    bias = np.nansum(wide, axis=0) / seen
+    spread = np.sqrt(np.nansum((wide - bias) ** 2, axis=0) / seen)
+    return bias.astype(np.float32), np.maximum(spread, SPREAD_FLOOR).astype(np.float32)
+
+
+def fit_weights(values: F64, features: Features, ranges: Ranges, order: int, ridge: float) -> F64:
+    """Ridge VAR weights (1 + P C, C) fitted on all of some rows."""
+    return _solve(*_gram(values, features, ranges, order), ridge)
+
+
+def _blocks(ranges: Ranges, folds: int) -> list[Ranges]:
+    """Cut ranges into `folds` blocks of about equal length, in order of time."""
+    total = rows_in(ranges)
+    blocks: list[list[tuple[int, int]]] = [[] for _ in range(folds)]
+    done = 0
+    for start, stop in ranges:
+        while start < stop:
+            fold = min(done * folds // total, folds - 1)
+            length = min(stop - start, -(-(fold + 1) * total // folds) - done)
+            blocks[fold].append((start, start + length))
+            start, done = start + length, done + length
+    return [tuple(block) for block in blocks]
+
+
+def _design(values: F64, features: Features, ranges: Ranges, order: int) -> Iterator[tuple[int, F64, F64]]:
+    """Chunks of (first target row, lagged rows with intercept (n, 1 + P C), targets (n, C)); no lag crosses a gap."""
+    for start, stop in ranges:
+        for first in range(start + order, stop, CHUNK_ROWS):
+            last = min(first + CHUNK_ROWS, stop)
+            z = standardise(values[first - order : last], features)
+            lags = [z[order - lag : len(z) - lag] for lag in range(1, order + 1)]
+            yield first, np.hstack([np.ones((last - first, 1)), *lags]), z[order:]
+
+
+def _gram(values: F64, features: Features, ranges: Ranges, order: int) -> tuple[F64, F64]:
+    """Sums A'A (1 + P C, 1 + P C) and A'T (1 + P C, C) over some rows."""
+    channels = values.shape[1]
+    size = 1 + order * channels
+    left, right = np.zeros((size, size)), np.zeros((size, channels))
+    for _, design, target in _design(values, features, ranges, order):
+        left += design.T @ design
+        right += design.T @ target
+    return left, right
+
+
+def _solve(left: F64, right: F64, ridge: float) -> F64:
+    return np.asarray(np.linalg.solve(left + ridge * np.eye(len(left)), right))
+
+
+def _residuals(values: F64, features: Features, ranges: Ranges, weights: F64, order: int, out: F32) -> None:
+    """Write target - forecast into `out` (N, C) for some rows, NaN where the target is missing."""
+    for first, design, target in _design(values, features, ranges, order):
+        rows = slice(first, first + len(target))
+        out[rows] = np.where(np.isfinite(values[rows]), target - design @ weights, np.nan)

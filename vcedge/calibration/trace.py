@@ -1,0 +1,73 @@
+"""What a detector does along a recording, row by row: the engine that scores is the one that is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.calibration.split import Ranges, rows_in
+from vcedge.runtime.engine import Engine
+from vcedge.schema import F32, F64
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Rows of some ranges in order; M rows in all. `correction` is what the network said before the row came."""
+
+    rows: NDArray[np.int64]  # (M,) row numbers in the recording
+    first: NDArray[np.bool_]  # (M,) whether the state was reset before the row
+    settled: NDArray[np.bool_]  # (M,) whether the row had a residual
+    z: F32  # (M, C) standardised sample, missing values forecast
+    missing: NDArray[np.bool_]  # (M, C)
+    residual: F32  # (M, C) the highway's residual, in spreads
+    correction: F32  # (M, C) the network's forecast of `residual`
+    raw: F64  # (M,)
+    updated: NDArray[np.int32]  # (M,) hidden dimensions updated
+
+    def within(self, ranges: Ranges) -> Trace:
+        """The rows of the trace that lie in some ranges of the recording."""
+        keep = np.zeros(len(self.rows), bool)
+        for start, stop in ranges:
+            keep |= (self.rows >= start) & (self.rows < stop)
+        return Trace(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
+
+
+def run_engine(engine: Engine, values: F64, ranges: Ranges) -> Trace:
+    """Step an engine through some ranges of values (N, C), from a fresh state at the start of each range.
+
+    Ranges that touch are one stretch: the state is carried over the border.
+    """
+    detector = engine.detector
+    count, channels = rows_in(ranges), detector.channels
+    boundaries = (0,) if detector.cell is None else detector.cell.spec.boundaries
+    trace = Trace(
+        rows=np.zeros(count, np.int64),
+        first=np.zeros(count, bool),
+        settled=np.zeros(count, bool),
+        z=np.zeros((count, channels), np.float32),
+        missing=np.zeros((count, channels), bool),
+        residual=np.zeros((count, channels), np.float32),
+        correction=np.zeros((count, channels), np.float32),
+        raw=np.zeros(count),
+        updated=np.zeros(count, np.int32),
+    )
+    state, at, last = engine.new_state(), 0, -1
+    for start, stop in ranges:
+        if start != last:
+            state.reset()
+        for row in range(start, stop):
+            trace.rows[at], trace.first[at] = row, state.seen == 0
+            trace.settled[at] = state.seen >= detector.highway.order
+            trace.correction[at] = state.correction
+            if np.isfinite(values[row]).any():
+                trace.raw[at], level, _ = engine.step(values[row], state)
+                trace.updated[at] = boundaries[level - 1]
+                trace.z[at], trace.residual[at] = state.lags[0], state.residual
+                trace.missing[at] = ~np.isfinite(values[row])
+            else:
+                trace.raw[at], trace.missing[at] = trace.raw[at - 1], True
+            at += 1
+        last = stop
+    return trace

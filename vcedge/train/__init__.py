@@ -1,0 +1,1 @@
+"""Training, on the workstation: the only part that needs torch."""

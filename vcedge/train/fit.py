@@ -1,0 +1,174 @@
+"""The training loop: annealed mask, penalty on the updated share, hard finish, the best checkpoint kept."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vcedge.train.cells import MaskMode
+from vcedge.train.model import ResidualModel
+from vcedge.train.streams import Streams
+
+WINDOW = 32
+LEARNING_RATE = 3e-3
+SHARPNESS = (2.0, 8.0)
+"""First and last lam D of eq. 8 for each level: from blocks that overlap widely to blocks that hardly do."""
+START_SHARE = 0.7
+ANNEAL_UNTIL, HARD_FROM = 0.5, 0.7
+"""Shares of the training after which the mask is fully sharp, and from which the exported, hard mask is used."""
+PRICE_RATE, PRICE_GAIN, PRICE_LIMIT = 0.05, 2.0, 4.0
+"""Dual ascent on the price of an update, in units of the task loss: how fast it follows the share's deviation from
+its target, how much that deviation counts at once (it damps the swing), and where it ends: beyond about 2 the gate
+freezes (PAPER.md, point 2)."""
+WEIGHT_DECAY = 0.01
+GATE_RATE = 0.3
+"""Learning rate of the scheduler over that of the rest: its logit is the sum of many, times a gain."""
+HUBER = 3.0
+"""Residuals beyond so many spreads pull linearly: a recording's few jumps must not own the network."""
+PATIENCE = 10
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch did. Losses are in units of the residual's variance: 1 is the highway alone."""
+
+    epoch: int
+    loss: float
+    validation: float
+    """Loss of the hard, exported form on the validation rows."""
+    share: float
+    """Mean updated share of the hard form on the validation rows."""
+    penalty: float
+    hard: bool
+    seconds: float
+
+
+@dataclass
+class FitResult:
+    """The best model, its history, and whether the user ended the training."""
+
+    best: int = -1
+    interrupted: bool = False
+    epochs: list[Epoch] = field(default_factory=list)
+
+
+def fit(
+    model: ResidualModel,
+    train: Streams,
+    validation: Streams,
+    target: float,
+    epochs: int,
+    progress: Callable[[Epoch, int], None],
+) -> FitResult:
+    """Train in place and leave the best checkpoint in `model`; Ctrl-C ends early with the best so far.
+
+    `target` is the mean updated share aimed at. The checkpoint is chosen on the hard validation loss among epochs
+    whose share keeps to it.
+    """
+    optimizer = torch.optim.AdamW(_parameter_groups(model), weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs, LEARNING_RATE / 20)
+    gated = model.cell.scheduler is not None
+    price = 0.0
+    result, best = FitResult(), math.inf
+    kept = copy.deepcopy(model.state_dict())
+    try:
+        for epoch in range(epochs):
+            began = time.perf_counter()
+            mode = mask_mode(epoch / epochs, model.cell.spec.levels)
+            budget = share_budget(epoch / epochs, target)
+            loss, price = _train_epoch(model, train, optimizer, mode, price, budget)
+            value, share = evaluate(model, validation)
+            schedule.step()
+            row = Epoch(epoch, loss, value, share, price, mode.hard, time.perf_counter() - began)
+            result.epochs.append(row)
+            progress(row, epochs)
+            objective = value + 2.0 * max(0.0, share - target) if gated else value
+            if objective < best:
+                best, result.best = objective, epoch
+                kept = copy.deepcopy(model.state_dict())
+            if mode.hard and epoch - result.best > PATIENCE:
+                break
+    except KeyboardInterrupt:
+        result.interrupted = True
+    model.load_state_dict(kept)
+    return result
+
+
+def _parameter_groups(model: ResidualModel) -> list[dict[str, object]]:
+    gate = [] if model.cell.scheduler is None else list(model.cell.scheduler.parameters())
+    known = {id(parameter) for parameter in gate}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    return [{"params": rest, "lr": LEARNING_RATE}, {"params": gate, "lr": GATE_RATE * LEARNING_RATE}]
+
+
+def mask_mode(progress: float, levels: int) -> MaskMode:
+    """The mask at a share of the training: its sharpness grows geometrically, then it is hard."""
+    grown = min(progress / ANNEAL_UNTIL, 1.0)
+    sharpness = levels * SHARPNESS[0] * (SHARPNESS[1] / SHARPNESS[0]) ** grown
+    hard = progress >= HARD_FROM
+    return MaskMode(levels * SHARPNESS[1] / 2 if hard else sharpness, hard)
+
+
+def share_budget(progress: float, target: float) -> float:
+    """The updated share aimed at: from START_SHARE down to the target, so that the dense network is learned first."""
+    return target + max(START_SHARE - target, 0.0) * max(0.0, 1.0 - progress / ANNEAL_UNTIL)
+
+
+def evaluate(model: ResidualModel, streams: Streams) -> tuple[float, float]:
+    """Task loss and mean updated share k/D of the hard, exported form."""
+    mode = MaskMode(1.0, hard=True)
+    sums, count, updated, steps = 0.0, 0.0, 0.0, 0
+    with torch.no_grad():
+        for x, signals, wanted, weight, keep, h in _windows(model, streams):
+            predicted, shares, hidden = model(x, signals, keep, h, mode)
+            h.copy_(hidden[-1])
+            sums += float((_huber(predicted - wanted) * weight).sum())
+            count += float(weight.sum())
+            updated += float(shares.sum())
+            steps += shares.numel()
+    return sums / max(count, 1.0), updated / max(steps, 1)
+
+
+def _train_epoch(
+    model: ResidualModel,
+    streams: Streams,
+    optimizer: torch.optim.Optimizer,
+    mode: MaskMode,
+    price: float,
+    target: float,
+) -> tuple[float, float]:
+    """One pass in windows with the state carried and the gradient cut between them: mean task loss, last price."""
+    losses = []
+    for x, signals, wanted, weight, keep, h in _windows(model, streams):
+        predicted, shares, hidden = model(x, signals, keep, h, mode)
+        h.copy_(hidden[-1].detach())
+        loss = (_huber(predicted - wanted) * weight).sum() / weight.sum().clamp(min=1.0)
+        excess = shares.mean() - target
+        over = float(excess.detach())
+        price = min(max(price + PRICE_RATE * over, -PRICE_LIMIT), PRICE_LIMIT)
+        total = loss + (price + PRICE_GAIN * over) * loss.detach() * excess  # Omega of eq. 10
+        optimizer.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return sum(losses) / len(losses), price
+
+
+def _windows(model: ResidualModel, streams: Streams) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """Windows of all streams in order, each with the carried state (B, D) that the caller updates in place."""
+    h = model.start(streams.x.shape[1])
+    for start in range(0, streams.length, WINDOW):
+        yield (*streams.window(start, min(start + WINDOW, streams.length)), h)
+
+
+def _huber(error: Tensor) -> Tensor:
+    """Squared error, linear beyond HUBER spreads."""
+    size = error.abs()
+    return torch.where(size <= HUBER, error * error, HUBER * (2 * size - HUBER))

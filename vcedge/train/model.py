@@ -1,0 +1,57 @@
+"""The network that is trained: gated cell and head, and its way into the arrays of a detector."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vcedge.detector import Cell, CellSpec, Head
+from vcedge.schema import F32
+from vcedge.train.cells import CELLS, GATE_GAIN, MaskMode
+
+
+class ResidualModel(nn.Module):
+    """Predicts the highway's next residual (C,) in spreads from the inputs so far."""
+
+    def __init__(self, spec: CellSpec, channels: int) -> None:
+        super().__init__()
+        self.cell = CELLS[spec.kind](spec, spec.inputs + 3 * channels, channels)
+        self.head = nn.Linear(spec.hidden, channels)
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)  # starts as "the highway is right"
+            self.head.bias.zero_()
+
+    def forward(
+        self, x: Tensor, signals: Tensor, keep: Tensor, h: Tensor, mode: MaskMode
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As the cell's forward; returns predictions (T, B, C), shares (T, B) and hidden states (T, B, D)."""
+        hidden, shares = self.cell(x, signals, keep, h, mode)
+        return self.head(hidden), shares, hidden
+
+    def start(self, streams: int) -> Tensor:
+        """Hidden state (B, D) of streams that have seen nothing."""
+        return torch.zeros(streams, self.cell.spec.hidden)
+
+    def export(self) -> tuple[Cell, Head]:
+        """The same network as arrays; shrinkage and error scale are one until they are measured."""
+        cell, spec = self.cell, self.cell.spec
+        channels = self.head.out_features
+        gate = cell.scheduler
+        signals = spec.inputs + 3 * channels
+        exported = Cell(
+            spec=spec,
+            recurrent=_array(cell.recurrent).reshape(3, spec.hidden, spec.hidden),
+            input=_array(cell.input).reshape(3, spec.hidden, spec.inputs),
+            bias=_array(cell.bias).reshape(3, spec.hidden),
+            reset_bias=_array(cell.reset_bias),
+            gate_hidden=np.zeros(spec.hidden, np.float32) if gate is None else GATE_GAIN * _array(gate.hidden),
+            gate_input=np.zeros(signals, np.float32) if gate is None else GATE_GAIN * _array(gate.input),
+            gate_bias=0.0 if gate is None else float(gate.bias.detach()),
+        )
+        ones = np.ones(channels, np.float32)
+        return exported, Head(_array(self.head.weight), _array(self.head.bias), ones, ones.copy())
+
+
+def _array(tensor: Tensor) -> F32:
+    return np.array(tensor.detach().cpu().numpy(), np.float32)
