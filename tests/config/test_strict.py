@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vcedge.config.strict import Strict, fragments_beside, load_yaml
 from vcedge.config.train import TrainConfig, load_train_config
@@ -36,6 +36,12 @@ class Service(Strict):
     mqtt: Broker = Broker()
     assets: dict[str, Asset] = Field(default={})
     lists: list[Broker] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Service:
+        if self.node == "bad":
+            raise ValueError("expected another node than bad")
+        return self
 
 
 def write(folder: Path, text: str | bytes, name: str = "c.yaml") -> Path:
@@ -214,6 +220,13 @@ def test_fragments_are_merged_in_order_and_named_in_errors(tmp_path: Path) -> No
     write(tmp_path / "conf.d", "assets: {y: {engin: numpy}}", "20.yaml")
     with pytest.raises(ConfigError, match=r"20.yaml: unknown key 'assets.y.engin'; did you mean 'assets.y.engine'"):
         load_yaml(path, Service, fragments=fragments)
+
+
+def test_a_rule_of_a_section_names_the_section(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"c.yaml: expected another node than bad$"):
+        load_yaml(write(tmp_path, "node: bad"), Service)
+    with pytest.raises(ConfigError, match=r"c.yaml: key 'node': expected a text"):
+        load_yaml(write(tmp_path, "node: {a: 1}"), Service)
 
 
 def test_a_secret_is_not_shown(tmp_path: Path) -> None:

@@ -52,9 +52,8 @@ def explain(
     for location, words in found.items():
         # A value of one of several types fails once for each: what is wrong inside it says more.
         if not any(other[: len(location)] == location and other != location for other in deepest):
-            value = _hidden(location, value_at(raw, location))
             expected = " or ".join([words[0], *(word.removeprefix("expected ") for word in words[1:])])
-            lines[location] = f"{source(location)}: key '{dotted(location)}' is {value}, {expected}"
+            lines[location] = f"{source(location)}: {_subject(location, value_at(raw, location))}{expected}"
     shown_lines = list(lines.values())[:SHOWN_ERRORS]
     more = len(lines) - len(shown_lines)
     return "\n".join(shown_lines) + (f" (and {more} more)" if more else "")
@@ -122,11 +121,15 @@ def leaf_types(annotation: object) -> set[object]:
     return {object if annotation is Any else annotation}
 
 
-def _hidden(location: Location, value: object) -> str:
-    """The value as shown, unless it is a secret: errors end in logs."""
-    if any(word in str(part).lower() for part in location[-1:] for word in SECRET):
-        return "(not shown)"
-    return shown(value)
+def _subject(location: Location, value: object) -> str:
+    """What the words are about: the key and its value, unless the value is long, or secret (errors end in logs)."""
+    if not location:
+        return ""
+    key = f"key '{dotted(location)}'"
+    if isinstance(value, dict):
+        return f"{key}: "
+    secret = any(word in str(location[-1]).lower() for word in SECRET)
+    return f"{key} is {'(not shown)' if secret else shown(value)}, "
 
 
 def _expected(kind: str, message: str) -> str:

@@ -1,0 +1,38 @@
+"""Fresh processes: what is imported, and what a user sees of a command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def python(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the checkout. The current environment is kept, `environment` added to it."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        input=stdin,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def vcedge(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program `vcedge`."""
+    return python("-m", "vcedge", *arguments, **environment)
+
+
+def modules_after(*imports: str) -> set[str]:
+    """The packages that a fresh process has loaded after importing these modules."""
+    code = "".join(f"import {name}\n" for name in imports)
+    result = python("-c", code + "import sys\nprint(*sys.modules)")
+    assert result.returncode == 0, result.stderr
+    names = result.stdout.split()
+    return {*names, *(name.partition(".")[0] for name in names)}

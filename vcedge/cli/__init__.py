@@ -1,0 +1,1 @@
+"""The command line. `main` is the program; each command is a module of its own; see `main` for how to add one."""

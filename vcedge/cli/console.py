@@ -1,0 +1,85 @@
+"""What commands share: results for scripts on stdout; logs, notes and progress for people on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+Report = Callable[[float, str], None]
+"""Called with the amount done so far and a few words, which may be empty."""
+
+PLAIN_STEPS = 10
+"""Lines that a long piece of work prints where stderr is not a terminal."""
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout. Raises ValueError for NaN and infinity, which are not JSON."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+    # A lone surrogate, from a file name that is not UTF-8, cannot be printed as itself.
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+
+
+def note(text: str) -> None:
+    """One line for people, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def configure_logging(verbose: bool = False) -> None:
+    """Log records of all modules as plain lines on stderr; with `verbose` the detailed ones too."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("vcedge: %(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
+
+
+@contextmanager
+def progress(title: str, total: float) -> Iterator[Report]:
+    """Show how much of `total` is done: a bar on a terminal, about ten plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _plain_report(title, total)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total, note="")
+
+        def report(done: float, words: str = "") -> None:
+            bar.update(task, completed=done, note=words)
+
+        yield report
+
+
+def _plain_report(title: str, total: float) -> Report:
+    printed = 0
+
+    def report(done: float, words: str = "") -> None:
+        nonlocal printed
+        step = int(PLAIN_STEPS * done / total) if total > 0 else PLAIN_STEPS
+        if step > printed:
+            printed = step
+            note(f"{title}: {min(100, 100 * step // PLAIN_STEPS)}% {words}".rstrip())
+
+    return report
+
+
+def print_table(rows: list[tuple[str, str]], title: str = "") -> None:
+    """Names and values: with colours on a terminal, one `name: value` a line elsewhere."""
+    if not sys.stdout.isatty():
+        for name, value in rows:
+            print(f"{name}: {value}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in rows:
+        table.add_row(Text(name), Text(value))
+    Console().print(table)
