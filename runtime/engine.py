@@ -26,9 +26,7 @@ class Engine(Protocol):
         """A state that has seen nothing."""
         ...
 
-    def step(
-        self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0
-    ) -> tuple[float, int, F64]:
+    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
         """One sample: (statistic `raw`, level 1..L, contributions (C,) that sum to `raw`).
 
         `values` (C,) in the channels' units, NaN where missing, not written to. `min_level` is a floor under the

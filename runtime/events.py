@@ -43,9 +43,7 @@ class EventTracker:
         """Whether an event is going on."""
         return self._open is not None
 
-    def push(
-        self, time_ns: int, value: float, threshold: float, top: Top, allowed: bool = True
-    ) -> Event | None:
+    def push(self, time_ns: int, value: float, threshold: float, top: Top, allowed: bool = True) -> Event | None:
         """One row: the event to publish, if any. Where `allowed` is false nothing opens."""
         if self._open is None:
             if not allowed or value <= threshold:

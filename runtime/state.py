@@ -49,17 +49,13 @@ class State:
         self.record: NDArray[Any] = np.zeros(1, dtype)
         if buffer is not None:
             if len(buffer) != dtype.itemsize:
-                raise DataError(
-                    f"state of {len(buffer)} bytes, expected {dtype.itemsize}: it is of another model"
-                )
+                raise DataError(f"state of {len(buffer)} bytes, expected {dtype.itemsize}: it is of another model")
             self.record.view(np.uint8)[:] = np.frombuffer(buffer, np.uint8)
         row = self.record[0]
         self.smooth: F64 = row["smooth"]  # (parts, C) smoothed squared error of each channel
         self.lags: F32 = row["lags"]  # (P, C) the last standardised samples, newest first
         self.forecast: F32 = row["forecast"]  # (C,) the highway's forecast of the next sample
-        self.correction: F32 = row[
-            "correction"
-        ]  # (C,) the network's forecast of the next residual, in spreads
+        self.correction: F32 = row["correction"]  # (C,) the network's forecast of the next residual, in spreads
         self.residual: F32 = row["residual"]  # (C,) the last residual of the highway, in spreads
         self.h: F32 = row["h"]  # (D,) hidden state
         if buffer is None:

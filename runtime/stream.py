@@ -93,12 +93,13 @@ class Stream:
         return self._events.is_open
 
     def push(self, sample: Sample, min_level: int = 1, logit_bias: float = 0.0) -> Score:
-        """Score one sample. A sample that is not later than the last one changes no state (status `clock`).
+        """Score one sample. A sample that is not later than the last one, or from before 1970, changes no state
+        (status `clock`).
 
         Raises ValueError for values of another shape than (C,).
         """
         self._seq += 1
-        if self._last_ns is not None and sample.time_ns <= self._last_ns:
+        if sample.time_ns < 0 or (self._last_ns is not None and sample.time_ns <= self._last_ns):
             return self._result(sample.time_ns, "clock", 0, np.zeros(0, bool), ())
         events: list[Event | None] = []
         status: Status = "ok"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -45,11 +46,13 @@ class Highway:
     weights: F32  # (1 + P*C, C) intercept first, then lag 1, lag 2, ...
     bias: F32  # (C,) mean of the held-out residual, in units of `Features.scale`
     spread: F32  # (C,) standard deviation of the held-out residual, in units of `Features.scale`
+    ridge: float = 10.0
+    """Strength of the ridge it was fitted with, for fitting it again on another machine."""
 
     @property
     def order(self) -> int:
         """How many past samples P the forecast uses."""
-        return (self.weights.shape[0] - 1) // self.weights.shape[1]
+        return (len(self.weights) - 1) // len(self.bias)
 
 
 @dataclass(frozen=True)
@@ -198,12 +201,7 @@ def boundaries_of(levels: int | list[float], hidden: int) -> tuple[int, ...]:
             raise ValueError(f"hidden_size {hidden} is not a multiple of levels {levels}")
         return tuple(hidden * j // levels for j in range(1, levels + 1))
     sizes = [fraction * hidden for fraction in levels]
-    if (
-        not sizes
-        or sizes[-1] != hidden
-        or sizes[0] <= 0
-        or any(b <= a for a, b in zip(sizes, sizes[1:], strict=False))
-    ):
+    if not sizes or sizes[-1] != hidden or sizes[0] <= 0 or any(b <= a for a, b in pairwise(sizes)):
         raise ValueError(f"levels {levels} must increase and end at 1")
     if any(size != int(size) for size in sizes):
         raise ValueError(f"levels {levels} of hidden_size {hidden} are not whole numbers of dimensions")

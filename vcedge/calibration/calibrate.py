@@ -29,8 +29,9 @@ STUCK_FACTOR = 3
 STUCK_LEAST = 30
 FLAGS_SHARE = 0.001
 """Missing flags become network inputs where at least this share of the values is missing: less teaches nothing."""
-SHRINK_LEAST = 0.01
-"""A channel's correction counts only if it explains at least this share of the held-out residual."""
+SHRINK_LEAST, SHRINK_CHANCE = 0.01, 4.0
+"""A channel's correction counts only if it explains at least this share of the held-out residual, and so many
+times what a factor fitted to as many rows of noise explains by chance (one row's share of the variance)."""
 LEAST_ROWS = 20
 """Fewest rows that each part of a split must have."""
 
@@ -46,7 +47,7 @@ class LinearPart:
 def fit_linear(values: F64, split: Split, order: int, ridge: float, flags: bool) -> LinearPart:
     """Feature statistics and highway of values (N, C); `flags` as in `Features`."""
     features = fit_features(values, split.fitted, flags)
-    return LinearPart(features, cross_fit(values, features, split.fitted, split.tail, order, ridge))
+    return LinearPart(features, cross_fit(values, features, split, order, ridge))
 
 
 def wants_flags(values: F64, ranges: Ranges) -> bool:
@@ -108,10 +109,10 @@ def calibrate_limits(detector: Detector, values: F64, split: Split, false_alarms
 
 
 def recalibrate(
-    detector: Detector, values: F64, split: Split, ridge: float, false_alarms_per_day: float, asset: str | None = None
+    detector: Detector, values: F64, split: Split, false_alarms_per_day: float, asset: str | None = None
 ) -> Detector:
     """The same network for another machine of the kind, from values (N, C) of its normal operation; no training."""
-    linear = fit_linear(values, split, detector.highway.order, ridge, detector.features.flags)
+    linear = fit_linear(values, split, detector.highway.order, detector.highway.ridge, detector.features.flags)
     fresh = replace(
         detector,
         asset=asset or detector.asset,
@@ -123,7 +124,7 @@ def recalibrate(
 
 def tail_trace(detector: Detector, values: F64, split: Split) -> Trace:
     """What the detector does on the tail, with the state warmed up on the validation rows before it."""
-    return run_engine(load_engine(detector), values, split.validation + split.tail).within(split.tail)
+    return run_engine(load_engine(detector), values, split.validation + split.tail, split.starts).within(split.tail)
 
 
 def stuck_limits(values: F64, ranges: Ranges) -> tuple[int, ...]:
@@ -177,7 +178,8 @@ def _least_squares(trace: Trace, known: NDArray[np.bool_], rows: slice) -> F32:
     factor = np.clip((residual * correction).sum(axis=0) / power, 0.0, 1.0)
     before = (residual**2).sum(axis=0)
     after = ((residual - factor * correction) ** 2).sum(axis=0)
-    return np.where(after < (1 - SHRINK_LEAST) * before, factor, 0.0).astype(np.float32)
+    least = SHRINK_LEAST + SHRINK_CHANCE / np.maximum(known[rows].sum(axis=0), 1)
+    return np.where(after < (1 - least) * before, factor, 0.0).astype(np.float32)
 
 
 def _settled(trace: Trace, warmup_rows: int) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcedge.calibration.split import Ranges, rows_in
+from vcedge.calibration.split import Ranges, Split, rows_in
 from vcedge.detector import Features, Highway
 from vcedge.schema import F32, F64
 
@@ -54,23 +54,24 @@ def standardise(values: F64, features: Features) -> F64:
     return np.asarray(z)
 
 
-def cross_fit(values: F64, features: Features, fitted: Ranges, tail: Ranges, order: int, ridge: float) -> CrossFit:
-    """Fit the highway on the `fitted` rows and measure its residuals on rows it has not seen.
+def cross_fit(values: F64, features: Features, split: Split, order: int, ridge: float) -> CrossFit:
+    """Fit the highway on the rows before the tail and measure its residuals on rows it has not seen.
 
     values: (N, C) with NaN where missing. Residuals of missing values do not count.
     """
     channels = values.shape[1]
-    blocks = _blocks(fitted, FOLDS)
-    grams = [_gram(values, features, block, order) for block in blocks]
+    blocks = _blocks(split.fitted, FOLDS)
+    grams = [_gram(values, features, block, split.starts, order) for block in blocks]
     left = np.sum([gram[0] for gram in grams], axis=0)
     right = np.sum([gram[1] for gram in grams], axis=0)
     weights = _solve(left, right, ridge)
     residual = np.full(values.shape, np.nan, np.float32)
     for block, gram in zip(blocks, grams, strict=True):
-        _residuals(values, features, block, _solve(left - gram[0], right - gram[1], ridge), order, residual)
-    _residuals(values, features, tail, weights, order, residual)
+        others = _solve(left - gram[0], right - gram[1], ridge)
+        _residuals(values, _design(values, features, block, split.starts, order), others, residual)
+    _residuals(values, _design(values, features, split.tail, split.starts, order), weights, residual)
     bias, spread = residual_spread(residual)
-    highway = Highway(weights.astype(np.float32), bias, spread)
+    highway = Highway(weights.astype(np.float32), bias, spread, ridge)
     assert highway.weights.shape == (1 + order * channels, channels)
     return CrossFit(highway, (residual - bias) / spread)
 
@@ -86,7 +87,7 @@ def residual_spread(residual: F32) -> tuple[F32, F32]:
 
 def fit_weights(values: F64, features: Features, ranges: Ranges, order: int, ridge: float) -> F64:
     """Ridge VAR weights (1 + P C, C) fitted on all of some rows."""
-    return _solve(*_gram(values, features, ranges, order), ridge)
+    return _solve(*_gram(values, features, ranges, frozenset(a for a, _ in ranges), order), ridge)
 
 
 def _blocks(ranges: Ranges, folds: int) -> list[Ranges]:
@@ -103,22 +104,28 @@ def _blocks(ranges: Ranges, folds: int) -> list[Ranges]:
     return [tuple(block) for block in blocks]
 
 
-def _design(values: F64, features: Features, ranges: Ranges, order: int) -> Iterator[tuple[int, F64, F64]]:
-    """Chunks of (first target row, lagged rows with intercept (n, 1 + P C), targets (n, C)); no lag crosses a gap."""
+def _design(
+    values: F64, features: Features, ranges: Ranges, starts: frozenset[int], order: int
+) -> Iterator[tuple[int, F64, F64]]:
+    """Chunks of (first target row, lagged rows with intercept (n, 1 + P C), targets (n, C)).
+
+    `starts` are the first rows of the sequences: lags may reach back over the border of a range, but not over a gap.
+    """
     for start, stop in ranges:
-        for first in range(start + order, stop, CHUNK_ROWS):
+        sequence = max((first for first in starts if first <= start), default=start)
+        for first in range(max(start, sequence + order), stop, CHUNK_ROWS):
             last = min(first + CHUNK_ROWS, stop)
             z = standardise(values[first - order : last], features)
             lags = [z[order - lag : len(z) - lag] for lag in range(1, order + 1)]
             yield first, np.hstack([np.ones((last - first, 1)), *lags]), z[order:]
 
 
-def _gram(values: F64, features: Features, ranges: Ranges, order: int) -> tuple[F64, F64]:
+def _gram(values: F64, features: Features, ranges: Ranges, starts: frozenset[int], order: int) -> tuple[F64, F64]:
     """Sums A'A (1 + P C, 1 + P C) and A'T (1 + P C, C) over some rows."""
     channels = values.shape[1]
     size = 1 + order * channels
     left, right = np.zeros((size, size)), np.zeros((size, channels))
-    for _, design, target in _design(values, features, ranges, order):
+    for _, design, target in _design(values, features, ranges, starts, order):
         left += design.T @ design
         right += design.T @ target
     return left, right
@@ -128,8 +135,8 @@ def _solve(left: F64, right: F64, ridge: float) -> F64:
     return np.asarray(np.linalg.solve(left + ridge * np.eye(len(left)), right))
 
 
-def _residuals(values: F64, features: Features, ranges: Ranges, weights: F64, order: int, out: F32) -> None:
+def _residuals(values: F64, chunks: Iterator[tuple[int, F64, F64]], weights: F64, out: F32) -> None:
     """Write target - forecast into `out` (N, C) for some rows, NaN where the target is missing."""
-    for first, design, target in _design(values, features, ranges, order):
+    for first, design, target in chunks:
         rows = slice(first, first + len(target))
         out[rows] = np.where(np.isfinite(values[rows]), target - design @ weights, np.nan)

@@ -18,6 +18,8 @@ class Split:
     fit: Ranges
     validation: Ranges
     tail: Ranges
+    starts: frozenset[int]
+    """First rows of the sequences: nothing is carried over from the row before one, however near its number."""
 
     @property
     def fitted(self) -> Ranges:
@@ -53,6 +55,7 @@ def split_by_time(sequences: Sequence[tuple[int, int]], least_rows: int) -> Spli
         clip_ranges(sequences, first, borders[0]),
         clip_ranges(sequences, borders[0], borders[1]),
         clip_ranges(sequences, borders[1], last),
+        frozenset(start for start, _ in sequences),
     )
     smallest = min(rows_in(split.fit), rows_in(split.validation), rows_in(split.tail))
     if smallest < least_rows:

@@ -34,10 +34,10 @@ class Trace:
         return Trace(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
 
 
-def run_engine(engine: Engine, values: F64, ranges: Ranges) -> Trace:
-    """Step an engine through some ranges of values (N, C), from a fresh state at the start of each range.
+def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[int] = frozenset()) -> Trace:
+    """Step an engine through some ranges of values (N, C), from a fresh state at the start of each.
 
-    Ranges that touch are one stretch: the state is carried over the border.
+    Over the border of ranges that touch the state is carried, unless a sequence starts there (`starts`).
     """
     detector = engine.detector
     count, channels = rows_in(ranges), detector.channels
@@ -55,7 +55,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges) -> Trace:
     )
     state, at, last = engine.new_state(), 0, -1
     for start, stop in ranges:
-        if start != last:
+        if start != last or start in starts:
             state.reset()
         for row in range(start, stop):
             trace.rows[at], trace.first[at] = row, state.seen == 0

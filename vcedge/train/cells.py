@@ -61,7 +61,7 @@ class Scheduler(nn.Module):
         """Mask e (B, D) over the levels' blocks and its mean (B,) from a logit (B,): eq. 8, centred, without eps."""
         soft = torch.sigmoid(mode.sharpness * (torch.sigmoid(logit)[:, None] - self.middles))  # (B, L-1)
         if mode.hard:
-            soft = (logit[:, None] >= self.thresholds).float() + soft - soft.detach()
+            soft = (logit[:, None] >= self.thresholds).float() + (soft - soft.detach())  # exactly 0 or 1
         open_levels = torch.cat((torch.ones_like(soft[:, :1]), soft), dim=1)  # level 1 is always updated
         e = open_levels @ self.expand
         return e, e.mean(dim=1)

@@ -36,7 +36,7 @@ PATIENCE = 10
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch did. Losses are in units of the residual's variance: 1 is the highway alone."""
+    """What one epoch did. Losses are in units of the residual's variance; `FitResult.alone` is the highway's own."""
 
     epoch: int
     loss: float
@@ -56,6 +56,8 @@ class FitResult:
     best: int = -1
     interrupted: bool = False
     epochs: list[Epoch] = field(default_factory=list)
+    alone: tuple[float, float] = (1.0, 1.0)
+    """Losses of the highway alone on the training and the validation rows: what an epoch's losses compare with."""
 
 
 def fit(
@@ -75,7 +77,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs, LEARNING_RATE / 20)
     gated = model.cell.scheduler is not None
     price = 0.0
-    result, best = FitResult(), math.inf
+    result, best = FitResult(alone=(highway_loss(train), highway_loss(validation))), math.inf
     kept = copy.deepcopy(model.state_dict())
     try:
         for epoch in range(epochs):
@@ -118,6 +120,12 @@ def mask_mode(progress: float, levels: int) -> MaskMode:
 def share_budget(progress: float, target: float) -> float:
     """The updated share aimed at: from START_SHARE down to the target, so that the dense network is learned first."""
     return target + max(START_SHARE - target, 0.0) * max(0.0, 1.0 - progress / ANNEAL_UNTIL)
+
+
+def highway_loss(streams: Streams) -> float:
+    """Task loss of the highway alone, whose correction is zero. Below 1, as large residuals count linearly."""
+    count = float(streams.weight.sum())
+    return float((_huber(streams.target) * streams.weight).sum()) / max(count, 1.0)
 
 
 def evaluate(model: ResidualModel, streams: Streams) -> tuple[float, float]:

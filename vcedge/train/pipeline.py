@@ -25,9 +25,16 @@ from vcedge.train.streams import Streams, make_streams
 
 AIM = 0.85
 """The share trained for, of the target that is promised: rows never seen are a little livelier."""
-STREAMS = 8
+STREAM_STEPS = 2000
+STREAMS = (8, 64)
+"""Parallel streams are made so that each has about STREAM_STEPS steps, but no fewer and no more of them than this:
+fewer give noisy steps, more give few updates an epoch."""
 LEAST_STREAM = 48
 """Fewest steps of a parallel stream: one and a half windows, so that some state is carried."""
+MOST_STEPS = 200_000
+"""Steps of all epochs together; it bounds the time of a training, whatever the number of epochs says."""
+MOST_VALUES = 4_000_000
+"""Rows times channels that are worked on; of a longer recording evenly spaced stretches are taken."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ def train_detector(
 
     model, result = train_network(config, build(None), linear, values, split, progress)
     detector = calibrate_limits(build(model.export()), values, split, config.score.false_alarms_per_day)
-    return Trained(detector, values, split, result, run_engine(load_engine(detector), values, split.all))
+    return Trained(detector, values, split, result, run_engine(load_engine(detector), values, split.all, split.starts))
 
 
 def train_network(
@@ -80,7 +87,7 @@ def train_network(
     """Train the network on what the engine of the bare detector sees and on the highway's held-out residuals."""
     torch.manual_seed(config.train.seed)
     torch.set_num_threads(1)  # windows are small: threads cost more than they give, and sums keep their order
-    trace = run_engine(load_engine(bare), values, split.fitted)
+    trace = run_engine(load_engine(bare), values, split.fitted, split.starts)
     levels = 1 if config.model.cell == "gru" else config.model.levels
     boundaries = boundaries_of(levels, config.model.hidden_size)
     spec = CellSpec(config.model.cell, linear.features.inputs, config.model.hidden_size, boundaries)
@@ -89,11 +96,12 @@ def train_network(
     if model.cell.scheduler is not None:
         model.cell.scheduler.start_at(train.signals, START_SHARE)
     validation = _streams(trace.within(split.validation), linear)
-    result = fit(model, train, validation, AIM * config.model.target, config.train.epochs, progress)
+    epochs = max(1, min(config.train.epochs, MOST_STEPS // train.length))
+    result = fit(model, train, validation, AIM * config.model.target, epochs, progress)
     return model, result
 
 
-def bounded_rows(recording: Recording, most_values: int = 4_000_000) -> tuple[F64, tuple[tuple[int, int], ...]]:
+def bounded_rows(recording: Recording, most_values: int = MOST_VALUES) -> tuple[F64, tuple[tuple[int, int], ...]]:
     """Rows to work on, in memory (N, C), and their sequences; of a longer recording evenly spaced stretches.
 
     The last fifth, which calibrates, and the rest are thinned alike, so that the split keeps its meaning.
@@ -131,5 +139,7 @@ def provenance(config: TrainConfig, recording: Recording) -> dict[str, Any]:
 
 def _streams(trace: Trace, linear: LinearPart) -> Streams:
     """Parallel streams of the rows of a trace, as many as leave each long enough."""
-    count = max(1, min(STREAMS, len(trace.rows) // LEAST_STREAM))
+    rows = len(trace.rows)
+    wanted = min(max(rows // STREAM_STEPS, STREAMS[0]), STREAMS[1])
+    count = max(1, min(wanted, rows // LEAST_STREAM))
     return make_streams(trace, linear.cross.residual[trace.rows], linear.features, count)

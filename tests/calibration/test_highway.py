@@ -1,0 +1,122 @@
+"""The linear detector: equal to the strongest simple detector, and honest about rows it has seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import recording, tiny_detector
+from tests.support.yardstick import data_dir, reference
+from vcedge.calibration.calibrate import fit_linear
+from vcedge.calibration.highway import cross_fit, fit_features, fit_weights, residual_spread, standardise
+from vcedge.calibration.split import split_by_time
+from vcedge.calibration.trace import run_engine
+from vcedge.detector import Detector, Highway, ScorerPart
+from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.schema import F64, schema_of
+
+ORDER, RIDGE, SPAN = 5, 10.0, 20.0
+
+
+def linear_detector(train: F64) -> Detector:
+    """The detector without network, its spread measured on the rows it was fitted on, as the simple detector does."""
+    rows = ((0, len(train)),)
+    features = fit_features(train, rows, flags=False)
+    weights = fit_weights(train, features, rows, ORDER, RIDGE)
+    z = standardise(train, features)
+    lags = np.hstack([np.ones((len(z) - ORDER, 1)), *(z[ORDER - k : len(z) - k] for k in range(1, ORDER + 1))])
+    bias, spread = residual_spread((z[ORDER:] - lags @ weights).astype(np.float32))
+    channels = train.shape[1]
+    return replace(
+        tiny_detector(channels=channels, cell=None),
+        schema=schema_of([f"c{i}" for i in range(channels)], 1.0, 10.0),
+        features=features,
+        highway=Highway(weights.astype(np.float32), bias, spread),
+        scorer=(ScorerPart("ewma", SPAN),),
+    )
+
+
+def simple_detector(train: F64, test: F64) -> F64:
+    """Ridge-VAR(5), EWMA 20, written down once more from its definition, in float64 and without the package."""
+    mean, sd = train.mean(axis=0), train.std(axis=0)
+    z_train, z = (np.clip((x - mean) / sd, -10, 10) for x in (train, test))
+
+    def design(x: F64) -> F64:
+        return np.array([np.concatenate(([1.0], x[t - ORDER : t][::-1].ravel())) for t in range(ORDER, len(x))])
+
+    a = design(z_train)
+    w = np.linalg.inv(a.T @ a + RIDGE * np.eye(a.shape[1])) @ a.T @ z_train[ORDER:]
+    fitted = z_train[ORDER:] - a @ w
+    scaled = (z[ORDER:] - design(z) @ w - fitted.mean(axis=0)) / np.maximum(fitted.std(axis=0), 0.05)
+    raw = np.zeros(len(z))
+    for t in range(ORDER, len(z)):
+        error = float(np.minimum(scaled[t - ORDER] ** 2, 1e6).mean())
+        raw[t] = raw[t - 1] + 2 / (SPAN + 1) * (error - raw[t - 1])
+    return raw
+
+
+def test_network_off_is_the_simple_detector() -> None:
+    values = recording(2, 1500, 4)
+    train, test = values[:700], values[700:]
+    trace = run_engine(NumpyEngine(linear_detector(train)), test, ((0, len(test)),))
+    assert trace.raw == pytest.approx(simple_detector(train, test), rel=1e-4, abs=1e-6)
+
+
+def test_network_off_is_the_published_yardstick_on_a_real_rig() -> None:
+    yardstick = reference()
+    for case in list(yardstick.load_skab(str(data_dir())))[:4]:
+        trace = run_engine(NumpyEngine(linear_detector(case["train"])), case["test"], ((0, len(case["test"])),))
+        expected = yardstick.b_ridge(case["train"], span=20)(case["test"])
+        assert trace.raw == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_switching_the_network_off_leaves_only_the_linear_part() -> None:
+    detector = tiny_detector(channels=4)
+    values = recording(3, 300, 4)
+    rows = ((0, len(values)),)
+    off = run_engine(NumpyEngine(detector.without_network()), values, rows)
+    bare = run_engine(NumpyEngine(tiny_detector(channels=4, cell=None)), values, rows)
+    assert not np.array_equal(run_engine(NumpyEngine(detector), values, rows).raw, off.raw)
+    assert (off.updated == 0).all()
+    assert np.isfinite(bare.raw).all()
+
+
+def test_residuals_are_of_rows_the_fit_has_not_seen() -> None:
+    values = np.random.default_rng(0).standard_normal((400, 6))  # nothing to forecast: 31 weights fit noise only
+    split = split_by_time(((0, 400),), 10)
+    cross = fit_linear(values, split, ORDER, 1e-6, flags=False).cross
+    features = fit_features(values, split.fitted, flags=False)
+    weights = fit_weights(values, features, split.fitted, ORDER, 1e-6)
+    z = standardise(values[:320], features)
+    lags = np.hstack([np.ones((315, 1)), *(z[ORDER - k : 320 - k] for k in range(1, ORDER + 1))])
+    seen = (z[ORDER:] - lags @ weights).std()
+    assert seen < 0.96
+    assert float(cross.highway.spread.mean()) > 1.0
+    assert np.isnan(cross.residual[:ORDER]).all()
+    assert np.isfinite(cross.residual[ORDER:]).all()
+
+
+def test_lags_and_state_do_not_cross_a_gap() -> None:
+    values = recording(4, 900, 3)
+    values[450:] += 50.0  # after the gap everything is elsewhere
+    split = split_by_time(((0, 450), (450, 900)), 10)
+    features = fit_features(values, split.fitted, flags=False)
+    residual = cross_fit(values, features, split, ORDER, RIDGE).residual
+    assert np.isnan(residual[450 : 450 + ORDER]).all()
+    assert np.isfinite(residual[450 + ORDER :]).all()
+    engine = NumpyEngine(tiny_detector())
+    trace = run_engine(engine, values, split.all, split.starts)
+    assert np.flatnonzero(trace.first).tolist() == [0, 450]
+    fresh = run_engine(engine, values, ((450, 900),))
+    assert np.array_equal(trace.raw[450:], fresh.raw)
+
+
+def test_missing_values_are_no_targets() -> None:
+    values = recording(5, 600, 3, missing=0.1)
+    split = split_by_time(((0, 600),), 10)
+    cross = fit_linear(values, split, ORDER, RIDGE, flags=True).cross
+    assert np.isnan(cross.residual[np.isnan(values)]).all()
+    assert np.isfinite(cross.highway.weights).all()
+    assert np.isfinite(cross.highway.spread).all()

@@ -1,0 +1,101 @@
+"""The oracle engine: the contract, and equality with independent formulas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import recording, tiny_detector
+from vcedge.detector import ScorerPart
+from vcedge.runtime.checks import CHECKS, check_engine
+from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.runtime.state import WAKE_SURPRISE, State
+from vcedge.schema import F64
+
+VARIANTS = {
+    "vcgru": tiny_detector(),
+    "gru": tiny_detector(cell="gru", levels=1),
+    "flags": tiny_detector(flags=True),
+    "linear": tiny_detector().without_network(),
+    "wide": tiny_detector(channels=7, hidden=64, levels=8, order=5),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_contract(name: str) -> None:
+    detector = VARIANTS[name]
+    results = check_engine(NumpyEngine, detector, recording(1, 300, detector.channels))
+    assert [result for result in results if result.problem] == []
+    assert len(results) == len(CHECKS)
+
+
+def test_checks_find_a_broken_engine() -> None:
+    class Leaky(NumpyEngine):
+        """Shares one state among all streams and writes into its input."""
+
+        def step(
+            self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0
+        ) -> tuple[float, int, F64]:
+            values += 0.0
+            self.shared = getattr(self, "shared", state)
+            return super().step(values, self.shared, 1, logit_bias)
+
+    results = check_engine(Leaky, VARIANTS["vcgru"], recording(1, 100, 3))
+    failed = {result.name for result in results if result.problem}
+    assert {"states_are_independent", "input_is_untouched", "policy_is_obeyed"} <= failed
+
+
+def test_levels_vary_and_quiet_rows_use_less() -> None:
+    detector = VARIANTS["vcgru"]
+    engine, state = NumpyEngine(detector), NumpyEngine(detector).new_state()
+    levels = [engine.step(row, state)[1] for row in recording(3, 2000, 3)]
+    assert len(set(levels)) == detector.levels
+
+
+def test_surprise_forces_the_full_level_for_its_first_ticks_only() -> None:
+    detector = VARIANTS["vcgru"]
+    limits = replace(detector.calibration, surprise_limit=50.0, surprise_ticks=4)
+    engine = NumpyEngine(replace(detector, calibration=limits))
+    state = engine.new_state()
+    quiet = np.tile(detector.features.center, (40, 1))
+    for row in quiet:
+        engine.step(row, state, logit_bias=-1e6)
+    jump = quiet + 30 * detector.features.scale * np.resize([1, -1], (40, 1))  # every row far off its forecast
+    levels = []
+    for row in jump:
+        levels.append(engine.step(row, state, logit_bias=-1e6)[1])
+        if len(levels) == 1:
+            assert state.wake == WAKE_SURPRISE
+    assert levels[:4] == [detector.levels] * 4
+    assert set(levels[4:]) == {1}
+
+
+def test_missing_channel_contributes_nothing_and_is_forecast() -> None:
+    detector = VARIANTS["vcgru"]
+    engine, state = NumpyEngine(detector), NumpyEngine(detector).new_state()
+    rows = recording(5, 200, 3)
+    for row in rows[:100]:
+        engine.step(row, state)
+    forecast = engine.forecast(state)
+    before = state.smooth.copy()
+    holed = rows[100].copy()
+    holed[1] = np.nan
+    engine.step(holed, state)
+    assert state.lags[0, 1] == forecast[1]
+    assert (state.smooth[:, 1] < before[:, 1]).all()
+
+
+def test_scorer_is_the_exponentially_weighted_mean_of_its_parts() -> None:
+    detector = replace(VARIANTS["linear"], scorer=(ScorerPart(span=5.0, weight=0.5), ScorerPart(span=50.0, weight=2.0)))
+    rows = recording(6, 400, 3)
+
+    def raw_of(part: ScorerPart) -> F64:
+        engine = NumpyEngine(replace(detector, scorer=(part,)))
+        state = engine.new_state()
+        return np.array([engine.step(row, state)[0] for row in rows])
+
+    engine, state = NumpyEngine(detector), NumpyEngine(detector).new_state()
+    both = np.array([engine.step(row, state)[0] for row in rows])
+    assert both == pytest.approx(sum(raw_of(part) for part in detector.scorer), rel=1e-12)

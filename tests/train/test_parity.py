@@ -1,0 +1,117 @@
+"""What was trained is what runs: torch and the numpy engine over thousands of steps from a non-zero state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.detectors import recording, tiny_detector
+from vcedge.detector import CellSpec, Detector, boundaries_of
+from vcedge.runtime.numpy_engine import NumpyEngine, scheduler_sizes
+from vcedge.runtime.state import State
+from vcedge.schema import F32, F64
+from vcedge.train.cells import CELLS, GATE_GAIN, MaskMode
+from vcedge.train.model import ResidualModel
+
+CHANNELS, STEPS, WARM = 4, 3000, 200
+
+
+def random_model(kind: str, levels: int | list[float], hidden: int = 32) -> ResidualModel:
+    """A network with weights large enough that its levels and states really move."""
+    torch.manual_seed(1)
+    boundaries = boundaries_of(1 if kind == "gru" else levels, hidden)
+    model = ResidualModel(CellSpec(kind, CHANNELS, hidden, boundaries), CHANNELS)  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.15 * torch.randn_like(parameter))
+        if model.cell.scheduler is not None:
+            model.cell.scheduler.bias.fill_(-5.5)
+    return model
+
+
+def detector_of(model: ResidualModel) -> Detector:
+    cell, head = model.export()
+    base = tiny_detector(channels=CHANNELS)
+    limits = replace(base.calibration, surprise_limit=1e30)
+    return replace(base, cell=cell, head=head, calibration=limits)
+
+
+def engine_run(engine: NumpyEngine, state: State, values: F64) -> tuple[F32, F32, list[int], F32, F32]:
+    """Scheduler signals, inputs, levels, hidden states and corrections of each row."""
+    signals, inputs, levels, hidden, corrections = [], [], [], [], []
+    for row in values:
+        previous = state.lags[0].copy()
+        levels.append(engine.step(row, state)[1])
+        z = state.lags[0].copy()
+        signals.append(np.concatenate((z, *scheduler_sizes(engine.detector.features, z, previous, state.residual))))
+        inputs.append(z)
+        hidden.append(state.h.copy())
+        corrections.append(state.correction.copy())
+    return np.array(signals), np.array(inputs), levels, np.array(hidden), np.array(corrections)
+
+
+@pytest.mark.parametrize(("kind", "levels"), [("vcgru", 8), ("vcgru", [0.125, 0.25, 0.5, 1.0]), ("gru", 1)])
+def test_torch_and_numpy_agree_over_thousands_of_steps(kind: str, levels: int | list[float]) -> None:
+    model = random_model(kind, levels)
+    engine = NumpyEngine(detector_of(model))
+    state = engine.new_state()
+    values = recording(7, WARM + STEPS, CHANNELS)
+    engine_run(engine, state, values[:WARM])
+    start = torch.tensor(state.h.copy())[None]
+    assert float(start.abs().max()) > 0.1
+    signals, inputs, expected_levels, hidden, corrections = engine_run(engine, state, values[WARM:])
+
+    with torch.no_grad():
+        predicted, shares, torch_hidden = model(
+            torch.tensor(inputs)[:, None],
+            torch.tensor(signals)[:, None],
+            torch.ones(STEPS, 1, 1),
+            start,
+            MaskMode(1.0, hard=True),
+        )
+    boundaries = np.array(model.cell.spec.boundaries)
+    share = boundaries[np.array(expected_levels) - 1] / model.cell.spec.hidden
+    if kind == "vcgru":
+        assert len(set(expected_levels)) == len(boundaries)
+    assert np.array_equal(np.round(shares[:, 0].numpy(), 6), np.round(share, 6)), "the level sequences differ"
+    assert np.abs(torch_hidden[:, 0].numpy() - hidden).max() < 1e-5
+    assert np.abs(predicted[:, 0].numpy() - corrections).max() < 1e-5
+
+
+def test_soft_mask_becomes_the_hard_one_as_it_sharpens() -> None:
+    model = random_model("vcgru", 8)
+    scheduler = model.cell.scheduler
+    assert scheduler is not None
+    logit = torch.linspace(-4, 4, 501)
+    hard, share = scheduler.mask(logit, MaskMode(8.0, hard=True))
+    soft, _ = scheduler.mask(logit, MaskMode(1e5, hard=False))
+    assert float((hard - soft).abs().mean()) < 1e-2
+    assert torch.equal(share, hard.mean(dim=1))
+    assert set(torch.unique(hard).tolist()) == {0.0, 1.0}
+
+
+def test_straight_through_gradient_is_that_of_the_soft_mask() -> None:
+    scheduler = random_model("vcgru", 8).cell.scheduler
+    assert scheduler is not None
+    weights = torch.randn(32)
+    gradients = []
+    for hard in (True, False):
+        logit = torch.linspace(-2, 2, 9, requires_grad=True)
+        e, _ = scheduler.mask(logit, MaskMode(20.0, hard=hard))
+        (e @ weights).sum().backward()
+        assert logit.grad is not None
+        gradients.append(logit.grad)
+    assert torch.allclose(gradients[0], gradients[1])
+    assert float(gradients[0].abs().max()) > 0
+
+
+def test_gate_gain_is_folded_into_the_exported_weights() -> None:
+    model = random_model("vcgru", 8)
+    cell, _ = model.export()
+    assert model.cell.scheduler is not None
+    expected = GATE_GAIN * model.cell.scheduler.input.detach().numpy()
+    assert np.allclose(cell.gate_input, expected)
+    assert set(CELLS) == {"vcgru", "gru"}

@@ -1,0 +1,115 @@
+"""What a training came to, in numbers: metrics.json, and the material of the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vcedge.calibration.split import rows_in
+from vcedge.calibration.trace import Trace
+from vcedge.detector import Detector
+from vcedge.history import DataReport
+from vcedge.schema import F64
+from vcedge.train.pipeline import Trained
+
+
+def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str, Any]:
+    """All numbers of a training as JSON values. Losses: 1 is the variance of the highway's held-out residual."""
+    detector, split, result = trained.detector, trained.split, trained.result
+    tail = trained.device_trace.within(split.tail)
+    parts = {"fit": split.fit, "validation": split.validation, "tail": split.tail}
+    share = {name: _share(trained.device_trace.within(ranges), detector) for name, ranges in parts.items()}
+    share["all"] = _share(trained.device_trace, detector)
+    limits = detector.calibration
+    return {
+        "asset": detector.asset,
+        "seconds": round(seconds, 2),
+        "rows": {name: rows_in(ranges) for name, ranges in parts.items()},
+        "model": {
+            "cell": "none" if detector.cell is None else detector.cell.spec.kind,
+            "hidden": detector.hidden,
+            "levels": detector.levels,
+            "channels": detector.channels,
+        },
+        "epochs": [vars(epoch) for epoch in result.epochs],
+        "best_epoch": result.best,
+        "interrupted": result.interrupted,
+        "updated_share": share,
+        "change_correlation": change_correlation(trained.device_trace, detector),
+        "macs": {"mean": round(mean_macs(trained.device_trace, detector), 1), "dense": detector.macs(detector.hidden)},
+        "calibration": {
+            "threshold": limits.threshold,
+            "false_alarms_per_day": limits.false_alarms_per_day,
+            "rows": limits.rows,
+            "alarm_share_tail": float((tail.raw > limits.threshold).mean()),
+            "surprise_limit": limits.surprise_limit,
+        },
+        "channels": channel_errors(tail, detector),
+        "data": report.to_json(),
+    }
+
+
+def channel_errors(trace: Trace, detector: Detector) -> list[dict[str, Any]]:
+    """For each channel on held-out rows: the highway's error, what the network adds to it, and its shrinkage."""
+    known = trace.settled[:, None] & ~trace.missing
+    count = np.maximum(known.sum(axis=0), 1)
+    plain = np.where(known, trace.residual**2, 0).sum(axis=0) / count
+    corrected = np.where(known, (trace.residual - trace.correction) ** 2, 0).sum(axis=0) / count
+    unit = detector.features.scale * detector.highway.spread
+    shrink = np.zeros(detector.channels) if detector.head is None else detector.head.shrink
+    return [
+        {
+            "name": channel.name,
+            "unit": channel.unit,
+            "highway_rmse": float(np.sqrt(plain[i]) * unit[i]),
+            "combined_rmse": float(np.sqrt(corrected[i]) * unit[i]),
+            "explained_by_network": float(1 - corrected[i] / plain[i]) if plain[i] > 0 else 0.0,
+            "shrink": float(shrink[i]),
+            "missing": float(trace.missing[:, i].mean()),
+        }
+        for i, channel in enumerate(detector.schema.channels)
+    ]
+
+
+def mean_macs(trace: Trace, detector: Detector) -> float:
+    """Measured multiply-accumulates of a row. They grow with the square of the dimensions: not those of the mean."""
+    updated, rows = np.unique(trace.updated, return_counts=True)
+    return float(np.average([detector.macs(float(k)) for k in updated], weights=rows))
+
+
+def change_correlation(trace: Trace, detector: Detector) -> float | None:
+    """Correlation of the updated dimensions with the mean size of the inputs' change; None where either is constant."""
+    inner = ~trace.first
+    size = input_change(trace, detector)[inner]
+    updated = trace.updated[inner].astype(np.float64)
+    if updated.std() == 0 or size.std() == 0:
+        return None
+    return float(np.corrcoef(updated, size)[0, 1])
+
+
+def input_change(trace: Trace, detector: Detector) -> F64:
+    """Mean over channels of the absolute change since the last row (M,), in units of its usual size."""
+    change = np.abs(np.diff(trace.z, axis=0, prepend=trace.z[:1])) / detector.features.change_scale
+    return np.asarray(np.where(trace.first, 0.0, change.mean(axis=1)), np.float64)
+
+
+def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
+    """Write metrics.json; numbers that JSON has no word for become null."""
+    path.write_text(json.dumps(_plain(metrics), indent=2) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def _share(trace: Trace, detector: Detector) -> float:
+    return float(trace.updated.mean() / detector.hidden) if detector.hidden else 0.0
