@@ -91,10 +91,9 @@ def tiny_detector(
     )
     network = None if cell is None else _cell(rng, cell, features.inputs, channels, hidden, levels)
     head = None if cell is None else _head(rng, channels, hidden)
-    names = [f"Channel {c}" for c in range(channels)]
-    schema = SensorSchema(
-        tuple(Channel(name, "bar" if c == 0 else "") for c, name in enumerate(names)), NS_PER_S, 5 * NS_PER_S
-    )
+    first = Channel("Channel 0", "bar", low=-100.0, high=100.0)
+    others = tuple(Channel(f"Channel {c}") for c in range(1, channels))
+    schema = SensorSchema((first, *others), NS_PER_S, 5 * NS_PER_S)
     return Detector(
         asset=asset,
         schema=schema,

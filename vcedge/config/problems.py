@@ -64,15 +64,20 @@ def unknown_key(kind: type[BaseModel], raw: Mapping[str, Any], loc: Location, so
     location = locate(raw, loc)
     key, section = str(location[-1]), location[:-1]
     keys = sorted({name for model in _models_at(kind, loc[:-1]) for name in _fields(model)})
-    near = get_close_matches(key, keys, 1, 0.5)
-    if near:
-        hint = f"did you mean '{dotted((*section, near[0]))}'?"
-    else:
-        elsewhere = {dotted(place): str(place[-1]) for place in _all_keys(kind)}
-        leaf = get_close_matches(key, sorted(set(elsewhere.values())), 1, 0.8)
-        same = [place for place, name in elsewhere.items() if leaf and name == leaf[0]]
-        hint = f"did you mean '{same[0]}'?" if same else f"known keys here: {', '.join(keys)}"
+    elsewhere = {str(place[-1]): dotted(place) for place in reversed(_all_keys(kind))}
+    here = {name: dotted((*section, name)) for name in keys}
+    # A key of another section counts only where it is all but spelled out, and nothing near is in this one.
+    near = [
+        match[0]
+        for names, cutoff in ((here, 0.7), (elsewhere, 0.8), (here, 0.5))
+        if (match := _nearest(key, names, cutoff))
+    ]
+    hint = f"did you mean '{near[0]}'?" if near else f"known keys here: {', '.join(keys)}"
     return f"{source}: unknown key '{dotted(location)}'; {hint}"
+
+
+def _nearest(key: str, names: Mapping[str, str], cutoff: float) -> list[str]:
+    return [names[match] for match in get_close_matches(key, names, 1, cutoff)]
 
 
 def locate(raw: object, loc: Location, absent: bool = False) -> Location:
@@ -101,7 +106,8 @@ def dotted(location: Location) -> str:
     """`("data", "channels", 2, "name")` as `data.channels[2].name`."""
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        name = part if isinstance(part, str) and part.isprintable() and len(part) <= SHOWN_CHARACTERS else shown(part)
+        text += f"[{part}]" if isinstance(part, int) else f".{name}" if text else name
     return text
 
 

@@ -1,0 +1,1 @@
+"""Files that must be refused, made from a sound one; in the spirit of safetensors' own `attacks`."""

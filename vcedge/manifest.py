@@ -1,0 +1,226 @@
+"""The manifest of a model file: its keys, types and ranges, and the way between it and a detector.
+
+docs/model-format.md is the page of text behind this. Also exported files carry a manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vcedge.config.problems import explain, shown
+from vcedge.detector import CellKind, Detector
+from vcedge.errors import ModelFileError
+from vcedge.strict_json import first_repeated, parse_json
+
+FORMAT = 1
+INT32, INT64 = 2**31 - 1, 2**63 - 1
+
+
+def _positive(values: list[float]) -> list[float]:
+    wrong = next((value for value in values if value <= 0), None)
+    if wrong is not None:
+        raise ValueError(f"expected numbers greater than 0, found {wrong}")
+    return values
+
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0, le=INT32)]
+Nanoseconds = Annotated[int, Field(gt=0, le=INT64)]
+Scales = Annotated[list[float], AfterValidator(_positive)]
+
+
+class _Part(BaseModel):
+    """A part of the manifest: all keys, no others, no type turned into another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ChannelPart(_Part):
+    """One channel."""
+
+    name: str = Field(min_length=1)
+    unit: str
+    low: float | None
+    high: float | None
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> ChannelPart:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"expected low {self.low} below high {self.high}")
+        return self
+
+
+class SchemaPart(_Part):
+    """Channels and the spacing of samples."""
+
+    channels: list[ChannelPart] = Field(min_length=1)
+    period_ns: Nanoseconds
+    max_gap_ns: Nanoseconds
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> SchemaPart:
+        twice = first_repeated(channel.name for channel in self.channels)
+        if twice is not None:
+            raise ValueError(f"expected different channel names, found {shown(twice)} twice")
+        return self
+
+
+class FeaturesPart(_Part):
+    """Feature statistics of each channel."""
+
+    center: list[float]
+    scale: Scales
+    change_scale: Scales
+    clip: Positive
+    flags: bool
+
+
+class HighwayPart(_Part):
+    """Order of the linear forecaster."""
+
+    order: int = Field(ge=1, le=INT32)
+
+
+class CellPart(_Part):
+    """Shape of the cell."""
+
+    kind: CellKind
+    inputs: int = Field(ge=1, le=INT32)
+    hidden: int = Field(ge=1, le=INT32)
+    boundaries: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    gate_bias: float
+
+    @model_validator(mode="after")
+    def _boundaries_fit(self) -> CellPart:
+        sizes = self.boundaries
+        if sizes[-1] != self.hidden or any(b <= a for a, b in pairwise(sizes)):
+            text = f"boundaries {shown(sizes)}, expected increasing numbers that end at hidden {self.hidden}"
+            raise ValueError(text)
+        if self.kind == "gru" and len(sizes) > 1:
+            raise ValueError(f"boundaries {shown(sizes)}, expected only [{self.hidden}] for a gru")
+        return self
+
+
+class ScorerPartPart(_Part):
+    """One part of the scorer."""
+
+    kind: Literal["ewma"]
+    span: float = Field(ge=1)
+    weight: Positive
+
+
+class CalibrationPart(_Part):
+    """Limits."""
+
+    threshold: Positive
+    steepness: Positive
+    surprise_limit: Positive
+    surprise_ticks: Count
+    warmup_rows: Count
+    stuck_rows: list[Count]
+    false_alarms_per_day: Positive
+    rows: int = Field(ge=0, le=INT64)
+
+
+class Manifest(_Part):
+    """The whole manifest."""
+
+    format: int = Field(ge=1, le=FORMAT)
+    asset: str = Field(min_length=1, pattern=r"^[^/+#\s]+$")
+    sensors: SchemaPart = Field(alias="schema")
+    features: FeaturesPart
+    highway: HighwayPart
+    cell: CellPart | None
+    scorer: list[ScorerPartPart] = Field(min_length=1)
+    calibration: CalibrationPart
+    reading: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels C."""
+        return len(self.sensors.channels)
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> Manifest:
+        lists: dict[str, Sequence[float]] = {
+            "features.center": self.features.center,
+            "features.scale": self.features.scale,
+            "features.change_scale": self.features.change_scale,
+            "calibration.stuck_rows": self.calibration.stuck_rows,
+        }
+        for key, values in lists.items():
+            if len(values) != self.channels:
+                raise ValueError(f"key '{key}' has {len(values)} numbers, expected {self.channels}, one a channel")
+        inputs = self.channels * (2 if self.features.flags else 1)
+        if self.cell is not None and self.cell.inputs != inputs:
+            raise ValueError(f"key 'cell.inputs' is {self.cell.inputs}, expected {inputs}")
+        return self
+
+
+def parse_manifest(text: str, name: str) -> Manifest:
+    """The checked manifest. Raises ModelFileError, one line that begins with `name`, the file's."""
+    raw = parse_json(text, name, "manifest")
+    version = raw.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise ModelFileError(
+            f"{name}: format version {version} is newer than {FORMAT}, the newest that this vcedge reads: update vcedge"
+        )
+    try:
+        return Manifest.model_validate(raw)
+    except ValidationError as error:
+        lines = explain(error, Manifest, raw, lambda _: f"{name}: manifest")
+        raise ModelFileError(lines.splitlines()[0]) from None
+
+
+def manifest_of(detector: Detector) -> dict[str, Any]:
+    """The manifest of a detector, as plain JSON values."""
+    features, calibration, cell = detector.features, detector.calibration, detector.cell
+    return {
+        "format": FORMAT,
+        "asset": detector.asset,
+        "schema": detector.schema.to_json(),
+        "features": {
+            "center": features.center.tolist(),
+            "scale": features.scale.tolist(),
+            "change_scale": features.change_scale.tolist(),
+            "clip": float(features.clip),
+            "flags": bool(features.flags),
+        },
+        "highway": {"order": detector.highway.order},
+        "cell": None
+        if cell is None
+        else {
+            "kind": cell.spec.kind,
+            "inputs": cell.spec.inputs,
+            "hidden": cell.spec.hidden,
+            "boundaries": [int(k) for k in cell.spec.boundaries],
+            "gate_bias": float(cell.gate_bias),
+        },
+        "scorer": [{"kind": p.kind, "span": float(p.span), "weight": float(p.weight)} for p in detector.scorer],
+        "calibration": {
+            "threshold": float(calibration.threshold),
+            "steepness": float(calibration.steepness),
+            "surprise_limit": float(calibration.surprise_limit),
+            "surprise_ticks": int(calibration.surprise_ticks),
+            "warmup_rows": int(calibration.warmup_rows),
+            "stuck_rows": [int(rows) for rows in calibration.stuck_rows],
+            "false_alarms_per_day": float(calibration.false_alarms_per_day),
+            "rows": int(calibration.rows),
+        },
+        "reading": dict(detector.reading),
+        "provenance": dict(detector.provenance),
+    }
+
+
+def manifest_text(manifest: Mapping[str, Any]) -> str:
+    """The manifest as it stands in files: sorted keys, ASCII, floats that read back to the same bits.
+
+    Raises ValueError or TypeError for values that JSON does not know.
+    """
+    return json.dumps(manifest, sort_keys=True, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,240 @@
+"""model.vcedge: a detector as one safetensors file, and back. docs/model-format.md is the page of text behind this.
+
+Reading is strict: whatever is not exactly as the page says is refused with one line, before anything is built of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors import numpy as tensor_file
+
+from vcedge.config.problems import shown
+from vcedge.detector import Calibration, Cell, CellSpec, Detector, Features, Head, Highway, ScorerPart, all_finite
+from vcedge.errors import InputNotFound, ModelFileError
+from vcedge.files import write_atomic
+from vcedge.manifest import Manifest, manifest_of, manifest_text, parse_manifest
+from vcedge.schema import F32, Channel, SensorSchema
+from vcedge.strict_json import parse_json
+
+KEY = "vcedge"
+MAX_FILE = 2**30
+MAX_HEADER = 2**24
+Shapes = dict[str, tuple[int, ...]]
+
+
+def save(detector: Detector, path: Path) -> None:
+    """Write the file, atomically: at no time is there a part of one under its name.
+
+    Raises ModelFileError for a detector that `load` would refuse (weights that are not finite, ...), OSError where
+    writing fails.
+    """
+    data = dumps(detector)
+    loads(data, str(path))
+    write_atomic(path, data)
+
+
+def dumps(detector: Detector) -> bytes:
+    """The bytes of the file, unchecked; the same detector gives the same bytes."""
+    tensors = {name: np.ascontiguousarray(array) for name, array in sorted(tensors_of(detector).items())}
+    return bytes(tensor_file.save(tensors, {KEY: manifest_text(manifest_of(detector))}))
+
+
+def load(path: Path) -> Detector:
+    """The detector in a file. Raises ModelFileError for anything but a sound file, InputNotFound for none."""
+    return loads(read(path), str(path))
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a model file, for `loads` and `model_id` of the same content. Raises like `load`."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise InputNotFound(f"{path}: is no regular file, expected a model file")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise InputNotFound(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > MAX_FILE:
+        raise ModelFileError(f"{path}: larger than {MAX_FILE} bytes, expected a model file")
+    return data
+
+
+def model_id(source: Path | bytes) -> str:
+    """`sha256:` and the SHA-256 of the whole file in hexadecimal. Raises like `load` for what cannot be read."""
+    data = source if isinstance(source, bytes) else read(source)
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def loads(data: bytes, name: str = "model") -> Detector:
+    """The detector in the bytes of a file; `name` stands in front of messages. Raises ModelFileError."""
+    header = _header(data, name)
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(KEY), str):
+        raise ModelFileError(f"{name}: a safetensors file without the metadata '{KEY}', expected a model file")
+    if len(metadata) > 1:
+        raise ModelFileError(f"{name}: metadata {shown(sorted(metadata))}, expected only '{KEY}'")
+    manifest = parse_manifest(metadata[KEY], name)
+    _check_shapes(header, tensor_shapes(manifest), name)
+    try:
+        tensors = tensor_file.load(data)
+    except SafetensorError as error:
+        raise ModelFileError(f"{name}: not a sound safetensors file: {_first_line(error)}") from None
+    _check_values(tensors, name)
+    return detector_from(manifest, tensors, name)
+
+
+def tensors_of(detector: Detector) -> dict[str, F32]:
+    """All arrays that are stored as tensors, by their name in the file."""
+    highway, cell, head = detector.highway, detector.cell, detector.head
+    tensors = {"highway.weights": highway.weights, "highway.bias": highway.bias, "highway.spread": highway.spread}
+    if cell is not None:
+        tensors |= {
+            "cell.recurrent": cell.recurrent,
+            "cell.input": cell.input,
+            "cell.bias": cell.bias,
+            "cell.reset_bias": cell.reset_bias,
+            "cell.gate_hidden": cell.gate_hidden,
+            "cell.gate_input": cell.gate_input,
+        }
+    if head is not None:
+        tensors |= {
+            "head.weights": head.weights,
+            "head.bias": head.bias,
+            "head.shrink": head.shrink,
+            "head.error_scale": head.error_scale,
+        }
+    return tensors
+
+
+def tensor_shapes(manifest: Manifest) -> Shapes:
+    """The tensors that a file with this manifest must hold, and their shapes."""
+    C, P = manifest.channels, manifest.highway.order
+    shapes: Shapes = {"highway.weights": (1 + P * C, C), "highway.bias": (C,), "highway.spread": (C,)}
+    if manifest.cell is not None:
+        D, N = manifest.cell.hidden, manifest.cell.inputs
+        shapes |= {
+            "cell.recurrent": (3, D, D),
+            "cell.input": (3, D, N),
+            "cell.bias": (3, D),
+            "cell.reset_bias": (D,),
+            "cell.gate_hidden": (D,),
+            "cell.gate_input": (N + 3 * C,),
+            "head.weights": (C, D),
+            "head.bias": (C,),
+            "head.shrink": (C,),
+            "head.error_scale": (C,),
+        }
+    return shapes
+
+
+def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "model") -> Detector:
+    """The detector of a checked manifest and the tensors that `tensor_shapes` asks for."""
+    channels = tuple(Channel(c.name, c.unit, c.low, c.high) for c in manifest.sensors.channels)
+    features = manifest.features
+    cell, head = _network(manifest, tensors)
+    return Detector(
+        asset=manifest.asset,
+        schema=SensorSchema(channels, manifest.sensors.period_ns, manifest.sensors.max_gap_ns),
+        features=Features(
+            center=np.array(features.center, np.float64),
+            scale=np.array(features.scale, np.float64),
+            change_scale=_exact_f32(features.change_scale, f"{name}: manifest: key 'features.change_scale'"),
+            clip=features.clip,
+            flags=features.flags,
+        ),
+        highway=Highway(tensors["highway.weights"], tensors["highway.bias"], tensors["highway.spread"]),
+        cell=cell,
+        head=head,
+        scorer=tuple(ScorerPart(part.kind, part.span, part.weight) for part in manifest.scorer),
+        calibration=Calibration(
+            **{**manifest.calibration.model_dump(), "stuck_rows": tuple(manifest.calibration.stuck_rows)}
+        ),
+        reading=manifest.reading,
+        provenance=manifest.provenance,
+    )
+
+
+def _network(manifest: Manifest, tensors: Mapping[str, F32]) -> tuple[Cell | None, Head | None]:
+    spec = manifest.cell
+    if spec is None:
+        return None, None
+    cell = Cell(
+        spec=CellSpec(spec.kind, spec.inputs, spec.hidden, tuple(spec.boundaries)),
+        recurrent=tensors["cell.recurrent"],
+        input=tensors["cell.input"],
+        bias=tensors["cell.bias"],
+        reset_bias=tensors["cell.reset_bias"],
+        gate_hidden=tensors["cell.gate_hidden"],
+        gate_input=tensors["cell.gate_input"],
+        gate_bias=spec.gate_bias,
+    )
+    head = Head(tensors["head.weights"], tensors["head.bias"], tensors["head.shrink"], tensors["head.error_scale"])
+    return cell, head
+
+
+def _header(data: bytes, name: str) -> dict[str, Any]:
+    """The JSON header of a safetensors file, with all lengths checked first."""
+    if len(data) < 8:
+        raise ModelFileError(f"{name}: {len(data)} bytes, expected a model file")
+    (length,) = struct.unpack_from("<Q", data)
+    if length > len(data) - 8:
+        found = f"a header of {length} bytes in a file of {len(data)}"
+        raise ModelFileError(f"{name}: {found}: not a model file, or cut short")
+    if length > MAX_HEADER:
+        raise ModelFileError(f"{name}: a header of {length} bytes, expected at most {MAX_HEADER}")
+    try:
+        text = data[8 : 8 + length].decode("utf-8")
+    except UnicodeDecodeError:
+        raise ModelFileError(f"{name}: the header is not UTF-8, expected a model file") from None
+    return parse_json(text, name, "header")
+
+
+def _check_shapes(header: Mapping[str, Any], expected: Shapes, name: str) -> None:
+    """The header must hold exactly the expected tensors, in their type and shape."""
+    for tensor in sorted(set(expected) - set(header)):
+        raise ModelFileError(f"{name}: tensor '{tensor}' is missing")
+    for tensor in sorted(set(header) - set(expected)):
+        raise ModelFileError(f"{name}: unknown tensor {shown(tensor)}, expected only those of the manifest")
+    for tensor, shape in expected.items():
+        info = header[tensor] if isinstance(header[tensor], dict) else {}
+        found = (info.get("dtype"), info.get("shape"))
+        if found != ("F32", list(shape)):
+            text = " ".join(json.dumps(part)[:60] for part in found)
+            raise ModelFileError(f"{name}: tensor '{tensor}' is {text}, expected \"F32\" {list(shape)}")
+
+
+def _check_values(tensors: Mapping[str, NDArray[Any]], name: str) -> None:
+    """Weights must be finite, scales positive, shares between 0 and 1."""
+    for tensor, array in sorted(tensors.items()):
+        wrong, expected = ~np.isfinite(array), "a finite number"
+        if tensor in ("highway.spread", "head.error_scale"):
+            wrong, expected = wrong | ~(array > 0), "a number greater than 0"
+        elif tensor == "head.shrink":
+            wrong, expected = wrong | ~((array >= 0) & (array <= 1)), "a number from 0 to 1"
+        if wrong.any():
+            place = [int(i) for i in np.argwhere(wrong)[0]]
+            raise ModelFileError(
+                f"{name}: tensor '{tensor}' holds {array[tuple(place)]} at {place}, expected {expected}"
+            )
+
+
+def _exact_f32(values: list[float], what: str) -> F32:
+    """Numbers (C,) that are 32-bit floats already: rounding here would be another model."""
+    wide = np.array(values, np.float64)
+    with np.errstate(over="ignore"):
+        narrow = wide.astype(np.float32)
+    if not all_finite(narrow) or (narrow != wide).any():
+        raise ModelFileError(f"{what} holds {wide[narrow != wide][0]}, expected 32-bit numbers")
+    return narrow
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
