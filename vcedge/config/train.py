@@ -40,6 +40,8 @@ class TableConfig(Strict):
     delimiter: str | None = None
     decimal: Literal[".", ","] | None = None
     header: bool | None = None
+    skip_rows: int = Field(default=0, ge=0)
+    """Lines above the table that are not part of it."""
     transpose: bool = False
     array: str | None = None
     """Name of the array inside an .npz file."""

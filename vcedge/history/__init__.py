@@ -1,0 +1,18 @@
+"""Recordings of machines: read from files of many kinds, made usable for training, and written."""
+
+from vcedge.history.load import load_history
+from vcedge.history.recording import NO_TIME, Block, Recording
+from vcedge.history.report import DataReport
+from vcedge.history.rows import RowReader, open_rows
+from vcedge.history.writer import CsvWriter
+
+__all__ = [
+    "NO_TIME",
+    "Block",
+    "CsvWriter",
+    "DataReport",
+    "Recording",
+    "RowReader",
+    "load_history",
+    "open_rows",
+]

@@ -1,0 +1,153 @@
+"""How a text table is written: its delimiter, decimal mark and header, guessed from its first lines."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vcedge.config.train import TableConfig
+from vcedge.errors import ConfigError
+from vcedge.history.numbers import MISSING, number_of
+
+_CANDIDATES = (",", ";", "\t", "|", None)  # the first of equals wins
+_NAMED = {"tab": "\t", "\\t": "\t", "whitespace": None, " ": None, "\\s+": None, "comma": ",", "semicolon": ";"}
+_JUDGED_ROWS = 100
+_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+
+IsTime = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The delimiter (None: runs of white space), the decimal mark, and whether the first row names columns."""
+
+    delimiter: str | None
+    decimal: str
+    header: bool
+    width: int
+
+
+def split_lines(lines: Sequence[str], delimiter: str | None) -> list[list[str]]:
+    """Rows of cells without the white space around them; lines without any cell are left out."""
+    if delimiter is None:
+        return [cells for cells in (line.split() for line in lines) if cells]
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != "\t")
+    return [[cell.strip() for cell in row] for row in rows if row]
+
+
+def guess_dialect(lines: Sequence[str], config: TableConfig, is_time: IsTime) -> Dialect:
+    """The dialect in which the first lines make most sense; what the configuration states is kept to.
+
+    A delimiter is good when most lines have the same number of cells, and when the cells are numbers, times
+    or empty. Raises ConfigError for a delimiter that is no single character.
+    """
+    if config.delimiter is not None:
+        delimiter = _stated(config.delimiter)
+    else:
+        scores = [(_score(lines, candidate, config, is_time), candidate) for candidate in _CANDIDATES]
+        best = max(score for score, _ in scores)
+        delimiter = next(candidate for score, candidate in scores if score == best)
+    return dialect_of(split_lines(lines[:_JUDGED_ROWS], delimiter), delimiter, config, is_time)
+
+
+def dialect_of(rows: Sequence[list[str]], delimiter: str | None, config: TableConfig, is_time: IsTime) -> Dialect:
+    """The rest of the dialect, once lines are split into cells."""
+    rows = rows[:_JUDGED_ROWS]
+    decimal = config.decimal or _decimal_of(rows, is_time)
+    width = _usual_width(rows)
+    header = config.header if config.header is not None else _has_header(rows, width, decimal, is_time)
+    if header and rows and len(rows) == 1:
+        width = len(rows[0])
+    return Dialect(delimiter, decimal, header, max(width, 1))
+
+
+def _stated(delimiter: str) -> str | None:
+    if delimiter in _NAMED:
+        return _NAMED[delimiter]
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise ConfigError(f"data.table.delimiter: {delimiter!r} is not a single character, 'tab' or 'whitespace'")
+    return delimiter
+
+
+def _score(lines: Sequence[str], delimiter: str | None, config: TableConfig, is_time: IsTime) -> float:
+    try:
+        rows = split_lines(lines[:_JUDGED_ROWS], delimiter)
+    except csv.Error:
+        return -1.0
+    if not rows:
+        return -1.0
+    width = _usual_width(rows)
+    decimal = config.decimal or _decimal_of(rows, is_time)
+    body = [row for row in rows[1:] or rows if len(row) == width]
+    regular = len(body) / len(rows[1:] or rows)
+    cells = [cell for row in body for cell in row]
+    readable = sum(_readable(cell, decimal, is_time) for cell in cells) / max(len(cells), 1)
+    score = regular * (0.02 + readable)
+    if width == 1:
+        score *= 0.9 if delimiter is not None else 0.8
+    elif len(rows[0]) < width and delimiter is not None:
+        score *= 0.8  # a heading narrower than its table: more likely a decimal comma
+    return score
+
+
+def _readable(cell: str, decimal: str, is_time: IsTime) -> bool:
+    return number_of(cell, decimal) is not None or is_time(cell)
+
+
+def _decimal_of(rows: Sequence[list[str]], is_time: IsTime) -> str:
+    points = commas = 0
+    for row in rows:
+        for cell in row:
+            if _POINT.fullmatch(cell):
+                points += 1
+            elif _COMMA.fullmatch(cell) and not is_time(cell):
+                commas += 1
+    return "," if commas > points else "."
+
+
+def _usual_width(rows: Sequence[list[str]]) -> int:
+    """The commonest number of cells, the heading's not counted; empty cells at the end of all do not count."""
+    body = rows[1:] or rows
+    if not body:
+        return 0
+    width = Counter(map(len, body)).most_common(1)[0][0]
+    heading = len(rows[0])
+    if heading < width and all(not cell for row in body if len(row) == width for cell in row[heading:]):
+        return heading
+    return width
+
+
+def _has_header(rows: Sequence[list[str]], width: int, decimal: str, is_time: IsTime) -> bool:
+    """Whether the first row differs in kind from those below it.
+
+    A column of times whose first cell is no time settles it, so that channels may be named 0, 1, 2.
+    """
+    if not rows:
+        return False
+    kinds = [_kind(cell, decimal, is_time) for cell in rows[0]]
+    if len(rows) == 1:
+        return "text" in kinds and not {"number", "time"} & set(kinds)
+    votes = 0
+    for j, kind in enumerate(kinds):
+        below = Counter(_kind(row[j], decimal, is_time) for row in rows[1:] if j < len(row))
+        below.pop("empty", None)
+        usual = below.most_common(1)[0][0] if below else "empty"
+        if usual == "time" and kind != "time":
+            return True
+        if kind == "text":
+            votes += usual != "text" or all(k in {"text", "empty"} for k in kinds)
+        elif kind != "empty":
+            votes -= 1
+    return votes > 0
+
+
+def _kind(cell: str, decimal: str, is_time: IsTime) -> str:
+    if cell.lower() in MISSING:
+        return "empty"
+    if number_of(cell, decimal) is not None:
+        return "number"
+    return "time" if is_time(cell) else "text"

@@ -1,0 +1,115 @@
+"""A text file as blocks of lines: gzip, encodings, quoted line breaks, and what is not text at all."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from vcedge.errors import DataError, InputNotFound, InputOutputError
+
+HEAD = 1 << 20  # characters looked at to find out how a file is written
+_QUOTED_LINES = 100  # a quoted cell longer than this is taken for a stray quote
+_ALLOWED = frozenset("\t\n\r\f\x0b\x1a\x1b")
+
+
+def _as_latin1(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error("vcedge-latin-1", _as_latin1)
+
+
+@contextmanager
+def text_of(path: Path) -> Iterator[io.TextIOWrapper]:
+    """Open a text file: gzip by its first bytes, UTF-8 (bytes that are not: Latin-1), UTF-16 with its mark.
+
+    Raises InputNotFound when it cannot be opened, DataError when it is damaged while it is being read,
+    InputOutputError when the medium fails.
+    """
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise InputNotFound(f"{path}: cannot be read: {error.strerror or error}") from None
+    with raw:
+        try:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+            wide = stream.read(2) in {b"\xff\xfe", b"\xfe\xff"}
+            stream.seek(0)
+            encoding, errors = ("utf-16", "replace") if wide else ("utf-8-sig", "vcedge-latin-1")
+            yield io.TextIOWrapper(stream, encoding=encoding, errors=errors)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{path}: damaged gzip file: {error}") from None
+        except UnicodeError as error:
+            raise DataError(f"{path}: cannot be read as a table: {error}") from None
+        except OSError as error:
+            raise InputOutputError(f"{path}: reading failed: {error.strerror or error}") from None
+
+
+def head_of(path: Path, skip: int) -> list[str]:
+    """The complete lines of the file's first megabyte, without `skip` lines at its start.
+
+    Raises DataError for a binary file and for one whose first line does not end.
+    """
+    with text_of(path) as file:
+        text = file.read(HEAD)
+        whole = not file.read(1)
+    _check_text(path, text[:1024])
+    lines = text.replace("\0", "").split("\n")
+    if not whole:
+        lines.pop()
+        if not lines:
+            raise DataError(
+                f"{path}: its first line is longer than {HEAD:,} characters (data.table.transpose, "
+                "if each line holds a channel)"
+            )
+    return [line for line in lines[skip:] if line.strip()]
+
+
+def all_lines_of(path: Path, skip: int) -> list[str]:
+    """Every line of a file that is short enough for memory. Raises DataError for a binary file."""
+    with text_of(path) as file:
+        _check_text(path, file.read(1024))
+    return [line for block in blocks_of(path, skip, 1000) for line in block]
+
+
+def blocks_of(path: Path, skip: int, rows: int) -> Iterator[list[str]]:
+    """All lines of a file, `rows` at a time, no cell with a quoted line break cut in two.
+
+    Lines of white space and nothing else are left out.
+    """
+    with text_of(path) as file:
+        for _ in islice(file, skip):
+            pass
+        while block := list(islice(file, rows)):
+            if any('"' in line for line in block):
+                _close_quotes(block, file)
+            block = [line for line in block if not line.isspace()]
+            if any("\0" in line for line in block):  # what a power cut leaves at the end of a file
+                block = [kept for line in block if (kept := line.replace("\0", "")) and not kept.isspace()]
+            if block:
+                yield block
+
+
+def _check_text(path: Path, start: str) -> None:
+    strange = sum(not (c.isprintable() or c in _ALLOWED) for c in start)
+    if "\0" in start or strange > 0.02 * len(start) + 1:
+        raise DataError(f"{path}: is not a table of text, nor Parquet, .npy or .npz")
+
+
+def _close_quotes(block: list[str], file: Iterator[str]) -> None:
+    is_open = sum(line.count('"') for line in block) % 2
+    for line in islice(file, _QUOTED_LINES if is_open else 0):
+        block.append(line)
+        if line.count('"') % 2:
+            return

@@ -1,0 +1,145 @@
+"""History made usable for training: sorted, without repetitions, cut at gaps, larger than memory if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vcedge.config.train import DataConfig
+from vcedge.errors import ConfigError, DataError
+from vcedge.history.columns import check_time, find_time, misspelt, pick_channels, time_checker
+from vcedge.history.files import find_files, fingerprint
+from vcedge.history.recording import NO_TIME, Block, Recording
+from vcedge.history.report import DataReport
+from vcedge.history.rows import RowReader
+from vcedge.history.spool import Spool, take
+from vcedge.history.survey import GAP_PERIODS, survey_intervals, survey_values
+from vcedge.history.table import open_table
+from vcedge.history.times import Times
+from vcedge.schema import F64, NS_PER_S, Channel, SensorSchema, beyond_limits
+
+_DEFAULT_PERIOD_S = 1.0
+
+
+def load_history(data: DataConfig, base_dir: Path) -> Recording:
+    """Read all of `data.train`, relative to `base_dir`.
+
+    The period is configured or the median interval; a gap is what exceeds the configured one, or both 10
+    periods and 3 times the 95% quantile of the intervals. Channels that nobody named are left out when
+    constant or empty. Raises InputNotFound, DataError, ConfigError.
+    """
+    check_time(data.time)
+    paths = find_files(data.train, base_dir)
+    channels, left_out, warnings = _channels_of(paths[0], data)
+    period_s = data.time.period_s or _DEFAULT_PERIOD_S
+    period_ns, gap_ns = _ns(period_s), _ns(data.time.max_gap_s or GAP_PERIODS * period_s)
+    draft = SensorSchema(channels, period_ns, gap_ns)
+    reader = RowReader(paths, draft, data.time, data.table, observe=False)
+    times, values = _read_all(reader, draft, data)
+    report = reader.report
+    report.left_out |= left_out
+    report.warnings += warnings
+    if not len(times):
+        raise DataError(f"{paths[0]}: none of {report.rows:,} rows has a time that can be read")
+    order, repeated = _usable_order(times)
+    report.duplicate_times = repeated
+    kept = survey_values(report, draft.names, named=data.channels is not None)
+    times, values = _arranged(times, values, order, kept, data.memory_rows)
+    channels = tuple(channels[j] for j in kept.tolist())
+    period_ns, gap_ns, sequences = survey_intervals(report, times, draft, data.time)
+    report.used = len(times)
+    return Recording(
+        schema=SensorSchema(channels, period_ns, gap_ns),
+        time_ns=times,
+        values=values,
+        sequences=sequences,
+        report=report,
+        files=tuple((_name_of(path, base_dir), fingerprint(path)) for path in paths),
+    )
+
+
+def _channels_of(path: Path, data: DataConfig) -> tuple[tuple[Channel, ...], dict[str, str], list[str]]:
+    """The channels to read, why other columns are left out, and warnings: from the first file."""
+    if data.channels is not None:
+        named = tuple(Channel(c.name, c.unit, c.low, c.high) for c in data.channels)
+        _check_channels(named)
+        return named, {}, []
+    table = open_table(path, data.table, time_checker(data.time))
+    names, left_out = pick_channels(table, find_time(table, data.time), data.exclude)
+    if not names:
+        reasons = ", ".join(f"{name} ({why})" for name, why in list(left_out.items())[:10]) or "only the time"
+        raise DataError(f"{path}: has no column of numbers to watch: {reasons}")
+    return tuple(map(Channel, names)), left_out, misspelt(data.exclude, table)
+
+
+def _check_channels(channels: Sequence[Channel]) -> None:
+    names = [channel.name for channel in channels]
+    for channel in channels:
+        if names.count(channel.name) > 1:
+            raise ConfigError(f"data.channels: {channel.name!r} is named twice")
+        if channel.low is not None and channel.high is not None and channel.low >= channel.high:
+            raise ConfigError(f"data.channels: {channel.name}: low {channel.low} is not below high {channel.high}")
+    if not names:
+        raise ConfigError("data.channels: is empty; leave it out for every column of numbers")
+
+
+def _read_all(reader: RowReader, schema: SensorSchema, data: DataConfig) -> tuple[Times, F64]:
+    """Times (N,) and values (N, C) of all rows with a time, in the order of the files; limits applied."""
+    spool = Spool(len(schema.channels), data.memory_rows)
+    times: list[Times] = []
+    for block in _limited(reader, data.limit_rows):
+        readable = block.time_ns != NO_TIME
+        whole = bool(readable.all())
+        values = block.values if whole else block.values[readable]
+        times.append(block.time_ns if whole else block.time_ns[readable])
+        spool.append(_within_limits(values, schema, reader.report))
+    return np.concatenate(times) if times else np.empty(0, np.int64), spool.finish()
+
+
+def _limited(reader: RowReader, limit: int | None) -> Iterator[Block]:
+    left = limit
+    for block in reader:
+        if left is None:
+            yield block
+            continue
+        yield Block(block.time_ns[:left], block.values[:left])
+        left -= min(left, len(block.time_ns))
+        if left == 0:
+            reader.report.rows = limit or 0
+            return
+
+
+def _within_limits(values: F64, schema: SensorSchema, report: DataReport) -> F64:
+    bad = beyond_limits(values, schema)
+    if bad.any():
+        for j in np.flatnonzero(bad.any(axis=0)).tolist():
+            report.channels[schema.names[j]].beyond_limits += int(bad[:, j].sum())
+        values = np.where(bad, np.nan, values)
+    report.observe(schema.names, values)
+    return values
+
+
+def _usable_order(times: Times) -> tuple[Times | None, int]:
+    """Which rows to keep in which order, None for all as they stand; and how many repeat a time."""
+    if bool((np.diff(times) > 0).all()):
+        return None, 0
+    order = np.argsort(times, kind="stable")  # stable: of rows with one time, the first read is kept
+    first = np.diff(times[order], prepend=times[order[0]] - 1) > 0
+    return order[first], int((~first).sum())
+
+
+def _arranged(times: Times, values: F64, order: Times | None, kept: Times, memory_rows: int) -> tuple[Times, F64]:
+    if order is None and len(kept) == values.shape[1]:
+        return times, values
+    rows = np.arange(len(times)) if order is None else order
+    return times[rows], take(values, rows, kept, memory_rows)
+
+
+def _name_of(path: Path, base_dir: Path) -> str:
+    return path.relative_to(base_dir).as_posix() if path.is_relative_to(base_dir) else path.as_posix()
+
+
+def _ns(seconds: float) -> int:
+    return max(round(seconds * NS_PER_S), 1)

@@ -1,0 +1,83 @@
+"""Cells of text as numbers: what counts as a number, as missing, and as something to tell about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from vcedge.schema import F64
+
+OnText = Callable[[str], None]
+"""Told of every cell that is neither a number nor empty."""
+
+MISSING = frozenset({"", "nan", "null", "none", "na", "n/a", "#n/a", "nil", "-", "--", "?"})
+"""Spellings of "no value", in lower case: missing, and nothing to tell about."""
+_SWITCH = {"true": 1.0, "false": 0.0}
+
+
+def number_of(cell: str, decimal: str) -> float | None:
+    """The number in one cell; NaN where it says that there is none; None where it holds something else.
+
+    Underscores and digits of other scripts, which Python would take, are no numbers here; neither are
+    infinities. With a decimal comma a point is a thousands separator at best, so such a cell is refused.
+    """
+    text = cell.strip()
+    if text.lower() in MISSING:
+        return np.nan
+    if not text.isascii() or "_" in text:
+        return None
+    if decimal == ",":
+        if "." in text:
+            return None
+        text = text.replace(",", ".")
+    try:
+        value = float(text)
+    except ValueError:
+        return _SWITCH.get(text.lower())
+    return None if np.isinf(value) else value
+
+
+def floats_of(cells: Sequence[str], decimal: str, on_text: OnText) -> F64:
+    """Cells (B,) as numbers (B,), NaN where there is none; `on_text` is told of every other text.
+
+    Most columns go through float() in one sweep; the careful reading of single cells is for the others.
+    """
+    plain: Sequence[str] = cells
+    together = "\n".join(cells)
+    if decimal == "," and "." not in together:
+        plain = together.replace(",", ".").split("\n")
+    if together.isascii() and "_" not in together and len(plain) == len(cells):
+        try:
+            if decimal == "." or plain is not cells:
+                values = np.array([float(cell) if cell else np.nan for cell in plain], np.float64)
+                if not np.isinf(values).any():
+                    return values
+        except ValueError:
+            pass
+    return np.array([_told(cell, decimal, on_text) for cell in cells], np.float64)
+
+
+def _told(cell: str, decimal: str, on_text: OnText) -> float:
+    value = number_of(cell, decimal)
+    if value is None:
+        on_text(cell.strip())
+        return np.nan
+    return value
+
+
+def drop_infinite(values: F64, on_text: Callable[[int, str], None]) -> None:
+    """Infinities in (B, C) become missing, in place; `on_text` is told the column of each."""
+    bad = np.isinf(values)
+    if bad.any():
+        for column in np.nonzero(bad)[1].tolist():
+            on_text(column, "inf")
+        values[bad] = np.nan
+
+
+def numeric_share(cells: Sequence[str], decimal: str) -> float:
+    """Which part of the cells that are not empty are numbers; NaN when all are empty."""
+    found = [number_of(cell, decimal) for cell in cells]
+    numbers = sum(value is not None and not np.isnan(value) for value in found)
+    texts = sum(value is None for value in found)
+    return numbers / (numbers + texts) if numbers + texts else np.nan

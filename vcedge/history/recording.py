@@ -1,0 +1,35 @@
+"""What reading a history gives: a block of rows as they stand, or a whole recording made usable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.history.report import DataReport
+from vcedge.schema import F64, SensorSchema
+
+NO_TIME = int(np.iinfo(np.int64).min)
+"""Stands in `Block.time_ns` where a row's time cannot be read."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file, in file order, as they stand: neither sorted nor checked against limits."""
+
+    time_ns: NDArray[np.int64]  # (B,) UTC; NO_TIME where it cannot be read
+    values: F64  # (B, C) in the schema's order, NaN where missing or unreadable
+    extra: dict[str, F64] = field(default_factory=dict)  # (B,) for each extra column, such as labels
+
+
+@dataclass(frozen=True)
+class Recording:
+    """History made usable: sorted by time, no time twice, implausible values missing."""
+
+    schema: SensorSchema
+    time_ns: NDArray[np.int64]  # (N,) strictly increasing
+    values: F64  # (N, C), NaN where missing, unreadable or beyond limits; a memmap when long
+    sequences: tuple[tuple[int, int], ...]  # [start, stop) runs without a gap
+    report: DataReport
+    files: tuple[tuple[str, str], ...]  # (name, sha256) of every file read

@@ -1,0 +1,99 @@
+"""Judges a history once it is read: which channels are worth keeping, how it is sampled, where it has gaps."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from vcedge.config.train import TimeConfig
+from vcedge.errors import DataError
+from vcedge.history.report import DataReport, duration_text
+from vcedge.history.times import Times
+from vcedge.schema import NS_PER_S, SensorSchema
+
+GAP_PERIODS = 10
+GAP_QUANTILE = 0.95
+GAP_QUANTILES = 3
+_LABELS = {"anomaly", "is_anomaly", "label", "attack", "att_flag", "event", "fault", "changepoint", "outlier"}
+
+
+def survey_values(report: DataReport, names: tuple[str, ...], *, named: bool) -> Times:
+    """Indices of the channels to keep; the others go to `report.left_out`, what is odd to its warnings.
+
+    A channel that never changes teaches a network nothing, and its first change would be infinitely
+    surprising: it is kept only when `named`. Raises DataError when a named channel is empty, or none is left.
+    """
+    kept = []
+    for j, name in enumerate(names):
+        channel = report.channels[name]
+        empty = channel.missing == report.counted
+        if empty and named:
+            texts = f" (commonest text: {channel.texts.most_common(1)[0][0]!r})" if channel.texts else ""
+            raise DataError(f"{report.files[0].name}: channel {name!r} has no usable value in any row{texts}")
+        if (empty or channel.constant) and not named:
+            report.left_out[name] = "empty" if empty else "constant"
+            del report.channels[name]
+            continue
+        kept.append(j)
+        if channel.constant:
+            report.warnings.append(f"channel {name!r} is constant ({channel.low:g}): any change would be an alarm")
+        if channel.missing > 0.5 * report.counted:
+            report.warnings.append(f"channel {name!r} is missing in {channel.missing / report.counted:.0%} of the rows")
+        if not named and name.lower() in _LABELS and (channel.low, channel.high) == (0.0, 1.0):
+            report.warnings.append(f"channel {name!r} looks like a label: name it in data.exclude")
+    if not kept:
+        raise DataError(f"{report.files[0].name}: every column of numbers is constant or empty")
+    return np.array(kept, np.int64)
+
+
+def survey_intervals(
+    report: DataReport, times: Times, draft: SensorSchema, time: TimeConfig
+) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    """Period and longest gap in ns, and the runs [start, stop) without a gap, of sorted times (N,).
+
+    Period and gap are the draft's when configured, and measured otherwise. A gap is longer than 10
+    periods and than 3 times the 95% quantile of the intervals, so that irregular sampling is not cut to pieces.
+    """
+    intervals = np.diff(times)
+    period, gap = draft.period_ns, draft.max_gap_ns
+    if report.has_time and len(intervals):
+        median = max(round(float(np.median(intervals))), 1)
+        low, high = np.quantile(intervals, [1 - GAP_QUANTILE, GAP_QUANTILE])
+        period = period if time.period_s else median
+        if not time.max_gap_s:
+            gap = max(GAP_PERIODS * period, round(GAP_QUANTILES * float(high)))
+        report.interval_q05_s, report.interval_q95_s = float(low) / NS_PER_S, float(high) / NS_PER_S
+        report.irregular = float((np.abs(intervals - median) > 0.1 * median).mean())
+        if abs(median - period) > 0.1 * period:
+            report.warnings.append(
+                f"the usual interval is {duration_text(median / NS_PER_S)}, and not the expected "
+                f"{duration_text(period / NS_PER_S)} (data.time.period_s)"
+            )
+    cuts = np.flatnonzero(intervals > gap) + 1
+    edges = [0, *cuts.tolist(), len(times)]
+    sequences = tuple(pairwise(edges))
+    report.period_s, report.max_gap_s = period / NS_PER_S, gap / NS_PER_S
+    report.sequences = len(sequences)
+    if report.has_time:
+        report.gaps = len(cuts)
+        report.longest_gap_s = float(intervals[cuts - 1].max()) / NS_PER_S if len(cuts) else 0.0
+        _warn_about_times(report, len(times))
+    return period, gap, sequences
+
+
+def _warn_about_times(report: DataReport, rows: int) -> None:
+    if report.sequences > max(rows / 20, 10):
+        report.warnings.append(
+            f"gaps cut the history into pieces of {rows / report.sequences:.3g} rows: is data.time.max_gap_s too short?"
+        )
+    if report.duplicate_times > 0.1 * rows:
+        report.warnings.append(
+            "many rows share their time: does its column resolve the sampling, or are machines mixed?"
+        )
+    spans = sorted(
+        (f.first_ns, f.last_ns, f.name) for f in report.files if f.first_ns is not None and f.last_ns is not None
+    )
+    for (_, stop, name), (start, _, other) in pairwise(spans):
+        if start <= stop:
+            report.warnings.append(f"{name} and {other} overlap in time: their rows are mixed, in order of time")
