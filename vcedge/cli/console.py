@@ -17,10 +17,11 @@ PLAIN_STEPS = 10
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout. Raises ValueError for NaN and infinity, which are not JSON."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
-    # A lone surrogate, from a file name that is not UTF-8, cannot be printed as itself.
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+    """One JSON document on stdout, in ASCII, which every locale can print.
+
+    Raises ValueError for NaN and infinity, which are not JSON.
+    """
+    sys.stdout.write(json.dumps(value, allow_nan=False, indent=2) + "\n")
 
 
 def note(text: str) -> None:
@@ -69,6 +70,7 @@ def _plain_report(title: str, total: float) -> Report:
 
 def print_table(rows: list[tuple[str, str]], title: str = "") -> None:
     """Names and values: with colours on a terminal, one `name: value` a line elsewhere."""
+    rows = [(_printable(name), _printable(value)) for name, value in rows]
     if not sys.stdout.isatty():
         for name, value in rows:
             print(f"{name}: {value}")
@@ -83,3 +85,8 @@ def print_table(rows: list[tuple[str, str]], title: str = "") -> None:
     for name, value in rows:
         table.add_row(Text(name), Text(value))
     Console().print(table)
+
+
+def _printable(text: str) -> str:
+    """The text with control characters spelled out: names come from files, and a terminal obeys what it is sent."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

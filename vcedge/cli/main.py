@@ -9,6 +9,7 @@ must come at once on a small device, without them.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -35,6 +36,8 @@ COMMANDS = {
 EXTRAS = {
     "torch": "train",
     "pyarrow": "train",
+    "jinja2": "train",
+    "matplotlib": "train",
     "onnxruntime": "onnx",
     "ai_edge_litert": "tflite",
     "amqtt": "demo",
@@ -98,6 +101,8 @@ def main() -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of a command line; without `arguments` of this process's own."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a unit such as °C must not end a command in a C locale
     try:
         try:
             app(arguments, prog_name="vcedge")

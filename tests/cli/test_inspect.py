@@ -1,0 +1,77 @@
+"""`vcedge inspect`: for people, for scripts, and for files that are something else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.golden.generate import MODEL, MODELS
+from tests.support.detectors import tiny_detector
+from tests.support.process import vcedge
+from vcedge.cli.main import run
+from vcedge.model_file import model_id, save
+
+
+def inspected(path: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    assert run(["inspect", str(path), *options]) == 0
+    return capsys.readouterr().out
+
+
+def test_for_people() -> None:
+    result = vcedge("inspect", str(MODEL))
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = dict(line.strip().split(": ", 1) for line in result.stdout.splitlines())
+    assert lines["id"] == model_id(MODEL)[:19]
+    assert lines["Channel 0"] == "1 ± 0.5 bar, limits -100 to 100"
+    assert (lines["cell"], lines["levels"]) == ("vcgru, 16 hidden, 3 inputs", "4, 8, 12, 16 dimensions")
+    assert lines["threshold"] == "8, for 1 false alarms a day"
+    assert lines["calibrated on"].startswith("1000 rows")
+
+
+def test_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    description = json.loads(inspected(MODEL, capsys, "--json"))
+    assert description["id"] == model_id(MODEL)
+    assert description["cell"]["levels"] == 4
+    assert description["macs"]["levels"] == [178, 358, 634, 1006]
+    assert [channel["scale"] for channel in description["channels"]] == [0.5, 1.5, 4.5]
+
+
+def test_the_target_and_the_origin_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    provenance = {
+        "config": {"model": {"target": 0.25}},
+        "files": [{"name": f"{i}.csv"} for i in range(5)],
+        "versions": {"torch": "2"},
+    }
+    path = tmp_path / "model.vcedge"
+    save(replace(tiny_detector(), provenance=provenance), path)
+    text = inspected(path, capsys)
+    assert "4, 8, 12, 16 dimensions, target 25% updated" in text
+    assert "trained on: 0.csv, 1.csv, 2.csv and 2 more" in text
+    assert "trained with: torch 2" in text
+
+
+def test_the_linear_detector_and_names_that_command_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector = tiny_detector(cell=None)
+    first, *others = detector.schema.channels
+    schema = replace(detector.schema, channels=(replace(first, name="\x1b[2J\n", unit="°C"), *others))
+    path = tmp_path / "model.vcedge"
+    save(replace(detector, schema=schema, provenance={"files": "odd", "config": [1], "versions": 3}), path)
+    text = inspected(path, capsys)
+    assert "cell: none" in text
+    assert "\\x1b[2J\\n: 1 ± 0.5 °C" in text
+    assert json.loads(inspected(path, capsys, "--json"))["cell"] is None
+    assert vcedge("inspect", str(path), PYTHONIOENCODING="ascii").returncode == 0
+
+
+@pytest.mark.parametrize(("path", "code"), [(MODELS / "manifest-kind" / "model.vcedge", 65), (MODEL / "none", 66)])
+def test_what_is_no_model(path: Path, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inspect", str(path)]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"vcedge: error: {path}: ")
+    assert len(err.splitlines()) == 1

@@ -1,0 +1,142 @@
+"""`vcedge inspect`: what a model file is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vcedge.cli.console import print_json, print_table
+
+if TYPE_CHECKING:
+    from vcedge.detector import Detector
+
+SHORT_ID = 12
+NS_PER_S = 1e9
+
+
+def inspect_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A model.vcedge.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="The same and more as JSON on stdout.")] = False,
+) -> None:
+    """Say what a model file is: machine, channels, network, limits, and where it comes from.
+
+    The file is read as strictly as the service reads it: what is shown here runs.
+
+    \b
+    Example:
+      vcedge inspect model.vcedge
+      vcedge inspect model.vcedge --json | jq .calibration.threshold
+    """
+    from vcedge.model_file import loads, model_id, read
+
+    data = read(file)
+    description = describe(loads(data, str(file)), str(file), model_id(data), len(data))
+    if json:
+        print_json(description)
+    else:
+        print_table(rows_of(description), title=str(file))
+
+
+def describe(detector: Detector, file: str, identity: str, size: int) -> dict[str, Any]:
+    """Everything about a model that is not an array of weights, as JSON values."""
+    from vcedge.manifest import manifest_of
+    from vcedge.model_file import tensors_of
+
+    manifest = manifest_of(detector)
+    features = manifest["features"]
+    statistics = zip(features["center"], features["scale"], strict=True)
+    channels = [
+        {**channel, "center": center, "scale": scale}
+        for channel, (center, scale) in zip(manifest["schema"]["channels"], statistics, strict=True)
+    ]
+    cell = None
+    if detector.cell is not None:
+        cell = {**manifest["cell"], "levels": detector.levels, "target": _target(detector)}
+    return {
+        "file": file,
+        "type": "model",
+        "format": manifest["format"],
+        "id": identity,
+        "bytes": size,
+        "parameters": sum(int(tensor.size) for tensor in tensors_of(detector).values()),
+        "macs": {"full": detector.macs(detector.hidden), "levels": _level_macs(detector)},
+        "asset": detector.asset,
+        "period_s": detector.schema.period_ns / NS_PER_S,
+        "max_gap_s": detector.schema.max_gap_ns / NS_PER_S,
+        "channels": channels,
+        "missing_flags": detector.features.flags,
+        "highway": manifest["highway"],
+        "cell": cell,
+        "scorer": manifest["scorer"],
+        "calibration": manifest["calibration"],
+        "reading": manifest["reading"],
+        "provenance": manifest["provenance"],
+    }
+
+
+def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
+    """The description for people: names and a few words each."""
+    calibration, cell = description["calibration"], description["cell"]
+    rows = [
+        ("asset", description["asset"]),
+        ("id", f"sha256:{description['id'].removeprefix('sha256:')[:SHORT_ID]}"),
+        ("format", f"{description['format']}, {description['bytes']} bytes, {description['parameters']} parameters"),
+        ("period", f"{description['period_s']:g} s; a pause of more than {description['max_gap_s']:g} s is a gap"),
+        ("channels", str(len(description["channels"]))),
+    ]
+    rows += [(f"  {channel['name']}", _channel_words(channel)) for channel in description["channels"]]
+    rows.append(("highway", f"linear, {description['highway']['order']} past samples"))
+    if cell is None:
+        rows.append(("cell", "none: the linear detector alone"))
+    else:
+        target = "" if cell["target"] is None else f", target {cell['target']:.0%} updated"
+        rows.append(("cell", f"{cell['kind']}, {cell['hidden']} hidden, {cell['inputs']} inputs"))
+        rows.append(("levels", f"{', '.join(map(str, cell['boundaries']))} dimensions{target}"))
+    rows += [("scorer", f"{part['kind']}, span {part['span']:g} samples") for part in description["scorer"]]
+    rows += [
+        ("threshold", f"{calibration['threshold']:g}, for {calibration['false_alarms_per_day']:g} false alarms a day"),
+        (
+            "calibrated on",
+            f"{calibration['rows']} rows; the first {calibration['warmup_rows']} after a reset are warm-up",
+        ),
+    ]
+    return rows + _provenance_rows(description["provenance"])
+
+
+def _channel_words(channel: dict[str, Any]) -> str:
+    unit = f" {channel['unit']}" if channel["unit"] else ""
+    words = f"{channel['center']:.4g} ± {channel['scale']:.4g}{unit}"
+    if channel["low"] is None and channel["high"] is None:
+        return words
+    low, high = ("open" if limit is None else f"{limit:g}" for limit in (channel["low"], channel["high"]))
+    return f"{words}, limits {low} to {high}"
+
+
+def _provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is known of the origin; a model from elsewhere may say anything here, so nothing is relied on."""
+    rows = []
+    files, versions, seed = (provenance.get(key) for key in ("files", "versions", "seed"))
+    if isinstance(files, list):
+        names = [str(item.get("name")) if isinstance(item, dict) else str(item) for item in files[:3]]
+        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+        rows.append(("trained on", ", ".join(names) + more))
+    if isinstance(versions, dict):
+        rows.append(("trained with", ", ".join(f"{name} {version}" for name, version in versions.items())))
+    if seed is not None:
+        rows.append(("seed", str(seed)))
+    return rows
+
+
+def _level_macs(detector: Detector) -> list[float]:
+    """Multiply-accumulates of a step at each level."""
+    return [] if detector.cell is None else [detector.macs(k) for k in detector.cell.spec.boundaries]
+
+
+def _target(detector: Detector) -> float | None:
+    """The mean share of dimensions that training aimed at, where the provenance says so."""
+    config = detector.provenance.get("config")
+    model = config.get("model") if isinstance(config, dict) else None
+    target = model.get("target") if isinstance(model, dict) else None
+    return float(target) if isinstance(target, int | float) else None
