@@ -1,0 +1,123 @@
+"""Limits are measured on rows nobody fitted on, and keep what they promise where that can be checked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import recording, tiny_detector
+from vcedge.calibration.calibrate import calibrate_limits, longest_run, recalibrate, stuck_limits
+from vcedge.calibration.split import rows_in, split_by_time
+from vcedge.calibration.threshold import alarm_share, steepness, tail_threshold
+from vcedge.calibration.trace import run_engine
+from vcedge.errors import DataError
+from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.schema import NS_PER_S
+
+
+def test_split_is_in_order_of_time_and_leaves_nothing_out() -> None:
+    sequences = ((0, 130), (130, 400), (450, 1000))
+    split = split_by_time(sequences, 20)
+    assert rows_in(split.all) == 950
+    assert sorted(split.all) == list(split.all)
+    assert rows_in(split.tail) == pytest.approx(190, abs=1)
+    assert split.starts == {0, 130, 450}
+    assert max(b for _, b in split.fit) <= min(a for a, _ in split.validation)
+    assert max(b for _, b in split.validation) <= min(a for a, _ in split.tail)
+
+
+def test_too_few_rows_are_refused() -> None:
+    with pytest.raises(DataError, match="100 usable rows are too few"):
+        split_by_time(((0, 100),), 25)
+
+
+def test_threshold_is_the_quantile_where_there_are_rows_enough() -> None:
+    raw = np.arange(1, 100_001, dtype=np.float64)
+    assert tail_threshold(raw, 0.001) == pytest.approx(99_900, rel=1e-4)
+
+
+def test_threshold_is_extended_into_an_exponential_tail() -> None:
+    raw = np.random.default_rng(0).exponential(2.0, 5_000)
+    share = 1e-6
+    assert tail_threshold(raw, share) == pytest.approx(-2.0 * np.log(share), rel=0.15)
+    assert tail_threshold(raw, share) > raw.max()
+    assert tail_threshold(np.ones(50), share) > 1.0
+
+
+def test_alarm_share_is_rows_of_a_day() -> None:
+    assert alarm_share(1.0, NS_PER_S) == pytest.approx(1 / 86_400)
+    assert alarm_share(24.0, 3600 * NS_PER_S) == 0.5
+
+
+def test_score_is_half_at_the_threshold_and_a_twentieth_at_the_median() -> None:
+    raw = np.random.default_rng(1).gamma(4.0, 0.3, 2_000)
+    limits = replace(tiny_detector().calibration, threshold=6.0, steepness=steepness(raw, 6.0))
+    assert limits.score(6.0) == 0.5
+    assert limits.score(float(np.median(raw))) == pytest.approx(0.05)
+    assert limits.score(12.0, threshold=12.0) == 0.5
+    scores = [limits.score(value) for value in np.linspace(0, 1e6, 1000)]
+    assert scores == sorted(scores)
+    assert 0.0 <= scores[0] <= scores[-1] <= 1.0
+
+
+def test_longest_run_and_stuck_limits() -> None:
+    assert longest_run(np.array([1.0, 1.0, 1.0, 2.0, np.nan, 2.0])) == 2
+    assert longest_run(np.array([np.nan])) == 0
+    values = recording(1, 1000, 3)
+    values[:, 0] = 7.0  # a set point that never moves
+    values[100:120, 1] = 3.0
+    assert stuck_limits(values, ((0, 1000),)) == (0, 57, 30)
+
+
+def test_false_alarms_on_unseen_rows_are_about_as_many_as_promised() -> None:
+    values = recording(2, 12_000, 3)
+    split = split_by_time(((0, 6000),), 20)
+    detector = calibrate_limits(tiny_detector(), values, split, false_alarms_per_day=200.0)
+    trace = run_engine(NumpyEngine(detector), values, ((6000, 12_000),))
+    expected = 200.0 * 6000 / 86_400
+    assert (trace.raw > detector.calibration.threshold).sum() <= 6 * expected
+    assert detector.calibration.rows == pytest.approx(1200, abs=30)
+
+
+def test_limits_do_not_depend_on_fitted_rows() -> None:
+    values = recording(3, 3000, 3)
+    split = split_by_time(((0, 3000),), 20)
+    changed = values.copy()
+    changed[: split.fit[-1][1]] *= 1.5  # other rows to fit on, the same detector: the limits are of the tail alone
+    limits = [calibrate_limits(tiny_detector(), v, split, 10.0).calibration for v in (values, changed)]
+    assert limits[0].threshold == limits[1].threshold
+    assert limits[0].surprise_limit == limits[1].surprise_limit
+
+
+def test_a_useless_network_is_shrunk_away_and_a_useful_one_kept() -> None:
+    values = recording(4, 4000, 3)
+    split = split_by_time(((0, 4000),), 20)
+    useless = calibrate_limits(tiny_detector(), values, split, 1.0)  # random weights
+    assert useless.head is not None
+    assert (useless.head.shrink == 0).all()
+    # Where the highway's forecast is off by a constant, a head that says just that constant is useful.
+    base = tiny_detector()
+    assert base.head is not None
+    offset = replace(base.highway, bias=base.highway.bias - 2 * base.highway.spread)
+    head = replace(base.head, weights=np.zeros_like(base.head.weights), bias=np.full(3, 2.0, np.float32))
+    useful = calibrate_limits(replace(base, highway=offset, head=head), values, split, 1.0)
+    assert useful.head is not None
+    assert (useful.head.shrink > 0.8).all()
+    assert (useful.head.error_scale < 0.8).all()
+
+
+def test_recalibration_adapts_to_another_machine_and_keeps_the_network() -> None:
+    values = recording(5, 3000, 3)
+    split = split_by_time(((0, 3000),), 20)
+    other = 1000.0 + 7.0 * values  # the same behaviour in another offset and gain
+    base = tiny_detector()
+    here = recalibrate(base, values, split, 1.0)
+    there = recalibrate(base, other, split, 1.0, asset="other")
+    assert there.asset == "other"
+    assert there.features.center == pytest.approx(1000 + 7 * here.features.center)
+    assert there.calibration.threshold == pytest.approx(here.calibration.threshold, rel=1e-2)
+    assert there.cell is base.cell
+    raw = [run_engine(NumpyEngine(d), v, ((0, 500),)).raw for d, v in ((here, values), (there, other))]
+    assert raw[1] == pytest.approx(raw[0], rel=0.05, abs=1e-3)

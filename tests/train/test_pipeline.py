@@ -1,0 +1,139 @@
+"""From a recording to a detector: reproducible, bounded, and interruptible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import START_NS, recording
+from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
+from vcedge.errors import DataError
+from vcedge.history import DataReport, Recording
+from vcedge.model_file import load, save
+from vcedge.schema import F64, NS_PER_S, schema_of
+from vcedge.train.fit import Epoch, mask_mode, share_budget
+from vcedge.train.pipeline import Trained, bounded_rows, train_detector
+from vcedge.train.summary import change_correlation, summarise
+
+ROWS, CHANNELS = 1200, 3
+
+
+def recording_of(values: F64, gap_at: int | None = None) -> Recording:
+    time_ns = START_NS + np.arange(len(values), dtype=np.int64) * NS_PER_S
+    sequences: tuple[tuple[int, int], ...] = ((0, len(values)),)
+    if gap_at is not None:
+        time_ns[gap_at:] += 3600 * NS_PER_S
+        sequences = ((0, gap_at), (gap_at, len(values)))
+    schema = schema_of([f"c{i}" for i in range(values.shape[1])], 1.0, 10.0)
+    return Recording(schema, time_ns, values, sequences, DataReport(), (("a.csv", "00" * 32),))
+
+
+def config_of(cell: str = "vcgru", epochs: int = 3, seed: int = 0, **model: object) -> TrainConfig:
+    return TrainConfig(
+        asset="rig",
+        data=DataConfig(train=["a.csv"]),
+        model=ModelConfig(cell=cell, hidden_size=16, levels=4, **model),  # type: ignore[arg-type]
+        train=FitConfig(epochs=epochs, seed=seed),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    return train_detector(config_of(epochs=8), recording_of(recording(1, 3000, CHANNELS)))
+
+
+def test_same_seed_same_file_other_seed_other_file(tmp_path: Path) -> None:
+    source = recording_of(recording(2, ROWS, CHANNELS), gap_at=500)
+    files = []
+    for index, seed in enumerate((3, 3, 4)):
+        path = tmp_path / f"{index}.vcedge"
+        save(train_detector(config_of(seed=seed), source).detector, path)
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+    assert files[0] != files[2]
+
+
+def test_gate_moves_with_the_input_and_keeps_to_its_target(trained: Trained) -> None:
+    assert trained.detector.cell is not None
+    assert len(set(trained.device_trace.updated.tolist())) > 1
+    correlation = change_correlation(trained.device_trace, trained.detector)
+    assert correlation is not None
+    assert correlation > 0.2
+
+
+def test_a_gru_updates_everything() -> None:
+    result = train_detector(config_of("gru"), recording_of(recording(3, ROWS, CHANNELS)))
+    assert result.detector.levels == 1
+    assert set(result.device_trace.updated.tolist()) == {16}
+
+
+def test_interrupted_training_keeps_the_best_so_far(tmp_path: Path) -> None:
+    seen: list[Epoch] = []
+
+    def interrupt(epoch: Epoch, epochs: int) -> None:
+        seen.append(epoch)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    result = train_detector(config_of(epochs=20), recording_of(recording(4, ROWS, CHANNELS)), interrupt)
+    assert result.result.interrupted
+    assert len(result.result.epochs) == 2
+    assert result.result.best in (0, 1)
+    save(result.detector, tmp_path / "m.vcedge")
+    assert load(tmp_path / "m.vcedge").asset == "rig"
+
+
+def test_missing_values_make_their_flags_inputs() -> None:
+    result = train_detector(config_of(epochs=1), recording_of(recording(5, ROWS, CHANNELS, missing=0.05)))
+    assert result.detector.features.flags
+    assert result.detector.cell is not None
+    assert result.detector.cell.spec.inputs == 2 * CHANNELS
+    assert np.isfinite(result.device_trace.raw).all()
+
+
+def test_too_short_a_recording_is_refused() -> None:
+    with pytest.raises(DataError, match="too few"):
+        train_detector(config_of(), recording_of(recording(6, 100, CHANNELS)))
+
+
+def test_calibration_rows_were_not_fitted_on() -> None:
+    """Whatever stands in the tail, weights and statistics are the same."""
+    values = recording(7, ROWS, CHANNELS)
+    changed = values.copy()
+    changed[int(0.8 * ROWS) :] = recording(8, ROWS, CHANNELS)[int(0.8 * ROWS) :]
+    a, b = (train_detector(config_of(epochs=2), recording_of(v)).detector for v in (values, changed))
+    assert np.array_equal(a.features.center, b.features.center)
+    assert np.array_equal(a.highway.weights, b.highway.weights)
+    assert a.calibration.threshold != b.calibration.threshold
+
+
+def test_long_recordings_are_thinned_and_keep_their_gaps() -> None:
+    source = recording_of(recording(9, 5000, CHANNELS), gap_at=2500)
+    values, sequences = bounded_rows(source, most_values=1000 * CHANNELS)
+    assert 900 <= len(values) <= 1000
+    assert sequences[0][0] == 0
+    assert sequences[-1][1] == len(values)
+    assert all(b == c for (_, b), (c, _) in zip(sequences[:-1], sequences[1:], strict=True))
+    whole, kept = bounded_rows(source)
+    assert kept == source.sequences
+    assert len(whole) == 5000
+
+
+def test_mask_is_annealed_then_hard_and_the_budget_shrinks() -> None:
+    sharpness = [mask_mode(p, 8).sharpness for p in (0.0, 0.25, 0.5, 0.6)]
+    assert sharpness[0] < sharpness[1] < sharpness[2] == sharpness[3]
+    assert [mask_mode(p, 8).hard for p in (0.0, 0.69, 0.7, 1.0)] == [False, False, True, True]
+    budget = [share_budget(p, 0.2) for p in (0.0, 0.25, 0.5, 0.9)]
+    assert budget[0] > budget[1] > budget[2] == budget[3] == 0.2
+    assert share_budget(0.0, 0.9) == 0.9
+
+
+def test_summary_is_of_the_finished_detector(trained: Trained) -> None:
+    metrics = summarise(trained, DataReport(), 1.0)
+    assert metrics["rows"] == {"fit": 1950, "validation": 450, "tail": 600}
+    assert metrics["updated_share"]["all"] == pytest.approx(trained.device_trace.updated.mean() / 16)
+    assert metrics["macs"]["mean"] < metrics["macs"]["dense"]
+    assert [channel["name"] for channel in metrics["channels"]] == ["c0", "c1", "c2"]
+    assert len(metrics["epochs"]) == len(trained.result.epochs)
