@@ -1,0 +1,121 @@
+"""The assets that a service watches: their models loaded before anything starts, one stream for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from vcedge import model_file
+from vcedge.config.runtime import AssetConfig, RuntimeConfig
+from vcedge.errors import ConfigError, UsageError
+from vcedge.runtime.engine import Engine, load_engine
+from vcedge.runtime.payloads import Origin
+from vcedge.runtime.stream import Score, Stream
+from vcedge.schema import NS_PER_S
+from vcedge.topics import is_pattern
+
+ID_LENGTH = len("sha256:") + 12
+"""Of the digest of a model's file, as much as tells two models apart in a message."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an asset, or all that match a pattern, is judged by."""
+
+    engine: Engine
+    model: str
+    """`name@sha256:…`, from the bytes of the model file."""
+    threshold: float | None
+
+
+def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
+    """Models and engines of all assets; a file that several share is loaded once.
+
+    Raises ConfigError, InputNotFound or ModelFileError, with the asset's key.
+    """
+    if not config.assets:
+        raise ConfigError(f"{config.source}: key 'assets' is missing, expected at least one asset with a model")
+    loaded: dict[tuple[Path, str], Recipe] = {}
+    recipes: dict[str, Recipe] = {}
+    for name, asset in config.assets.items():
+        key = f"{config.source}: key 'assets.{name}.model'"
+        if asset.model is None:
+            raise ConfigError(f"{key} is missing, expected the path of a model.vcedge")
+        source = (asset.model, asset.engine)
+        if source not in loaded:
+            loaded[source] = _load(asset.model, asset, f"{config.source}: key 'assets.{name}.engine'")
+        shared = loaded[source]
+        recipes[name] = Recipe(shared.engine, shared.model, asset.threshold)
+    return recipes
+
+
+def _load(path: Path, asset: AssetConfig, key: str) -> Recipe:
+    data = model_file.read(path)
+    detector = model_file.loads(data, str(path))
+    try:
+        engine = load_engine(detector, asset.engine)
+    except UsageError as error:
+        raise ConfigError(f"{key}: {error}") from None
+    model = f"{detector.asset}@{model_file.model_id(data)[:ID_LENGTH]}"
+    return Recipe(engine, model, None)
+
+
+class Watched:
+    """One asset: its stream, and what was last heard and said of it."""
+
+    def __init__(self, name: str, recipe: Recipe, boot: str) -> None:
+        self.origin = Origin(name, recipe.model, boot)
+        self.stream = Stream(recipe.engine, recipe.threshold)
+        self.names = self.stream.detector.schema.names
+        self.silent_after_s = self.stream.detector.schema.max_gap_ns / NS_PER_S
+        self.last: Score | None = None
+        self.watermark_ns: int | None = None
+        """The latest time of a sample."""
+        self.heard_s: float | None = None
+        """Monotonic clock at the last message."""
+        self.anomaly: bool | None = None
+        """What was last published."""
+        self.health: tuple[str, tuple[str, ...]] | None = None
+        self.health_s = 0.0
+        """Monotonic clock when health was last published."""
+
+    def remember(self, scores: list[Score], now_s: float) -> None:
+        """What a message brought."""
+        self.last, self.heard_s = scores[-1], now_s
+        latest = max(score.time_ns for score in scores)
+        self.watermark_ns = latest if self.watermark_ns is None else max(latest, self.watermark_ns)
+
+    def condition(self, now_s: float) -> tuple[str, tuple[str, ...]]:
+        """Status and missing channels for the health topic: `waiting` before the first sample, `stale` in silence."""
+        if self.last is None or self.heard_s is None:
+            return "waiting", ()
+        if now_s - self.heard_s > self.silent_after_s:
+            return "stale", self.names
+        return self.last.status, self.last.missing
+
+
+class Assets:
+    """Finds the stream of an asset; makes that of a pattern when the asset is first heard of."""
+
+    def __init__(self, recipes: dict[str, Recipe], boot: str) -> None:
+        self._boot = boot
+        self._patterns = {name: recipe for name, recipe in recipes.items() if is_pattern(name)}
+        self._watched = {name: Watched(name, recipe, boot) for name, recipe in recipes.items() if not is_pattern(name)}
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def __iter__(self) -> Iterator[Watched]:
+        return iter(list(self._watched.values()))
+
+    def find(self, name: str) -> Watched | None:
+        """The asset of that name; None where neither a name nor a pattern covers it. Of patterns the first counts."""
+        watched = self._watched.get(name)
+        if watched is None:
+            recipe = next((r for pattern, r in self._patterns.items() if fnmatchcase(name, pattern)), None)
+            if recipe is None:
+                return None
+            watched = self._watched[name] = Watched(name, recipe, self._boot)
+        return watched

@@ -1,0 +1,163 @@
+"""A connection to the broker that is kept up, with a queue in each direction.
+
+One thread owns the network and nobody else calls it, so that acknowledgements and publications never race with a
+reconnect. Flow control is the protocol's own: a message is acknowledged after what came of it was handed to the broker,
+and the broker sends no more than Receive Maximum ahead of that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+
+from vcedge.config.runtime import MqttConfig
+from vcedge.runtime.mailbox import Acknowledgement, Backoff, Inbox, Incoming, Outbox, Publication
+from vcedge.runtime.mqtt import OLD_WINDOW, Identity, Wire
+
+STABLE_S = 10.0
+"""A connection that lasts so long was a good one: the next delay starts small again."""
+POLL_S = 1.0
+PATIENCE_S = 1.0
+
+
+class Link:
+    """`receive`, `publish` and `acknowledge` are for one thread, the program's own."""
+
+    def __init__(self, config: MqttConfig, identity: Identity) -> None:
+        """Checks credentials and certificates; raises ConfigError. Connects only after `start`."""
+        self._inbox = Inbox(config.receive_maximum + OLD_WINDOW)
+        self._outbox = Outbox()
+        self._wire = Wire(config, identity, self._inbox.put)
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._stopping = threading.Event()
+        self._deadline = 0.0
+        self._failure: BaseException | None = None
+        self._asleep = False
+        self._bell: socket.socket
+        self._ringer: socket.socket
+
+    def start(self) -> None:
+        """Begin to connect, and keep trying."""
+        self._bell, self._ringer = socket.socketpair()
+        self._bell.setblocking(False)
+        self._thread.start()
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Whether the broker accepted a connection within this time."""
+        return self._wire.connected.wait(timeout_s)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._wire.connected.is_set()
+
+    @property
+    def connections(self) -> int:
+        """How often the broker accepted a connection."""
+        return self._wire.epoch
+
+    @property
+    def complaint(self) -> str:
+        """Why there is no connection; empty while there is one."""
+        return self._wire.complaint
+
+    @property
+    def queued(self) -> int:
+        """Messages that arrived and wait."""
+        return len(self._inbox)
+
+    @property
+    def unsent(self) -> int:
+        """What waits for the broker: not yet sent, or not yet acknowledged by it."""
+        return len(self._outbox) + len(self._wire.unacknowledged)
+
+    @property
+    def dropped(self) -> int:
+        """Publications that were lost because too many waited."""
+        return self._outbox.dropped
+
+    def receive(self, timeout_s: float) -> Incoming | None:
+        """The next message, or None when none arrived within this time."""
+        self._check()
+        return self._inbox.get(timeout_s)
+
+    def acknowledge(self, message: Incoming) -> None:
+        """Tell the broker that it may forget a message, after all that was published before this call."""
+        if message.qos > 0:
+            self._outbox.put(Acknowledgement(message.mid, message.epoch))
+            self._ring()
+
+    def publish(
+        self, topic: str, payload: bytes, qos: int = 1, retain: bool = False, wait_s: float | None = None
+    ) -> bool:
+        """Queue a publication; False if one had to be dropped for it, or it is of QoS 0 and there is no connection.
+
+        A full queue is waited for up to `wait_s`; by default one second, and not at all where waiting cannot help:
+        without a connection, or while the network thread itself waits for this one.
+        """
+        self._check()
+        if qos == 0 and not self.connected:
+            return False
+        if wait_s is None:
+            wait_s = PATIENCE_S if self.connected and not self._inbox.full else 0.0
+        kept = self._outbox.put(Publication(topic, payload, qos, retain), wait_s)
+        self._ring()
+        return kept
+
+    def stop(self, timeout_s: float) -> bool:
+        """Send what waits, if there is a connection, and end it in good order. Whether nothing was left."""
+        self._deadline = time.monotonic() + timeout_s
+        self._stopping.set()
+        self._inbox.close()
+        self._ringer.send(b"!")
+        self._thread.join(timeout_s + POLL_S)
+        if not self._thread.is_alive():
+            self._bell.close()
+            self._ringer.close()
+        self._check()
+        return self.unsent == 0
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise RuntimeError("the MQTT thread ended") from self._failure
+
+    def _ring(self) -> None:
+        """Wake the network thread where it sleeps."""
+        if self._asleep:
+            self._asleep = False
+            self._ringer.send(b"!")
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        try:
+            while not self._stopping.is_set():
+                began = time.monotonic()
+                if self._wire.open():
+                    self._serve()
+                if time.monotonic() - began > STABLE_S:
+                    backoff.reset()
+                self._stopping.wait(backoff.next_s())
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def _serve(self) -> None:
+        """Move packets until the connection ends."""
+        while self._wire.is_open:
+            while (item := self._outbox.get(self._wire.room)) is not None:
+                self._wire.send(item)
+            if self._stopping.is_set() and self._finished():
+                self._wire.close()
+            self._asleep = True  # before the look at the outbox: what comes after it rings
+            self._wire.pump(self._bell, 0.0 if self._outbox.can_send(self._wire.room) else POLL_S)
+            self._asleep = False
+            self._silence()
+
+    def _silence(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._bell.recv(4096)
+
+    def _finished(self) -> bool:
+        return self.unsent == 0 or not self.connected or time.monotonic() > self._deadline

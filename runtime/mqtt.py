@@ -1,0 +1,209 @@
+"""One client of a broker: the only file that imports paho. Not thread-safe: `vcedge.runtime.link` drives it."""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from vcedge.config.runtime import MqttConfig, password_of
+from vcedge.errors import ConfigError
+from vcedge.runtime.mailbox import Acknowledgement, Incoming, Publication
+
+log = logging.getLogger("vcedge.mqtt")
+OLD_WINDOW = 20
+"""Unacknowledged publications to a broker that states no Receive Maximum (3.1.1): what all of them take."""
+MAX_WINDOW = 1000
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who connects, and what the broker keeps of it between two connections."""
+
+    client_id: str
+    subscriptions: tuple[str, ...] = ()
+    status_topic: str | None = None
+    """Retained there: `online` on every connect, `offline` as last will."""
+    persistent: bool = True
+
+
+class Wire:
+    """paho with acknowledgements by hand and without its own reconnecting. `deliver` gets what arrives."""
+
+    def __init__(self, config: MqttConfig, identity: Identity, deliver: Callable[[Incoming], None]) -> None:
+        """Checks credentials and certificates; raises ConfigError. Connects only in `open`."""
+        self._config = config
+        self._identity = identity
+        self._deliver = deliver
+        self._client = self._new_client()
+        self._window = OLD_WINDOW
+        self._subscribed = False
+        self.connected = threading.Event()
+        self.epoch = 0
+        """Number of the connection."""
+        self.unacknowledged: set[int] = set()
+        self.complaint = ""
+        """Why there is no connection; empty while there is one."""
+
+    def open(self) -> bool:
+        """Ask for a connection; False where nobody listens. The broker's answer comes while `pump` runs."""
+        try:
+            self._client.reconnect()
+        except (OSError, UnicodeError) as error:
+            self._complain(str(error))
+            return False
+        return True
+
+    def close(self) -> None:
+        """End the connection in good order: the broker does not publish the last will."""
+        self._client.disconnect()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to pump, accepted by the broker or not yet."""
+        return self._client.socket() is not None
+
+    @property
+    def room(self) -> int:
+        """How many more publications the broker takes now; negative without a connection."""
+        return self._window - len(self.unacknowledged) if self.connected.is_set() else -1
+
+    def send(self, item: Publication | Acknowledgement) -> None:
+        """Hand over one item. An acknowledgement of a message that came by an earlier connection is void."""
+        if isinstance(item, Publication):
+            info = self._client.publish(item.topic, item.payload, item.qos, item.retain)
+            if item.qos > 0:
+                self.unacknowledged.add(info.mid)
+        elif item.epoch == self.epoch:
+            self._client.ack(item.mid, 1)
+
+    def pump(self, bell: socket.socket, sleep_s: float) -> None:
+        """Wait up to `sleep_s` for the network or the bell, then move packets."""
+        client, sock = self._client, self._client.socket()
+        if sock is None:
+            return
+        decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        writers = [sock] if client.want_write() else []
+        readable, writable, _ = select.select([sock, bell], writers, [], 0.0 if decrypted else sleep_s)
+        if sock in readable or decrypted:
+            client.loop_read()
+        if sock in writable and client.socket() is not None:
+            client.loop_write()
+        client.loop_misc()
+
+    def _complain(self, reason: str) -> None:
+        """Say why there is no connection: once, until the reason changes."""
+        if reason != self.complaint:
+            log.warning("no connection to %s, trying on: %s", self._config.broker, reason)
+        self.complaint = reason
+
+    def _on_connect(
+        self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self._complain(f"refused: {reason}")
+            return
+        self.epoch += 1
+        self.complaint = ""
+        stated = getattr(properties, "ReceiveMaximum", 65535 if self._config.version == "5" else OLD_WINDOW)
+        self._window = min(stated, MAX_WINDOW)
+        log.info("connected to %s as %s", self._config.broker, self._identity.client_id)
+        if self._identity.subscriptions and not (flags.session_present and self._subscribed):
+            client.subscribe([(topic, self._options()) for topic in self._identity.subscriptions])
+        if self._identity.status_topic is not None:
+            self.send(Publication(self._identity.status_topic, b"online", 1, True))
+        self.connected.set()
+
+    def _options(self) -> Any:
+        """QoS 1; with MQTT 5 retained messages come with a new subscription only, not at every reconnect."""
+        return SubscribeOptions(qos=1, retainHandling=1) if self._config.version == "5" else 1
+
+    def _on_subscribe(self, _: Client, __: Any, mid: int, reasons: Sequence[ReasonCode], ___: Any) -> None:
+        for topic, reason in zip(self._identity.subscriptions, reasons, strict=False):
+            if reason.is_failure:
+                log.error("%s: subscription to %s refused: %s", self._config.broker, topic, reason)
+        self._subscribed = True
+
+    def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        payload, now_ns = bytes(message.payload), time.time_ns()
+        self._deliver(Incoming(topic, payload, message.qos, message.dup, now_ns, message.mid, self.epoch))
+
+    def _on_publish(self, _: Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
+        self.unacknowledged.discard(mid)
+        if reason.is_failure:
+            log.warning("%s: a publication was refused: %s", self._config.broker, reason)
+
+    def _on_disconnect(self, _: Client, __: Any, flags: DisconnectFlags, reason: ReasonCode, ___: Any) -> None:
+        if self.connected.is_set() and reason.is_failure:
+            by_broker = flags.is_disconnect_packet_from_server
+            self._complain(f"{'the broker ended it' if by_broker else 'lost'}: {reason}")
+        self.connected.clear()
+
+    def _new_client(self) -> Client:
+        config, identity = self._config, self._identity
+        five = config.version == "5"
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=identity.client_id,
+            clean_session=None if five else not identity.persistent,
+            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.max_inflight_messages = 0  # the window is kept here, from what the broker states
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_disconnect = self._on_disconnect
+        if config.username is not None:
+            client.username_pw_set(config.username, password_of(config))
+        if config.endpoint.tls:
+            client.tls_set_context(_tls_context(config))
+        if identity.status_topic is not None:
+            client.will_set(identity.status_topic, b"offline", 1, True)
+        properties = None
+        if five:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = config.session_expiry_s if identity.persistent else 0
+            properties.ReceiveMaximum = config.receive_maximum
+        client.connect_async(
+            config.endpoint.host,
+            config.endpoint.port,
+            config.keepalive_s,
+            clean_start=not identity.persistent,
+            properties=properties,
+        )
+        return client
+
+
+def _tls_context(config: MqttConfig) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the broker's name checked. Raises ConfigError that names the file."""
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file)
+    except OSError as error:
+        raise ConfigError(f"mqtt.ca_file: {config.ca_file}: cannot be used: {error}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if config.cert_file is not None:
+        try:
+            context.load_cert_chain(config.cert_file, config.key_file)
+        except OSError as error:
+            raise ConfigError(f"mqtt.cert_file: {config.cert_file}: cannot be used: {error}") from None
+    return context

@@ -1,0 +1,130 @@
+"""From results to the bytes of messages: no input or output, and no clock. Each payload has a schema in `schemas/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vcedge.runtime.events import Event
+from vcedge.runtime.stream import Score
+
+SCHEMA = 1
+MAX_EXCERPT = 512
+"""Bytes of an unreadable message that its dead letter repeats."""
+MAX_TOPIC = 256
+_NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What every payload of an asset says of where it comes from. `boot` is new at every start of the service."""
+
+    asset: str
+    model: str
+    boot: str
+
+
+def encode(payload: Mapping[str, Any]) -> bytes:
+    """Compact JSON in UTF-8. Floats are written with all their digits: what is read back is the same number."""
+    return _ENCODER.encode(payload).encode()
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def milliseconds(time_ns: int) -> int | float:
+    """Milliseconds since 1970; a fraction only where the time has one, to the microsecond."""
+    whole, rest = divmod(time_ns, _NS_PER_MS)
+    return whole if rest == 0 else round(time_ns / _NS_PER_MS, 3)
+
+
+def score_payload(
+    scores: Sequence[Score], origin: Origin, us: float, *, block: bool, arrival: bool, replayed: bool = False
+) -> bytes:
+    """The scores of one message; of a block (or more than one) each field that varies is a list.
+
+    `us` is the time of scoring one sample in microseconds, `arrival` tells that the times are those of arrival.
+    """
+    rows = [_varying(score) for score in scores]
+    varying = {key: [row[key] for row in rows] for key in rows[0]} if block else rows[0]
+    first = scores[0]
+    fixed = {
+        "threshold": first.threshold,
+        "hidden": first.hidden,
+        "us": round(us),
+        "replayed": replayed,
+        "ts_source": "arrival" if arrival else "sample",
+    }
+    return encode({"schema": SCHEMA, **_names(origin), **varying, **fixed})
+
+
+def _varying(score: Score) -> dict[str, Any]:
+    return {
+        "ts": milliseconds(score.time_ns),
+        "seq": score.seq,
+        "status": score.status,
+        "score": score.score,
+        "raw": score.raw,
+        "alarm": score.alarm,
+        "top": score.top,
+        "updated": score.updated,
+        "wake": score.wake,
+    }
+
+
+def event_payload(event: Event, origin: Origin) -> bytes:
+    """One change of an event: it begins, grows or ends."""
+    return encode(
+        {
+            "schema": SCHEMA,
+            **_names(origin),
+            "id": event.id,
+            "type": event.type,
+            "kind": event.kind,
+            "start": milliseconds(event.start_ns),
+            "ts": milliseconds(event.time_ns),
+            "peak": event.peak,
+            "top": event.top,
+        }
+    )
+
+
+def health_payload(
+    origin: Origin, status: str, missing: Sequence[str], last: Score | None, age_s: float | None
+) -> bytes:
+    """How an asset's input is doing. `age_s`: seconds since its last message arrived."""
+    return encode(
+        {
+            "schema": SCHEMA,
+            **_names(origin),
+            "status": status,
+            "age_s": None if age_s is None else round(age_s, 3),
+            "last": None if last is None else milliseconds(last.time_ns),
+            "seq": 0 if last is None else last.seq,
+            "missing": missing,
+        }
+    )
+
+
+def stats_payload(node: str, boot: str, numbers: Mapping[str, float]) -> bytes:
+    """Counters since the start of the service, and what was measured since the last report."""
+    return encode({"schema": SCHEMA, "node": node, "boot": boot, **numbers})
+
+
+def deadletter_payload(topic: str, reason: str, payload: bytes) -> bytes:
+    """What could not be read, and why; of a long message only the beginning."""
+    return encode(
+        {
+            "schema": SCHEMA,
+            "topic": topic[:MAX_TOPIC],
+            "reason": reason,
+            "size": len(payload),
+            "payload": payload[:MAX_EXCERPT].decode("utf-8", "replace"),
+        }
+    )
+
+
+def _names(origin: Origin) -> dict[str, str]:
+    return {"boot": origin.boot, "asset": origin.asset, "model": origin.model}

@@ -1,0 +1,99 @@
+"""Publishing a recording as a machine would: one message for each row, at the recording's pace or a multiple of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vcedge.errors import Unavailable
+from vcedge.history.recording import NO_TIME, Block
+from vcedge.history.writer import iso_time
+from vcedge.runtime.link import Link
+from vcedge.schema import F64
+
+CONNECT_S = 10.0
+"""How long a broker may take to answer."""
+STALLED_S = 30.0
+"""How long it may take no message."""
+FLOAT_SECONDS_BELOW = 2**32
+"""Up to here (the year 2106) seconds in a float64 are exact to the microsecond."""
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+@dataclass
+class Progress:
+    """Rows so far."""
+
+    published: int = 0
+    untimed: int = 0
+    """Rows left out because their time cannot be read: no machine sends such a message."""
+
+
+def message_of(time_ns: int, names: Sequence[str], values: F64) -> bytes:
+    """One row (C,) as the JSON codec reads it; exact numbers, and a missing value is left out."""
+    present = np.isfinite(values)
+    channels = {
+        name: value for name, value, there in zip(names, values.tolist(), present.tolist(), strict=True) if there
+    }
+    micros, rest = divmod(time_ns, 1000)
+    exact = rest == 0 and abs(micros) < FLOAT_SECONDS_BELOW * 1_000_000
+    return _ENCODER.encode({"ts": micros / 1_000_000 if exact else iso_time(time_ns), "v": channels}).encode()
+
+
+class Pace:
+    """Waits between rows as the recording did, `speed` times as fast; None: never."""
+
+    def __init__(self, speed: float | None) -> None:
+        self._speed = speed
+        self._last_ns: int | None = None
+        self._due_s = time.monotonic()
+
+    def wait(self, time_ns: int) -> None:
+        """Wait until the row of this time is due. Rows that go back in time follow at once."""
+        if self._speed is None:
+            return
+        if self._last_ns is not None and time_ns > self._last_ns:
+            self._due_s += (time_ns - self._last_ns) / 1e9 / self._speed
+        self._last_ns = time_ns
+        time.sleep(max(0.0, self._due_s - time.monotonic()))
+
+
+def connect(link: Link, broker: str) -> None:
+    """Start and wait for the broker. Raises Unavailable where it does not answer."""
+    link.start()
+    if not link.wait_connected(CONNECT_S):
+        link.stop(0.0)
+        raise Unavailable(f"{broker}: no connection within {CONNECT_S:g} s: {link.complaint or 'no answer'}")
+
+
+def replay(
+    link: Link,
+    topic: str,
+    names: Sequence[str],
+    blocks: Iterable[Block],
+    pace: Pace,
+    progress: Progress,
+    tell: Callable[[Progress], None],
+) -> None:
+    """Publish all rows in their order, QoS 1. Raises Unavailable when the broker takes no more."""
+    for block in blocks:
+        for time_ns, values in zip(block.time_ns.tolist(), block.values, strict=True):
+            if time_ns == NO_TIME:
+                progress.untimed += 1
+                continue
+            pace.wait(time_ns)
+            if not link.publish(topic, message_of(time_ns, names, values), wait_s=STALLED_S):
+                raise Unavailable(f"the broker took no message for {STALLED_S:g} s: {link.complaint or 'no answer'}")
+            progress.published += 1
+            tell(progress)
+
+
+def finish(link: Link) -> None:
+    """Wait until the broker has acknowledged everything, and disconnect. Raises Unavailable if it does not."""
+    connected = link.wait_connected(STALLED_S)
+    if not link.stop(STALLED_S) or not connected:
+        raise Unavailable(f"{link.unsent} messages were not acknowledged: {link.complaint or 'no answer'}")

@@ -1,0 +1,321 @@
+"""The service as a process of its own at a real broker: what is published, and how it starts and ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.support.detectors import recording, samples, tiny_detector
+from tests.support.mosquitto import Mosquitto, free_port
+from tests.support.mqtt import Peer, Process, last, payloads, running
+from vcedge import model_file
+from vcedge.detector import Detector
+from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.runtime.replay import message_of
+from vcedge.runtime.stream import Score, Stream
+from vcedge.schema import NS_PER_S, Sample
+
+SCHEMAS = Path(__file__).parents[2] / "runtime" / "schemas"
+VALIDATORS = {path.stem: Draft202012Validator(json.loads(path.read_text())) for path in SCHEMAS.glob("*.json")}
+
+
+def configure(folder: Path, node: str, url: str, detector: Detector | None = None, **changes: Any) -> Path:
+    """A runtime.yaml with one asset `node`, and its model beside it; `changes` replace or add keys."""
+    model_file.save(detector or tiny_detector(), folder / "model.vcedge")
+    content: dict[str, Any] = {
+        "node": node,
+        "mqtt": {"broker": url},
+        "input": {"topic": f"{node}/{{asset}}"},
+        "assets": {node: {"model": "model.vcedge"}},
+    }
+    path = folder / "runtime.yaml"
+    path.write_text(yaml.safe_dump({**content, **changes}))
+    return path
+
+
+def offline(detector: Detector, values: Sequence[Sample], threshold: float | None = None) -> list[Score]:
+    stream = Stream(NumpyEngine(detector), threshold)
+    return [stream.push(sample) for sample in values]
+
+
+def publish(peer: Peer, topic: str, rows: Sequence[Sample]) -> None:
+    names = tiny_detector().schema.names
+    for sample in rows:
+        peer.publish(topic, message_of(sample.time_ns, names, sample.values))
+
+
+def assert_same(published: list[dict[str, Any]], expected: list[Score]) -> None:
+    """Every number that was published is the one of an offline stream, to the last bit, and in its order."""
+    assert [s["seq"] for s in published] == [s.seq for s in expected]
+    assert [s["raw"] for s in published] == [s.raw for s in expected]
+    assert [s["score"] for s in published] == [s.score for s in expected]
+    for message, score in zip(published, expected, strict=True):
+        assert message["ts"] * 1_000_000 == score.time_ns
+        assert [tuple(pair) for pair in message["top"]] == list(score.top)
+        for key in ("status", "alarm", "threshold", "updated", "hidden", "wake"):
+            assert message[key] == getattr(score, key)
+
+
+def wait_online(peer: Peer, node: str) -> None:
+    peer.until_last(f"vcedge/{node}/status", b"online")
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_every_score_arrives_and_equals_the_offline_one(version: str, shared_broker: Mosquitto, tmp_path: Path) -> None:
+    node = f"all-{version.replace('.', '')}"
+    detector = tiny_detector()
+    mqtt = {"broker": shared_broker.url, "version": version}
+    config = configure(tmp_path, node, shared_broker.url, detector, mqtt=mqtt)
+    rows = samples(recording(1, 1500, detector.channels, missing=0.02))
+    with running("run", config) as service, Peer(shared_broker.url, f"vcedge/{node}/#", version=version) as peer:
+        wait_online(peer, node)
+        publish(peer, f"{node}/{node}", rows)
+        published = peer.scores(node, len(rows))
+        assert service.end() == 0
+        peer.until_last(f"vcedge/{node}/status", b"offline")
+        expected = offline(detector, rows)
+        assert_same(published, expected)
+        model = f"tiny@{model_file.model_id(tmp_path / 'model.vcedge')[:19]}"
+        assert {s["model"] for s in published} == {model}
+        assert len({s["boot"] for s in published}) == 1
+        events = payloads(peer.messages, node, "event")
+        assert [(e["id"], e["type"], e["peak"]) for e in events] == [
+            (event.id, event.type, event.peak) for score in expected for event in score.events
+        ]
+        anomaly = [m.payload for m in peer.messages if m.topic == f"vcedge/{node}/{node}/anomaly"]
+        kinds = [event.type for score in expected for event in score.events if event.kind == "anomaly"]
+        assert anomaly == [b"OFF", *(b"ON" if kind == "new" else b"OFF" for kind in kinds if kind != "update")]
+        assert b"ON" in anomaly
+        for kind in ("score", "event", "health"):
+            found = payloads(peer.messages, node, kind)
+            assert found
+            for payload in found[:: len(found) // 50 + 1]:
+                VALIDATORS[kind].validate(payload)
+
+
+def test_blocks_arrival_times_and_dead_letters(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    detector = tiny_detector()
+    config = configure(tmp_path, "odd", shared_broker.url, detector)
+    rows = samples(recording(2, 50, detector.channels))
+    names = detector.schema.names
+    topic = "vcedge/odd/odd/score"
+    with running("run", config), Peer(shared_broker.url, "vcedge/odd/#") as peer:
+        wait_online(peer, "odd")
+        columns = {name: [float(s.values[i]) for s in rows] for i, name in enumerate(names)}
+        peer.publish("odd/odd", {"t0": rows[0].time_ns / NS_PER_S, "dt": 1, "v": columns})
+        peer.until(lambda messages: last(messages, topic) is not None)
+        block = json.loads(last(peer.messages, topic) or b"")
+        VALIDATORS["score"].validate(block)
+        assert block["raw"] == [s.raw for s in offline(detector, rows)]
+        assert block["seq"] == list(range(1, 51))
+        assert block["ts_source"] == "sample"
+
+        peer.publish("odd/odd", '{"ts": "soon", "v": {}}')
+        peer.publish("odd/odd", b"\xff" * 5000)
+        peer.publish("odd/odd", {"v": {names[0]: 1.0, "Unheard of": 2.0}})
+        score = peer.scores("odd", 2)[-1]
+        assert score["ts_source"] == "arrival"
+        assert score["seq"] == 51
+        letters = [json.loads(m.payload) for m in peer.messages if m.topic == "vcedge/odd/deadletter"]
+        for letter in letters:
+            VALIDATORS["deadletter"].validate(letter)
+        assert [letter["reason"].split(",")[0] for letter in letters] == [
+            "'ts': expected ISO 8601 such as 2023-11-14T22:13:20.5Z",
+            "not UTF-8",
+        ]
+        assert letters[1]["size"] == 5000
+
+
+def test_several_assets_and_a_pattern(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    other = tiny_detector(seed=5, channels=3, asset="other")
+    model_file.save(other, tmp_path / "other.vcedge")
+    assets = {
+        "pump-*": {"model": "model.vcedge"},
+        "pump-2": {"model": "model.vcedge", "threshold": 3.5},
+        "fan": {"model": "other.vcedge"},
+    }
+    config = configure(tmp_path, "plant1", shared_broker.url, assets=assets)
+    rows = {name: samples(recording(seed, 200, 3)) for seed, name in enumerate(["pump-1", "pump-2", "pump-é 3", "fan"])}
+    with running("run", config), Peer(shared_broker.url, "vcedge/plant1/#") as peer:
+        wait_online(peer, "plant1")
+        peer.publish("plant1/motor", {"ts": 1, "v": {}})
+        for group in zip(*rows.values(), strict=True):
+            for name, sample in zip(rows, group, strict=True):
+                publish(peer, f"plant1/{name}", [sample])
+        for name, sent in rows.items():
+            threshold = 3.5 if name == "pump-2" else None
+            assert_same(peer.scores(name, 200), offline(other if name == "fan" else tiny_detector(), sent, threshold))
+        topics = {m.topic for m in peer.messages}
+        assert not any("motor" in topic or "*" in topic for topic in topics)
+
+
+def test_kill_9_is_told_by_the_last_will(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    config = configure(tmp_path, "will", shared_broker.url)
+    with running("run", config) as service, Peer(shared_broker.url, "vcedge/will/status") as peer:
+        wait_online(peer, "will")
+        assert service.end(signal.SIGKILL) == -signal.SIGKILL
+        peer.until_last("vcedge/will/status", b"offline")
+    with running("run", config), Peer(shared_broker.url, "vcedge/will/status") as peer:
+        wait_online(peer, "will")
+
+
+@pytest.mark.parametrize("way", ["stop", "kill"])
+def test_scoring_goes_on_after_the_broker_was_away(way: str, own_broker: Mosquitto, tmp_path: Path) -> None:
+    """A broker that was killed has forgotten the session: the service subscribes again."""
+    detector = tiny_detector()
+    config = configure(tmp_path, "away", own_broker.url, detector)
+    rows = samples(recording(3, 60, detector.channels))
+    expected = offline(detector, rows)
+    own_broker.start()
+    with running("run", config) as service:
+        with Peer(own_broker.url, "vcedge/away/#") as peer:
+            wait_online(peer, "away")
+            publish(peer, "away/away", rows[:30])
+            assert_same(peer.scores("away", 30), expected[:30])
+        getattr(own_broker, way)()
+        service.wait_line("no connection to")
+        own_broker.start()
+        with Peer(own_broker.url, "vcedge/away/#") as peer:
+            wait_online(peer, "away")
+            publish(peer, "away/away", rows[30:])
+            assert_same(peer.scores("away", 30), expected[30:])
+        assert service.end() == 0
+
+
+def test_a_broker_that_restarts_in_the_middle_of_work_costs_nothing(own_broker: Mosquitto, tmp_path: Path) -> None:
+    """What it delivers again is not scored twice. Listeners may see a score twice, as QoS 1 allows, but the same."""
+    detector = tiny_detector()
+    config = configure(tmp_path, "mid", own_broker.url, detector)
+    rows = samples(recording(6, 1500, detector.channels))
+    own_broker.start()
+    with Peer(own_broker.url, "vcedge/mid/#", persistent=True) as peer, running("run", config) as service:
+        wait_online(peer, "mid")
+        publish(peer, "mid/mid", rows)
+        peer.scores("mid", 300)
+        own_broker.stop()
+        service.wait_line("no connection to")
+        own_broker.start()
+        last_row = f'"seq":{len(rows)},'.encode()
+        peer.until(lambda messages: bool(messages) and last_row in messages[-1].payload, "the last score")
+        by_seq: dict[int, dict[str, Any]] = {}
+        for score in payloads(peer.messages, "mid", "score"):
+            assert by_seq.setdefault(score["seq"], score) == score
+        assert_same([by_seq[seq] for seq in sorted(by_seq)], offline(detector, rows))
+
+
+def test_what_arrives_while_the_service_is_away_is_scored_when_it_is_back(
+    shared_broker: Mosquitto, tmp_path: Path
+) -> None:
+    config = configure(tmp_path, "back", shared_broker.url)
+    rows = samples(recording(4, 40, 3))
+    with Peer(shared_broker.url, "vcedge/back/#") as peer:
+        with running("run", config) as service:
+            wait_online(peer, "back")
+            publish(peer, "back/back", rows[:20])
+            peer.scores("back", 20)
+            assert service.end() == 0
+        publish(peer, "back/back", rows[20:])
+        with running("run", config):
+            again = peer.scores("back", 40)[20:]
+    assert [s["ts"] * 1_000_000 for s in again] == [row.time_ns for row in rows[20:]]
+    assert again[0]["seq"] == 1  # without a durable state a stream starts anew, and says so
+    assert again[0]["status"] == "warmup"
+
+
+def test_an_absent_broker_is_waited_for_and_named_once(own_broker: Mosquitto, tmp_path: Path) -> None:
+    config = configure(tmp_path, "early", own_broker.url)
+    inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    inbox.settimeout(20)
+    inbox.bind(str(tmp_path / "notify"))
+    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+    with inbox, running("run", config, **environment) as service:
+        assert inbox.recv(64) == b"READY=1"  # model and engine are loaded: that is enough
+        service.wait_line("no connection to")
+        for _ in range(10):
+            assert inbox.recv(64) == b"WATCHDOG=1"
+        own_broker.start()
+        with Peer(own_broker.url, "vcedge/early/#") as peer:
+            wait_online(peer, "early")
+            peer.until_last("vcedge/early/early/anomaly", b"OFF")
+        assert service.end() == 0
+        told = [inbox.recv(64)]
+        while told[-1] == b"WATCHDOG=1":
+            told.append(inbox.recv(64))
+        assert told[-1] == b"STOPPING=1"
+        assert sum("no connection to" in line for line in service.lines) == 1
+
+
+def test_without_a_broker_it_ends_at_once_with_0(tmp_path: Path) -> None:
+    config = configure(tmp_path, "alone", f"mqtt://127.0.0.1:{free_port()}")
+    with running("run", config) as service:
+        service.wait_line("no connection to")
+        assert service.end() == 0
+
+
+def test_health_tells_of_silence_and_missing_channels(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    detector = tiny_detector()
+    quick = replace(detector, schema=replace(detector.schema, max_gap_ns=3 * NS_PER_S))
+    config = configure(tmp_path, "quiet", shared_broker.url, quick)
+    names = detector.schema.names
+    with running("run", config), Peer(shared_broker.url, "vcedge/quiet/#") as peer:
+
+        def wait_health(status: str) -> dict[str, Any]:
+            peer.until(lambda m: any(h["status"] == status for h in payloads(m, "quiet", "health")), status)
+            return next(h for h in payloads(peer.messages, "quiet", "health") if h["status"] == status)
+
+        assert wait_health("waiting")["last"] is None
+        peer.publish("quiet/quiet", {"ts": 1_700_000_000, "v": {names[0]: 1.0}})
+        assert wait_health("warmup")["missing"] == list(names[1:])
+        stale = wait_health("stale")
+        assert stale["missing"] == list(names)
+        assert stale["last"] == 1_700_000_000_000
+        assert 3 < stale["age_s"] < 20
+
+
+def test_check_prints_a_line_for_each_asset(tmp_path: Path) -> None:
+    config = configure(tmp_path, "checked", "mqtt://127.0.0.1:1", assets={"a*": {"model": "model.vcedge"}})
+    process = Process("run", str(config), "--check")
+    assert process.end(None) == 0
+    assert process.output.startswith("a*: checked/a*, tiny@sha256:")
+    assert "3 channels, vcgru of 16, engine numpy" in process.output
+
+
+def _broken_model(folder: Path) -> None:
+    (folder / "model.vcedge").write_text("no model")
+
+
+def _no_model(folder: Path) -> None:
+    (folder / "model.vcedge").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "changes", "code", "words"),
+    [
+        (_broken_model, {}, 65, "model.vcedge"),
+        (_no_model, {}, 66, "model.vcedge: cannot be read"),
+        (None, {"assets": {"a": {"model": "model.vcedge", "engine": "warp"}}}, 78, "assets.a.engine"),
+        (None, {"assets": {"a": {}}}, 78, "key 'assets.a.model' is missing"),
+        (None, {"assets": {}}, 78, "key 'assets' is missing"),
+        (None, {"run_when": {}}, 78, "unknown key 'run_when'"),
+        (None, {"mqtt": {"username": "u", "password_file": "none"}}, 78, "mqtt.password_file"),
+    ],
+)
+def test_what_is_wrong_is_found_before_any_connection(
+    spoil: Any, changes: dict[str, Any], code: int, words: str, tmp_path: Path
+) -> None:
+    config = configure(tmp_path, "wrong", "mqtt://127.0.0.1:1", **changes)
+    if spoil is not None:
+        spoil(tmp_path)
+    process = Process("run", str(config), *(["--check"] if code == 65 else []))
+    assert process.end(None) == code
+    assert words in process.lines[-1]
+    assert not any("connect" in line for line in process.lines)

@@ -1,0 +1,139 @@
+"""What stands around the service in a test: a broker, listeners, publishers, and the service itself as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+from tests.support.process import ROOT
+from vcedge.config.runtime import MqttConfig
+from vcedge.runtime.link import Link
+from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.mqtt import Identity
+
+PATIENCE_S = 20.0
+
+
+class Peer:
+    """Another client of the broker, which listens and publishes."""
+
+    def __init__(self, url: str, *subscriptions: str, version: str = "5", persistent: bool = False) -> None:
+        self.messages: list[Incoming] = []
+        self._counts: Counter[str] = Counter()
+        config = MqttConfig.model_validate({"broker": url, "version": version})
+        self._link = Link(config, Identity(f"peer-{uuid4().hex[:8]}", subscriptions, persistent=persistent))
+
+    def __enter__(self) -> Peer:
+        self._link.start()
+        assert self._link.wait_connected(PATIENCE_S), self._link.complaint
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._link.stop(2.0)
+
+    def publish(self, topic: str, payload: bytes | str | dict[str, Any]) -> None:
+        """Publish text, bytes, or an object as JSON, QoS 1."""
+        if isinstance(payload, dict):
+            payload = json.dumps(payload)
+        data = payload if isinstance(payload, bytes) else payload.encode()
+        assert self._link.publish(topic, data, wait_s=PATIENCE_S)
+
+    def until(self, enough: Callable[[list[Incoming]], bool], what: str = "messages") -> list[Incoming]:
+        """Listen until what arrived so far is enough."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not enough(self.messages):
+            assert time.monotonic() < deadline, f"no {what}: {[(m.topic, m.payload) for m in self.messages[-10:]]}"
+            message = self._link.receive(0.1)
+            if message is not None:
+                self._link.acknowledge(message)
+                self.messages.append(message)
+                self._counts["/".join(message.topic.split("/")[-2:])] += 1
+        return self.messages
+
+    def until_last(self, topic: str, payload: bytes) -> None:
+        """Listen until the last message of a topic is this one."""
+        self.until(lambda messages: last(messages, topic) == payload, f"{payload!r} on {topic}")
+
+    def scores(self, asset: str, count: int) -> list[dict[str, Any]]:
+        """The first scores of an asset, as many as these, in the order of their arrival."""
+        self.until(lambda _: self._counts[f"{asset}/score"] >= count, f"{count} scores of {asset}")
+        return payloads(self.messages, asset, "score")
+
+
+def last(messages: Iterable[Incoming], topic: str) -> bytes | None:
+    """The last payload of a topic."""
+    return next((m.payload for m in reversed(list(messages)) if m.topic == topic), None)
+
+
+def payloads(messages: Iterable[Incoming], asset: str, kind: str) -> list[Any]:
+    """Payloads of one kind of topic of an asset, from JSON."""
+    return [json.loads(m.payload) for m in messages if m.topic.endswith(f"/{asset}/{kind}")]
+
+
+class Process:
+    """A command of vcedge that runs until it is told to end. Its lines on stderr are kept."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.lines: list[str] = []
+        self._new_line = threading.Condition()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "vcedge", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_line(self, words: str) -> str:
+        """Wait for a line on stderr with these words."""
+        with self._new_line:
+            found = self._new_line.wait_for(lambda: any(words in line for line in self.lines), PATIENCE_S)
+            assert found, f"no line with {words!r} in {self.lines}"
+            return next(line for line in self.lines if words in line)
+
+    def end(self, number: signal.Signals | None = signal.SIGTERM) -> int:
+        """Send a signal, or with None wait for an end of its own; the exit code, a signal's with a minus."""
+        if self._process.poll() is None and number is not None:
+            self._process.send_signal(number)
+        code = self._process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
+        assert self._process.stdout is not None
+        self.output = self._process.stdout.read()
+        self._process.stdout.close()
+        return code
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stream:
+            for line in stream:
+                with self._new_line:
+                    self.lines.append(line.rstrip())
+                    self._new_line.notify_all()
+
+
+@contextmanager
+def running(*arguments: str | Path, **environment: str) -> Iterator[Process]:
+    """A command that is ended with the block, if it has not been before."""
+    process = Process(*map(str, arguments), **environment)
+    try:
+        yield process
+    finally:
+        if process._process.poll() is None:
+            process.end(signal.SIGKILL)

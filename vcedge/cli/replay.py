@@ -1,0 +1,147 @@
+"""`vcedge replay`: publish recordings as a machine would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from vcedge.config.runtime import MqttConfig
+    from vcedge.config.train import TableConfig, TimeConfig
+    from vcedge.schema import SensorSchema
+
+
+def replay_command(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT...", help="Recordings, one after the other.", show_default=False)
+    ],
+    broker: Annotated[
+        str, typer.Option("--broker", metavar="URL", help="mqtt://host:port or mqtts://host:port.")
+    ] = "mqtt://localhost:1883",
+    asset: Annotated[str | None, typer.Option("--asset", help="Default: the name of the file.")] = None,
+    speed: Annotated[str, typer.Option("--speed", help="How many times as fast as recorded, or max.")] = "1",
+    topic: Annotated[str, typer.Option("--topic", help="Where to publish.")] = "plant/{asset}",
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Read files, and pick channels, as this model does.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is no sensor.")
+    ] = None,
+    mqtt_version: Annotated[str, typer.Option("--mqtt-version", help="5 or 3.1.1.")] = "5",
+    username: Annotated[str | None, typer.Option("--username")] = None,
+    password_file: Annotated[Path | None, typer.Option("--password-file")] = None,
+    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="For mqtts.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="A summary as JSON on stdout.")] = False,
+) -> None:
+    """Publish recordings as a machine would: one MQTT message for each row, with the time of the recording.
+
+    Without --model all columns of numbers are channels. A missing value is left out of its message.
+
+    \b
+    Example:
+      vcedge replay today.csv --broker mqtt://localhost:1883 --asset skab-pump --speed 60
+    """
+    import time
+    from uuid import uuid4
+
+    from vcedge.cli.console import configure_logging, note, print_json
+    from vcedge.errors import UsageError
+    from vcedge.history import open_rows
+    from vcedge.runtime.link import Link
+    from vcedge.runtime.mqtt import Identity
+    from vcedge.runtime.replay import Pace, Progress, connect, finish, replay
+    from vcedge.topics import InputTopic
+
+    configure_logging()
+    try:
+        target = InputTopic(topic)
+    except ValueError as error:
+        raise UsageError(f"--topic {topic}: {error}") from None
+    if not target.publishable:
+        raise UsageError(f"--topic {topic}: expected a topic without wildcards")
+    factor = _speed(speed)
+    settings = _mqtt(broker, mqtt_version, username, password_file, ca_file)
+    plans = []
+    for path in inputs:
+        schema, time_config, table = _reading(path, model, exclude or [])
+        name = asset or path.name.split(".")[0]
+        if set(name) & set("/+#"):
+            raise UsageError(f"--asset {name}: expected a name without '/', '+' or '#'")
+        plans.append((path, name, schema, open_rows([path], schema, time_config, table)))
+    link = Link(settings, Identity(f"vcedge-replay-{uuid4().hex[:8]}", persistent=False))
+    connect(link, broker)
+    progress = Progress()
+    began = said = time.monotonic()
+
+    def tell(state: Progress) -> None:
+        nonlocal said
+        if time.monotonic() - said > 10:
+            said = time.monotonic()
+            note(f"{state.published} rows published")
+
+    for path, name, schema, rows in plans:
+        note(f"{path}: {len(schema.names)} channels to {target.of(name)}")
+        replay(link, target.of(name), schema.names, rows, Pace(factor), progress, tell)
+    finish(link)
+    seconds = time.monotonic() - began
+    untimed = f", {progress.untimed} left out for lack of a readable time" if progress.untimed else ""
+    note(f"{progress.published} rows published in {seconds:.1f} s{untimed}")
+    if json:
+        print_json({"rows": progress.published, "untimed": progress.untimed, "seconds": round(seconds, 3)})
+
+
+def _speed(text: str) -> float | None:
+    """A factor above zero; None for max."""
+    from math import isfinite
+
+    from vcedge.errors import UsageError
+
+    if text == "max":
+        return None
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not (isfinite(factor) and factor > 0):
+        raise UsageError(f"--speed {text}: expected a number above zero, or max")
+    return factor
+
+
+def _mqtt(
+    broker: str, version: str, username: str | None, password_file: Path | None, ca_file: Path | None
+) -> MqttConfig:
+    from pydantic import ValidationError
+
+    from vcedge.config.runtime import MqttConfig
+    from vcedge.errors import UsageError
+
+    options = {"version": version, "username": username, "password_file": password_file, "ca_file": ca_file}
+    try:
+        return MqttConfig.model_validate({"broker": broker, **options})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"--{first['loc'][0]} {first['input']}: " if first["loc"] else ""
+        raise UsageError(where.replace("--version", "--mqtt-version") + str(first["msg"])) from None
+
+
+def _reading(path: Path, model: Path | None, exclude: list[str]) -> tuple[SensorSchema, TimeConfig, TableConfig]:
+    """Channels and the way of reading: the model's, or whatever the file says of itself."""
+    from vcedge.config.train import TableConfig, TimeConfig
+    from vcedge.errors import DataError
+    from vcedge.history.columns import find_time, pick_channels, time_checker
+    from vcedge.history.reading import time_and_table
+    from vcedge.history.table import open_table
+    from vcedge.model_file import load
+    from vcedge.schema import schema_of
+
+    if model is not None:
+        detector = load(model)
+        return detector.schema, *time_and_table(detector)
+    time, table_config = TimeConfig(), TableConfig()
+    table = open_table(path, table_config, time_checker(time))
+    names, _ = pick_channels(table, find_time(table, time), exclude)
+    if not names:
+        raise DataError(f"{path}: has no column of numbers to publish")
+    return schema_of(names, 1.0, 10.0), time, table_config

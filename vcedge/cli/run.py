@@ -1,0 +1,58 @@
+"""`vcedge run`: the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from vcedge.config.runtime import RuntimeConfig
+    from vcedge.runtime.assets import Recipe
+
+
+def run_command(
+    config: Annotated[Path, typer.Argument(metavar="RUNTIME.yaml", help="The configuration.", show_default=False)],
+    check: Annotated[bool, typer.Option("--check", help="Check configuration, models and engines, and end.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
+    """Run the service: MQTT messages in, scores out, until SIGTERM or Ctrl-C.
+
+    Configuration and models are checked before the first connection. A broker that is not there is waited for.
+
+    \b
+    Example:
+      vcedge run runtime.yaml --check
+      vcedge run runtime.yaml
+    """
+    from vcedge.cli.console import configure_logging
+    from vcedge.config.runtime import load_runtime_config
+    from vcedge.runtime.assets import load_recipes
+    from vcedge.runtime.service import Service
+    from vcedge.runtime.signals import stop_on_signals
+
+    configure_logging(verbose)
+    settings = load_runtime_config(config)
+    recipes = load_recipes(settings)
+    service = Service(settings, recipes)
+    if check:
+        for line in _lines(settings, recipes):
+            typer.echo(line)
+        return
+    with stop_on_signals() as stop:
+        service.run(stop)
+
+
+def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
+    """One line for each asset: what it is judged by."""
+    from vcedge.topics import InputTopic
+
+    topic = InputTopic(settings.input.topic)
+    lines = []
+    for name, recipe in recipes.items():
+        detector = recipe.engine.detector
+        cell = "no network" if detector.cell is None else f"{detector.cell.spec.kind} of {detector.hidden}"
+        engine = f"engine {recipe.engine.name}"
+        lines.append(f"{name}: {topic.of(name)}, {recipe.model}, {detector.channels} channels, {cell}, {engine}")
+    return lines

@@ -1,0 +1,94 @@
+"""Names of MQTT topics: which asset an input topic speaks of, and where results go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+ASSET = "{asset}"
+
+
+def is_pattern(asset: str) -> bool:
+    """Whether the name of an asset, such as "pump-*", stands for several."""
+    return any(character in asset for character in "*?[")
+
+
+class InputTopic:
+    """A topic with `{asset}` as one whole level; `+` and a last `#` are MQTT's wildcards.
+
+    Raises ValueError for any other pattern.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        levels = pattern.split("/")
+        if levels.count(ASSET) != 1:
+            raise ValueError("expected {asset} once, as one whole level of the topic, as in plant/{asset}")
+        if levels[0].startswith("$"):
+            raise ValueError("expected no shared subscription: one asset's samples must arrive here in order")
+        rest = "(?:/.*)?" if levels[-1] == "#" else ""
+        body = levels[:-1] if rest else levels
+        for level in body:
+            if level not in (ASSET, "+") and set(level) & set("+#{}\x00"):
+                raise ValueError(f"expected no '{level}' as a level of the topic")
+        self.pattern = pattern
+        self._regex = re.compile("/".join(_expression(level) for level in body) + rest, re.DOTALL)
+
+    def asset_of(self, topic: str) -> str | None:
+        """The asset that a topic speaks of, or None where the topic is not of this pattern."""
+        match = self._regex.fullmatch(topic)
+        return None if match is None else match.group("asset")
+
+    def of(self, asset: str) -> str:
+        """The topic of one asset."""
+        return self.pattern.replace(ASSET, asset)
+
+    def subscriptions(self, assets: Iterable[str]) -> tuple[str, ...]:
+        """What to subscribe to for these names: one topic each, or one with a wildcard where one is a pattern.
+
+        Without any name: all assets.
+        """
+        names = list(assets)
+        if not names or any(is_pattern(name) for name in names):
+            return (self.of("+"),)
+        return tuple(self.of(name) for name in names)
+
+    @property
+    def publishable(self) -> bool:
+        """Whether one can write to it: it has no wildcards."""
+        return not {"+", "#"} & set(self.pattern.split("/"))
+
+
+def _expression(level: str) -> str:
+    """One level as a regular expression."""
+    if level == ASSET:
+        return "(?P<asset>[^/]+)"
+    return "[^/]*" if level == "+" else re.escape(level)
+
+
+@dataclass(frozen=True)
+class OutputTopics:
+    """Where the service of one node writes."""
+
+    prefix: str
+    node: str
+
+    @cached_property
+    def status(self) -> str:
+        """`online` or `offline`, retained."""
+        return f"{self.prefix}/{self.node}/status"
+
+    @cached_property
+    def stats(self) -> str:
+        """Counters of the service."""
+        return f"{self.prefix}/{self.node}/stats"
+
+    @cached_property
+    def deadletter(self) -> str:
+        """What could not be read."""
+        return f"{self.prefix}/{self.node}/deadletter"
+
+    def of(self, asset: str, kind: str) -> str:
+        """A topic of one asset: `score`, `anomaly`, `event` or `health`."""
+        return f"{self.prefix}/{self.node}/{asset}/{kind}"
