@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_long_recordings_are_thinned_and_keep_their_gaps() -> None:
     assert 900 <= len(values) <= 1000
     assert sequences[0][0] == 0
     assert sequences[-1][1] == len(values)
-    assert all(b == c for (_, b), (c, _) in zip(sequences[:-1], sequences[1:], strict=True))
+    assert all(b == c for (_, b), (c, _) in pairwise(sequences))
     whole, kept = bounded_rows(source)
     assert kept == source.sequences
     assert len(whole) == 5000

@@ -1,0 +1,154 @@
+"""The commands in real processes: history in, model, scores and a model for another machine out; and wrong input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.process import ROOT, vcedge
+from vcedge.simulate import simulate, write_csv
+
+QUICK = "model: {hidden_size: 16, levels: 4}\ntrain: {epochs: 3}\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a healthy hour, a training configuration and a trained model."""
+    folder = tmp_path_factory.mktemp("chain")
+    write_csv(simulate(hours=0.7, seed=1), folder / "healthy.csv")
+    write_csv(simulate(hours=0.7, seed=2), folder / "other.csv")
+    config = f"asset: rig\ndata: {{train: [healthy.csv], exclude: [anomaly]}}\n{QUICK}"
+    (folder / "train.yaml").write_text(config)
+    result = vcedge("train", str(folder / "train.yaml"), "--out", str(folder / "out"), "--json")
+    assert result.returncode == 0, result.stderr
+    (folder / "stdout.json").write_text(result.stdout)
+    (folder / "stderr.txt").write_text(result.stderr)
+    return folder
+
+
+def test_train_writes_model_report_and_metrics(folder: Path) -> None:
+    metrics = json.loads((folder / "out/metrics.json").read_text())
+    assert json.loads((folder / "stdout.json").read_text()) == metrics
+    assert metrics["asset"] == "rig"
+    assert len(metrics["epochs"]) == 3
+    assert "<html" in (folder / "out/report.html").read_text()
+    assert "data: 1 file, 2,520 rows" in (folder / "stderr.txt").read_text()
+    assert "training: 100%" in (folder / "stderr.txt").read_text()
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file by column."""
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_score_gives_a_line_for_each_row(folder: Path) -> None:
+    out = folder / "scores.csv"
+    result = vcedge("score", str(folder / "out/model.vcedge"), str(folder / "other.csv"), "--out", str(out), "--json")
+    assert result.returncode == 0, result.stderr
+    rows = table(out)
+    assert list(rows[0]) == ["time", "raw", "score", "alarm", "updated", "hidden", "status", "top"]
+    source = table(folder / "other.csv")
+    assert len(rows) == len(source) == json.loads(result.stdout)["rows"]
+    assert rows[100]["time"].rstrip("Z").startswith(source[100]["time"].rstrip("Z")[:19])
+    assert all(np.isfinite(float(row["raw"])) and 0 <= float(row["score"]) <= 1 for row in rows)
+    assert {row["hidden"] for row in rows} == {"16"}
+    assert rows[0]["status"] == "warmup"
+    shares = [float(part.rpartition("=")[2]) for part in rows[-1]["top"].split(";")]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_a_rows_score_depends_on_earlier_rows_alone(folder: Path) -> None:
+    model, lines = str(folder / "out/model.vcedge"), (folder / "other.csv").read_text().splitlines(keepends=True)
+    (folder / "half.csv").write_text("".join(lines[:1000]))
+    whole = vcedge("score", model, str(folder / "other.csv")).stdout.splitlines()
+    half = vcedge("score", model, str(folder / "half.csv")).stdout.splitlines()
+    assert len(half) == 1000
+    assert whole[:1000] == half
+
+
+def test_network_off_still_scores(folder: Path) -> None:
+    result = vcedge("score", str(folder / "out/model.vcedge"), str(folder / "half.csv"), "--no-network")
+    assert result.returncode == 0, result.stderr
+    assert {line.split(",")[5] for line in result.stdout.splitlines()[1:]} == {"0"}
+
+
+def test_calibrate_makes_a_model_for_another_machine(folder: Path) -> None:
+    out = folder / "other.vcedge"
+    arguments = (str(folder / "out/model.vcedge"), str(folder / "other.csv"), "--rows", "1500", "--asset", "rig-2")
+    result = vcedge("calibrate", *arguments, "--out", str(out))
+    assert result.returncode == 0, result.stderr
+    told = json.loads(vcedge("inspect", str(out), "--json").stdout)
+    before = json.loads(vcedge("inspect", str(folder / "out/model.vcedge"), "--json").stdout)
+    assert told["asset"] == "rig-2"
+    assert told["id"] != before["id"]
+    assert vcedge("score", str(out), str(folder / "other.csv")).returncode == 0
+
+
+def test_ctrl_c_keeps_the_best_network_so_far(folder: Path) -> None:
+    command = [sys.executable, "-m", "vcedge", "train", str(folder / "train.yaml"), "--out", str(folder / "cut")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [*command, "--set", "train.epochs=120"], stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("training:"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+        assert process.wait(timeout=60) == 0, rest
+    assert "interrupted: keeping the best network so far" in rest
+    assert json.loads((folder / "cut/metrics.json").read_text())["interrupted"] is True
+    assert vcedge("inspect", str(folder / "cut/model.vcedge")).returncode == 0
+
+
+def one_line(text: str) -> str:
+    """The single error line of a command's stderr."""
+    lines = [line for line in text.splitlines() if line.startswith("vcedge: error: ")]
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "code", "words"),
+    [
+        ("asset: a\ndata: {train: [healthy.csv]}\nmodle: {}\n", 78, ["modle", "model"]),
+        ("asset: a\ndata: {train: [missing.csv]}\n", 66, ["missing.csv"]),
+        ("asset: a\ndata: {train: [healthy.csv], channels: [{name: Presure}]}\n", 65, ["Presure", "Pressure"]),
+        ("asset: a\ndata: {train: [train.yaml]}\n", 65, ["train.yaml"]),
+        ("asset: a\ndata: {train: [healthy.csv]}\nmodel: {hidden_size: 60, levels: 8}\n", 78, ["levels"]),
+        ("asset: a\ndata: {train: [healthy.csv], limit_rows: 50}\n", 65, ["50", "too few"]),
+    ],
+)
+def test_wrong_configuration_is_one_clear_line(folder: Path, config: str, code: int, words: list[str]) -> None:
+    path = folder / "wrong.yaml"
+    path.write_text(config)
+    result = vcedge("train", str(path), "--out", str(folder / "wrong"))
+    assert result.returncode == code, result.stderr
+    assert all(word in one_line(result.stderr) for word in words), result.stderr
+    assert not (folder / "wrong/model.vcedge").exists()
+
+
+def test_wrong_files_are_one_clear_line(folder: Path) -> None:
+    model, data = str(folder / "out/model.vcedge"), str(folder / "other.csv")
+    (folder / "narrow.csv").write_text("time,Flow\n2026-01-01T00:00:00Z,1.0\n")
+    for arguments, code, word in [
+        (("score", data, data), 65, "other.csv"),
+        (("score", str(folder / "none.vcedge"), data), 66, "none.vcedge"),
+        (("score", model, str(folder / "none.csv")), 66, "none.csv"),
+        (("score", model, str(folder / "narrow.csv")), 65, "Pressure"),
+        (("score", model, data, "--engine", "warp"), 2, "warp"),
+        (("score", model, data, "--out", str(folder / "no/such/scores.csv")), 74, "scores.csv"),
+    ]:
+        result = vcedge(*arguments)
+        assert result.returncode == code, (arguments, result.stderr)
+        assert word in one_line(result.stderr)
