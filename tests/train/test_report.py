@@ -1,0 +1,258 @@
+"""The report: one file, safe, the same each time, and plain about a network that adds nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import recording, tiny_detector
+from tests.support.process import modules_after
+from vcedge.calibration.split import split_by_time
+from vcedge.calibration.trace import Trace, run_engine
+from vcedge.detector import Detector
+from vcedge.history import DataReport
+from vcedge.runtime.engine import load_engine
+from vcedge.schema import Channel, SensorSchema
+from vcedge.train.fit import Epoch, FitResult
+from vcedge.train.pipeline import Trained
+from vcedge.train.report import write_report
+from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
+from vcedge.train.report.series import liveliest, stretches, time_unit, warmed_up
+from vcedge.train.report.words import number, percent, summary
+from vcedge.train.summary import summarise
+
+ROWS = 900
+NASTY = "<script>alert(1)</script> & \"'$x$"
+
+
+def trained_of(detector: Detector, rows: int = ROWS, epochs: int = 20) -> Trained:
+    """What a training would leave behind, with the numbers of its epochs made up."""
+    values = recording(3, ROWS, detector.channels, missing=0.01)
+    trace = run_engine(load_engine(detector), values, ((0, ROWS),))
+    repeats = rows // ROWS
+    long = {name: np.concatenate([array] * repeats) for name, array in vars(trace).items() if name != "rows"}
+    lines = [Epoch(e, 0.8 - 0.01 * e, 0.9 - 0.005 * e, 0.7 - 0.025 * e, 0.1, e >= 14, 0.5) for e in range(epochs)]
+    return Trained(
+        detector=detector,
+        values=np.tile(values, (repeats, 1)),
+        split=split_by_time(((0, rows),), 20),
+        result=FitResult(best=epochs - 1, epochs=lines, alone=(0.79, 0.88)),
+        device_trace=Trace(rows=np.arange(rows), **long),
+    )
+
+
+def with_shrink(detector: Detector, shrink: list[float]) -> Detector:
+    assert detector.head is not None
+    return replace(detector, head=replace(detector.head, shrink=np.array(shrink, np.float32)))
+
+
+def report_of(trained: Trained, folder: Path, lines: DataReport | None = None, **changes: Any) -> str:
+    data = lines or DataReport(has_time=False, rows=ROWS, used=ROWS, period_s=1.0)
+    metrics = {**summarise(trained, data, 12.5), **changes}
+    write_report(folder / "report.html", trained, metrics, data)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def words_of(trained: Trained, **changes: Any) -> str:
+    metrics = summarise(trained, DataReport(has_time=False, rows=ROWS, used=ROWS, period_s=1.0), 12.5)
+    return " ".join(paragraph.text for paragraph in summary(trained, {**metrics, **changes}))
+
+
+@pytest.fixture(scope="module")
+def usual() -> Trained:
+    provenance = {"config": {"model": {"target": 0.25}}, "versions": {"vcedge": "0.1"}, "seed": 7}
+    return trained_of(replace(with_shrink(tiny_detector(), [0.5, 0.0, 0.7]), provenance=provenance))
+
+
+@pytest.fixture(scope="module")
+def page(usual: Trained, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return report_of(usual, tmp_path_factory.mktemp("report"))
+
+
+class Structure(HTMLParser):
+    """Elements that are open, ids that are used, and what is referred to."""
+
+    VOID = frozenset({"meta", "path", "use"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.names: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for key, value in attrs:
+            if key == "id" and value:
+                self.ids.append(value)
+            elif key in {"aria-labelledby", "href", "xlink:href", "src"} and value:
+                self.references += [word.lstrip("#") for word in value.split()]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def structure_of(page: str) -> Structure:
+    structure = Structure()
+    structure.feed(page)
+    structure.close()
+    return structure
+
+
+def test_the_file_stands_alone(page: str) -> None:
+    assert not re.search(r"https?://|//[a-z]|url\((?!#)|@import|<script|<link|<img", page)
+    assert "default-src 'none'" in page
+
+
+def test_the_page_is_well_formed_and_every_reference_is_met_once(page: str) -> None:
+    structure = structure_of(page)
+    assert structure.open == []
+    assert len(structure.ids) == len(set(structure.ids))
+    assert set(structure.references) <= set(structure.ids)
+    assert structure.names.count("svg") == 7
+    assert structure.names.count("figcaption") == structure.names.count("desc") == 7
+
+
+def test_charts_take_their_colours_from_the_page(page: str) -> None:
+    charts = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    assert set(re.findall(r"(?:fill|stroke): ([^;\"]+)", charts)) <= {
+        "none",
+        "currentColor",
+        "var(--measured)",
+        "var(--limit)",
+        "var(--context)",
+    }
+    assert "DejaVu" not in charts
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    detector = tiny_detector(asset=NASTY)
+    channels = tuple(Channel(f"{NASTY}{c}", NASTY) for c in range(3))
+    schema = SensorSchema(channels, detector.schema.period_ns, detector.schema.max_gap_ns)
+    data = DataReport(has_time=False, rows=ROWS, used=ROWS, period_s=1.0, warnings=[NASTY, "caf\udce9.csv"])
+    page = report_of(trained_of(replace(detector, schema=schema)), tmp_path, data)
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &#34;&#39;$x$") >= 6
+    assert "caf\\udce9.csv" in page
+    assert structure_of(page).open == []
+
+
+def test_same_training_same_bytes(usual: Trained, page: str, tmp_path: Path) -> None:
+    slower = replace(usual, result=replace(usual.result, epochs=[replace(e, seconds=9.0) for e in usual.result.epochs]))
+    assert report_of(slower, tmp_path, seconds=99.0) == page
+
+
+def test_it_says_on_which_channels_the_network_adds_nothing(page: str) -> None:
+    assert "improves the forecast of 2 of 3 channels" in page
+    assert "On Channel 1 the network adds nothing" in page
+    assert page.count('<span class="idle">adds nothing</span>') == 1
+
+
+def test_it_says_when_the_network_adds_nothing_at_all(tmp_path: Path) -> None:
+    page = report_of(trained_of(with_shrink(tiny_detector(), [0.0, 0.0, 0.0])), tmp_path)
+    assert "The network adds nothing here" in page
+    assert page.count('<span class="idle">adds nothing</span>') == 3
+    assert "improves the forecast" not in page
+
+
+@pytest.mark.parametrize(("share", "words"), [(0.2, "within the target of at most 25%"), (0.3, "which is above the")])
+def test_it_says_whether_the_target_is_kept(usual: Trained, share: float, words: str) -> None:
+    assert words in words_of(usual, updated_share={"tail": share})
+
+
+def test_it_says_what_the_threshold_promises(usual: Trained) -> None:
+    limits = {"threshold": 1234.5, "false_alarms_per_day": 0.5, "rows": 180, "alarm_share_tail": 0.0}
+    words = words_of(usual, calibration=limits)
+    assert "exceeds 1,234" in words
+    assert "about 0.5 false alarms a day" in words
+    assert "too few to hold so rare an event" in words
+    words = words_of(usual, calibration={**limits, "rows": 200_000, "alarm_share_tail": 0.02})
+    assert "of which 2.0% lie above it" in words
+    assert "too few to hold" not in words
+
+
+def test_a_detector_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:
+    page = report_of(trained_of(tiny_detector(cell="gru")), tmp_path)
+    assert "This cell has no gate" in page
+    assert page.count("<svg") == 3
+
+
+def test_a_detector_without_a_network_says_so(tmp_path: Path) -> None:
+    page = report_of(trained_of(tiny_detector(cell=None), epochs=0), tmp_path)
+    assert "There is no network in this detector" in page
+    assert page.count("<svg") == 2
+
+
+def test_an_interrupted_training_says_so(usual: Trained) -> None:
+    early = replace(usual, result=FitResult(best=-1, interrupted=True))
+    assert "ended by hand after 0 epochs. No epoch was finished" in words_of(early)
+
+
+def test_a_long_recording_gives_a_small_file(tmp_path: Path) -> None:
+    report_of(trained_of(tiny_detector(channels=20), rows=111 * ROWS, epochs=200), tmp_path)
+    assert (tmp_path / "report.html").stat().st_size < 500_000
+
+
+def test_statistics_far_from_the_threshold_can_be_drawn(usual: Trained) -> None:
+    for raw, threshold in ((0.0, 1e-9), (3.0, 3.0), (1e6, 2e9), (1.0, 1.5)):
+        limits = replace(usual.detector.calibration, threshold=threshold)
+        flat = replace(usual.device_trace, raw=np.full(ROWS, raw))
+        trained = replace(usual, detector=replace(usual.detector, calibration=limits), device_trace=flat)
+        for chart in (spread_chart(trained), statistic_chart(trained)):
+            assert structure_of(chart.svg).open == []
+            assert ">NaN<" not in chart.svg
+
+
+def test_the_module_loads_neither_matplotlib_nor_jinja2_until_a_report_is_written() -> None:
+    assert not {"matplotlib", "jinja2"} & modules_after("vcedge.train.report", "vcedge.runtime.stream")
+    assert {"matplotlib", "jinja2"} <= modules_after("vcedge.train.report.page")
+
+
+def test_stretches_keep_every_row() -> None:
+    values = np.arange(1003.0)
+    cut = stretches(values, 10)
+    assert len(cut.mean) == 10
+    assert (cut.edges[0], cut.edges[-1]) == (0, 1003)
+    assert np.isclose((cut.mean * np.diff(cut.edges)).sum(), values.sum())
+    assert (cut.low[0], cut.high[-1]) == (0, 1002)
+    assert stretches(np.ones(3), 10).mean.tolist() == [1, 1, 1]
+
+
+def test_the_liveliest_stretch_is_found() -> None:
+    values = np.zeros(1000)
+    values[600:640:2] = 5.0
+    found = liveliest(values, 100)
+    assert found.stop - found.start == 100
+    assert found.start <= 600
+    assert found.stop >= 640
+    assert liveliest(values[:50], 100) == slice(0, 50)
+
+
+def test_rows_after_a_reset_are_not_warmed_up(usual: Trained) -> None:
+    first = np.zeros(ROWS, bool)
+    first[[0, 100]] = True
+    warm = warmed_up(replace(usual.device_trace, first=first), 10)
+    assert not warm[:10].any()
+    assert not warm[100:110].any()
+    assert warm.sum() == ROWS - 20
+
+
+def test_numbers_are_as_people_write_them() -> None:
+    assert [time_unit(n, 10**9)[0] for n in (90, 7200, 10_000, 200_000)] == ["seconds", "hours", "hours", "days"]
+    assert [percent(x) for x in (0.0, 0.0004, 0.0123, 0.256, 1.0)] == ["0%", "under 0.1%", "1.2%", "26%", "100%"]
+    assert [number(x) for x in (0.012345, 12.345, 12_345.6)] == ["0.01235", "12.35", "12,346"]

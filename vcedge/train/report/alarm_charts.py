@@ -1,0 +1,90 @@
+"""Charts of the statistic that alarms are decided on, beside its threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from vcedge.schema import F64
+from vcedge.train.pipeline import Trained
+from vcedge.train.report.figure import COLOUR, Chart, Key, inline_svg, log_axis, panels, quantity, style
+from vcedge.train.report.series import stretches, time_unit, warmed_up
+from vcedge.train.report.words import number, percent
+
+HEIGHT = 250
+
+
+def spread_chart(trained: Trained) -> Chart:
+    """Distribution of the statistic on the held-out rows that the threshold was measured on."""
+    detector = trained.detector
+    raw = _settled_raw(trained)
+    limit = detector.calibration.threshold
+    low, high = _log_range(raw, limit)
+    edges = np.geomspace(low, high, 49)
+    counts = np.histogram(np.clip(raw, low, high), edges)[0] / len(raw)
+    keys = (Key("area", "measured", "held-out rows"), Key("dashed", "limit", f"threshold, {number(limit)}"))
+    with style("spread"):
+        figure, (ax,) = panels(HEIGHT)
+        ax.stairs(counts, edges, fill=True, color=COLOUR["measured"])
+        ax.axvline(limit, color=COLOUR["limit"], dashes=(5, 3))
+        log_axis(ax, "x", low, high)
+        ax.set_ylim(0, max(float(counts.max()) * 1.1, 1e-3))
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+        quantity(ax, "share of the held-out rows")
+        ax.set_xlabel("statistic raw (log scale)")
+        above = percent(float((raw > limit).mean()))
+        words = f"Median {number(float(np.median(raw)))}, threshold {number(limit)}, above it {above} of the rows."
+        svg = inline_svg(figure, "spread", "Distribution of the statistic on the held-out rows", words)
+    caption = (
+        "Normal rows should form one hill well to the left of the threshold. A second hill close to it is a way of "
+        "operating that the recording holds too little of: it will raise false alarms."
+    )
+    return Chart("How far normal is from an alarm", caption, keys, svg)
+
+
+def statistic_chart(trained: Trained) -> Chart:
+    """The statistic along the held-out rows."""
+    detector = trained.detector
+    trace = trained.device_trace.within(trained.split.tail)
+    limit = detector.calibration.threshold
+    low, high = _log_range(_settled_raw(trained), limit)
+    unit, size = time_unit(len(trace.rows), detector.schema.period_ns)
+    line = stretches(np.clip(trace.raw, low, high))
+    keys = (
+        Key("line", "measured", "mean of a stretch"),
+        Key("area", "context", "its smallest and largest value"),
+        Key("dashed", "limit", f"threshold, {number(limit)}"),
+    )
+    with style("statistic"):
+        figure, (ax,) = panels(HEIGHT)
+        middle = (line.edges[1:] + line.edges[:-1]) / 2 * size
+        ax.fill_between(middle, line.low, line.high, color=COLOUR["context"], alpha=0.45, linewidth=0)
+        ax.plot(middle, line.mean, color=COLOUR["measured"])
+        ax.axhline(limit, color=COLOUR["limit"], dashes=(5, 3))
+        log_axis(ax, "y", low, high)
+        quantity(ax, "statistic raw (log scale)")
+        ax.set_xlabel(f"{unit} of held-out rows")
+        words = f"Largest value {number(float(trace.raw.max()))}, threshold {number(limit)}."
+        svg = inline_svg(figure, "statistic", "The statistic along the held-out rows", words)
+    caption = (
+        "It should wander without a trend and stay below the threshold. A drift upwards says that the machine was "
+        "already changing at the end of the recording."
+    )
+    return Chart("The same over time", caption, keys, svg)
+
+
+def _settled_raw(trained: Trained) -> F64:
+    """The statistic of the held-out rows past the warm-up, all of them where none is."""
+    trace = trained.device_trace.within(trained.split.tail)
+    kept = trace.raw[warmed_up(trace, trained.detector.calibration.warmup_rows)]
+    return kept if len(kept) else trace.raw
+
+
+def _log_range(raw: F64, limit: float) -> tuple[float, float]:
+    """Limits of a logarithmic axis for the statistic and its threshold."""
+    above = raw[raw > 0]
+    smallest = float(np.quantile(above, 0.001)) if len(above) else limit / 10
+    largest = float(above.max()) if len(above) else limit
+    low = max(min(smallest, limit / 2), limit * 1e-6)
+    return low / 1.1, max(largest, limit) * 1.25

@@ -1,0 +1,159 @@
+"""Charts as inline SVG: matplotlib draws, the page's style sheet colours, so that light and dark mode both work."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from vcedge.train.report.words import percent
+
+Mark = Literal["line", "dashed", "dotted", "area", "dot"]
+Role = Literal["measured", "limit", "context", "ink"]
+
+# Colours that stand for a role until the SVG is written; each becomes a colour of the style sheet.
+COLOUR: dict[Role, str] = {"measured": "#0a0b01", "limit": "#0a0b02", "context": "#0a0b03", "ink": "#0a0b04"}
+_CSS: dict[Role, str] = {
+    "measured": "var(--measured)",
+    "limit": "var(--limit)",
+    "context": "var(--context)",
+    "ink": "currentColor",
+}
+WIDTH = 400
+"""Width of a chart in units of its own; the page scales it to its column."""
+_LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 46, 12, 30, 46, 40
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib; the page sets its own in its place
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 11,
+    "axes.labelpad": 6,
+    "axes.edgecolor": COLOUR["ink"],
+    "axes.labelcolor": COLOUR["ink"],
+    "axes.titlecolor": COLOUR["ink"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": COLOUR["ink"],
+    "grid.alpha": 0.15,
+    "grid.linewidth": 0.8,
+    "xtick.color": COLOUR["ink"],
+    "ytick.color": COLOUR["ink"],
+    "ytick.left": False,
+    "lines.linewidth": 1.8,
+    "lines.solid_joinstyle": "round",
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One entry of a chart's key."""
+
+    mark: Mark
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart with the words that belong to it."""
+
+    title: str
+    caption: str
+    """What to look for."""
+    keys: tuple[Key, ...]
+    svg: Markup
+
+
+@contextmanager
+def style(name: str) -> Iterator[None]:
+    """Draw in the report's style, whatever the user's own matplotlib settings are; ids are made from `name`."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({**_STYLE, "svg.hashsalt": name})
+        yield
+
+
+def panels(height: int, count: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure of WIDTH by `height` with `count` axes of equal size below each other that share their x axis."""
+    figure = Figure(figsize=(WIDTH / 72, height / 72))
+    figure.patch.set_visible(False)
+    each = (height - _TOP - _BOTTOM - (count - 1) * _BETWEEN) / count
+    axes = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0].tolist()
+    figure.subplots_adjust(_LEFT / WIDTH, _BOTTOM / height, 1 - _RIGHT / WIDTH, 1 - _TOP / height, 0, _BETWEEN / each)
+    for ax in axes:
+        ax.patch.set_visible(False)
+        ax.margins(x=0)
+    return figure, axes
+
+
+def quantity(ax: Axes, text: str) -> None:
+    """Name what is drawn upwards: above the axis, where it can be read without turning one's head."""
+    ax.set_title(text, x=-(_LEFT - 4) / (WIDTH - _LEFT - _RIGHT), pad=11)
+
+
+def percent_axis(ax: Axes) -> None:
+    """Shares as per cent on the y axis, from 0 to 100."""
+    ax.set_ylim(0, 1)
+    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+
+
+def mark_target(ax: Axes, target: float | None) -> list[Key]:
+    """A line at the target of the updated share, where there is one."""
+    if target is None:
+        return []
+    ax.axhline(target, color=COLOUR["limit"], dashes=(5, 3))
+    return [Key("dashed", "limit", f"target, at most {percent(target)}")]
+
+
+def log_axis(ax: Axes, axis: Literal["x", "y"], low: float, high: float) -> None:
+    """A logarithmic axis whose ticks are plain numbers, few enough to read."""
+    (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
+    (ax.set_xlim if axis == "x" else ax.set_ylim)(low, high)
+    decades = np.log10(high / low)
+    side = ax.xaxis if axis == "x" else ax.yaxis
+    if decades < 1:  # may hold no 1, 2 or 5 of any decade
+        side.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    else:
+        steps = (1.0,) if decades > 2.5 else (1.0, 3.0) if decades > 1.2 else (1.0, 2.0, 5.0)
+        side.set_major_locator(LogLocator(base=10, subs=steps, numticks=7))
+    side.set_minor_locator(NullLocator())
+    side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+
+
+def inline_svg(figure: Figure, name: str, title: str, description: str) -> Markup:
+    """The figure as an <svg> element to stand in HTML: scalable, named for screen readers, coloured by the page."""
+    buffer = io.StringIO()
+    nothing: dict[str, None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", metadata=nothing)  # a date would differ every time
+    text = buffer.getvalue()
+    box = re.search(r'viewBox="([^"]+)"', text)
+    assert box is not None
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<style.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r" font-family: [^;\"]*;?", "", body)
+    used = set(re.findall(r"#(\w+)[\")]", body))
+    body = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", body)
+    for role, colour in COLOUR.items():
+        body = body.replace(colour, _CSS[role])
+    head = (
+        f'<svg viewBox="{box[1]}" role="img" aria-labelledby="{name}-title {name}-desc">'
+        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
+    )
+    return Markup(head + re.sub(r"\n\s*", "\n", body))  # noqa: S704  # numbers, and text that matplotlib escaped

@@ -1,0 +1,120 @@
+"""Charts of the gate: when it opens, and how far."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from vcedge.train.pipeline import Trained
+from vcedge.train.report.figure import (
+    COLOUR,
+    Chart,
+    Key,
+    Role,
+    inline_svg,
+    mark_target,
+    panels,
+    percent_axis,
+    quantity,
+    style,
+)
+from vcedge.train.report.series import Stretches, liveliest, stretches, time_unit
+from vcedge.train.report.words import percent
+from vcedge.train.summary import input_change
+
+HEIGHT, TALL = 250, 340
+CLOSER_ROWS = 300
+FEW_LEVELS = 8
+"""Bars with a number on each."""
+TICKS = 8
+
+
+def gate_chart(trained: Trained, target: float | None) -> Chart:
+    """Updated share over the whole recording, above the size of the input's change."""
+    detector, trace = trained.detector, trained.device_trace
+    unit, size = time_unit(len(trace.rows), detector.schema.period_ns)
+    share = stretches(trace.updated / detector.hidden)
+    change = stretches(input_change(trace, detector))
+    tail = float(np.searchsorted(trace.rows, trained.split.tail[0][0]))
+    keys = [Key("area", "measured", "updated share")]
+    with style("gate"):
+        figure, (upper, lower) = panels(TALL, 2)
+        _area(upper, share, size, "measured")
+        _area(lower, change, size, "context")
+        keys += mark_target(upper, target)
+        keys.append(Key("area", "context", "change of the input"))
+        for ax in (upper, lower):
+            ax.axvline(tail * size, color=COLOUR["ink"], linewidth=1.0, dashes=(1, 2))
+        keys.append(Key("dotted", "ink", "held-out rows begin"))
+        _name_panels(upper, lower, f"{unit} of recording, gaps left out")
+        each = percent(float(share.mean.min())), percent(float(share.mean.max()))
+        words = f"Means of {len(share.mean)} stretches, between {each[0]} and {each[1]} updated."
+        svg = inline_svg(figure, "gate", "Updated share and change of the input over the recording", words)
+    caption = (
+        "Where the lower panel is busy the upper one should be high: the network works when the machine changes and "
+        "rests when it does not. A level that differs between the left and the right of the dotted line means that "
+        "the held-out rows are a different kind of operation."
+    )
+    return Chart("Does it work when something happens?", caption, tuple(keys), svg)
+
+
+def closer_chart(trained: Trained) -> Chart:
+    """The same row by row, over the liveliest stretch of the held-out rows."""
+    detector = trained.detector
+    trace = trained.device_trace.within(trained.split.tail)
+    change = input_change(trace, detector)
+    rows = liveliest(np.minimum(change, detector.features.clip), CLOSER_ROWS)
+    count = rows.stop - rows.start
+    unit, size = time_unit(count, detector.schema.period_ns)
+    keys = (Key("area", "measured", "updated share"), Key("area", "context", "change of the input"))
+    with style("closer"):
+        figure, (upper, lower) = panels(TALL, 2)
+        _area(upper, stretches(trace.updated[rows] / detector.hidden, count), size, "measured")
+        _area(lower, stretches(change[rows], count), size, "context")
+        _name_panels(upper, lower, f"{unit}, from row {int(trace.rows[rows.start]):,}")
+        words = f"{count} rows; mean updated share {percent(float(trace.updated[rows].mean() / detector.hidden))}."
+        svg = inline_svg(figure, "closer", "Updated share and change of the input, row by row", words)
+    caption = (
+        f"The {count} liveliest held-out rows one by one. Each step of the lower panel should be answered by the upper "
+        "one, and calm rows should leave it near its floor."
+    )
+    return Chart("A closer look", caption, keys, svg)
+
+
+def level_chart(trained: Trained) -> Chart:
+    """How often each level was taken on the held-out rows."""
+    detector = trained.detector
+    assert detector.cell is not None
+    sizes = detector.cell.spec.boundaries
+    updated = trained.device_trace.within(trained.split.tail).updated
+    shares = np.array([float((updated == k).mean()) for k in sizes])
+    with style("levels"):
+        figure, (ax,) = panels(HEIGHT)
+        bars = ax.bar(np.arange(len(sizes)), shares, 0.8, color=COLOUR["measured"])
+        if len(sizes) <= FEW_LEVELS:
+            ax.bar_label(bars, [percent(share) for share in shares], padding=2, color=COLOUR["ink"], fontsize=10)
+        shown = np.unique(np.linspace(0, len(sizes) - 1, min(len(sizes), TICKS)).round().astype(int))
+        ax.set_xticks(shown, [str(sizes[i]) for i in shown])
+        ax.margins(x=0.01)
+        percent_axis(ax)
+        quantity(ax, "share of the held-out rows")
+        ax.set_xlabel(f"dimensions updated, of {detector.hidden}")
+        words = "; ".join(f"{k}: {percent(share)}" for k, share in zip(sizes, shares, strict=True) if share > 0)
+        svg = inline_svg(figure, "levels", "How often each level was taken", f"Dimensions updated: {words}.")
+    caption = (
+        "A tall first bar and a short rest is what saves work: most rows need little, few need everything. A single "
+        "bar means that the gate does not react to anything."
+    )
+    return Chart("How much each row costs", caption, (), svg)
+
+
+def _area(ax: Axes, line: Stretches, size: float, role: Role) -> None:
+    ax.stairs(line.mean, line.edges * size, fill=True, color=COLOUR[role], linewidth=0)
+
+
+def _name_panels(upper: Axes, lower: Axes, time: str) -> None:
+    percent_axis(upper)
+    quantity(upper, "updated share of the hidden state")
+    quantity(lower, "change since the last row; 1 = usual")
+    lower.set_ylim(bottom=0)
+    lower.set_xlabel(time)

@@ -1,0 +1,138 @@
+"""Puts words, tables and charts into the page's template. All text is escaped on its way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from vcedge.history import DataReport
+from vcedge.train.pipeline import Trained
+from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
+from vcedge.train.report.figure import Chart
+from vcedge.train.report.gate_charts import closer_chart, gate_chart, level_chart
+from vcedge.train.report.training_charts import loss_chart, share_chart
+from vcedge.train.report.words import count, model_line, number, percent, summary, target_share
+
+BAR_LEAST = 0.1
+"""The bars' full width stands for at least this, so that a per cent or two does not look like a triumph."""
+
+
+@dataclass(frozen=True)
+class ChannelRow:
+    """One row of the channels' table, ready to print."""
+
+    name: str
+    unit: str
+    highway: str
+    combined: str
+    explained: str
+    bar: float
+    """Width of the bar, 0 to 100."""
+    idle: bool
+    missing: str
+
+
+def render(trained: Trained, metrics: dict[str, Any], recording_report: DataReport) -> str:
+    """The whole page as text."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_resource("page.html.j2")).render(
+        asset=trained.detector.asset,
+        model=model_line(trained),
+        css=Markup(_resource("page.css")),  # noqa: S704  # a file of this package
+        tiles=_tiles(trained, metrics),
+        summary=summary(trained, metrics),
+        training=_training_charts(trained),
+        gate=_gate_charts(trained),
+        alarm=[spread_chart(trained), statistic_chart(trained)],
+        shares=_shares(trained, metrics),
+        channels=_channel_rows(metrics["channels"]),
+        data=recording_report.lines(),
+        origin=_origin(trained),
+    )
+
+
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _training_charts(trained: Trained) -> list[Chart]:
+    if not trained.result.epochs:
+        return []
+    gated = trained.detector.levels > 1
+    return [loss_chart(trained), *([share_chart(trained, target_share(trained))] if gated else [])]
+
+
+def _gate_charts(trained: Trained) -> list[Chart]:
+    if trained.detector.levels == 1:
+        return []
+    return [gate_chart(trained, target_share(trained)), closer_chart(trained), level_chart(trained)]
+
+
+def _tiles(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The few numbers to remember: what, value, remark."""
+    channels, limits = metrics["channels"], metrics["calibration"]
+    helped = sum(channel["shrink"] > 0 for channel in channels)
+    rate = limits["false_alarms_per_day"]
+    tiles = [("Rows", f"{sum(metrics['rows'].values()):,}", count(len(channels), "channel"))]
+    if trained.detector.cell is not None:
+        remark = "channels where it forecasts better" if helped else "the network adds nothing here"
+        tiles.append(("Network helps on", f"{helped} of {len(channels)}", remark))
+    target = target_share(trained)
+    if trained.detector.levels > 1:
+        remark = (
+            "on held-out normal rows" if target is None else f"of the hidden state; target at most {percent(target)}"
+        )
+        tiles.append(("Updated share", percent(metrics["updated_share"]["tail"]), remark))
+    remark = f"for about {rate:g} false alarm{'' if rate == 1 else 's'} a day"
+    return [*tiles, ("Threshold", number(limits["threshold"]), remark)]
+
+
+def _shares(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the gate came to, as a small table; empty without a gate."""
+    if trained.detector.levels == 1:
+        return []
+    share, macs, target = metrics["updated_share"], metrics["macs"], target_share(trained)
+    together = metrics["change_correlation"]
+    moves = "the gate or the input never moves" if together is None else f"{together:.2f}"
+    rows = [
+        ("Updated share, rows trained on", percent(share["fit"])),
+        ("Updated share, validation rows", percent(share["validation"])),
+        ("Updated share, held-out rows", percent(share["tail"])),
+        *([("Target, at most", percent(target))] if target is not None else []),
+        ("Multiply-adds of a row, mean", number(macs["mean"])),
+        ("Multiply-adds with everything updated", number(macs["dense"])),
+        ("Correlation with the input's change", moves),
+    ]
+    return rows
+
+
+def _channel_rows(channels: list[dict[str, Any]]) -> list[ChannelRow]:
+    explained = [float(channel["explained_by_network"]) for channel in channels]
+    full = max([BAR_LEAST, *(value for value in explained if math.isfinite(value))])
+    return [
+        ChannelRow(
+            name=channel["name"],
+            unit=channel["unit"],
+            highway=number(channel["highway_rmse"]),
+            combined=number(channel["combined_rmse"]),
+            explained="adds nothing" if channel["shrink"] == 0 else percent(value),
+            bar=round(100 * min(max(value, 0.0) / full, 1.0), 1),
+            idle=channel["shrink"] == 0,
+            missing=percent(channel["missing"]),
+        )
+        for channel, value in zip(channels, explained, strict=True)
+    ]
+
+
+def _origin(trained: Trained) -> str:
+    """Which programs and which seed made the model."""
+    made = trained.detector.provenance
+    parts = [f"{name} {version}" for name, version in made.get("versions", {}).items()]
+    if "seed" in made:
+        parts.append(f"seed {made['seed']}")
+    return ", ".join(parts)

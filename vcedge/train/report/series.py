@@ -1,0 +1,65 @@
+"""Long series made short enough to draw: means and extremes of stretches, and the stretch worth a closer look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.calibration.trace import Trace
+from vcedge.schema import F64, NS_PER_S
+
+STRETCHES = 240
+"""Points of a drawn series: more than a screen's column of pixels each is wasted."""
+_UNITS = (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """A series (M,) cut into B stretches of nearly equal length."""
+
+    edges: F64  # (B + 1,) first row of each stretch, and the row after the last
+    mean: F64  # (B,)
+    low: F64  # (B,)
+    high: F64  # (B,)
+
+
+def stretches(values: F64, count: int = STRETCHES) -> Stretches:
+    """Mean and extremes of values (M,), M at least 1, over `count` stretches, or over every row where rows are few."""
+    edges = np.linspace(0, len(values), min(count, len(values)) + 1).astype(np.int64)
+    starts = edges[:-1]
+    return Stretches(
+        edges.astype(np.float64),
+        np.add.reduceat(values, starts) / np.diff(edges),
+        np.minimum.reduceat(values, starts),
+        np.maximum.reduceat(values, starts),
+    )
+
+
+def time_unit(rows: int, period_ns: int) -> tuple[str, float]:
+    """Name of the unit that suits so many rows, and how many of them one row lasts."""
+    seconds = period_ns / NS_PER_S
+    name, size = next((unit for unit in _UNITS if rows * seconds >= 2 * unit[1]), _UNITS[-1])
+    return name, seconds / size
+
+
+def warmed_up(trace: Trace, warmup_rows: int) -> NDArray[np.bool_]:
+    """Rows (M,) that come at least so many rows after a reset: those that the limits are measured on."""
+    number = np.arange(len(trace.first))
+    start = np.maximum.accumulate(np.where(trace.first, number, 0))
+    return np.asarray(number - start >= warmup_rows)
+
+
+def liveliest(values: F64, length: int) -> slice:
+    """The `length` rows of values (M,) that vary most; all rows where they are fewer."""
+    if len(values) <= length:
+        return slice(0, len(values))
+    # Quarter steps: the best window need not be exact, and must not cost a long recording's square.
+    starts = np.arange(0, len(values) - length + 1, max(length // 4, 1))
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    squares = np.concatenate(([0.0], np.cumsum(values**2)))
+    mean = (sums[starts + length] - sums[starts]) / length
+    variance = (squares[starts + length] - squares[starts]) / length - mean**2
+    start = int(starts[variance.argmax()])
+    return slice(start, start + length)
