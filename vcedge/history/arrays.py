@@ -85,11 +85,14 @@ class ArrayTable:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded:
-            arrays = {key: loaded[key] for key in loaded.files}
+        with path.open("rb") as file:  # numpy would leave it open when it fails
+            packed = file.read(2) == b"PK"
+            file.seek(0)
+            if packed:
+                with np.load(file, allow_pickle=False) as loaded:
+                    arrays = {key: loaded[key] for key in loaded.files}
+        if not packed:
+            return {"": np.lib.format.open_memmap(path, mode="r")}
     except _DAMAGED as error:
         raise DataError(f"{path}: cannot be read as numpy arrays: {_first_line(error)}") from None
     plain = {key: a for key, a in arrays.items() if isinstance(a, np.ndarray) and a.ndim}

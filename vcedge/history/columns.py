@@ -52,7 +52,12 @@ def column_index(table: Table, name: str) -> int:
     near = get_close_matches(name, table.columns, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     shown = ", ".join(table.columns[:30]) + (", ..." if len(table.columns) > 30 else "")
-    raise DataError(f"{table.path}: has no column {name!r}{hint}; it has: {shown}")
+    raise DataError(f"{table.path}: has no column {name!r}{hint}; it has: {clipped(shown)}")
+
+
+def clipped(text: str, length: int = 300) -> str:
+    """A text from a file, short enough for a message."""
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def find_time(table: Table, time: TimeConfig) -> TimeColumn | None:
@@ -189,7 +194,8 @@ def _joined(cells: Sequence[Cells]) -> Cells:
 
 
 def _unreadable(table: Table, name: str, cells: Cells, time: TimeConfig) -> DataError:
-    example = next((str(cell) for cell in cells if str(cell).strip()), "")
+    readable = time_checker(time)
+    example = clipped(next((str(c) for c in cells if str(c).strip() and not readable(str(c))), ""), 60)
     if time.format is None:
         return DataError(f"{table.path}: column {name!r} should be the time, but {example!r} is {_SPELLINGS}")
     return DataError(f"{table.path}: column {name!r}: {example!r} is not of data.time.format {time.format!r}")

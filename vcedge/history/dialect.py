@@ -15,6 +15,7 @@ from vcedge.history.numbers import MISSING, number_of
 _CANDIDATES = (",", ";", "\t", "|", None)  # the first of equals wins
 _NAMED = {"tab": "\t", "\\t": "\t", "whitespace": None, " ": None, "\\s+": None, "comma": ",", "semicolon": ";"}
 _JUDGED_ROWS = 100
+_JUDGED_CELLS = 1000
 _POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
@@ -56,9 +57,9 @@ def guess_dialect(lines: Sequence[str], config: TableConfig, is_time: IsTime) ->
 
 def dialect_of(rows: Sequence[list[str]], delimiter: str | None, config: TableConfig, is_time: IsTime) -> Dialect:
     """The rest of the dialect, once lines are split into cells."""
-    rows = rows[:_JUDGED_ROWS]
+    width = _usual_width(rows[:_JUDGED_ROWS])
+    rows = rows[: min(_JUDGED_ROWS, max(_JUDGED_CELLS // max(width, 1), 10))]
     decimal = config.decimal or _decimal_of(rows, is_time)
-    width = _usual_width(rows)
     header = config.header if config.header is not None else _has_header(rows, width, decimal, is_time)
     if header and rows and len(rows) == 1:
         width = len(rows[0])
@@ -84,7 +85,7 @@ def _score(lines: Sequence[str], delimiter: str | None, config: TableConfig, is_
     decimal = config.decimal or _decimal_of(rows, is_time)
     body = [row for row in rows[1:] or rows if len(row) == width]
     regular = len(body) / len(rows[1:] or rows)
-    cells = [cell for row in body for cell in row]
+    cells = [cell for row in body[: max(_JUDGED_CELLS // width, 10)] for cell in row]
     readable = sum(_readable(cell, decimal, is_time) for cell in cells) / max(len(cells), 1)
     score = regular * (0.02 + readable)
     if width == 1:

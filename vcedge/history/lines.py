@@ -92,11 +92,13 @@ def blocks_of(path: Path, skip: int, rows: int) -> Iterator[list[str]]:
         for _ in islice(file, skip):
             pass
         while block := list(islice(file, rows)):
-            if any('"' in line for line in block):
+            text = "".join(block)
+            if '"' in text:
                 _close_quotes(block, file)
-            block = [line for line in block if not line.isspace()]
-            if any("\0" in line for line in block):  # what a power cut leaves at the end of a file
-                block = [kept for line in block if (kept := line.replace("\0", "")) and not kept.isspace()]
+            if "\0" in text:  # what a power cut leaves at the end of a file
+                block = [line.replace("\0", "") for line in block]
+            if any(blank in text for blank in ("\n\n", " \n", "\t\n", "\0")) or text[0].isspace():
+                block = [line for line in block if line.strip()]
             if block:
                 yield block
 

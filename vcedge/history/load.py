@@ -9,7 +9,7 @@ import numpy as np
 
 from vcedge.config.train import DataConfig
 from vcedge.errors import ConfigError, DataError
-from vcedge.history.columns import check_time, find_time, misspelt, pick_channels, time_checker
+from vcedge.history.columns import check_time, clipped, find_time, misspelt, pick_channels, time_checker
 from vcedge.history.files import find_files, fingerprint
 from vcedge.history.recording import NO_TIME, Block, Recording
 from vcedge.history.report import DataReport
@@ -39,6 +39,7 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
     reader = RowReader(paths, draft, data.time, data.table, observe=False)
     times, values = _read_all(reader, draft, data)
     report = reader.report
+    report.arranged = True
     report.left_out |= left_out
     report.warnings += warnings
     if not len(times):
@@ -70,7 +71,7 @@ def _channels_of(path: Path, data: DataConfig) -> tuple[tuple[Channel, ...], dic
     names, left_out = pick_channels(table, find_time(table, data.time), data.exclude)
     if not names:
         reasons = ", ".join(f"{name} ({why})" for name, why in list(left_out.items())[:10]) or "only the time"
-        raise DataError(f"{path}: has no column of numbers to watch: {reasons}")
+        raise DataError(f"{path}: has no column of numbers to watch: {clipped(reasons)}")
     return tuple(map(Channel, names)), left_out, misspelt(data.exclude, table)
 
 
@@ -87,15 +88,15 @@ def _check_channels(channels: Sequence[Channel]) -> None:
 
 def _read_all(reader: RowReader, schema: SensorSchema, data: DataConfig) -> tuple[Times, F64]:
     """Times (N,) and values (N, C) of all rows with a time, in the order of the files; limits applied."""
-    spool = Spool(len(schema.channels), data.memory_rows)
-    times: list[Times] = []
-    for block in _limited(reader, data.limit_rows):
-        readable = block.time_ns != NO_TIME
-        whole = bool(readable.all())
-        values = block.values if whole else block.values[readable]
-        times.append(block.time_ns if whole else block.time_ns[readable])
-        spool.append(_within_limits(values, schema, reader.report))
-    return np.concatenate(times) if times else np.empty(0, np.int64), spool.finish()
+    times: list[Times] = [np.empty(0, np.int64)]
+    with Spool(len(schema.channels), data.memory_rows) as spool:
+        for block in _limited(reader, data.limit_rows):
+            readable = block.time_ns != NO_TIME
+            whole = bool(readable.all())
+            values = block.values if whole else block.values[readable]
+            times.append(block.time_ns if whole else block.time_ns[readable])
+            spool.append(_within_limits(values, schema, reader.report))
+        return np.concatenate(times), spool.finish()
 
 
 def _limited(reader: RowReader, limit: int | None) -> Iterator[Block]:

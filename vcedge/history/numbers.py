@@ -77,7 +77,11 @@ def drop_infinite(values: F64, on_text: Callable[[int, str], None]) -> None:
 
 def numeric_share(cells: Sequence[str], decimal: str) -> float:
     """Which part of the cells that are not empty are numbers; NaN when all are empty."""
-    found = [number_of(cell, decimal) for cell in cells]
-    numbers = sum(value is not None and not np.isnan(value) for value in found)
-    texts = sum(value is None for value in found)
+    texts = 0
+
+    def count(_: str) -> None:
+        nonlocal texts
+        texts += 1
+
+    numbers = int(np.isfinite(floats_of(cells, decimal, count)).sum())
     return numbers / (numbers + texts) if numbers + texts else np.nan

@@ -61,6 +61,8 @@ class DataReport:
 
     files: list[FileReport] = field(default_factory=list)
     has_time: bool = True
+    arranged: bool = False
+    """Whether rows were sorted and defective ones left out, as training needs it, or kept as they stand."""
     rows: int = 0
     """Rows read; `used` are what is left without unreadable and repeated times."""
     used: int = 0
@@ -151,13 +153,17 @@ class DataReport:
 
     def _about_rows(self) -> list[str]:
         counts = [
-            (self.unreadable_times, "with a time that cannot be read: left out"),
-            (self.duplicate_times, "with a time that was there before: left out"),
-            (self.unsorted, "not in order of time: sorted"),
-            (self.short_rows, "with too few cells: the rest counts as missing"),
-            (self.long_rows, "with too many cells: not used"),
+            (self.unreadable_times, "with a time that cannot be read", "left out"),
+            (self.duplicate_times, "with a time that was there before", "left out"),
+            (self.unsorted, "not in order of time", "sorted"),
+            (self.short_rows, "with too few cells: the rest counts as missing", ""),
+            (self.long_rows, "with too many cells: none of them is used", ""),
         ]
-        return [f"{_many(count, 'row')} {what}" for count, what in counts if count]
+        return [
+            f"{_many(count, 'row')} {what}" + (f": {done}" if done and self.arranged else "")
+            for count, what, done in counts
+            if count
+        ]
 
     def _about_channels(self) -> list[str]:
         texts = {name: c for name, c in self.channels.items() if c.texts}
@@ -186,9 +192,9 @@ def utc_text(time_ns: int) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """A length of time for people: 250 ms, 1 s, 5 min, 1.5 h, 3 days."""
-    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size or (seconds >= size and unit != "days"):
+    """A length of time for people: 250 ms, 1 s, 76 s, 5 min, 1.5 h, 3 days."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0)):
+        if seconds >= 2 * size or (seconds == size and unit != "days"):
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.3g} s" if seconds >= 0.5 else f"{seconds * 1000:.3g} ms"
 

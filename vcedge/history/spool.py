@@ -15,7 +15,10 @@ _BLOCK = 65_536  # rows copied at a time
 
 
 class Spool:
-    """Rows of `width` numbers, appended block by block, then given back as one array."""
+    """Rows of `width` numbers, appended block by block, then given back as one array.
+
+    Used as a context manager: what finish() gave lives on without the spool.
+    """
 
     def __init__(self, width: int, memory_rows: int) -> None:
         self.rows = 0
@@ -23,6 +26,13 @@ class Spool:
         self._memory_rows = memory_rows
         self._blocks: list[F64] = []
         self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def append(self, values: F64) -> None:
         """Add rows (B, width). Raises InputOutputError when the temporary folder is full."""
@@ -48,7 +58,7 @@ class Spool:
     def _spill(self) -> None:
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="vcedge-")  # noqa: SIM115 - the map of it lives on
+                self._file = tempfile.TemporaryFile(prefix="vcedge-")  # noqa: SIM115 - closed by __exit__
             for block in self._blocks:
                 self._file.write(np.ascontiguousarray(block).data)
             self._file.flush()
@@ -62,7 +72,7 @@ class Spool:
 
 def take(values: F64, rows: NDArray[np.int64], columns: NDArray[np.int64], memory_rows: int) -> F64:
     """Chosen rows and columns of an array or a mapped file, copied a block at a time."""
-    spool = Spool(len(columns), memory_rows)
-    for start in range(0, len(rows), _BLOCK):
-        spool.append(values[np.ix_(rows[start : start + _BLOCK], columns)])
-    return spool.finish()
+    with Spool(len(columns), memory_rows) as spool:
+        for start in range(0, len(rows), _BLOCK):
+            spool.append(values[np.ix_(rows[start : start + _BLOCK], columns)])
+        return spool.finish()

@@ -59,7 +59,7 @@ def survey_intervals(
     period, gap = draft.period_ns, draft.max_gap_ns
     if report.has_time and len(intervals):
         median = max(round(float(np.median(intervals))), 1)
-        low, high = np.quantile(intervals, [1 - GAP_QUANTILE, GAP_QUANTILE])
+        low, high = np.quantile(intervals, [1 - GAP_QUANTILE, GAP_QUANTILE], method="lower")
         period = period if time.period_s else median
         if not time.max_gap_s:
             gap = max(GAP_PERIODS * period, round(GAP_QUANTILES * float(high)))
@@ -94,6 +94,8 @@ def _warn_about_times(report: DataReport, rows: int) -> None:
     spans = sorted(
         (f.first_ns, f.last_ns, f.name) for f in report.files if f.first_ns is not None and f.last_ns is not None
     )
-    for (_, stop, name), (start, _, other) in pairwise(spans):
-        if start <= stop:
-            report.warnings.append(f"{name} and {other} overlap in time: their rows are mixed, in order of time")
+    mixed = [(name, other) for (_, stop, name), (start, _, other) in pairwise(spans) if start <= stop]
+    if mixed:
+        name, other = mixed[0]
+        more = f" (and {len(mixed) - 1} more pairs)" if len(mixed) > 1 else ""
+        report.warnings.append(f"{name} and {other} overlap in time{more}: their rows are mixed, in order of time")

@@ -26,8 +26,9 @@ from vcedge.history.table import Chunk, OnText
 from vcedge.schema import F64
 
 _CELL = 40  # bytes kept of a cell that is wanted as text on the fast path
-_BLOCK_CELLS = 100_000  # cells in a block of lines: some megabytes of text
+_BLOCK_CELLS = 70_000  # cells in a block of lines: some megabytes of text
 _BATCH = 256  # rows split at a time on the careful path: more of them would leave the CPU's cache
+_SEPARATOR = re.compile(r'"?sep=(?P<delimiter>.)"?\s*', re.IGNORECASE)  # what Excel writes and wants above a table
 _UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__|")
 
 
@@ -41,6 +42,11 @@ class TextTable:
         self.path = path
         self._skip = config.skip_rows
         lines = (all_lines_of if config.transpose else head_of)(path, self._skip)
+        stated = _SEPARATOR.fullmatch(lines[0]) if lines else None
+        if stated:
+            self._skip += 1
+            lines = lines[1:]
+            config = config.model_copy(update={"delimiter": config.delimiter or stated["delimiter"]})
         try:
             dialect = guess_dialect(lines, config, looks_like_time)
             rows = split_lines(lines, dialect.delimiter)
@@ -179,7 +185,8 @@ def _unique(heading: Sequence[str], width: int) -> tuple[str, ...]:
     """Column names: those of the heading, chN without one, and each name once."""
     names: list[str] = []
     for j in range(width):
-        name = heading[j] if j < len(heading) and heading[j] else f"column{j}" if heading else f"ch{j}"
+        own = " ".join(heading[j].splitlines()) if j < len(heading) else ""
+        name = own or (f"column{j}" if heading else f"ch{j}")
         unique, count = name, 0
         while unique in names:
             count += 1

@@ -91,8 +91,7 @@ class TextTimes:
         """Fill the times of rows that look like the first of their length; returns the mask of the others."""
         assert self._pattern is not None
         left = np.ones(len(packed), np.bool_)
-        used = packed != 0
-        lengths = np.where(used.any(axis=1), packed.shape[1] - np.argmax(used[:, ::-1], axis=1), 0)
+        lengths = _lengths(packed)
         for length in np.unique(lengths)[:8].tolist():
             rows = np.flatnonzero(lengths == length)
             text = packed[rows[0], :length].tobytes().decode("latin-1")
@@ -124,7 +123,8 @@ class EpochTimes:
             if numbers.dtype.kind == "i":
                 good &= numbers > -(MAX_ABS_NS // unit)
             return np.where(good, np.where(good, numbers, 0).astype(np.int64) * unit, NO_TIME)
-        with np.errstate(invalid="ignore", over="ignore"):
+        numbers = numbers.astype(np.float64)
+        with np.errstate(invalid="ignore"):
             good = np.abs(numbers) < MAX_ABS_NS / unit
         step = 1000 if unit >= 1000 else 1
         counts = np.rint(np.where(good, numbers, 0.0) * (unit // step)).astype(np.int64)
@@ -196,6 +196,15 @@ def _packed(cells: Cells) -> NDArray[np.uint8] | None:
     return array.view(np.uint8).reshape(len(array), -1)
 
 
+def _lengths(packed: NDArray[np.uint8]) -> Times:
+    """Lengths (B,) of zero padded texts."""
+    longest = int(np.flatnonzero(packed.any(axis=0)).max(initial=-1)) + 1
+    if longest and packed[:, longest - 1].all():  # the usual case, told without looking at every byte
+        return np.full(len(packed), longest, np.int64)
+    used = packed != 0
+    return np.where(used.any(axis=1), packed.shape[1] - np.argmax(used[:, ::-1], axis=1), 0)
+
+
 def _numbers_of(cells: Cells) -> NDArray[Any]:
     try:
         if isinstance(cells, np.ndarray) or max(map(len, cells), default=0) <= _MAX_CELL:
@@ -228,7 +237,7 @@ def _pattern_of(time_format: str) -> str | None:
 
 def _check_format(time_format: str) -> None:
     try:
-        datetime.strptime(datetime(2020, 11, 22, 13, 14, 15).strftime(time_format), time_format)
+        datetime.strptime(datetime(2020, 11, 22, 13, 14, 15, tzinfo=timezone.utc).strftime(time_format), time_format)
     except (ValueError, re.error) as error:
         raise ConfigError(f"data.time.format: {time_format!r} is not a strptime format: {error}") from None
 

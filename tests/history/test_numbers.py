@@ -1,0 +1,69 @@
+"""Cells of text as numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vcedge.history.numbers import floats_of, number_of, numeric_share
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimal", "value"),
+    [
+        ("1.5", ".", 1.5),
+        (" -2 ", ".", -2.0),
+        ("1e-3", ".", 1e-3),
+        ("1,5", ",", 1.5),
+        ("-1,5E2", ",", -150.0),
+        ("12", ",", 12.0),
+        ("TRUE", ".", 1.0),
+        ("false", ",", 0.0),
+    ],
+)
+def test_numbers(cell: str, decimal: str, value: float) -> None:
+    assert number_of(cell, decimal) == value
+    assert floats_of([cell, "2"], decimal, pytest.fail).tolist() == [value, 2.0]
+
+
+@pytest.mark.parametrize("cell", ["", "  ", "nan", "NaN", "NULL", "n/a", "-"])
+def test_missing(cell: str) -> None:
+    assert np.isnan(floats_of([cell], ".", pytest.fail)).all()
+
+
+@pytest.mark.parametrize("cell", ["Bad", "1_000", "١٢", "inf", "-Infinity", "1e999", "0x10", "1,5", "1.2.3"])
+def test_texts_are_missing_and_told(cell: str) -> None:
+    told: list[str] = []
+    assert np.isnan(floats_of([cell, "1"], ".", told.append)).tolist() == [True, False]
+    assert told == [cell]
+
+
+def test_a_point_is_no_decimal_mark_beside_a_decimal_comma() -> None:
+    told: list[str] = []
+    values = floats_of(["1,5", "1.234", "1.234,5"], ",", told.append)
+    assert values[0] == 1.5
+    assert told == ["1.234", "1.234,5"]
+
+
+def test_share_of_numbers() -> None:
+    assert numeric_share(["1", "x", "", "2"], ".") == 2 / 3
+    assert np.isnan(numeric_share(["", "null"], "."))
+
+
+@given(st.lists(st.floats(allow_infinity=False)))
+def test_every_float_comes_back(values: list[float]) -> None:
+    cells = [repr(value) for value in values]
+    np.testing.assert_array_equal(floats_of(cells, ".", pytest.fail), values)
+    commas = [cell.replace(".", ",") for cell in cells]
+    np.testing.assert_array_equal(floats_of(commas, ",", pytest.fail), values)
+
+
+@given(st.lists(st.text(max_size=8)), st.sampled_from(".,"))
+def test_a_column_is_read_as_its_cells_are(cells: list[str], decimal: str) -> None:
+    told: list[str] = []
+    values = floats_of(cells, decimal, told.append)
+    alone = [number_of(cell, decimal) for cell in cells]
+    np.testing.assert_array_equal(values, [np.nan if value is None else value for value in alone])
+    assert told == [cell.strip() for cell, value in zip(cells, alone, strict=True) if value is None]
