@@ -138,7 +138,7 @@ class DataReport:
         if not self.has_time:
             return [f"no time column: rows are taken as equally spaced, {duration_text(self.period_s)} apart"]
         lines = []
-        if self.period_s:
+        if self.period_s and self.arranged:
             text = f"a row every {duration_text(self.period_s)}"
             if self.irregular >= 0.01:
                 low, high = duration_text(self.interval_q05_s), duration_text(self.interval_q95_s)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.errors import ConfigError
 from vcedge.history.numbers import floats_of
 from vcedge.history.recording import NO_TIME
+from vcedge.history.spellings import ISO, pattern_of
 from vcedge.schema import NS_PER_S
 
 Times = NDArray[np.int64]
@@ -24,23 +24,6 @@ Cells = Sequence[str] | NDArray[Any]
 
 MAX_ABS_NS = 1 << 62  # years 1824 to 2116: the difference of two times fits an int64 too
 _MAX_CELL = 64
-_ZONE = r"(?P<z>Z|z|UTC|[+-]\d{2}(?::?\d{2})?)"
-_ISO = (
-    r"(?P<Y>\d{4})[-/](?P<m>\d{1,2})[-/](?P<d>\d{1,2})"
-    r"(?:[Tt ]\s*(?P<H>\d{1,2})(?::(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?\s*" + _ZONE + "?)?"
-)
-_DIRECTIVES = {
-    "Y": r"(?P<Y>\d{4})",
-    "y": r"(?P<y>\d{2})",
-    "m": r"(?P<m>\d{1,2})",
-    "d": r"(?P<d>\d{1,2})",
-    "H": r"(?P<H>\d{1,2})",
-    "M": r"(?P<M>\d{1,2})",
-    "S": r"(?P<S>\d{1,2})",
-    "f": r"(?P<f>\d{1,9})",
-    "z": _ZONE,
-    "%": "%",
-}
 EPOCH_UNITS_NS = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
@@ -50,9 +33,7 @@ class TextTimes:
     def __init__(self, time_format: str | None) -> None:
         """Raise ConfigError for a format that strptime does not know either."""
         self._format = time_format
-        self._pattern = _compile(_ISO if time_format is None else _pattern_of(time_format))
-        if time_format is not None:
-            _check_format(time_format)
+        self._pattern = ISO if time_format is None else pattern_of(time_format)
 
     def read(self, cells: Cells) -> Times:
         """Times of texts (B,), NO_TIME where a text is no such time."""
@@ -213,33 +194,6 @@ def _numbers_of(cells: Cells) -> NDArray[Any]:
     except (ValueError, OverflowError, UnicodeEncodeError):
         texts = [c.decode("latin-1") if isinstance(c, bytes) else str(c) for c in cells]
         return floats_of([text.replace(",", ".") for text in texts], ".", lambda _: None)
-
-
-def _compile(pattern: str | None) -> re.Pattern[str] | None:
-    try:
-        return None if pattern is None else re.compile(rf"\s*{pattern}\s*", re.ASCII)
-    except re.error:  # a directive that stands twice
-        return None
-
-
-def _pattern_of(time_format: str) -> str | None:
-    """A strptime format as a regular expression; None when it has names of months, AM/PM or the like."""
-    parts: list[str] = []
-    for part in re.findall(r"%.|\s+|[^%\s]+|%", time_format, re.DOTALL):
-        if part.startswith("%"):
-            if part[1:] not in _DIRECTIVES:
-                return None
-            parts.append(_DIRECTIVES[part[1:]])
-        else:
-            parts.append(r"\s+" if part.isspace() else re.escape(part))
-    return "".join(parts)
-
-
-def _check_format(time_format: str) -> None:
-    try:
-        datetime.strptime(datetime(2020, 11, 22, 13, 14, 15, tzinfo=timezone.utc).strftime(time_format), time_format)
-    except (ValueError, re.error) as error:
-        raise ConfigError(f"data.time.format: {time_format!r} is not a strptime format: {error}") from None
 
 
 def _strptime(text: str, time_format: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from vcedge.errors import DataError, InputOutputError
 from vcedge.schema import F64, NS_PER_S
 
+_EPOCH = datetime(1970, 1, 1)
 _MS, _US = 1_000_000, 1_000
 
 
@@ -99,7 +101,7 @@ class CsvWriter:
 def iso_time(time_ns: int) -> str:
     """ISO 8601 in UTC with as many digits of a second as the time has: 3, 6 or 9."""
     seconds, fraction = divmod(time_ns, NS_PER_S)
-    base = np.datetime_as_string(np.datetime64(seconds, "s"))
+    base = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     if fraction % _MS == 0:
         return f"{base}.{fraction // _MS:03d}Z"
     if fraction % _US == 0:
