@@ -1,0 +1,20 @@
+"""`python -m tests.demo.short ARGUMENTS...`: the program `vcedge`, with a demonstration that takes seconds."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+from vcedge.cli.main import run
+from vcedge.demo import plan
+
+SHORT = plan.Plan(
+    healthy_hours=0.25,
+    faulty_hours=1.0,
+    faults=1,
+    train_overrides=("model.hidden_size=8", "train.epochs=2"),
+)
+
+if __name__ == "__main__":
+    plan.Plan = partial(plan.Plan, **vars(SHORT))  # type: ignore[assignment, misc]
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,154 @@
+"""The whole demonstration in real processes, shortened; and that it leaves nothing behind, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.support.process import ROOT, python
+
+pytest.importorskip("amqtt", reason="amqtt is not installed: the demonstration has no broker")
+pytest.importorskip("torch", reason="torch is not installed: the demonstration cannot train")
+
+MARK = "VCEDGE_TEST_MARK"
+ROWS = 3600
+SERVICE = "the service (vcedge run)"
+
+
+class Demo:
+    """A demonstration that runs; its processes are known by a mark in their environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self._mark = f"{MARK}={uuid4()}"
+        name, _, value = self._mark.partition("=")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.demo.short", "demo", "--dir", str(folder)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), name: value},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._replaying = threading.Event()
+        self._training = threading.Event()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said.append(line.rstrip())
+            if line.startswith("replay: 10%"):
+                self._replaying.set()
+            if line.startswith("data:"):
+                self._training.set()
+
+    def wait_for(self, phase: str) -> None:
+        """Until it trains, or until it replays."""
+        assert {"training": self._training, "replaying": self._replaying}[phase].wait(90), self.said
+
+    def finish(self) -> int:
+        """Wait for its end; its exit code."""
+        self.process.communicate(timeout=60)
+        self._reader.join(10)
+        return self.process.returncode
+
+    def processes(self) -> dict[int, str]:
+        """Its processes that are there now: number and command line."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if self._mark.encode() in (entry / "environ").read_bytes():
+                        found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                except OSError:  # it ended, or is somebody else's
+                    continue
+        return found
+
+
+@contextmanager
+def demo(folder: Path) -> Iterator[Demo]:
+    running = Demo(folder)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.terminate()
+            running.finish()
+
+
+def test_the_whole_chain_in_short(tmp_path):
+    folder = tmp_path / "pump"
+    result = python("-m", "tests.demo.short", "demo", "--dir", str(folder), "--json")
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["rows"] == ROWS, "a score of every row arrived, or it would have failed"
+    assert told["found"] + sum(not fault["found"] for fault in told["faults"]) == len(told["faults"]) == 1
+    assert 0 < told["updated_share"]["normal"] <= 1
+    assert 0 < told["normal_hours"] < 1
+    assert Path(told["report"]).read_text("utf-8").lstrip().startswith("<!")
+    assert Path(told["model"]).is_file()
+    assert json.loads((folder / "findings.json").read_text("utf-8")) == told
+    assert (folder / "logs" / "broker.log").read_text("utf-8") == "", "the broker had nothing to complain about"
+    assert "WARNING" not in (folder / "logs" / "service.log").read_text("utf-8")
+    assert [line for line in result.stderr.splitlines() if line[:2] in ("1.", "2.", "3.", "4.")]
+
+
+@pytest.mark.parametrize(
+    ("phase", "number", "code"),
+    [("training", signal.SIGINT, 130), ("replaying", signal.SIGTERM, 143)],
+)
+def test_no_process_is_left_when_it_is_ended(tmp_path, phase, number, code):
+    with demo(tmp_path / "pump") as running:
+        running.wait_for(phase)
+        assert len(running.processes()) >= (4 if phase == "replaying" else 2), "there is something to be left behind"
+        running.process.send_signal(number)
+        assert running.finish() == code, running.said
+        assert running.processes() == {}
+        assert not any("Traceback" in line for line in running.said)
+
+
+def test_a_service_that_dies_is_named_and_nothing_is_left(tmp_path):
+    with demo(tmp_path / "pump") as running:
+        running.wait_for("replaying")
+        (service,) = (pid for pid, command in running.processes().items() if "vcedge run" in command)
+        os.kill(service, signal.SIGKILL)
+        assert running.finish() == 69
+        assert f"vcedge: error: {SERVICE} was ended by SIGKILL; " in "\n".join(running.said)
+        assert running.processes() == {}
+
+
+def test_a_training_that_fails_ends_it(tmp_path):
+    code = "import sys; from functools import partial; from vcedge.demo import plan; from vcedge.cli.main import run\n"
+    code += "plan.Plan = partial(plan.Plan, healthy_hours=0.01)\nsys.exit(run(sys.argv[1:]))"
+    result = python("-c", code, "demo", "--dir", str(tmp_path / "pump"))
+    assert result.returncode == 69
+    assert "the training (vcedge train) ended with exit code 65; what it said is above" in result.stderr
+
+
+@pytest.mark.parametrize("package", ["amqtt", "torch"])
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path, package):
+    code = f"import sys; sys.modules[{package!r}] = None; from vcedge.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    result = python("-c", code, "demo", "--dir", str(tmp_path / "pump"))
+    assert result.returncode == 69
+    assert f"'{package}', which is not installed: pip install 'vcedge[demo]'" in result.stderr
+    assert not (tmp_path / "pump").exists()
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    result = python("-m", "vcedge", "demo", "--dir", str(tmp_path))
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert f"--dir {tmp_path}: holds other files" in result.stderr

@@ -1,0 +1,53 @@
+"""amqtt's missing flow control: a message is acknowledged when it was passed on, and a fast sender waits."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+pytest.importorskip("amqtt", reason="amqtt is not installed: the demonstration has no broker")
+
+from vcedge.demo.flow import Handover
+
+
+def test_put_returns_when_the_message_was_handled():
+    async def scenario() -> None:
+        queue = Handover()
+        puts = [asyncio.create_task(queue.put(number)) for number in range(3)]
+        assert await queue.get() == 0
+        assert not puts[0].done(), "it is being handled"
+        assert await queue.get() == 1
+        await asyncio.wait_for(puts[0], 5)
+        assert not puts[1].done()
+        assert not puts[2].done()
+        for put in puts[1:]:
+            put.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_messages_that_nobody_acknowledges_keep_their_place():
+    async def scenario() -> None:
+        queue = Handover()
+        first = asyncio.create_task(queue.put("first"))
+        await asyncio.sleep(0)
+        queue.put_nowait("of QoS 0")
+        last = asyncio.create_task(queue.put("last"))
+        assert [await queue.get() for _ in range(3)] == ["first", "of QoS 0", "last"]
+        await asyncio.wait_for(first, 5)
+        last.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_sender_that_went_away_holds_nobody_up():
+    async def scenario() -> None:
+        queue = Handover()
+        gone = asyncio.create_task(queue.put("gone"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        queue.put_nowait("next")
+        assert [await queue.get(), await queue.get()] == ["gone", "next"]
+
+    asyncio.run(scenario())

@@ -1,0 +1,39 @@
+"""The demonstration overwrites its own folder and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from vcedge.demo.folder import make_folder
+from vcedge.errors import UsageError
+
+
+def test_a_new_folder_is_made_with_its_parents(tmp_path):
+    folder = make_folder(tmp_path / "a" / "b")
+    assert folder.log("service").parent.is_dir()
+
+
+def test_an_empty_folder_is_used(tmp_path):
+    make_folder(tmp_path)
+
+
+def test_a_folder_of_an_earlier_demonstration_is_emptied_without_following_links(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mine.txt").write_text("mine")
+    folder = make_folder(tmp_path / "demo")
+    folder.healthy.write_text("old")
+    (folder.path / "link").symlink_to(other)
+    (folder.path / "model").mkdir()
+    make_folder(folder.path)
+    assert {item.name for item in folder.path.iterdir()} == {"logs", ".vcedge-demo"}
+    assert (other / "mine.txt").read_text() == "mine"
+
+
+def test_a_folder_with_anything_else_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"holds other files, expected a new or empty folder"):
+        make_folder(tmp_path)
+    assert [item.name for item in tmp_path.iterdir()] == ["mine.txt"]
+    with pytest.raises(UsageError, match=r"is a file, expected a folder"):
+        make_folder(tmp_path / "mine.txt")

@@ -1,0 +1,56 @@
+"""The files that the demonstration hands to the programs: two recordings, two configurations."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import yaml
+
+from vcedge.config.runtime import MqttConfig
+from vcedge.demo.findings import Label
+from vcedge.demo.folder import Folder
+from vcedge.demo.plan import Plan
+from vcedge.schema import NS_PER_S
+from vcedge.simulate import SENSORS, START_NS, Simulation, simulate, write_csv
+
+NODE, ASSET = "demo", "demo-pump"
+MQTT_VERSION: Literal["3.1.1"] = "3.1.1"
+"""All that amqtt speaks."""
+NEXT_DAY_NS = START_NS + 86_400 * NS_PER_S
+
+
+def write_recordings(folder: Folder, plan: Plan) -> Simulation:
+    """A healthy history with its training configuration, and the next day with faults, which is returned."""
+    write_csv(simulate(hours=plan.healthy_hours, seed=plan.healthy_seed), folder.healthy)
+    faulty = simulate(hours=plan.faulty_hours, faults=plan.faults, seed=plan.faulty_seed, start_ns=NEXT_DAY_NS)
+    write_csv(faulty, folder.faulty)
+    channels = [{"name": s.name, "unit": s.unit, "low": s.low, "high": s.high} for s in SENSORS]
+    data = {"train": [folder.healthy.name], "channels": channels, "exclude": ["anomaly"]}
+    text = yaml.safe_dump({"asset": ASSET, "data": data}, sort_keys=False)
+    folder.train_config.write_text(text, encoding="utf-8")
+    return faulty
+
+
+def write_runtime_config(folder: Folder, broker: str) -> None:
+    """A runtime.yaml of the trained model and a broker's address."""
+    config = {
+        "node": NODE,
+        "state_dir": str(folder.state.absolute()),
+        "mqtt": {"broker": broker, "version": MQTT_VERSION},
+        "assets": {ASSET: {"model": str(folder.model.relative_to(folder.path))}},
+    }
+    folder.runtime_config.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+
+def mqtt_config(broker: str) -> MqttConfig:
+    """How the listener connects."""
+    return MqttConfig(broker=broker, version=MQTT_VERSION)
+
+
+def labels_of(faulty: Simulation) -> list[Label]:
+    """The truth about a recording."""
+    times, period_ns = faulty.time_ns, int(faulty.time_ns[1] - faulty.time_ns[0])
+    return [
+        Label(fault.kind, fault.text, fault.channels, int(times[fault.start]), int(times[fault.stop - 1]) + period_ns)
+        for fault in faulty.faults
+    ]

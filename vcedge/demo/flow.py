@@ -1,0 +1,72 @@
+"""Flow control for amqtt, which has none: plug-ins with which nothing is lost, however fast a recording is replayed.
+
+amqtt acknowledges a message before it passes it on and forgets it when its sender disconnects, and it sends to a
+subscriber without limit, so that acknowledgements wait behind thousands of messages until it gives up on them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+
+WINDOW = 100
+"""Messages that a subscriber may have to acknowledge before others' publications wait."""
+PAUSE_S = 0.002
+
+
+class Handover(asyncio.Queue[Any]):
+    """A queue whose `put` returns when the message was handled, which is when the next one is asked for.
+
+    amqtt acknowledges after `put`: so a sender knows that what is acknowledged is on its way. Messages of QoS 0, which
+    nobody acknowledges, come by `put_nowait`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handling: asyncio.Future[None] | None = None
+
+    async def put(self, item: Any) -> None:
+        """Add a message and wait until it was handled."""
+        handled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        super().put_nowait((item, handled))
+        await handled
+
+    def put_nowait(self, item: Any) -> None:
+        """Add a message that nobody waits for."""
+        super().put_nowait((item, None))
+
+    async def get(self) -> Any:
+        """The next message; the one before it was handled."""
+        if self._handling is not None and not self._handling.done():
+            self._handling.set_result(None)
+        item, self._handling = await super().get()
+        return item
+
+
+class Admission(BaseAuthPlugin):  # type: ignore[misc]
+    """Admits everybody, with a queue that hands over."""
+
+    async def authenticate(self, *, session: Any) -> bool:
+        """Called before the first message of a connection."""
+        session.delivered_message_queue = Handover()
+        return True
+
+
+class Pacing(BaseTopicPlugin):  # type: ignore[misc]
+    """Lets a sender wait while a subscriber is behind.
+
+    A sender waits for others only, never for what itself has to acknowledge: in a chain of programs that each read
+    what the one before it writes, none can wait for itself.
+    """
+
+    async def topic_filtering(self, *, session: Any = None, topic: str | None = None, action: Any = None) -> bool:
+        """Everything is allowed; publishing, in its time."""
+        while action is not None and action.name == "PUBLISH" and self._behind(session):
+            await asyncio.sleep(PAUSE_S)
+        return True
+
+    def _behind(self, sender: Any) -> bool:
+        others = (other for other in self.context.sessions if other is not sender)
+        return any(other.inflight_out_count > WINDOW for other in others)

@@ -1,0 +1,146 @@
+"""An outcome in words for people, and as a document for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from vcedge.demo.findings import TAIL_NS, Finding, Noticed
+from vcedge.demo.story import Outcome
+from vcedge.files import write_atomic
+from vcedge.history.writer import iso_time
+from vcedge.runtime.events import Top
+from vcedge.schema import NS_PER_S
+
+WIDTH = 80
+LEAST_SHARE = 0.1
+"""Channels with a smaller part in an event are not named to people."""
+TAIL_MINUTES = TAIL_NS // NS_PER_S // 60
+
+
+def report_lines(outcome: Outcome) -> Iterator[str]:
+    """The outcome in lines of at most WIDTH characters, paths aside."""
+    findings, folder = outcome.findings, outcome.folder
+    alarms, hours = len(findings.false_alarms), findings.normal_hours
+    yield f"What was wrong with the pump, and what was found of it: {findings.found} of {len(findings.faults)}"
+    for finding in findings.faults:
+        yield ""
+        yield from _finding_lines(finding)
+    yield ""
+    yield f"False alarms: {alarms or 'none'} in {hours:.1f} hours of normal operation"
+    for event in findings.false_alarms:
+        yield from _wrapped(f"  {_clock(event.start_ns)}        ", _event_words(event))
+    yield ""
+    normal, faults = _percent(findings.share_normal), _percent(findings.share_faults)
+    yield f"Part of the network updated for a row: {normal} in normal operation, {faults} in faults"
+    yield f"Rows sent and scored over MQTT: all {outcome.rows:,}, {outcome.scores_per_s:,.0f} a second"
+    yield f"Time taken: {outcome.seconds:.0f} s, of which training {outcome.train_s:.0f} s"
+    yield ""
+    yield f"Report of the training:  {folder.report}"
+    yield f"Everything else:         {folder.path}"
+    yield ""
+    yield "A fault is found by the first event that begins while it lasts. An event in the"
+    yield f"{TAIL_MINUTES} minutes after a fault counts neither way; every other one is a false alarm."
+
+
+def write_document(outcome: Outcome) -> None:
+    """Leave the document in the folder, too."""
+    text = json.dumps(document(outcome), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(outcome.folder.findings, f"{text}\n".encode())
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON values."""
+    findings, folder, plan = outcome.findings, outcome.folder, outcome.plan
+    return {
+        "faults": [_finding_json(finding) for finding in findings.faults],
+        "found": findings.found,
+        "false_alarms": [_event_json(event) for event in findings.false_alarms],
+        "normal_hours": round(findings.normal_hours, 3),
+        "updated_share": {"normal": _finite(findings.share_normal), "faults": _finite(findings.share_faults)},
+        "rows": outcome.rows,
+        "scores_per_s": round(outcome.scores_per_s, 1),
+        "anomaly_on": outcome.alarm_switches,
+        "seconds": {"all": round(outcome.seconds, 1), "training": round(outcome.train_s, 1)},
+        "seeds": {"healthy": plan.healthy_seed, "faulty": plan.faulty_seed},
+        "folder": str(folder.path),
+        "report": str(folder.report),
+        "model": str(folder.model),
+    }
+
+
+def _finding_lines(finding: Finding) -> Iterator[str]:
+    label, by = finding.label, finding.by
+    yield from _wrapped(f"  {_clock(label.start_ns)[:5]} to {_clock(label.stop_ns)[:5]}  ", label.text)
+    if by is not None:
+        more = f", and {finding.events - 1} more while it lasted" if finding.events > 1 else ""
+        said = f"FOUND {_after(finding.delay_s or 0.0)}, at {_clock(by.start_ns)}: {_event_words(by)}{more}"
+    elif finding.afterwards:
+        said = "MISSED: an event came only when it was over"
+    else:
+        said = "MISSED: no event while it lasted"
+    yield from _wrapped(" " * 18, said)
+
+
+def _wrapped(indent: str, text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent))
+
+
+def _after(delay_s: float) -> str:
+    if delay_s < 1.0:
+        return "at once"
+    return f"after {delay_s:.0f} s" if delay_s < 120.0 else f"after {delay_s / 60.0:.0f} min"
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    label = finding.label
+    return {
+        "kind": label.kind,
+        "text": label.text,
+        "channels": list(label.channels),
+        "start": iso_time(label.start_ns),
+        "end": iso_time(label.stop_ns),
+        "found": finding.by is not None,
+        "delay_s": finding.delay_s,
+        "event": None if finding.by is None else _event_json(finding.by),
+        "cause_is_right": finding.cause_is_right,
+        "events": finding.events,
+        "events_afterwards": finding.afterwards,
+    }
+
+
+def _event_json(event: Noticed) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "kind": event.kind,
+        "time": iso_time(event.start_ns),
+        "top": [list(one) for one in event.top],
+    }
+
+
+def _event_words(event: Noticed) -> str:
+    if event.kind == "stuck":
+        return f"{', '.join(name for name, _ in event.top)} stands still"
+    return f"{event.kind} in {_names(event.top)}"
+
+
+def _names(top: Top) -> str:
+    """The channels that matter, with their parts; at least the first."""
+    shown = [(name, share) for i, (name, share) in enumerate(top) if i == 0 or share >= LEAST_SHARE]
+    return ", ".join(f"{name} {share:.0%}" for name, share in shown)
+
+
+def _clock(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // NS_PER_S, timezone.utc).strftime("%H:%M:%S")
+
+
+def _percent(share: float) -> str:
+    return "nothing" if math.isnan(share) else f"{share:.0%}"
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)
