@@ -11,6 +11,7 @@ import socket
 
 from amqtt.broker import Broker
 
+from vcedge.demo.flow import WINDOW
 from vcedge.runtime.signals import SIGNALS
 
 
@@ -32,6 +33,7 @@ async def serve(port: int) -> None:
             "plugins": {"vcedge.demo.flow.Admission": {}, "vcedge.demo.flow.Pacing": {}},
         }
     )
+    broker._broadcast_queue = asyncio.Queue(WINDOW)  # no setting bounds it, and senders are faster than what empties it
     await broker.start()
     print(port, flush=True)
     await stop.wait()

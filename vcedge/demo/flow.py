@@ -1,7 +1,7 @@
 """Flow control for amqtt, which has none: plug-ins with which nothing is lost, however fast a recording is replayed.
 
-amqtt acknowledges a message before it passes it on and forgets it when its sender disconnects, and it sends to a
-subscriber without limit, so that acknowledgements wait behind thousands of messages until it gives up on them.
+amqtt acknowledges a message before it passes it on, and forgets it when its sender disconnects. It sends to a
+subscriber without limit, so that acknowledgements wait behind thousands of messages until it gives up on them (5 s).
 """
 
 from __future__ import annotations
