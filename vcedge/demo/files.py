@@ -16,6 +16,9 @@ from vcedge.simulate import SENSORS, START_NS, Simulation, simulate, write_csv
 NODE, ASSET = "demo", "demo-pump"
 MQTT_VERSION: Literal["3.1.1"] = "3.1.1"
 """All that amqtt speaks."""
+SPAN = 300.0
+"""Rows (seconds) that the statistic is smoothed over: a pump's faults grow over minutes, its load steps are over in
+seconds. With the default of 20 the load steps set the threshold, and slow faults stay below it."""
 NEXT_DAY_NS = START_NS + 86_400 * NS_PER_S
 
 
@@ -26,7 +29,7 @@ def write_recordings(folder: Folder, plan: Plan) -> Simulation:
     write_csv(faulty, folder.faulty)
     channels = [{"name": s.name, "unit": s.unit, "low": s.low, "high": s.high} for s in SENSORS]
     data = {"train": [folder.healthy.name], "channels": channels, "exclude": ["anomaly"]}
-    text = yaml.safe_dump({"asset": ASSET, "data": data}, sort_keys=False)
+    text = yaml.safe_dump({"asset": ASSET, "data": data, "score": {"span": SPAN}}, sort_keys=False)
     folder.train_config.write_text(text, encoding="utf-8")
     return faulty
 

@@ -1,0 +1,63 @@
+"""The picture of the README, from a recording and its scores: signals and faults, the gate, the statistic.
+
+python -m benchmarks.readme_picture today.csv scores.csv model.vcedge docs/images/pump.png
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from vcedge.model_file import load
+from vcedge.schema import F64
+
+BLUE, ORANGE, GREY, RED = "#2066c0", "#c2560c", "#8a8f98", "#f3c6c1"
+BIN = 30
+"""Rows that one point of the gate's panel averages."""
+
+
+def main() -> None:
+    recording, scores, model, out = sys.argv[1:]
+    signals, rows = pd.read_csv(recording), pd.read_csv(scores)
+    threshold = load(Path(model)).calibration.threshold
+    hours = np.arange(len(rows)) / 3600
+    figure, (top, gate, statistic) = plt.subplots(3, 1, figsize=(10, 6), sharex=True, layout="constrained")
+    top.plot(hours, signals["Pressure"], color=BLUE, lw=0.8, label="Pressure, bar")
+    right = top.twinx()
+    right.plot(hours, signals["Vibration"], color=GREY, lw=0.5, label="Vibration, mm/s")
+    right.set_ylabel("Vibration, mm/s")
+    top.set_ylabel("Pressure, bar")
+    share = binned((rows.updated / rows.hidden).to_numpy(float))
+    gate.fill_between(np.arange(len(share)) * BIN / 3600, 100 * share, color=BLUE, lw=0)
+    gate.set_ylabel("updated, %")
+    gate.set_ylim(0, 100)
+    statistic.semilogy(hours, np.maximum(rows.raw, 1e-2), color=BLUE, lw=0.6)
+    statistic.axhline(threshold, color=ORANGE, ls="--", lw=1.2)
+    statistic.text(hours[-1], threshold, " alarm", color=ORANGE, va="center")
+    statistic.set_ylabel("statistic")
+    statistic.set_xlabel("hours")
+    edges = np.flatnonzero(np.diff(signals["anomaly"].to_numpy(), prepend=0, append=0))
+    for start, stop in edges.reshape(-1, 2):
+        for axes in (top, gate, statistic):
+            axes.axvspan(start / 3600, stop / 3600, color=RED, alpha=0.6, lw=0, zorder=0)
+    for axes in (top, gate, statistic, right):
+        axes.spines[["top"]].set_visible(False)
+        axes.margins(x=0)
+    top.set_title(
+        "A simulated pump rig, faults in red: signals, work of the network, statistic", loc="left", fontsize=11
+    )
+    figure.savefig(out, dpi=110)
+
+
+def binned(values: F64) -> F64:
+    """Means of BIN rows each."""
+    whole = len(values) // BIN * BIN
+    return np.asarray(values[:whole].reshape(-1, BIN).mean(axis=1))
+
+
+if __name__ == "__main__":
+    main()
