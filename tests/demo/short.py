@@ -12,7 +12,8 @@ SHORT = plan.Plan(
     healthy_hours=0.25,
     faulty_hours=1.0,
     faults=1,
-    train_overrides=("model.hidden_size=8", "train.epochs=2"),
+    epochs=2,
+    train_overrides=("model.hidden_size=8",),
 )
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ def write_recordings(folder: Folder, plan: Plan) -> Simulation:
     write_csv(faulty, folder.faulty)
     channels = [{"name": s.name, "unit": s.unit, "low": s.low, "high": s.high} for s in SENSORS]
     data = {"train": [folder.healthy.name], "channels": channels, "exclude": ["anomaly"]}
-    text = yaml.safe_dump({"asset": ASSET, "data": data, "score": {"span": SPAN}}, sort_keys=False)
+    config = {"asset": ASSET, "data": data, "train": {"epochs": plan.epochs}, "score": {"span": SPAN}}
+    text = yaml.safe_dump(config, sort_keys=False)
     folder.train_config.write_text(text, encoding="utf-8")
     return faulty
 

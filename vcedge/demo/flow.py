@@ -55,18 +55,25 @@ class Admission(BaseAuthPlugin):  # type: ignore[misc]
 
 
 class Pacing(BaseTopicPlugin):  # type: ignore[misc]
-    """Lets a sender wait while a subscriber is behind.
+    """Lets a sender wait while somebody who reads the same topic is behind.
 
-    A sender waits for others only, never for what itself has to acknowledge: in a chain of programs that each read
-    what the one before it writes, none can wait for itself.
+    Who reads what is seen from what is delivered. Nobody waits for readers of other topics: a program that reads one
+    and writes another would wait for itself.
     """
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self._readers: dict[str, dict[str, Any]] = {}
 
     async def topic_filtering(self, *, session: Any = None, topic: str | None = None, action: Any = None) -> bool:
         """Everything is allowed; publishing, in its time."""
-        while action is not None and action.name == "PUBLISH" and self._behind(session):
+        readers = self._readers.setdefault(topic or "", {})
+        if action is not None and action.name == "RECEIVE":
+            readers[session.client_id] = session
+        while action is not None and action.name == "PUBLISH" and any(map(_is_behind, readers.values())):
             await asyncio.sleep(PAUSE_S)
         return True
 
-    def _behind(self, sender: Any) -> bool:
-        others = (other for other in self.context.sessions if other is not sender)
-        return any(other.inflight_out_count > WINDOW for other in others)
+
+def _is_behind(reader: Any) -> bool:
+    return bool(reader.inflight_out_count > WINDOW)

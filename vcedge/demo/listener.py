@@ -33,6 +33,7 @@ class Listener:
         self._link = Link(mqtt, Identity(name, (f"{mqtt.prefix}/{node}/#",), persistent=False))
         self._hear: dict[str, Callable[[bytes], None]] = {
             topics.status: self._status,
+            topics.deadletter: self._deadletter,
             topics.of(asset, "score"): self._score,
             topics.of(asset, "event"): self._event,
             topics.of(asset, "anomaly"): self._anomaly,
@@ -41,7 +42,9 @@ class Listener:
         self._noticed: dict[str, Noticed] = {}
         self._arrivals_s: tuple[float, float] | None = None
         self.online = False
-        """Whether the service is connected and has subscribed to its input."""
+        """Whether the service says that it is connected."""
+        self.answered = False
+        """Whether the service hears what is sent to it."""
         self.alarms = 0
         """How often the anomaly topic went ON."""
 
@@ -50,6 +53,10 @@ class Listener:
         self._link.start()
         if not self._link.wait_connected(CONNECT_S):
             raise Unavailable(f"the embedded broker does not answer: {self._link.complaint or 'no answer'}")
+
+    def knock(self, topic: str) -> None:
+        """Send the service something that it cannot read: its dead letter proves that it listens, and nothing else."""
+        self._link.publish(topic, b"knock, knock")
 
     def close(self) -> None:
         """Disconnect."""
@@ -98,6 +105,9 @@ class Listener:
 
     def _status(self, payload: bytes) -> None:
         self.online = payload == b"online"
+
+    def _deadletter(self, payload: bytes) -> None:
+        self.answered = True
 
     def _anomaly(self, payload: bytes) -> None:
         self.alarms += payload == b"ON"

@@ -14,5 +14,7 @@ class Plan:
     faults: int = 4
     healthy_seed: int = 0
     faulty_seed: int = 1
+    epochs: int = 15
+    """Half of the default, for the sake of who waits: more teach the network, not what is found here."""
     train_overrides: tuple[str, ...] = ()
     """`--set` of vcedge train, for a shorter demonstration."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vcedge.config.runtime import InputConfig
 from vcedge.demo.files import ASSET, MQTT_VERSION, NODE, labels_of, mqtt_config, write_recordings, write_runtime_config
 from vcedge.demo.findings import Findings, judge
 from vcedge.demo.folder import Folder, make_folder
@@ -17,6 +18,7 @@ from vcedge.demo.listener import Listener
 from vcedge.demo.plan import Plan
 from vcedge.demo.processes import Child, Family, ending_is_exit
 from vcedge.simulate import SENSORS
+from vcedge.topics import InputTopic
 
 Progress = Callable[[str, float], AbstractContextManager[Callable[[float, str], None]]]
 """As `vcedge.cli.console.progress`."""
@@ -85,7 +87,12 @@ def serve(folder: Folder, family: Family) -> tuple[str, Listener, Child]:
     listener.start()
     command = ["vcedge", "run", str(folder.runtime_config)]
     service = family.start("the service (vcedge run)", command, folder.log("service"), server=True)
-    listener.wait(lambda: listener.online, family.check, "the service's word that it is online")
+
+    def meanwhile() -> None:
+        family.check()
+        listener.knock(InputTopic(InputConfig().topic).of(ASSET))
+
+    listener.wait(lambda: listener.online and listener.answered, meanwhile, "an answer of the service")
     return url, listener, service
 
 
