@@ -1,8 +1,9 @@
 """A connection to the broker that is kept up, with a queue in each direction.
 
 One thread owns the network and nobody else calls it, so that acknowledgements and publications never race with a
-reconnect. Flow control is the protocol's own: a message is acknowledged after what came of it was handed to the broker,
-and the broker sends no more than Receive Maximum ahead of that.
+reconnect. A link that only receives may wait for its reader as long as it takes: TCP makes the broker wait too. One
+that also publishes must not, for the broker's acknowledgements come by the same way; so the service has one link for
+each direction. (Receive Maximum alone is no bound: mosquitto 2.0.11 sends a whole window for each acknowledgement.)
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import contextlib
 import socket
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 
 from vcedge.config.runtime import MqttConfig
-from vcedge.runtime.mailbox import Acknowledgement, Backoff, Inbox, Incoming, Outbox, Publication
+from vcedge.runtime.mailbox import Acknowledgement, Afterwards, Backoff, Inbox, Incoming, Outbox, Publication
 from vcedge.runtime.mqtt import OLD_WINDOW, Identity, Wire
 
 STABLE_S = 10.0
@@ -23,7 +26,7 @@ PATIENCE_S = 1.0
 
 
 class Link:
-    """`receive`, `publish` and `acknowledge` are for one thread, the program's own."""
+    """`receive` and `publish` are for one thread, the program's own; `acknowledge` is for any."""
 
     def __init__(self, config: MqttConfig, identity: Identity) -> None:
         """Checks credentials and certificates; raises ConfigError. Connects only after `start`."""
@@ -33,6 +36,7 @@ class Link:
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._stopping = threading.Event()
         self._deadline = 0.0
+        self._afterwards: deque[tuple[int, Callable[[], None]]] = deque()
         self._failure: BaseException | None = None
         self._asleep = False
         self._bell: socket.socket
@@ -54,6 +58,11 @@ class Link:
         return self._wire.connected.is_set()
 
     @property
+    def listening(self) -> bool:
+        """Whether the broker has granted all subscriptions, so that what is published arrives here."""
+        return self._wire.listening
+
+    @property
     def connections(self) -> int:
         """How often the broker accepted a connection."""
         return self._wire.epoch
@@ -71,7 +80,7 @@ class Link:
     @property
     def unsent(self) -> int:
         """What waits for the broker: not yet sent, or not yet acknowledged by it."""
-        return len(self._outbox) + len(self._wire.unacknowledged)
+        return len(self._outbox) + len(self._wire.unacknowledged) + len(self._afterwards)
 
     @property
     def dropped(self) -> int:
@@ -84,24 +93,29 @@ class Link:
         return self._inbox.get(timeout_s)
 
     def acknowledge(self, message: Incoming) -> None:
-        """Tell the broker that it may forget a message, after all that was published before this call."""
+        """Tell the broker that it may forget a message."""
         if message.qos > 0:
             self._outbox.put(Acknowledgement(message.mid, message.epoch))
             self._ring()
 
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Do something as soon as the broker has acknowledged all that was published before this call.
+
+        It is done in the network thread and must not wait for anything.
+        """
+        self._outbox.put(Afterwards(action))
+        self._ring()
+
     def publish(
-        self, topic: str, payload: bytes, qos: int = 1, retain: bool = False, wait_s: float | None = None
+        self, topic: str, payload: bytes, qos: int = 1, retain: bool = False, wait_s: float = PATIENCE_S
     ) -> bool:
         """Queue a publication; False if one had to be dropped for it, or it is of QoS 0 and there is no connection.
 
-        A full queue is waited for up to `wait_s`; by default one second, and not at all where waiting cannot help:
-        without a connection, or while the network thread itself waits for this one.
+        A full queue is waited for up to `wait_s`.
         """
         self._check()
         if qos == 0 and not self.connected:
             return False
-        if wait_s is None:
-            wait_s = PATIENCE_S if self.connected and not self._inbox.full else 0.0
         kept = self._outbox.put(Publication(topic, payload, qos, retain), wait_s)
         self._ring()
         return kept
@@ -147,7 +161,12 @@ class Link:
         """Move packets until the connection ends."""
         while self._wire.is_open:
             while (item := self._outbox.get(self._wire.room)) is not None:
-                self._wire.send(item)
+                if isinstance(item, Afterwards):
+                    self._afterwards.append((self._wire.sent, item.action))
+                else:
+                    self._wire.send(item)
+            while self._afterwards and self._afterwards[0][0] <= self._wire.settled:
+                self._afterwards.popleft()[1]()
             if self._stopping.is_set() and self._finished():
                 self._wire.close()
             self._asleep = True  # before the look at the outbox: what comes after it rings

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_OUTBOX = 10_000
-"""Publications and acknowledgements that wait for the broker; beyond it the oldest score is dropped, and counted."""
+"""Items that wait for the broker; beyond it the oldest publication is dropped, and counted."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,27 @@ class Publication:
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """The broker may forget a message; waits in line behind what came of the message."""
+    """The broker may forget a message."""
 
     mid: int
     epoch: int
 
 
+@dataclass(frozen=True)
+class Afterwards:
+    """What to do when the broker has acknowledged every publication before it."""
+
+    action: Callable[[], None]
+
+
+Outgoing = Publication | Acknowledgement | Afterwards
+
+
 class Inbox:
-    """What arrived. A full inbox makes the network thread wait, so that nothing is lost for lack of room."""
+    """What arrived. A full inbox makes the network thread wait, so that nothing is lost for lack of room.
+
+    It goes on when half of the inbox is empty: a change of threads for each message would cost more than the message.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -57,19 +71,15 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._items)
 
-    @property
-    def full(self) -> bool:
-        """Whether the network thread waits, or soon will."""
-        return len(self._items) >= self._size
-
     def put(self, item: Incoming) -> None:
         """Add a message as soon as there is room; once closed it is left to the broker, which has it still."""
         with self._changed:
-            while self.full and not self._closed:
-                self._changed.wait()
+            if len(self._items) >= self._size:
+                self._changed.wait_for(lambda: self._closed or len(self._items) <= self._size // 2)
             if not self._closed:
                 self._items.append(item)
-                self._changed.notify()
+                if len(self._items) == 1:
+                    self._changed.notify()
 
     def get(self, timeout_s: float) -> Incoming | None:
         """The oldest message, or None when none came within this time."""
@@ -78,9 +88,10 @@ class Inbox:
                 self._changed.wait(timeout_s)
             if not self._items:
                 return None
-            if self.full:
+            item = self._items.popleft()
+            if len(self._items) == self._size // 2:
                 self._changed.notify()
-            return self._items.popleft()
+            return item
 
     def close(self) -> None:
         """Let the network thread go."""
@@ -94,14 +105,14 @@ class Outbox:
 
     def __init__(self, size: int = MAX_OUTBOX) -> None:
         self._size = size
-        self._items: deque[Publication | Acknowledgement] = deque()
+        self._items: deque[Outgoing] = deque()
         self._room = threading.Condition()
         self.dropped = 0
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, item: Publication | Acknowledgement, wait_s: float = 0.0) -> bool:
+    def put(self, item: Outgoing, wait_s: float = 0.0) -> bool:
         """Add an item; a full outbox is waited for up to `wait_s`, then loses an old item: False."""
         with self._room:
             if len(self._items) >= self._size and wait_s > 0:
@@ -110,12 +121,7 @@ class Outbox:
             self._items.append(item)
             return kept
 
-    def put_first(self, item: Publication) -> None:
-        """Add an item before all others."""
-        with self._room:
-            self._items.appendleft(item)
-
-    def get(self, room: int) -> Publication | Acknowledgement | None:
+    def get(self, room: int) -> Outgoing | None:
         """The next item, if the broker takes `room` more publications; nothing while that is negative."""
         with self._room:
             if not self.can_send(room):
@@ -129,7 +135,7 @@ class Outbox:
         if room < 0 or not self._items:
             return False
         head = self._items[0]
-        return room > 0 or isinstance(head, Acknowledgement) or head.qos == 0
+        return room > 0 or not isinstance(head, Publication) or head.qos == 0
 
     def _drop_one(self) -> bool:
         """Lose the oldest publication that is not a state to be retained: of states the last one counts."""

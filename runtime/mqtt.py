@@ -35,9 +35,11 @@ class Identity:
 
     client_id: str
     subscriptions: tuple[str, ...] = ()
-    status_topic: str | None = None
-    """Retained there: `online` on every connect, `offline` as last will."""
+    will_topic: str | None = None
+    """Where the broker says `offline`, retained, when the connection is lost."""
     persistent: bool = True
+    quiet: bool = False
+    """Another connection to the same broker tells of outages."""
 
 
 class Wire:
@@ -50,11 +52,14 @@ class Wire:
         self._deliver = deliver
         self._client = self._new_client()
         self._window = OLD_WINDOW
-        self._subscribed = False
+        self._subscribed = not identity.subscriptions
         self.connected = threading.Event()
         self.epoch = 0
         """Number of the connection."""
-        self.unacknowledged: set[int] = set()
+        self.unacknowledged: dict[int, int] = {}
+        """Publications that the broker has not acknowledged: their message ids, with the number of each."""
+        self.sent = 0
+        """Number of the last publication of QoS 1."""
         self.complaint = ""
         """Why there is no connection; empty while there is one."""
 
@@ -63,7 +68,7 @@ class Wire:
         try:
             self._client.reconnect()
         except (OSError, UnicodeError) as error:
-            self._complain(str(error))
+            self._complain(str(error), self._identity.quiet)
             return False
         return True
 
@@ -77,6 +82,11 @@ class Wire:
         return self._client.socket() is not None
 
     @property
+    def listening(self) -> bool:
+        """Whether the broker has granted all subscriptions."""
+        return self.connected.is_set() and self._subscribed
+
+    @property
     def room(self) -> int:
         """How many more publications the broker takes now; negative without a connection."""
         return self._window - len(self.unacknowledged) if self.connected.is_set() else -1
@@ -86,9 +96,15 @@ class Wire:
         if isinstance(item, Publication):
             info = self._client.publish(item.topic, item.payload, item.qos, item.retain)
             if item.qos > 0:
-                self.unacknowledged.add(info.mid)
+                self.sent += 1
+                self.unacknowledged[info.mid] = self.sent
         elif item.epoch == self.epoch:
             self._client.ack(item.mid, 1)
+
+    @property
+    def settled(self) -> int:
+        """Up to this number the broker has acknowledged all publications."""
+        return next(iter(self.unacknowledged.values()), self.sent + 1) - 1  # in the order of sending
 
     def pump(self, bell: socket.socket, sleep_s: float) -> None:
         """Wait up to `sleep_s` for the network or the bell, then move packets."""
@@ -104,9 +120,9 @@ class Wire:
             client.loop_write()
         client.loop_misc()
 
-    def _complain(self, reason: str) -> None:
+    def _complain(self, reason: str, quiet: bool = False) -> None:
         """Say why there is no connection: once, until the reason changes."""
-        if reason != self.complaint:
+        if reason != self.complaint and not quiet:
             log.warning("no connection to %s, trying on: %s", self._config.broker, reason)
         self.complaint = reason
 
@@ -114,7 +130,7 @@ class Wire:
         self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._complain(f"refused: {reason}")
+            self._complain(f"refused {self._identity.client_id}: {reason}")
             return
         self.epoch += 1
         self.complaint = ""
@@ -122,9 +138,8 @@ class Wire:
         self._window = min(stated, MAX_WINDOW)
         log.info("connected to %s as %s", self._config.broker, self._identity.client_id)
         if self._identity.subscriptions and not (flags.session_present and self._subscribed):
+            self._subscribed = False
             client.subscribe([(topic, self._options()) for topic in self._identity.subscriptions])
-        if self._identity.status_topic is not None:
-            self.send(Publication(self._identity.status_topic, b"online", 1, True))
         self.connected.set()
 
     def _options(self) -> Any:
@@ -132,10 +147,15 @@ class Wire:
         return SubscribeOptions(qos=1, retainHandling=1) if self._config.version == "5" else 1
 
     def _on_subscribe(self, _: Client, __: Any, mid: int, reasons: Sequence[ReasonCode], ___: Any) -> None:
+        granted = []
         for topic, reason in zip(self._identity.subscriptions, reasons, strict=False):
             if reason.is_failure:
                 log.error("%s: subscription to %s refused: %s", self._config.broker, topic, reason)
-        self._subscribed = True
+            else:
+                granted.append(topic)
+        more = f" and {len(granted) - 5} more" if len(granted) > 5 else ""
+        log.info("subscribed to %s%s", ", ".join(granted[:5]), more)
+        self._subscribed = len(granted) == len(self._identity.subscriptions)
 
     def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
         try:
@@ -146,14 +166,15 @@ class Wire:
         self._deliver(Incoming(topic, payload, message.qos, message.dup, now_ns, message.mid, self.epoch))
 
     def _on_publish(self, _: Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
-        self.unacknowledged.discard(mid)
+        self.unacknowledged.pop(mid, None)
         if reason.is_failure:
             log.warning("%s: a publication was refused: %s", self._config.broker, reason)
 
     def _on_disconnect(self, _: Client, __: Any, flags: DisconnectFlags, reason: ReasonCode, ___: Any) -> None:
         if self.connected.is_set() and reason.is_failure:
             by_broker = flags.is_disconnect_packet_from_server
-            self._complain(f"{'the broker ended it' if by_broker else 'lost'}: {reason}")
+            how = "the broker ended it" if by_broker else "lost"
+            self._complain(f"{how}: {reason}", self._identity.quiet)
         self.connected.clear()
 
     def _new_client(self) -> Client:
@@ -177,8 +198,8 @@ class Wire:
             client.username_pw_set(config.username, password_of(config))
         if config.endpoint.tls:
             client.tls_set_context(_tls_context(config))
-        if identity.status_topic is not None:
-            client.will_set(identity.status_topic, b"offline", 1, True)
+        if identity.will_topic is not None:
+            client.will_set(identity.will_topic, b"offline", 1, True)
         properties = None
         if five:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]

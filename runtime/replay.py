@@ -15,7 +15,7 @@ from vcedge.history.writer import iso_time
 from vcedge.runtime.link import Link
 from vcedge.schema import F64
 
-CONNECT_S = 10.0
+CONNECT_S = 5.0
 """How long a broker may take to answer."""
 STALLED_S = 30.0
 """How long it may take no message."""

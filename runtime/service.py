@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from uuid import uuid4
 
 from vcedge.config.runtime import RuntimeConfig
@@ -34,6 +35,9 @@ HEALTH_PAUSE_S = 1.0
 IDLE_S = 0.25
 """Longest sleep of the loop: a signal is noticed within this time."""
 FLUSH_S = 5.0
+MAX_UNSENT = 5000
+"""Results that may wait for the broker before the next message is worked on."""
+CROWDED_S = 0.01
 
 
 @dataclass
@@ -87,7 +91,9 @@ class Service:
         self._outputs = config.outputs
         self._assets = Assets(recipes, self._boot)
         subscriptions = self._input.subscriptions(config.assets)
-        self._link = Link(config.mqtt, Identity(config.client_id, subscriptions, self._outputs.status))
+        self._source = Link(config.mqtt, Identity(f"{config.client_id}-in", subscriptions))
+        self._sink = Link(config.mqtt, Identity(config.client_id, will_topic=self._outputs.status, quiet=True))
+        self._greeted = (0, 0)
         self._counters = Counters()
         self._systemd = Notifier()
         self._started_s = self._stats_s = self._health_s = self._beat_s = time.monotonic()
@@ -96,18 +102,30 @@ class Service:
         """Work until `stop` is set; then finish the message at hand, say `offline`, send what waits, and return."""
         for watched in self._assets:
             self._begin(watched)
-        self._link.start()
+        self._source.start()
+        self._sink.start()
         self._systemd.tell(READY)
         while not stop.is_set():
-            message = self._link.receive(IDLE_S)
-            if message is not None:
-                self._handle(message)
-                self._link.acknowledge(message)
+            self._next(stop)
             self._tick(time.monotonic())
         self._systemd.tell(STOPPING)
-        self._link.publish(self._outputs.status, b"offline", retain=True)
-        if not self._link.stop(FLUSH_S):
-            log.warning("stopped with %d publications that the broker did not take", self._link.unsent)
+        self._sink.publish(self._outputs.status, b"offline", retain=True)
+        if not self._sink.stop(FLUSH_S):
+            log.warning("stopped with %d publications that the broker did not take", self._sink.unsent)
+        self._source.stop(FLUSH_S)
+
+    def _next(self, stop: threading.Event) -> None:
+        """Work on one message, unless too many results wait: then messages wait, in the end at the broker.
+
+        A message is acknowledged when the broker has acknowledged what came of it.
+        """
+        if self._sink.unsent >= MAX_UNSENT:
+            stop.wait(CROWDED_S)
+            return
+        message = self._source.receive(IDLE_S)
+        if message is not None:
+            self._handle(message)
+            self._sink.afterwards(partial(self._source.acknowledge, message))
 
     def _handle(self, message: Incoming) -> None:
         """One message: decode, score, publish."""
@@ -122,7 +140,7 @@ class Service:
         except Undecodable as reason:
             self._counters.dead_letters += 1
             letter = deadletter_payload(message.topic, str(reason), message.payload)
-            self._link.publish(self._outputs.deadletter, letter, qos=0)
+            self._sink.publish(self._outputs.deadletter, letter, qos=0)
             return
         if watched.anomaly is None:
             self._begin(watched)
@@ -173,10 +191,11 @@ class Service:
         self._publish(watched, "health", payload, retain=True)
 
     def _publish(self, watched: Watched, kind: str, payload: bytes, retain: bool = False) -> None:
-        self._link.publish(self._outputs.of(watched.origin.asset, kind), payload, retain=retain)
+        self._sink.publish(self._outputs.of(watched.origin.asset, kind), payload, retain=retain)
 
     def _tick(self, now_s: float) -> None:
         """What happens by the clock: nothing that decides about a sample."""
+        self._greet()
         if self._systemd.beat_s is not None and now_s - self._beat_s >= self._systemd.beat_s:
             self._beat_s = now_s
             self._systemd.tell(WATCHDOG)
@@ -189,13 +208,20 @@ class Service:
             self._stats_s = now_s
             self._say_stats(now_s)
 
+    def _greet(self) -> None:
+        """Say `online` after every connect, once messages do arrive: who waits for it may begin to publish."""
+        connections = (self._source.connections, self._sink.connections)
+        if connections != self._greeted and self._source.listening and self._sink.connected:
+            self._greeted = connections
+            self._sink.publish(self._outputs.status, b"online", retain=True)
+
     def _say_stats(self, now_s: float) -> None:
         numbers = self._counters.report() | {
-            "drops": self._link.dropped,
-            "queue": self._link.queued,
-            "outbox": self._link.unsent,
+            "drops": self._sink.dropped,
+            "queue": self._source.queued,
+            "outbox": self._sink.unsent,
             "assets": len(self._assets),
-            "connections": self._link.connections,
+            "connections": self._sink.connections,
             "uptime_s": round(now_s - self._started_s, 1),
         }
-        self._link.publish(self._outputs.stats, stats_payload(self._node, self._boot, numbers), qos=0)
+        self._sink.publish(self._outputs.stats, stats_payload(self._node, self._boot, numbers), qos=0)

@@ -38,7 +38,7 @@ def test_a_closed_inbox_lets_the_sender_go() -> None:
     assert len(inbox) == 1
 
 
-def test_an_acknowledgement_waits_behind_what_came_of_its_message() -> None:
+def test_what_is_to_be_sent_keeps_its_order() -> None:
     outbox = Outbox()
     for item in (publication("score"), Acknowledgement(7, 1), publication("next")):
         outbox.put(item)

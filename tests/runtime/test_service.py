@@ -212,6 +212,21 @@ def test_a_broker_that_restarts_in_the_middle_of_work_costs_nothing(own_broker: 
         assert_same([by_seq[seq] for seq in sorted(by_seq)], offline(detector, rows))
 
 
+def test_a_backlog_waits_at_the_broker(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """Many times Receive Maximum at once, while the service is held up: mosquitto 2.0.11 sends more than it may."""
+    detector = tiny_detector()
+    mqtt = {"broker": shared_broker.url, "receive_maximum": 5}
+    config = configure(tmp_path, "late", shared_broker.url, detector, mqtt=mqtt)
+    rows = samples(recording(8, 600, detector.channels))
+    with running("run", config) as service, Peer(shared_broker.url, "vcedge/late/#") as peer:
+        wait_online(peer, "late")
+        service.send(signal.SIGSTOP)
+        publish(peer, "late/late", rows)
+        service.send(signal.SIGCONT)
+        assert_same(peer.scores("late", len(rows)), offline(detector, rows))
+        assert service.end() == 0
+
+
 def test_what_arrives_while_the_service_is_away_is_scored_when_it_is_back(
     shared_broker: Mosquitto, tmp_path: Path
 ) -> None:

@@ -43,7 +43,7 @@ class Mosquitto:
 
     def start(self) -> None:
         """Start it, and wait until it says that it runs and takes connections."""
-        process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self._process = process
         running = threading.Event()
         threading.Thread(target=self._read, args=(process, running), daemon=True).start()

@@ -108,6 +108,15 @@ class Process:
             assert found, f"no line with {words!r} in {self.lines}"
             return next(line for line in self.lines if words in line)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal and go on."""
+        self._process.send_signal(number)
+
     def end(self, number: signal.Signals | None = signal.SIGTERM) -> int:
         """Send a signal, or with None wait for an end of its own; the exit code, a signal's with a minus."""
         if self._process.poll() is None and number is not None:
@@ -135,5 +144,14 @@ def running(*arguments: str | Path, **environment: str) -> Iterator[Process]:
     try:
         yield process
     finally:
-        if process._process.poll() is None:
+        if process.alive:
             process.end(signal.SIGKILL)
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for what shows in the file system alone."""
+    deadline = time.monotonic() + PATIENCE_S
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
+        pause.wait(0.02)

@@ -67,7 +67,7 @@ class MqttConfig(Strict):
     version: Annotated[Version, BeforeValidator(_as_text)] = "5"
     prefix: str = "vcedge"
     client_id: str | None = Field(default=None, min_length=1)
-    """Absent: `vcedge-NODE`. Two programs with one id throw each other out."""
+    """Absent: `vcedge-NODE`. The connection that receives adds `-in`. Two programs with one id fight each other."""
     username: str | None = None
     password_file: Path | None = None
     """The password is the first line of this file."""
