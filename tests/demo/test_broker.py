@@ -1,0 +1,78 @@
+"""The embedded broker as its clients see it: a slow reader slows the sender down and loses nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.support.process import ROOT
+from vcedge.demo.files import mqtt_config
+from vcedge.runtime.link import Link
+from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.mqtt import Identity
+
+pytest.importorskip("amqtt", reason="amqtt is not installed: the demonstration has no broker")
+
+SENT = 1000
+BOUND = 400
+"""More than the broker's window and queue and the sender's window together, and far less than what is sent."""
+
+
+@pytest.fixture(name="broker")
+def _broker() -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "vcedge.demo.broker"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def connect(url: str, *topics: str) -> Link:
+    link = Link(mqtt_config(url), Identity(f"test-{uuid4().hex[:8]}", topics, persistent=False))
+    link.start()
+    assert link.wait_connected(20)
+    return link
+
+
+def take(link: Link, patience_s: float) -> list[Incoming]:
+    """What arrives until nothing does for a while; nothing is acknowledged."""
+    taken: list[Incoming] = []
+    while (message := link.receive(patience_s)) is not None:
+        taken.append(message)
+    return taken
+
+
+def test_a_slow_reader_slows_the_sender_down_and_loses_nothing(broker):
+    assert broker.stdout is not None
+    url = f"mqtt://127.0.0.1:{int(broker.stdout.readline())}"
+    reader = connect(url, "numbers")
+    sender = connect(url)
+    sender.publish("numbers", b"first")
+    (first,) = take(reader, 2.0)  # who reads a topic is known from its first message on
+    reader.acknowledge(first)
+    for number in range(SENT):
+        assert sender.publish("numbers", str(number).encode())
+    heard = take(reader, 1.0)
+    assert len(heard) < BOUND, "the sender waits"
+    assert sender.unsent > 0
+    got = [int(message.payload) for message in heard]
+    for message in heard:
+        reader.acknowledge(message)
+    while len(got) < SENT and (late := reader.receive(10)) is not None:
+        got.append(int(late.payload))
+        reader.acknowledge(late)
+    assert got == list(range(SENT))
+    assert sender.stop(10), "everything was acknowledged"
+    reader.stop(1)
+    broker.terminate()
+    assert broker.wait(10) == 0
+    assert broker.stderr is not None
+    said = broker.stderr.read()
+    assert "ERROR" not in said, said
+    assert "Timeout" not in said, said
