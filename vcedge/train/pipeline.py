@@ -31,7 +31,7 @@ STREAMS = (8, 64)
 fewer give noisy steps, more give few updates an epoch."""
 LEAST_STREAM = 48
 """Fewest steps of a parallel stream: one and a half windows, so that some state is carried."""
-MOST_STEPS = 200_000
+MOST_STEPS = 120_000
 """Steps of all epochs together; it bounds the time of a training, whatever the number of epochs says."""
 MOST_VALUES = 4_000_000
 """Rows times channels that are worked on; of a longer recording evenly spaced stretches are taken."""
