@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,14 @@ from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.mqtt import Peer, Process, last, payloads, running
 from vcedge import model_file
+from vcedge.config.runtime import load_runtime_config
 from vcedge.detector import Detector
+from vcedge.runtime import service as service_module
+from vcedge.runtime.assets import load_recipes
+from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.replay import message_of
+from vcedge.runtime.service import Service
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import NS_PER_S, Sample
 
@@ -294,6 +300,33 @@ def test_health_tells_of_silence_and_missing_channels(shared_broker: Mosquitto, 
         assert stale["missing"] == list(names)
         assert stale["last"] == 1_700_000_000_000
         assert 3 < stale["age_s"] < 20
+
+
+def test_statistics(shared_broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Published by the clock: here the service runs in a thread, with a shorter interval."""
+    monkeypatch.setattr(service_module, "STATS_S", 0.1)
+    config = load_runtime_config(configure(tmp_path, "counted", shared_broker.url), {})
+    service = Service(config, load_recipes(config))
+    stop = threading.Event()
+    thread = threading.Thread(target=service.run, args=(stop,))
+    names = tiny_detector().schema.names
+    with Peer(shared_broker.url, "vcedge/counted/stats", "vcedge/counted/status") as peer:
+        thread.start()
+        wait_online(peer, "counted")
+        peer.publish("counted/counted", {"ts": 1, "v": {names[0]: 1, "Unheard of": 2}})
+        peer.publish("counted/counted", {"t0": 2, "dt": 1, "v": {names[0]: [1, 2]}})
+        peer.publish("counted/counted", "nonsense")
+
+        def counted(messages: Sequence[Incoming]) -> bool:
+            return (json.loads(last(messages, "vcedge/counted/stats") or b"{}")).get("messages") == 3
+
+        peer.until(counted, "statistics")
+        stop.set()
+        thread.join(10)
+    stats = json.loads(last(peer.messages, "vcedge/counted/stats") or b"")
+    VALIDATORS["stats"].validate(stats)
+    for key, number in {"samples": 3, "dead_letters": 1, "unknown_channels": 1, "drops": 0, "assets": 1}.items():
+        assert stats[key] == number
 
 
 def test_check_prints_a_line_for_each_asset(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def _mqtt(
 ) -> MqttConfig:
     from pydantic import ValidationError
 
+    from vcedge.config.problems import shown
     from vcedge.config.runtime import MqttConfig
     from vcedge.errors import UsageError
 
@@ -122,8 +123,9 @@ def _mqtt(
         return MqttConfig.model_validate({"broker": broker, **options})
     except ValidationError as error:
         first = error.errors()[0]
-        where = f"--{first['loc'][0]} {first['input']}: " if first["loc"] else ""
-        raise UsageError(where.replace("--version", "--mqtt-version") + str(first["msg"])) from None
+        option = {"version": "--mqtt-version"}.get(str(first["loc"][0]), f"--{first['loc'][0]}") if first["loc"] else ""
+        words = str(first["msg"]).removeprefix("Value error, ")
+        raise UsageError(f"{option} {shown(first['input'])}: {words}" if option else words) from None
 
 
 def _reading(path: Path, model: Path | None, exclude: list[str]) -> tuple[SensorSchema, TimeConfig, TableConfig]:

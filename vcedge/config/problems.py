@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -14,6 +15,7 @@ Location = tuple[str | int, ...]
 SHOWN_CHARACTERS = 60
 SHOWN_ERRORS = 2
 SECRET = ("password", "secret", "token")
+_USER_IN_URL = re.compile(r"//[^/\s]*@")
 WORDS = {
     "model_type": "expected keys and values",
     "dict_type": "expected keys and values",
@@ -115,7 +117,7 @@ def shown(value: object) -> str:
     """A value of a file in a few characters."""
     if isinstance(value, dict | list) and len(value) > 3:
         return f"a {'list' if isinstance(value, list) else 'section'} of {len(value)} items"
-    text = repr(value)
+    text = _USER_IN_URL.sub("//(not shown)@", repr(value))
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
