@@ -78,7 +78,8 @@ def test_odd_numbers_and_names_survive() -> None:
         ),
     )
     provenance = {"files": {"a\udcff.csv": "1"}, "nested": [None, True, 1.5, {"x": []}], "big": 2**70}
-    odd = replace(detector, features=features, schema=schema, provenance=provenance)
+    highway = replace(detector.highway, ridge=0.1)
+    odd = replace(detector, features=features, schema=schema, highway=highway, provenance=provenance)
     assert_equal(odd, loads(dumps(odd)))
 
 

@@ -81,9 +81,10 @@ class FeaturesPart(_Part):
 
 
 class HighwayPart(_Part):
-    """Order of the linear forecaster."""
+    """Order of the linear forecaster, and the ridge it was fitted with."""
 
     order: int = Field(ge=1, le=INT32)
+    ridge: Positive
 
 
 class CellPart(_Part):
@@ -192,7 +193,7 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "clip": float(features.clip),
             "flags": bool(features.flags),
         },
-        "highway": {"order": detector.highway.order},
+        "highway": {"order": detector.highway.order, "ridge": float(detector.highway.ridge)},
         "cell": None
         if cell is None
         else {

@@ -150,7 +150,9 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
             clip=features.clip,
             flags=features.flags,
         ),
-        highway=Highway(tensors["highway.weights"], tensors["highway.bias"], tensors["highway.spread"]),
+        highway=Highway(
+            tensors["highway.weights"], tensors["highway.bias"], tensors["highway.spread"], manifest.highway.ridge
+        ),
         cell=cell,
         head=head,
         scorer=tuple(ScorerPart(part.kind, part.span, part.weight) for part in manifest.scorer),

@@ -160,6 +160,7 @@ MANIFEST: Table = {
     "change-small": (manifest_with("features.change_scale.0", 1e-300), "'features.change_scale' holds 1e-300, expec"),
     "order": (manifest_with("highway.order", 0), "key 'highway.order' is 0, expected greater than or equal to 1"),
     "order-other": (manifest_with("highway.order", 3), '\'highway.weights\' is "F32" [7, 3], expected "F32" [10, 3]'),
+    "ridge": (manifest_with("highway.ridge", 0), "key 'highway.ridge' is 0, expected greater than 0"),
     "kind": (manifest_with("cell.kind", "lstm"), "key 'cell.kind' is 'lstm', expected 'vcgru' or 'gru'"),
     "no-cell": (manifest_with("cell", None), "unknown tensor 'cell.bias', expected only those of the manifest"),
     "hidden": (manifest_with("cell.hidden", 20), "boundaries a list of 4 items, expected increasing numbers that end"),
