@@ -6,6 +6,7 @@ D of hidden dimensions, N of network inputs, P the order of the highway, L the n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -20,6 +21,11 @@ CellKind = Literal["vcgru", "gru"]
 CELL_KINDS: tuple[CellKind, ...] = ("vcgru", "gru")
 ERROR_CAP = 1e6
 """Largest squared error of one channel, in squared spreads: one mad sensor must not overflow the sum."""
+
+SIZE_ERROR = 1e-9
+"""How far a fraction of the hidden size may be from a whole number of dimensions."""
+MAX_POWER = 700.0
+"""Largest exponent in the map from `raw` to a score: exp of little more overflows."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,9 @@ class Calibration:
         limit = self.threshold if threshold is None else threshold
         if raw <= 0.0:
             return 0.0
-        return float(1.0 / (1.0 + (limit / raw) ** self.steepness))
+        # (limit / raw) ** steepness by its logarithm, which neither overflows nor loses a tiny raw
+        power = self.steepness * (math.log(limit) - math.log(raw))
+        return 1.0 / (1.0 + math.exp(min(max(power, -MAX_POWER), MAX_POWER)))
 
 
 @dataclass(frozen=True)
@@ -194,7 +202,8 @@ def boundaries_of(levels: int | list[float], hidden: int) -> tuple[int, ...]:
     """Leading dimensions of each level, ending at `hidden`.
 
     `levels` is a number of equal steps or an increasing list of fractions that ends at 1. Raises ValueError where
-    the hidden size cannot be cut that way: what is trained must be what runs, so nothing is rounded.
+    the hidden size cannot be cut that way: what is trained must be what runs, so nothing is rounded but the error of
+    a fraction in binary (0.29 of 100).
     """
     if isinstance(levels, int):
         if levels < 1 or hidden % levels:
@@ -203,9 +212,12 @@ def boundaries_of(levels: int | list[float], hidden: int) -> tuple[int, ...]:
     sizes = [fraction * hidden for fraction in levels]
     if not sizes or sizes[-1] != hidden or sizes[0] <= 0 or any(b <= a for a, b in pairwise(sizes)):
         raise ValueError(f"levels {levels} must increase and end at 1")
-    if any(size != int(size) for size in sizes):
+    whole = tuple(round(size) for size in sizes)
+    if any(abs(size - k) > SIZE_ERROR for size, k in zip(sizes, whole, strict=True)):
         raise ValueError(f"levels {levels} of hidden_size {hidden} are not whole numbers of dimensions")
-    return tuple(int(size) for size in sizes)
+    if whole[0] < 1 or any(b <= a for a, b in pairwise(whole)):
+        raise ValueError(f"levels {levels} of hidden_size {hidden} must differ by at least one dimension")
+    return whole
 
 
 def scheduler_inputs(schema: SensorSchema, flags: bool) -> tuple[str, ...]:

@@ -1,0 +1,74 @@
+"""What a detector computes by itself: the score's map, and the levels of its cell."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from vcedge.detector import Calibration, boundaries_of
+
+RAW = st.floats(0, allow_nan=False, allow_infinity=False)
+LIMIT = st.floats(0, exclude_min=True, allow_nan=False, allow_infinity=False)
+STEEPNESS = st.floats(0.25, 16.0)
+
+
+def calibration(threshold: float, steepness: float) -> Calibration:
+    return Calibration(threshold, steepness, 30.0, 3, 10, (0,), 1.0, 1000)
+
+
+@given(RAW, RAW, LIMIT, STEEPNESS)
+@example(5e-324, 1.0, 1.7976931348623157e308, 16.0)
+@example(1e-3, 1e300, 5e-324, 1e308)
+def test_the_score_is_a_monotone_share_for_every_statistic(a: float, b: float, limit: float, steepness: float) -> None:
+    limits = calibration(limit, steepness)
+    low, high = limits.score(min(a, b)), limits.score(max(a, b))
+    assert 0.0 <= low <= high <= 1.0
+    assert limits.score(limit) == 0.5
+    assert limits.score(0.0) == limits.score(-1.0) == 0.0
+    assert limits.score(a, threshold=8.0) == calibration(8.0, steepness).score(a)
+    if a > 0:
+        assert (limits.score(a) >= 0.5) == (a >= limit) or limits.score(a) == 0.5
+
+
+@given(st.floats(0.01, 100), st.floats(0.01, 100), st.floats(0.25, 4.0))
+def test_the_score_is_the_power_of_the_ratio(raw: float, limit: float, steepness: float) -> None:
+    expected = 1.0 / (1.0 + (limit / raw) ** steepness)
+    assert calibration(limit, steepness).score(raw) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("levels", "hidden", "sizes"),
+    [
+        ([0.29, 1], 100, (29, 100)),
+        ([0.07, 0.14, 0.57, 1.0], 100, (7, 14, 57, 100)),
+        ([0.1, 0.3, 0.7, 1.0], 10, (1, 3, 7, 10)),
+        (4, 16, (4, 8, 12, 16)),
+    ],
+)
+def test_levels_are_whole_numbers_of_dimensions(levels: int | list[float], hidden: int, sizes: tuple[int, ...]) -> None:
+    assert boundaries_of(levels, hidden) == sizes
+
+
+@pytest.mark.parametrize(
+    ("levels", "hidden", "words"),
+    [
+        ([0.295, 1], 100, "not whole numbers"),
+        ([0.29000001, 1], 100, "not whole numbers"),
+        ([1e-12, 1], 100, "at least one dimension"),
+        ([0.5, 0.5 + 1e-12, 1], 100, "at least one dimension"),
+        ([0.5, 0.9], 100, "end at 1"),
+        ([0.5, 0.4, 1], 100, "increase"),
+        ([], 100, "increase"),
+        (3, 16, "not a multiple"),
+    ],
+)
+def test_levels_that_do_not_cut_the_hidden_size(levels: int | list[float], hidden: int, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        boundaries_of(levels, hidden)
+
+
+@given(st.integers(4, 4096), st.data())
+def test_every_fraction_of_whole_dimensions_is_accepted(hidden: int, data: st.DataObject) -> None:
+    sizes = sorted(data.draw(st.sets(st.integers(1, hidden - 1), max_size=6))) + [hidden]
+    assert boundaries_of([k / hidden for k in sizes], hidden) == tuple(sizes)
