@@ -16,7 +16,10 @@ Top = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True)
 class Event:
-    """What is published of an event: `new` when it opens, `update` when its peak grows, `end` when it is over."""
+    """What is published of an event: `new` when it opens, `update` when its peak grows, `end` when it is over.
+
+    `peak` and `top` are those of the largest row so far, also in `end`, however little the peak had grown.
+    """
 
     id: str
     kind: EventKind
@@ -36,7 +39,9 @@ class EventTracker:
 
     def __init__(self, kind: EventKind) -> None:
         self._kind: EventKind = kind
-        self._open: Event | None = None
+        self._open: Event | None = None  # as it was last published
+        self._peak = 0.0
+        self._top: Top = ()
 
     @property
     def is_open(self) -> bool:
@@ -49,11 +54,14 @@ class EventTracker:
             if not allowed or value <= threshold:
                 return None
             self._open = Event(f"{self._kind}-{time_ns}", self._kind, "new", time_ns, time_ns, value, top)
+            self._peak, self._top = value, top
             return self._open
         if value < RELEASE * threshold:
             return self.close(time_ns)
+        if value > self._peak:
+            self._peak, self._top = value, top
         if value > GROWTH * self._open.peak:
-            self._open = self._changed("update", time_ns, value, top)
+            self._open = self._changed("update", time_ns)
             return self._open
         return None
 
@@ -61,10 +69,10 @@ class EventTracker:
         """End what is open, as when the stream is cut by a gap."""
         if self._open is None:
             return None
-        ended = self._changed("end", time_ns, self._open.peak, self._open.top)
+        ended = self._changed("end", time_ns)
         self._open = None
         return ended
 
-    def _changed(self, kind: Literal["update", "end"], time_ns: int, peak: float, top: Top) -> Event:
+    def _changed(self, kind: Literal["update", "end"], time_ns: int) -> Event:
         assert self._open is not None
-        return Event(self._open.id, self._kind, kind, self._open.start_ns, time_ns, peak, top)
+        return Event(self._open.id, self._kind, kind, self._open.start_ns, time_ns, self._peak, self._top)
