@@ -67,6 +67,32 @@ def test_two_keys_suffice_and_the_folder_is_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            "{target: 0.1}",
+            "'model.target' is 0.1, but every row updates the smallest level: expected at least 0.125 (8",
+        ),
+        ("{levels: 1}", "'model.target' is 0.25, but every row updates the smallest level: expected at least 1 (64 of"),
+        ("{levels: [0.29, 1], hidden_size: 100}", "expected at least 0.29 (29 of 100 dimensions)"),
+        ("{levels: 7}", "'model.levels' is 7, but hidden_size 64 is not a multiple of levels 7"),
+    ],
+)
+def test_levels_that_cannot_be_had(model: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_train_config(write(tmp_path, f"{SMALLEST}model: {model}"))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["{target: 0.125}", "{target: 0.01, cell: gru}", "{levels: [0.29, 1], hidden_size: 100, target: 0.29}"],
+)
+def test_targets_that_can_be_had(model: str, tmp_path: Path) -> None:
+    load_train_config(write(tmp_path, f"{SMALLEST}model: {model}"))
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (
@@ -100,6 +126,7 @@ def test_two_keys_suffice_and_the_folder_is_known(tmp_path: Path) -> None:
             SMALLEST + "model: {levels: [0.5, full]}",
             "c.yaml: key 'model.levels[1]' is 'full', expected a number",
         ),
+        (SMALLEST + "train: {seed: 4294967296}", "c.yaml: key 'train.seed' is 4294967296, expected less than or equal"),
         (SMALLEST + "highway: {ridge: .nan}", "c.yaml: key 'highway.ridge' is nan, expected"),
         ("asset: 7\ndata: {train: [a]}", "c.yaml: key 'asset' is 7, expected a text (put it in quotes)"),
         ("asset: a/b\ndata: {train: [a]}", "c.yaml: key 'asset' is 'a/b', String must match pattern"),

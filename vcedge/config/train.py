@@ -15,6 +15,10 @@ from vcedge.config.strict import Strict, load_yaml
 from vcedge.errors import ConfigError
 
 
+ASSET_PATTERN = r"^[^/+#\s]+$"
+"""Names of machines are parts of MQTT topics."""
+
+
 class ChannelConfig(Strict):
     """One channel that the model watches. Values outside `low`..`high` count as missing."""
 
@@ -76,7 +80,7 @@ class FitConfig(Strict):
     """How long to train. Epochs are also bounded by a budget of update steps, whatever this says."""
 
     epochs: int = Field(default=30, ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
 
 
 class HighwayConfig(Strict):
@@ -97,7 +101,7 @@ class ScoreConfig(Strict):
 class TrainConfig(Strict):
     """The whole file."""
 
-    asset: str = Field(min_length=1, pattern=r"^[^/+#\s]+$")
+    asset: str = Field(min_length=1, pattern=ASSET_PATTERN)
     data: DataConfig
     model: ModelConfig = ModelConfig()
     train: FitConfig = FitConfig()
@@ -110,14 +114,21 @@ class TrainConfig(Strict):
 def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """The checked file, with `base_dir` set to its folder; `overrides` as in `load_yaml`.
 
-    Raises what `load_yaml` raises, and ConfigError where the levels do not cut the hidden size.
+    Raises what `load_yaml` raises, and ConfigError where the levels do not cut the hidden size, or where the smallest
+    of them is more than the target.
     """
     from vcedge.detector import boundaries_of  # brings numpy, which the model of the file does not need
 
     config = load_yaml(path, TrainConfig, overrides)
     if config.model.cell == "vcgru":
         try:
-            boundaries_of(config.model.levels, config.model.hidden_size)
+            smallest = boundaries_of(config.model.levels, config.model.hidden_size)[0]
         except ValueError as error:
             raise ConfigError(f"{path}: key 'model.levels' is {config.model.levels}, but {error}") from None
+        floor = smallest / config.model.hidden_size
+        if config.model.target < floor:
+            raise ConfigError(
+                f"{path}: key 'model.target' is {config.model.target:g}, but every row updates the smallest level: "
+                f"expected at least {floor:g} ({smallest} of {config.model.hidden_size} dimensions), or more levels"
+            )
     return config.model_copy(update={"base_dir": path.parent})
