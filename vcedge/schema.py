@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 NS_PER_S = 1_000_000_000
+LARGEST_READING = 1e30
+"""No sensor reads more: 3.4e38 and the like stand for "no value" in files and messages."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class SensorSchema:
         return tuple(channel.name for channel in self.channels)
 
     def limits(self) -> tuple[F64, F64]:
-        """Lowest and highest plausible value of each channel, (C,) and (C,); infinite where not stated."""
-        low = [-np.inf if c.low is None else c.low for c in self.channels]
-        high = [np.inf if c.high is None else c.high for c in self.channels]
+        """Lowest and highest plausible value of each channel, (C,) and (C,); ±1e30 where not stated."""
+        low = [-LARGEST_READING if c.low is None else c.low for c in self.channels]
+        high = [LARGEST_READING if c.high is None else c.high for c in self.channels]
         return np.array(low, np.float64), np.array(high, np.float64)
 
     def to_json(self) -> dict[str, Any]:
@@ -66,9 +68,8 @@ class Sample:
     values: F64
 
 
-def beyond_limits(values: F64, schema: SensorSchema) -> NDArray[np.bool_]:
-    """Where finite values (..., C) lie outside their channel's limits, (..., C)."""
-    low, high = schema.limits()
+def beyond_limits(values: F64, low: F64, high: F64) -> NDArray[np.bool_]:
+    """Where values (..., C) lie outside the limits (C,) and (C,) of their channel, (..., C); NaN lies nowhere."""
     with np.errstate(invalid="ignore"):
         return np.asarray((values < low) | (values > high))
 

@@ -67,7 +67,7 @@ def test_limits(write: Write) -> None:
     assert np.isnan(recording.values[:, 1]).tolist() == [True] + [False] * 7
     assert recording.report.channels["b"].beyond_limits == 2
     assert recording.report.channels["b"].high == 25.0
-    assert "values beyond the channel's limits: b 2, a 1" in recording.report.lines()
+    assert "values beyond the channel's limits (±1e30 where none are stated): b 2, a 1" in recording.report.lines()
 
 
 def test_what_is_left_out_and_what_is_warned_of(write: Write) -> None:

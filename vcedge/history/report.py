@@ -175,7 +175,9 @@ class DataReport:
             lines.append(f"cells that are not numbers: {_listed(shown, len(texts))}")
         if beyond:
             shown = [f"{name} {count:,}" for name, count in _top(beyond)]
-            lines.append(f"values beyond the channel's limits: {_listed(shown, len(beyond))}")
+            lines.append(
+                f"values beyond the channel's limits (±1e30 where none are stated): {_listed(shown, len(beyond))}"
+            )
         if missing:
             shown = [f"{name} {_share(count / self.counted)}" for name, count in _top(missing)]
             lines.append(f"missing: {_listed(shown, len(missing))}")
