@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,56 @@ def test_the_first_rows_only(write: Write) -> None:
     assert recording.report.rows == 4
 
 
+def test_the_report_is_of_the_rows_used(write: Write) -> None:
+    path = write("ts,a,b\n" + "".join(f"{t},{t},{t * t}\n" for t in range(20_000)))
+    report = load(path, write(table([90_000, 90_001]), "2.csv"), limit_rows=100).report
+    assert [(file.rows, file.first_ns, file.last_ns) for file in report.files] == [(100, 0, 99 * SECOND)]
+    assert report.lines()[0] == "1 file, 100 rows, 2 channels, 1970-01-01 00:00:00 to 1970-01-01 00:01:39 UTC"
+    exactly = load(path, write(table([90_000, 90_001]), "2.csv"), limit_rows=20_000).report
+    assert (exactly.rows, len(exactly.files)) == (20_000, 1)
+
+
+def test_times_before_1970_are_refused(write: Write) -> None:
+    path = write("time,a\n" + "".join(f"12:00:0{i},{i}\n" for i in range(9)))
+    with pytest.raises(DataError, match=r"a\.csv: time 1900-01-01 12:00:00, read with data\.time\.format '%H:%M:%S'"):
+        load(path, time={"format": "%H:%M:%S"})
+    path = write("time,a\n1970-01-01T00:00:00Z,1\n1969-12-31T23:59:58Z,2\n1969-12-31T00:00:00Z,3\n")
+    with pytest.raises(DataError, match=r"time 1969-12-31 23:59:58, read without data\.time\.format: expected times f"):
+        load(path)
+
+
+def test_placeholders_for_no_value_are_missing(write: Write) -> None:
+    cells = ["1", "3.4028235e38", "2", "-1e31", "3", "1e30"]
+    recording = load(write("ts,a\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells))))
+    assert np.isnan(recording.values[:, 0]).tolist() == [False, True, False, True, False, False]
+    assert recording.report.channels["a"].beyond_limits == 2
+    assert "values beyond the channel's limits (±1e30 where none are stated): a 2" in recording.report.lines()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "warned"),
+    [
+        ("Label_pump", "0101", True),
+        ("anomaly_score", "0101", True),
+        ("attack", ["0", "1", "", "1"], True),
+        ("is_anomaly", "0101", True),
+        ("event", ["0", "0.5", "1", "0"], False),
+        ("event", "0120", False),
+        ("eventful", "0101", False),
+        ("valve", "0101", False),
+    ],
+)
+def test_what_looks_like_a_label_is_warned_of_and_kept(
+    name: str, values: Sequence[str], warned: bool, write: Write
+) -> None:
+    path = write(f"ts,a,{name}\n" + "".join(f"{i},{i},{value}\n" for i, value in enumerate(values)))
+    recording = load(path)
+    assert recording.schema.names == ("a", name)
+    line = f"channel {name!r} looks like a label: exclude it? (data.exclude)"
+    assert (line in recording.report.lines()) == warned
+    assert line not in load(path, channels=[{"name": name}, {"name": "a"}]).report.lines()
+
+
 def test_times_that_cannot_be_read_are_left_out_unless_they_are_the_most(write: Write) -> None:
     rows = [f"2024-01-{i:02d},{i}\n" for i in range(1, 9)]
     recording = load(write("time,a\n" + "".join(rows) + "x,2\n" * 3))
@@ -142,7 +193,16 @@ def test_times_that_cannot_be_read_are_left_out_unless_they_are_the_most(write: 
 def test_fingerprints(write: Write, tmp_path: Path) -> None:
     path = write(table([0, 1, 2]))
     recording = load_history(DataConfig(train=["*.csv"]), tmp_path)
-    assert recording.files == (("a.csv", hashlib.sha256(path.read_bytes()).hexdigest()),)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert recording.files == (("a.csv", digest),)
+    for pattern, folder, name in [
+        (str(path), tmp_path, "a.csv"),
+        (str(path), tmp_path / "configs", "a.csv"),
+        ("../a.csv", tmp_path / "configs", "a.csv"),
+        (f"{tmp_path.name}/*.csv", tmp_path.parent, f"{tmp_path.name}/a.csv"),
+    ]:
+        (tmp_path / "configs").mkdir(exist_ok=True)
+        assert load_history(DataConfig(train=[pattern]), folder).files == ((name, digest),)
 
 
 def test_report_as_json(write: Write) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from vcedge.config.train import DataConfig
 from vcedge.errors import ConfigError, DataError
 from vcedge.history.columns import check_time, clipped, find_time, misspelt, pick_channels, time_checker
 from vcedge.history.files import find_files, fingerprint
-from vcedge.history.recording import NO_TIME, Block, Recording
-from vcedge.history.report import DataReport
+from vcedge.history.recording import NO_TIME, Recording
+from vcedge.history.report import DataReport, utc_text
 from vcedge.history.rows import RowReader
 from vcedge.history.spool import Spool, take
 from vcedge.history.survey import GAP_PERIODS, survey_intervals, survey_values
@@ -28,7 +29,7 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
 
     The period is configured or the median interval; a gap is what exceeds the configured one, or both 10
     periods and 3 times the 95% quantile of the intervals. Channels that nobody named are left out when
-    constant or empty. Raises InputNotFound, DataError, ConfigError.
+    constant or empty. Times before 1970 are refused. Raises InputNotFound, DataError, ConfigError.
     """
     check_time(data.time)
     paths = find_files(data.train, base_dir)
@@ -36,7 +37,7 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
     period_s = data.time.period_s or _DEFAULT_PERIOD_S
     period_ns, gap_ns = _ns(period_s), _ns(data.time.max_gap_s or GAP_PERIODS * period_s)
     draft = SensorSchema(channels, period_ns, gap_ns)
-    reader = RowReader(paths, draft, data.time, data.table, observe=False)
+    reader = RowReader(paths, draft, data.time, data.table, observe=False, limit_rows=data.limit_rows)
     times, values = _read_all(reader, draft, data)
     report = reader.report
     report.arranged = True
@@ -46,7 +47,7 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
         raise DataError(f"{paths[0]}: none of {report.rows:,} rows has a time that can be read")
     order, repeated = _usable_order(times)
     report.duplicate_times = repeated
-    kept = survey_values(report, draft.names, named=data.channels is not None)
+    kept = survey_values(report, draft.names, values, named=data.channels is not None)
     times, values = _arranged(times, values, order, kept, data.memory_rows)
     channels = tuple(channels[j] for j in kept.tolist())
     period_ns, gap_ns, sequences = survey_intervals(report, times, draft, data.time)
@@ -90,8 +91,9 @@ def _read_all(reader: RowReader, schema: SensorSchema, data: DataConfig) -> tupl
     """Times (N,) and values (N, C) of all rows with a time, in the order of the files; limits applied."""
     times: list[Times] = [np.empty(0, np.int64)]
     with Spool(len(schema.channels), data.memory_rows) as spool:
-        for block in _limited(reader, data.limit_rows):
+        for block in reader:
             readable = block.time_ns != NO_TIME
+            _check_epoch(block.time_ns[readable], reader.report.files[-1].name, data.time.format)
             whole = bool(readable.all())
             values = block.values if whole else block.values[readable]
             times.append(block.time_ns if whole else block.time_ns[readable])
@@ -99,21 +101,18 @@ def _read_all(reader: RowReader, schema: SensorSchema, data: DataConfig) -> tupl
         return np.concatenate(times), spool.finish()
 
 
-def _limited(reader: RowReader, limit: int | None) -> Iterator[Block]:
-    left = limit
-    for block in reader:
-        if left is None:
-            yield block
-            continue
-        yield Block(block.time_ns[:left], block.values[:left])
-        left -= min(left, len(block.time_ns))
-        if left == 0:
-            reader.report.rows = limit or 0
-            return
+def _check_epoch(times: Times, name: str, time_format: str | None) -> None:
+    """Raise DataError for times before 1970: a stream takes them for errors of a clock and scores none of them."""
+    early = times[times < 0]
+    if len(early):
+        read_as = "without data.time.format" if time_format is None else f"with data.time.format {time_format!r}"
+        raise DataError(
+            f"{name}: time {utc_text(int(early[0]))}, read {read_as}: expected times from 1970 on, with day and year"
+        )
 
 
 def _within_limits(values: F64, schema: SensorSchema, report: DataReport) -> F64:
-    bad = beyond_limits(values, schema)
+    bad = beyond_limits(values, *schema.limits())
     if bad.any():
         for j in np.flatnonzero(bad.any(axis=0)).tolist():
             report.channels[schema.names[j]].beyond_limits += int(bad[:, j].sum())
@@ -139,7 +138,9 @@ def _arranged(times: Times, values: F64, order: Times | None, kept: Times, memor
 
 
 def _name_of(path: Path, base_dir: Path) -> str:
-    return path.relative_to(base_dir).as_posix() if path.is_relative_to(base_dir) else path.as_posix()
+    """The file relative to the folder, or its name alone: where else it lies is no business of a model's reader."""
+    absolute, folder = Path(os.path.abspath(path)), Path(os.path.abspath(base_dir))
+    return absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else path.name
 
 
 def _ns(seconds: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -46,8 +47,12 @@ class RowReader:
         extra_columns: Sequence[str] = (),
         *,
         observe: bool = True,
+        limit_rows: int | None = None,
     ) -> None:
-        """See open_rows. `observe` says whether missing values are counted here or by the caller."""
+        """See open_rows. `observe` says whether missing values are counted here or by the caller.
+
+        With `limit_rows` reading ends after so many rows of all files, and the report is of those alone.
+        """
         for path in paths:
             if not path.exists():
                 raise InputNotFound(f"{path}: no such file")
@@ -57,6 +62,7 @@ class RowReader:
         self._table = table
         self._extra = tuple(extra_columns)
         self._observe = observe
+        self._limit_rows = limit_rows
         self._first = self._open(paths[0]) if paths else None
         self.has_time = self._first is not None and self._first[1] is not None
         self.report = self._new_report()
@@ -72,6 +78,8 @@ class RowReader:
             file = FileReport(str(path))
             self.report.files.append(file)
             yield from self._read(path, file, start_ns)
+            if self._left() == 0:
+                return
             if not self.has_time:
                 start_ns += file.rows * self._schema.period_ns + self._schema.max_gap_ns
 
@@ -85,12 +93,19 @@ class RowReader:
         channels = len(self._schema.names)
         on_text = partial(self._on_text, table)
         for chunk in table.chunks(columns, time.columns if time else (), on_text):
+            chunk = _first_rows(chunk, self._left())
             times = self._times(chunk, time, file, start_ns)
             self._count(chunk, times, file)
             if self._observe:
                 self.report.observe(self._schema.names, chunk.numbers[:, :channels])
             extra = {name: chunk.numbers[:, channels + i] for i, name in enumerate(self._extra)}
             yield Block(times, chunk.numbers[:, :channels], extra)
+            if self._left() == 0:
+                return
+
+    def _left(self) -> int | None:
+        """How many rows the limit still allows; None without one."""
+        return None if self._limit_rows is None else self._limit_rows - self.report.rows
 
     def _open(self, path: Path) -> tuple[Table, TimeColumn | None]:
         table = open_table(path, self._table, time_checker(self._time))
@@ -133,3 +148,12 @@ class RowReader:
         report = DataReport(has_time=self.has_time, period_s=self._schema.period_ns / 1e9)
         report.channels = {name: ChannelReport() for name in self._schema.names}
         return report
+
+
+def _first_rows(chunk: Chunk, count: int | None) -> Chunk:
+    """The first rows of a chunk. Its short rows are counted in whole: which they are is not known."""
+    if count is None or count >= len(chunk.numbers):
+        return chunk
+    defective = None if chunk.defective is None else chunk.defective[:count]
+    texts = tuple(cells[:count] for cells in chunk.texts)
+    return replace(chunk, numbers=chunk.numbers[:count], texts=texts, defective=defective)

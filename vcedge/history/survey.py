@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -10,16 +11,17 @@ from vcedge.config.train import TimeConfig
 from vcedge.errors import DataError
 from vcedge.history.report import DataReport, duration_text
 from vcedge.history.times import Times
-from vcedge.schema import NS_PER_S, SensorSchema
+from vcedge.schema import F64, NS_PER_S, SensorSchema
 
 GAP_PERIODS = 10
 GAP_QUANTILE = 0.95
 GAP_QUANTILES = 3
-_LABELS = {"anomaly", "is_anomaly", "label", "attack", "att_flag", "event", "fault", "changepoint", "outlier"}
+_LABEL = re.compile(r"label.*|anomaly.*|is_anomaly|attack.*|att_flag|event|fault|changepoint|outlier", re.IGNORECASE)
+_CHUNK_ROWS = 1_000_000
 
 
-def survey_values(report: DataReport, names: tuple[str, ...], *, named: bool) -> Times:
-    """Indices of the channels to keep; the others go to `report.left_out`, what is odd to its warnings.
+def survey_values(report: DataReport, names: tuple[str, ...], values: F64, *, named: bool) -> Times:
+    """Which channels of values (N, C) to keep; the others go to `report.left_out`, what is odd to its warnings.
 
     A channel that never changes teaches a network nothing, and its first change would be infinitely
     surprising: it is kept only when `named`. Raises DataError when a named channel is empty, or none is left.
@@ -40,11 +42,18 @@ def survey_values(report: DataReport, names: tuple[str, ...], *, named: bool) ->
             report.warnings.append(f"channel {name!r} is constant ({channel.low:g}): any change would be an alarm")
         if channel.missing > 0.5 * report.counted:
             report.warnings.append(f"channel {name!r} is missing in {channel.missing / report.counted:.0%} of the rows")
-        if not named and name.lower() in _LABELS and (channel.low, channel.high) == (0.0, 1.0):
-            report.warnings.append(f"channel {name!r} looks like a label: name it in data.exclude")
+        called_label = not named and _LABEL.fullmatch(name) is not None
+        if called_label and (channel.low, channel.high) == (0.0, 1.0) and _only_zero_and_one(values, j):
+            report.warnings.append(f"channel {name!r} looks like a label: exclude it? (data.exclude)")
     if not kept:
         raise DataError(f"{report.files[0].name}: every column of numbers is constant or empty")
     return np.array(kept, np.int64)
+
+
+def _only_zero_and_one(values: F64, j: int) -> bool:
+    """Whether a channel of values (N, C) holds nothing else; in pieces, as they may be more than the memory holds."""
+    pieces = (values[first : first + _CHUNK_ROWS, j] for first in range(0, len(values), _CHUNK_ROWS))
+    return all(bool((np.isnan(piece) | (piece == 0) | (piece == 1)).all()) for piece in pieces)
 
 
 def survey_intervals(
