@@ -22,8 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from vcedge.calibration.calibrate import LEAST_ROWS, recalibrate
-from vcedge.calibration.split import split_by_time
+from vcedge.calibration.calibrate import recalibrate
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
 from vcedge.history import load_history, open_rows
@@ -69,8 +68,7 @@ def _one_seed(data: Path, cases: list[Any], yardstick: ModuleType, seed: int) ->
             "seed": seed,
             "seconds": time.perf_counter() - began,
             "share_tail": float(tail.updated.mean() / free.detector.hidden),
-            "share_all": float(free.device_trace.updated.mean() / free.detector.hidden),
-            "change_correlation": change_correlation(free.device_trace, free.detector),
+            "change_correlation": change_correlation(tail, free.detector),
         }
     ]
     fitted: dict[str, list[Detector]] = {"uncalibrated": [], "transfer": [], "per file": []}
@@ -125,8 +123,7 @@ def _train(data: Path, pattern: str, rows: int | None, seed: int) -> Trained:
 
 def _calibrated(detector: Detector, path: Path) -> Detector:
     recording = load_history(data_config(detector, [str(path)], CALIBRATION_ROWS), Path())
-    split = split_by_time(recording.sequences, detector.highway.order + LEAST_ROWS)
-    return recalibrate(detector, np.asarray(recording.values), split, detector.calibration.false_alarms_per_day)
+    return recalibrate(detector, recording, detector.calibration.false_alarms_per_day)
 
 
 def _baseline(name: str, cases: list[Any], yardstick: ModuleType) -> dict[str, Any]:

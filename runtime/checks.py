@@ -7,6 +7,7 @@ deliberately does differently it says on its class, in `check_exceptions`, never
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,9 +15,11 @@ import numpy as np
 
 from vcedge.detector import Detector
 from vcedge.runtime.engine import Engine
-from vcedge.runtime.state import State
+from vcedge.runtime.state import WAKE_SURPRISE, State
 from vcedge.schema import F64
 
+LEAK_BYTES = 24
+"""Bytes for each row of a recording that three passes over it may leave behind."""
 MakeEngine = Callable[[Detector], Engine]
 
 
@@ -164,7 +167,27 @@ def policy_is_obeyed(engine: Engine, values: F64) -> str | None:
             return f"a level below min_level {floor}"
     if (_run(engine, values, engine.new_state(), logit_bias=1e6)[:, 1] != levels).any():
         return "a large logit_bias does not open the gate"
+    state = engine.new_state()
+    for row in values:
+        level = engine.step(row, state, logit_bias=-1e6)[1]
+        if level > 1 and state.wake != WAKE_SURPRISE:
+            return "a very negative logit_bias does not close the gate"
     return None
+
+
+def memory_is_bounded(engine: Engine, values: F64) -> str | None:
+    """Steps leave nothing behind: the process is as large after many as after some."""
+    state = engine.new_state()
+    _run(engine, values, state)
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            for row in values:
+                engine.step(row, state)
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return None if left < LEAK_BYTES * len(values) else f"{left} bytes are left after {3 * len(values)} steps"
 
 
 def sleeping_dimensions_keep_their_bits(engine: Engine, values: F64) -> str | None:
@@ -194,5 +217,6 @@ CHECKS: tuple[Callable[[Engine, F64], str | None], ...] = (
     wrong_shape_is_refused,
     contributions_sum_to_raw,
     policy_is_obeyed,
+    memory_is_bounded,
     sleeping_dimensions_keep_their_bits,
 )

@@ -9,7 +9,7 @@ from vcedge.detector import Detector
 from vcedge.errors import UsageError
 from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.state import State
-from vcedge.schema import F32, F64
+from vcedge.schema import F64
 
 
 class Engine(Protocol):
@@ -38,10 +38,6 @@ class Engine(Protocol):
         self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
     ) -> tuple[F64, list[int], F64]:
         """One sample for each of M streams: values (M, C) → raw (M,), levels, contributions (M, C)."""
-        ...
-
-    def forecast(self, state: State) -> F32:
-        """The combined forecast of the next sample, (C,) in standardised units."""
         ...
 
 

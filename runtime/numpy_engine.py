@@ -76,25 +76,18 @@ class NumpyEngine:
         """A state that has seen nothing."""
         return State(self._dtype)
 
-    def forecast(self, state: State) -> F32:
-        """Combined forecast of the next sample, (C,) in standardised units, clipped as the samples are."""
-        highway = self._detector.highway
-        clip = self._detector.features.clip
-        combined = state.forecast + highway.bias + highway.spread * state.correction
-        return np.minimum(np.maximum(combined, -clip), clip)
-
     def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
         """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
         if values.shape != self._zeros.shape:
             raise ValueError(f"values of shape {values.shape}, expected {self._zeros.shape}")
         z, missing = self._standardise(values, state)
-        residual, error = self._errors(z, missing, state)
-        state.smooth += self._alpha * (error / max(1, len(missing) - int(missing.sum())) - state.smooth)
+        residual, error, known = self._errors(z, missing, state)
+        state.smooth += self._alpha * (error / max(1, known) - state.smooth)
         contributions = self._part_weights @ state.smooth  # (C,)
         level = 1
         if self._cell is not None:
             level = self._update_cell(z, missing, residual, float(error.mean()), state, min_level, logit_bias)
-        self._remember(z, residual, state)
+        self._remember(z, missing, residual, state)
         return float(contributions.sum()), level, contributions
 
     def step_many(
@@ -106,28 +99,33 @@ class NumpyEngine:
         return raw, [row[1] for row in rows], np.array([row[2] for row in rows])
 
     def _standardise(self, values: F64, state: State) -> tuple[F32, NDArray[np.bool_]]:
-        """Standardised, clipped sample (C,) with forecasts in the place of missing values, and what was missing."""
+        """Standardised, clipped sample (C,), and what was missing in it.
+
+        A missing channel holds its last value, or the mean before any, as in fitting. Its own forecast would be
+        better for a sample or two, but fed back it runs away on channels that lean on others.
+        """
         features = self._detector.features
         missing = ~np.isfinite(values)
         wide = np.clip((values - features.center) / features.scale, -features.clip, features.clip)
         z = wide.astype(np.float32)
-        if missing.any():
-            z = np.where(missing, self.forecast(state), z)
-        return z, missing
+        return (np.where(missing, state.lags[0], z) if missing.any() else z), missing
 
-    def _errors(self, z: F32, missing: NDArray[np.bool_], state: State) -> tuple[F32, F64]:
-        """The highway's residual (C,) in spreads, and the smaller of its and the network's squared error (C,)."""
+    def _errors(self, z: F32, missing: NDArray[np.bool_], state: State) -> tuple[F32, F64, int]:
+        """The highway's residual (C,) in spreads, the smaller squared error (C,) of it and the network, and how many
+        channels have one: not those that are missing, nor those that were missing one sample ago.
+        """
         highway = self._detector.highway
         if state.seen < highway.order:
-            return self._zeros, np.zeros(len(z))
-        residual = np.where(missing, self._zeros, (z - state.forecast - highway.bias) / highway.spread)
+            return self._zeros, np.zeros(len(z)), 0
+        unknown = missing | state.held
+        residual = np.where(unknown, self._zeros, (z - state.forecast - highway.bias) / highway.spread)
         error = residual * residual
         head = self._detector.head
         if head is not None:
             corrected = residual - state.correction
             error = np.minimum(error, corrected * corrected) / (head.error_scale * head.error_scale)
-        error = np.where(missing, self._zeros, np.minimum(error, ERROR_CAP))
-        return residual, error.astype(np.float64)
+        error = np.where(unknown, self._zeros, np.minimum(error, ERROR_CAP))
+        return residual, error.astype(np.float64), len(z) - int(unknown.sum())
 
     def _update_cell(
         self,
@@ -177,11 +175,12 @@ class NumpyEngine:
         state.record["calm"] = calm
         return forced > 0
 
-    def _remember(self, z: F32, residual: F32, state: State) -> None:
+    def _remember(self, z: F32, missing: NDArray[np.bool_], residual: F32, state: State) -> None:
         """Push the sample into the lags and forecast the next one from them."""
         highway = self._detector.highway
         state.lags[1:] = state.lags[:-1].copy()
         state.lags[0] = z
+        state.held[:] = missing
         state.residual[:] = residual
         state.record["seen"] += 1
         state.forecast[:] = highway.weights[0] + state.lags.ravel() @ highway.weights[1:]

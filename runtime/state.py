@@ -35,6 +35,7 @@ def state_dtype(detector: Detector) -> np.dtype[Any]:
             ("correction", np.float32, (channels,)),
             ("residual", np.float32, (channels,)),
             ("h", np.float32, (hidden,)),
+            ("held", np.bool_, (channels,)),
         ],
         align=True,
     )
@@ -43,7 +44,7 @@ def state_dtype(detector: Detector) -> np.dtype[Any]:
 class State:
     """Views into one record; see `state_dtype`. Equal bytes mean equal futures."""
 
-    __slots__ = ("correction", "forecast", "h", "lags", "record", "residual", "smooth")
+    __slots__ = ("correction", "forecast", "h", "held", "lags", "record", "residual", "smooth")
 
     def __init__(self, dtype: np.dtype[Any], buffer: bytes | None = None) -> None:
         self.record: NDArray[Any] = np.zeros(1, dtype)
@@ -58,6 +59,7 @@ class State:
         self.correction: F32 = row["correction"]  # (C,) the network's forecast of the next residual, in spreads
         self.residual: F32 = row["residual"]  # (C,) the last residual of the highway, in spreads
         self.h: F32 = row["h"]  # (D,) hidden state
+        self.held: NDArray[np.bool_] = row["held"]  # (C,) channels whose newest lag is held, not measured
         if buffer is None:
             self.reset()
 

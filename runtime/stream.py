@@ -15,7 +15,7 @@ from vcedge.detector import Detector, scheduler_inputs
 from vcedge.runtime.engine import Engine
 from vcedge.runtime.events import Event, EventTracker, Top
 from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
-from vcedge.schema import F64, Sample
+from vcedge.schema import F64, Sample, beyond_limits
 
 Status = Literal["warmup", "ok", "imputed", "stale", "gap", "stuck", "limit", "clock", "inhibited"]
 TOP_CHANNELS = 3
@@ -78,6 +78,8 @@ class Stream:
         self._names = self._detector.schema.names
         self._wakes = scheduler_inputs(self._detector.schema, self._detector.features.flags)
         self._last_ns: int | None = None
+        self._usable_ns: int | None = None
+        """Time of the last sample that was not `stale`: what a gap is measured from."""
         self._seq = 0
         self._raw = 0.0
         self._top: Top = ()
@@ -98,31 +100,30 @@ class Stream:
 
         Raises ValueError for values of another shape than (C,).
         """
+        if sample.values.shape != self._low.shape:
+            raise ValueError(f"values of shape {sample.values.shape}, expected {self._low.shape}")
         self._seq += 1
         if sample.time_ns < 0 or (self._last_ns is not None and sample.time_ns <= self._last_ns):
             return self._result(sample.time_ns, "clock", 0, np.zeros(0, bool), ())
-        events: list[Event | None] = []
-        status: Status = "ok"
-        if self._last_ns is not None and sample.time_ns - self._last_ns > self._detector.schema.max_gap_ns:
-            events += [self._events.close(self._last_ns), self._stuck_events.close(self._last_ns)]
-            self._reset()
-            status = "gap"
         self._last_ns = sample.time_ns
-
-        with np.errstate(invalid="ignore"):
-            beyond = (sample.values < self._low) | (sample.values > self._high)
+        beyond = beyond_limits(sample.values, self._low, self._high)
         values = np.where(beyond | ~np.isfinite(sample.values), np.nan, sample.values)
         missing = np.isnan(values)
-        stuck = self._stuck.push(values)
+        events: list[Event | None] = []
+        gap = self._usable_ns is not None and sample.time_ns - self._usable_ns > self._detector.schema.max_gap_ns
+        if gap and self._usable_ns is not None:
+            events += [self._events.close(self._usable_ns), self._stuck_events.close(self._usable_ns)]
         if missing.all():
-            status = "stale" if status == "ok" else status
-            return self._result(sample.time_ns, status, 0, missing, events)
+            return self._result(sample.time_ns, "stale", 0, missing, events)
+        if gap:
+            self._reset()
+        self._usable_ns = sample.time_ns
+        stuck = self._stuck.push(values)
 
         warming = self.state.seen < self._calibration.warmup_rows
         self._raw, level, contributions = self._engine.step(values, self.state, min_level, logit_bias)
         self._top = self._top_channels(contributions)
-        if status == "ok":
-            status = _status(warming, bool(beyond.any()), bool(stuck.any()), bool(missing.any()))
+        status: Status = "gap" if gap else _status(warming, bool(beyond.any()), bool(stuck.any()), bool(missing.any()))
         events.append(self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming))
         stuck_top = tuple((self._names[i], 1.0) for i in np.flatnonzero(stuck)[:TOP_CHANNELS])
         events.append(self._stuck_events.push(sample.time_ns, float(stuck.any()), 0.5, stuck_top))

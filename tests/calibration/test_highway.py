@@ -85,7 +85,7 @@ def test_switching_the_network_off_leaves_only_the_linear_part() -> None:
 
 def test_residuals_are_of_rows_the_fit_has_not_seen() -> None:
     values = np.random.default_rng(0).standard_normal((400, 6))  # nothing to forecast: 31 weights fit noise only
-    split = split_by_time(((0, 400),), 10)
+    split = split_by_time(((0, 400),), ORDER)
     cross = fit_linear(values, split, ORDER, 1e-6, flags=False).cross
     features = fit_features(values, split.fitted, flags=False)
     weights = fit_weights(values, features, split.fitted, ORDER, 1e-6)
@@ -101,7 +101,7 @@ def test_residuals_are_of_rows_the_fit_has_not_seen() -> None:
 def test_lags_and_state_do_not_cross_a_gap() -> None:
     values = recording(4, 900, 3)
     values[450:] += 50.0  # after the gap everything is elsewhere
-    split = split_by_time(((0, 450), (450, 900)), 10)
+    split = split_by_time(((0, 450), (450, 900)), ORDER)
     features = fit_features(values, split.fitted, flags=False)
     residual = cross_fit(values, features, split, ORDER, RIDGE).residual
     assert np.isnan(residual[450 : 450 + ORDER]).all()
@@ -115,7 +115,7 @@ def test_lags_and_state_do_not_cross_a_gap() -> None:
 
 def test_missing_values_are_no_targets() -> None:
     values = recording(5, 600, 3, missing=0.1)
-    split = split_by_time(((0, 600),), 10)
+    split = split_by_time(((0, 600),), ORDER)
     cross = fit_linear(values, split, ORDER, RIDGE, flags=True).cross
     assert np.isnan(cross.residual[np.isnan(values)]).all()
     assert np.isfinite(cross.highway.weights).all()

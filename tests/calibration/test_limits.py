@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from tests.support.detectors import recording, tiny_detector
+from tests.support.detectors import recording, recording_of, tiny_detector
 from vcedge.calibration.calibrate import calibrate_limits, longest_run, recalibrate, stuck_limits
+from vcedge.calibration.rows import usable_rows
 from vcedge.calibration.split import rows_in, split_by_time
 from vcedge.calibration.threshold import alarm_share, steepness, tail_threshold
 from vcedge.calibration.trace import run_engine
@@ -19,7 +21,7 @@ from vcedge.schema import NS_PER_S
 
 def test_split_is_in_order_of_time_and_leaves_nothing_out() -> None:
     sequences = ((0, 130), (130, 400), (450, 1000))
-    split = split_by_time(sequences, 20)
+    split = split_by_time(sequences, 5)
     assert rows_in(split.all) == 950
     assert sorted(split.all) == list(split.all)
     assert rows_in(split.tail) == pytest.approx(190, abs=1)
@@ -29,8 +31,13 @@ def test_split_is_in_order_of_time_and_leaves_nothing_out() -> None:
 
 
 def test_too_few_rows_are_refused() -> None:
-    with pytest.raises(DataError, match="100 usable rows are too few"):
-        split_by_time(((0, 100),), 25)
+    with pytest.raises(DataError, match="100 usable rows in 1 stretches are too few: for validation 15 are left"):
+        split_by_time(((0, 100),), 5)
+    with pytest.raises(DataError, match="nowhere more than 5 without a gap"):
+        split_by_time(tuple((start, start + 4) for start in range(0, 4000, 4)), 5)
+    mixed = split_by_time(((0, 3), (3, 400), (400, 404)), 5)
+    assert mixed.all[0][0] == 3
+    assert mixed.all[-1][1] == 400
 
 
 def test_threshold_is_the_quantile_where_there_are_rows_enough() -> None:
@@ -73,28 +80,28 @@ def test_longest_run_and_stuck_limits() -> None:
 
 def test_false_alarms_on_unseen_rows_are_about_as_many_as_promised() -> None:
     values = recording(2, 12_000, 3)
-    split = split_by_time(((0, 6000),), 20)
-    detector = calibrate_limits(tiny_detector(), values, split, false_alarms_per_day=200.0)
+    split = split_by_time(((0, 6000),), 2)
+    detector = calibrate_limits(tiny_detector(), values, split, (0, 0, 0), false_alarms_per_day=2000.0)
     trace = run_engine(NumpyEngine(detector), values, ((6000, 12_000),))
-    expected = 200.0 * 6000 / 86_400
-    assert (trace.raw > detector.calibration.threshold).sum() <= 6 * expected
+    expected = 2000.0 * 6000 / 86_400
+    assert expected / 4 <= (trace.raw > detector.calibration.threshold).sum() <= 4 * expected
     assert detector.calibration.rows == pytest.approx(1200, abs=30)
 
 
 def test_limits_do_not_depend_on_fitted_rows() -> None:
     values = recording(3, 3000, 3)
-    split = split_by_time(((0, 3000),), 20)
+    split = split_by_time(((0, 3000),), 2)
     changed = values.copy()
     changed[: split.fit[-1][1]] *= 1.5  # other rows to fit on, the same detector: the limits are of the tail alone
-    limits = [calibrate_limits(tiny_detector(), v, split, 10.0).calibration for v in (values, changed)]
+    limits = [calibrate_limits(tiny_detector(), v, split, (0, 0, 0), 10.0).calibration for v in (values, changed)]
     assert limits[0].threshold == limits[1].threshold
     assert limits[0].surprise_limit == limits[1].surprise_limit
 
 
 def test_a_useless_network_is_shrunk_away_and_a_useful_one_kept() -> None:
     values = recording(4, 4000, 3)
-    split = split_by_time(((0, 4000),), 20)
-    useless = calibrate_limits(tiny_detector(), values, split, 1.0)  # random weights
+    split = split_by_time(((0, 4000),), 2)
+    useless = calibrate_limits(tiny_detector(), values, split, (0, 0, 0), 1.0)  # random weights
     assert useless.head is not None
     assert (useless.head.shrink == 0).all()
     # Where the highway's forecast is off by a constant, a head that says just that constant is useful.
@@ -102,7 +109,7 @@ def test_a_useless_network_is_shrunk_away_and_a_useful_one_kept() -> None:
     assert base.head is not None
     offset = replace(base.highway, bias=base.highway.bias - 2 * base.highway.spread)
     head = replace(base.head, weights=np.zeros_like(base.head.weights), bias=np.full(3, 2.0, np.float32))
-    useful = calibrate_limits(replace(base, highway=offset, head=head), values, split, 1.0)
+    useful = calibrate_limits(replace(base, highway=offset, head=head), values, split, (0, 0, 0), 1.0)
     assert useful.head is not None
     assert (useful.head.shrink > 0.8).all()
     assert (useful.head.error_scale < 0.8).all()
@@ -110,14 +117,61 @@ def test_a_useless_network_is_shrunk_away_and_a_useful_one_kept() -> None:
 
 def test_recalibration_adapts_to_another_machine_and_keeps_the_network() -> None:
     values = recording(5, 3000, 3)
-    split = split_by_time(((0, 3000),), 20)
     other = 1000.0 + 7.0 * values  # the same behaviour in another offset and gain
     base = tiny_detector()
-    here = recalibrate(base, values, split, 1.0)
-    there = recalibrate(base, other, split, 1.0, asset="other")
+    here = recalibrate(base, recording_of(values), 1.0)
+    there = recalibrate(base, recording_of(other), 1.0, asset="other")
+    assert there.provenance["calibration"]["files"] == [{"name": "a.csv", "sha256": "00" * 32}]
     assert there.asset == "other"
     assert there.features.center == pytest.approx(1000 + 7 * here.features.center)
     assert there.calibration.threshold == pytest.approx(here.calibration.threshold, rel=1e-2)
     assert there.cell is base.cell
     raw = [run_engine(NumpyEngine(d), v, ((0, 500),)).raw for d, v in ((here, values), (there, other))]
     assert raw[1] == pytest.approx(raw[0], rel=0.05, abs=1e-3)
+
+
+def test_untrained_networks_help_on_next_to_no_channel() -> None:
+    values = recording(6, 1500, 12)
+    split = split_by_time(((0, 1500),), 2)
+    helped = 0
+    for seed in range(5):
+        detector = tiny_detector(seed=seed, channels=12)
+        measured = calibrate_limits(detector, values, split, (0,) * 12, 1.0).head
+        assert measured is not None
+        helped += int((measured.shrink > 0).sum())
+    assert helped <= 2  # of 60
+
+
+def test_a_recording_in_pieces_shorter_than_the_warm_up_is_refused() -> None:
+    values = recording(7, 2000, 3)
+    pieces = tuple((start, start + 8) for start in range(0, 2000, 8))
+    with pytest.raises(DataError, match="warm-up"):
+        calibrate_limits(tiny_detector(), values, split_by_time(pieces, 2), (0, 0, 0), 1.0)
+
+
+def test_channels_without_values_to_fit_on_are_named() -> None:
+    values = recording(8, 500, 3)
+    values[:450, 1] = np.nan
+    with pytest.raises(DataError, match="'Channel 1' has 0 values in the first 80%"):
+        recalibrate(tiny_detector(), recording_of(values), 1.0)
+
+
+def test_rows_with_nothing_usable_are_left_out_and_cut_where_they_last() -> None:
+    values = recording(9, 600, 3)
+    values[100:103] = np.nan
+    values[300:330] = np.nan
+    rows, sequences = usable_rows(recording_of(values))
+    assert len(rows) == 567
+    assert sequences == ((0, 297), (297, 567))
+
+
+def test_long_recordings_are_thinned_and_keep_their_gaps() -> None:
+    source = recording_of(recording(9, 5000, 3), gap_at=2500)
+    values, sequences = usable_rows(source, most_values=3000)
+    assert 900 <= len(values) <= 1000
+    assert sequences[0][0] == 0
+    assert sequences[-1][1] == len(values)
+    assert all(b == c for (_, b), (c, _) in pairwise(sequences))
+    whole, kept = usable_rows(source)
+    assert kept == source.sequences
+    assert np.array_equal(whole, source.values)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.detectors import recording, tiny_detector
+from vcedge.calibration.trace import run_engine
 from vcedge.detector import ScorerPart
 from vcedge.runtime.checks import CHECKS, check_engine
 from vcedge.runtime.numpy_engine import NumpyEngine
@@ -33,18 +34,19 @@ def test_contract(name: str) -> None:
 
 def test_checks_find_a_broken_engine() -> None:
     class Leaky(NumpyEngine):
-        """Shares one state among all streams and writes into its input."""
+        """Shares one state among all streams, writes into its input, ignores the policy and keeps what it saw."""
 
         def step(
             self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0
         ) -> tuple[float, int, F64]:
             values += 0.0
+            self.log = [*getattr(self, "log", []), values.copy()]
             self.shared = getattr(self, "shared", state)
             return super().step(values, self.shared, 1, logit_bias)
 
     results = check_engine(Leaky, VARIANTS["vcgru"], recording(1, 100, 3))
     failed = {result.name for result in results if result.problem}
-    assert {"states_are_independent", "input_is_untouched", "policy_is_obeyed"} <= failed
+    assert {"states_are_independent", "input_is_untouched", "policy_is_obeyed", "memory_is_bounded"} <= failed
 
 
 def test_levels_vary_and_quiet_rows_use_less() -> None:
@@ -72,19 +74,43 @@ def test_surprise_forces_the_full_level_for_its_first_ticks_only() -> None:
     assert set(levels[4:]) == {1}
 
 
-def test_missing_channel_contributes_nothing_and_is_forecast() -> None:
-    detector = VARIANTS["vcgru"]
-    engine, state = NumpyEngine(detector), NumpyEngine(detector).new_state()
+def test_a_missing_channel_holds_its_value_and_counts_again_once_it_has_a_past() -> None:
+    engine = NumpyEngine(VARIANTS["vcgru"])
+    state = engine.new_state()
     rows = recording(5, 200, 3)
     for row in rows[:100]:
         engine.step(row, state)
-    forecast = engine.forecast(state)
-    before = state.smooth.copy()
+    held, before = state.lags[0, 1], state.smooth.copy()
     holed = rows[100].copy()
     holed[1] = np.nan
     engine.step(holed, state)
-    assert state.lags[0, 1] == forecast[1]
+    assert state.lags[0, 1] == held
+    assert state.held.tolist() == [False, True, False]
     assert (state.smooth[:, 1] < before[:, 1]).all()
+    before = state.smooth.copy()
+    engine.step(rows[101] + [0.0, 1e3, 0.0], state)  # back, and far from what was held: nothing to compare it with
+    assert (state.smooth[:, 1] < before[:, 1]).all()
+    assert state.residual[1] == 0
+    engine.step(rows[102], state)
+    assert state.residual[1] != 0
+
+
+@pytest.mark.parametrize("channel", range(4))
+def test_a_dead_channel_does_not_run_away(channel: int) -> None:
+    """Also where channels lean on each other so much that a forecast fed back would grow."""
+    detector = tiny_detector(channels=4, cell=None)
+    weights = detector.highway.weights.copy()
+    weights[1:5] = 0.1
+    np.fill_diagonal(weights[1:5], 1.6)  # alone, each channel's own feedback is unstable
+    weights[5:9] = 0.0
+    np.fill_diagonal(weights[5:9], -0.75)
+    detector = replace(detector, highway=replace(detector.highway, weights=weights))
+    engine = NumpyEngine(detector)
+    rows = recording(8, 900, 4)
+    whole = run_engine(engine, rows, ((0, 900),)).raw
+    rows[300:600, channel] = np.nan
+    holed = run_engine(engine, rows, ((0, 900),)).raw
+    assert holed.max() < 1.5 * whole.max()
 
 
 def test_scorer_is_the_exponentially_weighted_mean_of_its_parts() -> None:

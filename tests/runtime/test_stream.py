@@ -62,6 +62,28 @@ def test_a_gap_starts_afresh() -> None:
     assert [score.raw for score in later] == [score.raw for score in scores_of(values[50:])]
 
 
+def test_a_long_silence_of_all_sensors_is_a_gap_too() -> None:
+    values = recording(3, 100, 3)
+    stream, times = (
+        new_stream(threshold=0.01),
+        samples(np.concatenate((values[:50], np.full((20, 3), np.nan), values[50:]))),
+    )
+    scores = [stream.push(sample) for sample in times]
+    assert [score.status for score in scores[49:72]] == ["ok"] + ["stale"] * 20 + ["gap", "warmup"]
+    assert [score.raw for score in scores[70:]] == [score.raw for score in scores_of(values[50:])]
+    closed = [score for score in scores[50:70] if score.events]
+    assert [event.type for score in closed for event in score.events] == ["end"]
+    assert not any(score.alarm for score in scores[50:70])
+
+
+def test_a_refused_row_leaves_the_stream_as_it_was() -> None:
+    stream = new_stream()
+    for wrong in (np.zeros(5), np.zeros(1), np.zeros((1, 3))):
+        with pytest.raises(ValueError, match="shape"):
+            stream.push(Sample(START_NS + 10**12, wrong))
+    assert stream.push(Sample(START_NS, np.zeros(3))).seq == 1
+
+
 def test_statuses_name_the_most_serious_defect() -> None:
     schema = replace(DETECTOR.schema, channels=(Channel("a", low=-1e3, high=1e3), *DETECTOR.schema.channels[1:]))
     stream = Stream(NumpyEngine(replace(DETECTOR, schema=schema)))
@@ -158,8 +180,3 @@ def test_events_open_above_the_threshold_and_end_below_the_release(values: list[
         is_open = tracker.is_open
         assert is_open or value <= 5.0
         assert not is_open or value >= RELEASE * 5.0
-
-
-def test_values_of_another_width_are_refused() -> None:
-    with pytest.raises(ValueError, match="shape"):
-        new_stream().push(Sample(START_NS, np.zeros(5)))

@@ -20,7 +20,8 @@ from vcedge.detector import (
     ScorerPart,
     boundaries_of,
 )
-from vcedge.schema import F32, F64, NS_PER_S, Channel, Sample, SensorSchema
+from vcedge.history import DataReport, Recording
+from vcedge.schema import F32, F64, NS_PER_S, Channel, Sample, SensorSchema, schema_of
 
 MEMORY = 0.9
 """Lag-1 coefficient of every simulated channel."""
@@ -155,3 +156,14 @@ def _head(rng: np.random.Generator, channels: int, hidden: int) -> Head:
 
 def _normal(rng: np.random.Generator, scale: float, *shape: int) -> F32:
     return (scale * rng.standard_normal(shape)).astype(np.float32)
+
+
+def recording_of(values: F64, gap_at: int | None = None) -> Recording:
+    """A recording (N, C) as it would be read from one file, one row a second, with an hour's pause at `gap_at`."""
+    time_ns = START_NS + np.arange(len(values), dtype=np.int64) * NS_PER_S
+    sequences: tuple[tuple[int, int], ...] = ((0, len(values)),)
+    if gap_at is not None:
+        time_ns[gap_at:] += 3600 * NS_PER_S
+        sequences = ((0, gap_at), (gap_at, len(values)))
+    names = [f"Channel {c}" for c in range(values.shape[1])]
+    return Recording(schema_of(names, 1.0, 10.0), time_ns, values, sequences, DataReport(), (("a.csv", "00" * 32),))

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.support.detectors import START_NS, recording
+from tests.support.detectors import recording, recording_of
+from vcedge.calibration.trace import run_engine
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
 from vcedge.errors import DataError
-from vcedge.history import DataReport, Recording
+from vcedge.history import DataReport
 from vcedge.model_file import load, save
-from vcedge.schema import F64, NS_PER_S, schema_of
+from vcedge.runtime.engine import load_engine
 from vcedge.train.fit import Epoch, mask_mode, share_budget
-from vcedge.train.pipeline import Trained, bounded_rows, train_detector
+from vcedge.train.pipeline import Trained, train_detector
 from vcedge.train.summary import change_correlation, summarise
 
 ROWS, CHANNELS = 1200, 3
-
-
-def recording_of(values: F64, gap_at: int | None = None) -> Recording:
-    time_ns = START_NS + np.arange(len(values), dtype=np.int64) * NS_PER_S
-    sequences: tuple[tuple[int, int], ...] = ((0, len(values)),)
-    if gap_at is not None:
-        time_ns[gap_at:] += 3600 * NS_PER_S
-        sequences = ((0, gap_at), (gap_at, len(values)))
-    schema = schema_of([f"c{i}" for i in range(values.shape[1])], 1.0, 10.0)
-    return Recording(schema, time_ns, values, sequences, DataReport(), (("a.csv", "00" * 32),))
 
 
 def config_of(cell: str = "vcgru", epochs: int = 3, seed: int = 0, **model: object) -> TrainConfig:
@@ -42,7 +32,7 @@ def config_of(cell: str = "vcgru", epochs: int = 3, seed: int = 0, **model: obje
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    return train_detector(config_of(epochs=8), recording_of(recording(1, 3000, CHANNELS)))
+    return train_detector(config_of(epochs=16, target=0.5), recording_of(recording(1, 3000, CHANNELS)))
 
 
 def test_same_seed_same_file_other_seed_other_file(tmp_path: Path) -> None:
@@ -62,6 +52,8 @@ def test_gate_moves_with_the_input_and_keeps_to_its_target(trained: Trained) -> 
     correlation = change_correlation(trained.device_trace, trained.detector)
     assert correlation is not None
     assert correlation > 0.2
+    share = trained.device_trace.within(trained.split.tail).updated.mean() / 16
+    assert 0.3 < share <= 0.5
 
 
 def test_a_gru_updates_everything() -> None:
@@ -72,18 +64,18 @@ def test_a_gru_updates_everything() -> None:
 
 def test_interrupted_training_keeps_the_best_so_far(tmp_path: Path) -> None:
     seen: list[Epoch] = []
-
-    def interrupt(epoch: Epoch, epochs: int) -> None:
-        seen.append(epoch)
-        if len(seen) == 2:
-            raise KeyboardInterrupt
-
-    result = train_detector(config_of(epochs=20), recording_of(recording(4, ROWS, CHANNELS)), interrupt)
+    source = recording_of(recording(4, ROWS, CHANNELS))
+    result = train_detector(config_of(epochs=20), source, lambda e, _: seen.append(e), lambda: len(seen) == 2)
     assert result.result.interrupted
     assert len(result.result.epochs) == 2
     assert result.result.best in (0, 1)
     save(result.detector, tmp_path / "m.vcedge")
     assert load(tmp_path / "m.vcedge").asset == "rig"
+
+
+def test_interrupted_before_there_is_a_network() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train_detector(config_of(), recording_of(recording(4, ROWS, CHANNELS)), stop=lambda: True)
 
 
 def test_missing_values_make_their_flags_inputs() -> None:
@@ -94,13 +86,22 @@ def test_missing_values_make_their_flags_inputs() -> None:
     assert np.isfinite(result.device_trace.raw).all()
 
 
+def test_training_sees_what_the_device_sees_over_rows_with_nothing_usable() -> None:
+    values = recording(5, ROWS, CHANNELS)
+    values[200:204] = np.nan
+    result = train_detector(config_of(epochs=1), recording_of(values))
+    scored = run_engine(load_engine(result.detector), values, ((0, ROWS),))
+    assert len(result.device_trace.rows) == len(scored.rows) == ROWS - 4
+    assert np.array_equal(result.device_trace.raw, scored.raw)
+
+
 def test_too_short_a_recording_is_refused() -> None:
     with pytest.raises(DataError, match="too few"):
         train_detector(config_of(), recording_of(recording(6, 100, CHANNELS)))
 
 
 def test_calibration_rows_were_not_fitted_on() -> None:
-    """Whatever stands in the tail, weights and statistics are the same."""
+    """Whatever stands in the tail, the statistics and the highway's weights are the same."""
     values = recording(7, ROWS, CHANNELS)
     changed = values.copy()
     changed[int(0.8 * ROWS) :] = recording(8, ROWS, CHANNELS)[int(0.8 * ROWS) :]
@@ -108,18 +109,6 @@ def test_calibration_rows_were_not_fitted_on() -> None:
     assert np.array_equal(a.features.center, b.features.center)
     assert np.array_equal(a.highway.weights, b.highway.weights)
     assert a.calibration.threshold != b.calibration.threshold
-
-
-def test_long_recordings_are_thinned_and_keep_their_gaps() -> None:
-    source = recording_of(recording(9, 5000, CHANNELS), gap_at=2500)
-    values, sequences = bounded_rows(source, most_values=1000 * CHANNELS)
-    assert 900 <= len(values) <= 1000
-    assert sequences[0][0] == 0
-    assert sequences[-1][1] == len(values)
-    assert all(b == c for (_, b), (c, _) in pairwise(sequences))
-    whole, kept = bounded_rows(source)
-    assert kept == source.sequences
-    assert len(whole) == 5000
 
 
 def test_mask_is_annealed_then_hard_and_the_budget_shrinks() -> None:
@@ -134,7 +123,8 @@ def test_mask_is_annealed_then_hard_and_the_budget_shrinks() -> None:
 def test_summary_is_of_the_finished_detector(trained: Trained) -> None:
     metrics = summarise(trained, DataReport(), 1.0)
     assert metrics["rows"] == {"fit": 1950, "validation": 450, "tail": 600}
-    assert metrics["updated_share"]["all"] == pytest.approx(trained.device_trace.updated.mean() / 16)
+    tail = trained.device_trace.within(trained.split.tail)
+    assert metrics["updated_share"]["tail"] == pytest.approx(tail.updated.mean() / 16)
     assert metrics["macs"]["mean"] < metrics["macs"]["dense"]
-    assert [channel["name"] for channel in metrics["channels"]] == ["c0", "c1", "c2"]
+    assert [channel["name"] for channel in metrics["channels"]] == ["Channel 0", "Channel 1", "Channel 2"]
     assert len(metrics["epochs"]) == len(trained.result.epochs)

@@ -23,7 +23,7 @@ from vcedge.train.fit import Epoch, FitResult
 from vcedge.train.pipeline import Trained
 from vcedge.train.report import write_report
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
-from vcedge.train.report.series import liveliest, stretches, time_unit, warmed_up
+from vcedge.train.report.series import liveliest, stretches, time_unit
 from vcedge.train.report.words import number, percent, summary
 from vcedge.train.summary import summarise
 
@@ -41,7 +41,7 @@ def trained_of(detector: Detector, rows: int = ROWS, epochs: int = 20) -> Traine
     return Trained(
         detector=detector,
         values=np.tile(values, (repeats, 1)),
-        split=split_by_time(((0, rows),), 20),
+        split=split_by_time(((0, rows),), 2),
         result=FitResult(best=epochs - 1, epochs=lines, alone=(0.79, 0.88)),
         device_trace=Trace(rows=np.arange(rows), **long),
     )
@@ -241,15 +241,6 @@ def test_the_liveliest_stretch_is_found() -> None:
     assert found.start <= 600
     assert found.stop >= 640
     assert liveliest(values[:50], 100) == slice(0, 50)
-
-
-def test_rows_after_a_reset_are_not_warmed_up(usual: Trained) -> None:
-    first = np.zeros(ROWS, bool)
-    first[[0, 100]] = True
-    warm = warmed_up(replace(usual.device_trace, first=first), 10)
-    assert not warm[:10].any()
-    assert not warm[100:110].any()
-    assert warm.sum() == ROWS - 20
 
 
 def test_numbers_are_as_people_write_them() -> None:

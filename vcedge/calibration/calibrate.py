@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vcedge.calibration.highway import CrossFit, cross_fit, fit_features
-from vcedge.calibration.split import Ranges, Split, rows_in
+from vcedge.calibration.rows import check_channels, usable_rows
+from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in, split_by_time
 from vcedge.calibration.threshold import alarm_share, steepness, tail_threshold
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Calibration, Cell, Detector, Features, Head, ScorerPart
+from vcedge.errors import DataError
+from vcedge.history import Recording
 from vcedge.runtime.engine import load_engine
 from vcedge.schema import F32, F64, SensorSchema
 
@@ -29,11 +31,9 @@ STUCK_FACTOR = 3
 STUCK_LEAST = 30
 FLAGS_SHARE = 0.001
 """Missing flags become network inputs where at least this share of the values is missing: less teaches nothing."""
-SHRINK_LEAST, SHRINK_CHANCE = 0.01, 4.0
-"""A channel's correction counts only if it explains at least this share of the held-out residual, and so many
-times what a factor fitted to as many rows of noise explains by chance (one row's share of the variance)."""
-LEAST_ROWS = 20
-"""Fewest rows that each part of a split must have."""
+SHRINK_PARTS, SHRINK_LEAST = 4, 0.01
+"""The tail is cut into so many parts; a channel's correction counts only if a factor fitted on the others removes at
+least this share of the squared residual in each. Untrained networks pass on next to no channel."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +83,31 @@ def assemble(
     )
 
 
-def calibrate_limits(detector: Detector, values: F64, split: Split, false_alarms_per_day: float) -> Detector:
-    """Measure shrinkage, error scale, surprise limit, threshold and stuck limits on rows that no weight has seen.
+def calibrate_limits(
+    detector: Detector, values: F64, split: Split, stuck_rows: tuple[int, ...], false_alarms_per_day: float
+) -> Detector:
+    """Measure shrinkage, error scale, surprise limit and threshold on rows that no weight has seen.
 
     The highway's spread is one of held-out rows already; the network has seen `fit` and was chosen on `validation`,
-    so everything that concerns it is measured on `tail`.
+    so everything that concerns it is measured on `tail`. Raises DataError where too little of the tail is settled.
     """
     if detector.head is not None:
         detector = replace(detector, head=_measured_head(detector, detector.head, values, split))
     trace = tail_trace(detector, values, split)
-    normal = trace.raw[_settled(trace, detector.calibration.warmup_rows)]
-    normal = normal if len(normal) else trace.raw
+    warmup = detector.calibration.warmup_rows
+    normal = trace.raw[trace.since >= warmup]
+    if len(normal) < LEAST_ROWS:
+        raise DataError(
+            f"{len(normal)} of {len(trace.raw)} held-out rows come {warmup} rows after a gap (the warm-up), "
+            f"needed are {LEAST_ROWS}: a shorter score.span or a longer recording"
+        )
     threshold = tail_threshold(normal, alarm_share(false_alarms_per_day, detector.schema.period_ns))
-    errors = _one_step_errors(detector, trace)
     limits = replace(
         detector.calibration,
         threshold=threshold,
         steepness=steepness(normal, threshold),
-        surprise_limit=max(tail_threshold(errors, SURPRISE_SHARE), 1e-6),
-        stuck_rows=stuck_limits(values, split.all),
+        surprise_limit=max(tail_threshold(_one_step_errors(detector, trace), SURPRISE_SHARE), 1e-6),
+        stuck_rows=stuck_rows,
         false_alarms_per_day=false_alarms_per_day,
         rows=len(normal),
     )
@@ -109,17 +115,30 @@ def calibrate_limits(detector: Detector, values: F64, split: Split, false_alarms
 
 
 def recalibrate(
-    detector: Detector, values: F64, split: Split, false_alarms_per_day: float, asset: str | None = None
+    detector: Detector, recording: Recording, false_alarms_per_day: float, asset: str | None = None
 ) -> Detector:
-    """The same network for another machine of the kind, from values (N, C) of its normal operation; no training."""
+    """The same network for another machine of the kind, from a recording of its normal operation; no training.
+
+    Raises DataError where the recording is too short or too broken.
+    """
+    values, sequences = usable_rows(recording)
+    split = split_by_time(sequences, detector.highway.order)
+    check_channels(values, split, detector.schema)
     linear = fit_linear(values, split, detector.highway.order, detector.highway.ridge, detector.features.flags)
+    calibration = {
+        "files": [{"name": name, "sha256": digest} for name, digest in recording.files],
+        "rows": len(values),
+        "false_alarms_per_day": false_alarms_per_day,
+    }
     fresh = replace(
         detector,
         asset=asset or detector.asset,
         features=replace(linear.features, clip=detector.features.clip),
         highway=linear.cross.highway,
+        provenance={**detector.provenance, "calibration": calibration},
     )
-    return calibrate_limits(fresh, values, split, false_alarms_per_day)
+    stuck = stuck_limits(recording.values, recording.sequences)
+    return calibrate_limits(fresh, values, split, stuck, false_alarms_per_day)
 
 
 def tail_trace(detector: Detector, values: F64, split: Split) -> Trace:
@@ -151,47 +170,37 @@ def longest_run(values: F64) -> int:
 
 
 def _measured_head(detector: Detector, head: Head, values: F64, split: Split) -> Head:
-    """Shrink each channel's correction to what helped on the held-out tail; scale errors to unit mean square.
-
-    The tail is cut in two: a channel must be helped in both halves, else its correction is chance.
-    """
+    """Shrink each channel's correction to what helps everywhere on the held-out tail; scale errors accordingly."""
     ones = np.ones(detector.channels, np.float32)
-    open_head = replace(head, shrink=ones, error_scale=ones)
-    trace = tail_trace(replace(detector, head=open_head), values, split)
-    known = trace.settled[:, None] & ~trace.missing
-    half = len(known) // 2
-    shrinks = [_least_squares(trace, known, slice(0, half)), _least_squares(trace, known, slice(half, None))]
-    shrink = np.minimum(*shrinks)
+    trace = tail_trace(replace(detector, head=replace(head, shrink=ones, error_scale=ones)), values, split)
+    shrink = _shrinkage(trace)
+    count = np.maximum(trace.known.sum(axis=0), 1)
     error = np.minimum(trace.residual**2, (trace.residual - shrink * trace.correction) ** 2)
-    mean = np.where(known, error, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    plain = np.where(known, trace.residual**2, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    mean = np.where(trace.known, error, 0).sum(axis=0) / count
+    plain = np.where(trace.known, trace.residual**2, 0).sum(axis=0) / count
     # Relative to the highway's own error on the same rows: its spread comes from all rows, the tail is a few.
     scale = np.sqrt(np.where(plain > 0, mean / np.maximum(plain, 1e-12), 1.0))
-    return replace(head, shrink=shrink.astype(np.float32), error_scale=np.maximum(scale, 0.05).astype(np.float32))
+    return replace(head, shrink=shrink, error_scale=np.maximum(scale, 0.05).astype(np.float32))
 
 
-def _least_squares(trace: Trace, known: NDArray[np.bool_], rows: slice) -> F32:
-    """Factor (C,) in [0, 1] on the correction that fits the residual best; 0 where it explains next to nothing."""
-    residual = np.where(known, trace.residual, 0)[rows].astype(np.float64)
-    correction = np.where(known, trace.correction, 0)[rows].astype(np.float64)
-    power = np.maximum((correction**2).sum(axis=0), 1e-12)
-    factor = np.clip((residual * correction).sum(axis=0) / power, 0.0, 1.0)
-    before = (residual**2).sum(axis=0)
-    after = ((residual - factor * correction) ** 2).sum(axis=0)
-    least = SHRINK_LEAST + SHRINK_CHANCE / np.maximum(known[rows].sum(axis=0), 1)
-    return np.where(after < (1 - least) * before, factor, 0.0).astype(np.float32)
-
-
-def _settled(trace: Trace, warmup_rows: int) -> NDArray[np.bool_]:
-    """Rows (M,) that come at least so many rows after a reset."""
-    since = np.arange(len(trace.first))
-    start = np.maximum.accumulate(np.where(trace.first, since, 0))
-    return np.asarray(since - start >= warmup_rows)
+def _shrinkage(trace: Trace) -> F32:
+    """Factor (C,) in [0, 1] on the correction: the least of those fitted with one part of the tail left out, or 0
+    where such a factor does not help on the part that was left out."""
+    parts = np.array_split(np.arange(len(trace.rows)), SHRINK_PARTS)
+    residual = np.where(trace.known, trace.residual, 0).astype(np.float64)
+    correction = np.where(trace.known, trace.correction, 0).astype(np.float64)
+    cross = np.array([(residual[part] * correction[part]).sum(axis=0) for part in parts])  # (parts, C)
+    power = np.array([(correction[part] ** 2).sum(axis=0) for part in parts])
+    before = np.array([(residual[part] ** 2).sum(axis=0) for part in parts])
+    factor = np.clip((cross.sum(axis=0) - cross) / np.maximum(power.sum(axis=0) - power, 1e-12), 0.0, 1.0)
+    removed = 2 * factor * cross - factor**2 * power
+    helps = (removed > SHRINK_LEAST * before).all(axis=0)
+    return np.where(helps, factor.min(axis=0), 0.0).astype(np.float32)
 
 
 def _one_step_errors(detector: Detector, trace: Trace) -> F64:
-    """Mean squared one-step error (M,) of the settled rows, as the engine compares it with the surprise limit."""
+    """Mean squared one-step error (M,) of rows that have one, as the engine compares it with the surprise limit."""
     scale = np.ones(detector.channels) if detector.head is None else detector.head.error_scale
     error = np.minimum(trace.residual**2, (trace.residual - trace.correction) ** 2) / scale**2
-    error = np.where(trace.missing, 0.0, error)[trace.settled]
-    return np.asarray(error.mean(axis=1)) if len(error) else np.ones(1)
+    error = np.where(trace.known, error, 0.0)[trace.known.any(axis=1)]
+    return np.asarray(error.mean(axis=1))

@@ -7,6 +7,7 @@ measured on the rows that were fitted on would be too small, one measured on the
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from vcedge.schema import F32, F64
 FOLDS = 5
 SPREAD_FLOOR = 0.05
 """Smallest spread, in standard deviations of the channel: an almost noiseless channel must not rule the sum."""
+CONSTANT = 1e-12
+"""A channel whose standard deviation is below this share of its mean is constant."""
 CHUNK_ROWS = 20_000
 
 
@@ -36,8 +39,10 @@ def fit_features(values: F64, ranges: Ranges, flags: bool) -> Features:
     present = np.isfinite(rows).sum(axis=0)
     center = np.nansum(rows, axis=0) / np.maximum(present, 1)
     variance = np.nansum((rows - center) ** 2, axis=0) / np.maximum(present, 1)
-    scale = np.where(np.sqrt(variance) > 1e-9, np.sqrt(variance), 1.0)
-    change = np.concatenate([np.diff(values[a:b], axis=0) for a, b in ranges if b - a > 1]) / scale
+    spread = np.sqrt(variance)
+    # Relative to the value: a vacuum gauge's 1e-10 mbar is a signal, the rounding of a constant 1e5 is none.
+    scale = np.where(spread > CONSTANT * np.maximum(np.abs(center), 1e-300), spread, 1.0)
+    change = np.concatenate([np.diff(values[a:b], axis=0) for a, b in ranges]) / scale
     seen = np.maximum(np.isfinite(change).sum(axis=0), 1)
     change_scale = np.sqrt(np.nansum(change**2, axis=0) / seen)
     return Features(center, scale, np.maximum(change_scale, 1e-3).astype(np.float32), flags=flags)
@@ -111,8 +116,9 @@ def _design(
 
     `starts` are the first rows of the sequences: lags may reach back over the border of a range, but not over a gap.
     """
+    borders = sorted(starts)
     for start, stop in ranges:
-        sequence = max((first for first in starts if first <= start), default=start)
+        sequence = borders[bisect_right(borders, start) - 1]
         for first in range(max(start, sequence + order), stop, CHUNK_ROWS):
             last = min(first + CHUNK_ROWS, stop)
             z = standardise(values[first - order : last], features)
@@ -136,7 +142,8 @@ def _solve(left: F64, right: F64, ridge: float) -> F64:
 
 
 def _residuals(values: F64, chunks: Iterator[tuple[int, F64, F64]], weights: F64, out: F32) -> None:
-    """Write target - forecast into `out` (N, C) for some rows, NaN where the target is missing."""
+    """Write target - forecast into `out` (N, C) for some rows; NaN where the target or the value before is missing."""
     for first, design, target in chunks:
         rows = slice(first, first + len(target))
-        out[rows] = np.where(np.isfinite(values[rows]), target - design @ weights, np.nan)
+        measured = np.isfinite(values[first - 1 : first + len(target)])
+        out[rows] = np.where(measured[1:] & measured[:-1], target - design @ weights, np.nan)

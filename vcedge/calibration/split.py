@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from vcedge.errors import DataError
 
 FIT_SHARE, VALIDATION_SHARE = 0.65, 0.15
+LEAST_ROWS = 20
+"""Fewest rows with enough rows before them that each part of a split must have."""
 Ranges = tuple[tuple[int, int], ...]
 
 
@@ -43,23 +45,32 @@ def clip_ranges(sequences: Sequence[tuple[int, int]], start: int, stop: int) -> 
     return tuple((a, b) for a, b in cut if a < b)
 
 
-def split_by_time(sequences: Sequence[tuple[int, int]], least_rows: int) -> Split:
+def split_by_time(sequences: Sequence[tuple[int, int]], order: int) -> Split:
     """Cut at 65% and 80% of all rows; a sequence that spans a cut is cut there.
 
-    Raises DataError where a part would have fewer than `least_rows` rows.
+    Sequences of no more than `order` rows are left out: nothing in them can be forecast. Raises DataError where a
+    part would have fewer than LEAST_ROWS rows that can be.
     """
+    long = [(a, b) for a, b in sequences if b - a > order]
     total = sum(b - a for a, b in sequences)
-    borders = (_row_at(sequences, FIT_SHARE * total), _row_at(sequences, (FIT_SHARE + VALIDATION_SHARE) * total))
-    first, last = sequences[0][0], sequences[-1][1]
+    if not long:
+        raise DataError(f"{total} usable rows, but nowhere more than {order} without a gap")
+    used = sum(b - a for a, b in long)
+    borders = (_row_at(long, FIT_SHARE * used), _row_at(long, (FIT_SHARE + VALIDATION_SHARE) * used))
+    first, last = long[0][0], long[-1][1]
     split = Split(
-        clip_ranges(sequences, first, borders[0]),
-        clip_ranges(sequences, borders[0], borders[1]),
-        clip_ranges(sequences, borders[1], last),
-        frozenset(start for start, _ in sequences),
+        clip_ranges(long, first, borders[0]),
+        clip_ranges(long, borders[0], borders[1]),
+        clip_ranges(long, borders[1], last),
+        frozenset(start for start, _ in long),
     )
-    smallest = min(rows_in(split.fit), rows_in(split.validation), rows_in(split.tail))
-    if smallest < least_rows:
-        raise DataError(f"{total} usable rows are too few: the smallest part has {smallest}, needed are {least_rows}")
+    for name, part in (("fit", split.fit), ("validation", split.validation), ("calibration", split.tail)):
+        rows = sum(b - max(a, a + order if a in split.starts else a) for a, b in part)
+        if rows < LEAST_ROWS:
+            raise DataError(
+                f"{total} usable rows in {len(sequences)} stretches are too few: for {name} {rows} are left that have "
+                f"{order} before them, needed are {LEAST_ROWS}"
+            )
     return split
 
 

@@ -12,6 +12,7 @@ TAIL_SHARE = 0.1
 """The largest tenth of the held-out statistic is what an exponential tail is fitted to."""
 DAY_NS = 86_400 * NS_PER_S
 MEDIAN_SCORE = 0.05
+LEAST_THRESHOLD = 1e-9
 
 
 def alarm_share(false_alarms_per_day: float, period_ns: int) -> float:
@@ -26,12 +27,12 @@ def tail_threshold(raw: F64, share: float) -> float:
     exponential and extended (peaks over threshold with shape 0).
     """
     if len(raw) * share >= 1:
-        return float(np.quantile(raw, 1 - share))
+        return max(float(np.quantile(raw, 1 - share)), LEAST_THRESHOLD)
     start = float(np.quantile(raw, 1 - TAIL_SHARE))
     excess = raw[raw > start] - start
     mean = float(excess.mean()) if len(excess) else 0.0
     extended = start + mean * math.log(TAIL_SHARE / share)
-    return max(extended, float(raw.max()) * 1.01, 1e-9)
+    return max(extended, float(raw.max()) * 1.01, LEAST_THRESHOLD)
 
 
 def steepness(raw: F64, threshold: float) -> float:

@@ -14,17 +14,23 @@ from vcedge.schema import F32, F64
 
 @dataclass(frozen=True)
 class Trace:
-    """Rows of some ranges in order; M rows in all. `correction` is what the network said before the row came."""
+    """The M usable rows of some ranges, in order. `correction` is what the network said before the row came."""
 
     rows: NDArray[np.int64]  # (M,) row numbers in the recording
-    first: NDArray[np.bool_]  # (M,) whether the state was reset before the row
-    settled: NDArray[np.bool_]  # (M,) whether the row had a residual
-    z: F32  # (M, C) standardised sample, missing values forecast
+    since: NDArray[np.int64]  # (M,) rows since the last reset, 0 for the first
+    z: F32  # (M, C) standardised sample, missing values held
+    previous: F32  # (M, C) the one before, the same where there is none
     missing: NDArray[np.bool_]  # (M, C)
+    known: NDArray[np.bool_]  # (M, C) whether the channel has a residual
     residual: F32  # (M, C) the highway's residual, in spreads
     correction: F32  # (M, C) the network's forecast of `residual`
     raw: F64  # (M,)
     updated: NDArray[np.int32]  # (M,) hidden dimensions updated
+
+    @property
+    def first(self) -> NDArray[np.bool_]:
+        """Rows (M,) before which the state was reset."""
+        return np.asarray(self.since == 0)
 
     def within(self, ranges: Ranges) -> Trace:
         """The rows of the trace that lie in some ranges of the recording."""
@@ -44,10 +50,11 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
     boundaries = (0,) if detector.cell is None else detector.cell.spec.boundaries
     trace = Trace(
         rows=np.zeros(count, np.int64),
-        first=np.zeros(count, bool),
-        settled=np.zeros(count, bool),
+        since=np.zeros(count, np.int64),
         z=np.zeros((count, channels), np.float32),
+        previous=np.zeros((count, channels), np.float32),
         missing=np.zeros((count, channels), bool),
+        known=np.zeros((count, channels), bool),
         residual=np.zeros((count, channels), np.float32),
         correction=np.zeros((count, channels), np.float32),
         raw=np.zeros(count),
@@ -58,16 +65,17 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
         if start != last or start in starts:
             state.reset()
         for row in range(start, stop):
-            trace.rows[at], trace.first[at] = row, state.seen == 0
-            trace.settled[at] = state.seen >= detector.highway.order
-            trace.correction[at] = state.correction
-            if np.isfinite(values[row]).any():
-                trace.raw[at], level, _ = engine.step(values[row], state)
-                trace.updated[at] = boundaries[level - 1]
-                trace.z[at], trace.residual[at] = state.lags[0], state.residual
-                trace.missing[at] = ~np.isfinite(values[row])
-            else:
-                trace.raw[at], trace.missing[at] = trace.raw[at - 1], True
+            missing = ~np.isfinite(values[row])
+            if missing.all():
+                continue  # as in the stream: a row with nothing usable is no step
+            trace.rows[at], trace.since[at], trace.missing[at] = row, state.seen, missing
+            trace.known[at] = ~missing & ~state.held & (state.seen >= detector.highway.order)
+            trace.correction[at], trace.previous[at] = state.correction, state.lags[0]
+            trace.raw[at], level, _ = engine.step(values[row], state)
+            trace.updated[at] = boundaries[level - 1]
+            trace.z[at], trace.residual[at] = state.lags[0], state.residual
+            if trace.since[at] == 0:
+                trace.previous[at] = trace.z[at]
             at += 1
         last = stop
-    return trace
+    return Trace(**{field.name: getattr(trace, field.name)[:at] for field in fields(trace)})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from vcedge.config.train import TrainConfig
     from vcedge.train.fit import Epoch
 
 METRICS, MODEL, REPORT = "metrics.json", "model.vcedge", "report.html"
@@ -43,11 +45,11 @@ def train_command(
     if json:
         print_json(metrics)
     else:
-        for line in _result_lines(metrics, folder):
+        for line in _result_lines(metrics, settings, folder):
             note(line)
 
 
-def _train(settings: Any, folder: Path) -> dict[str, Any]:
+def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
     """Load, train and write; returns the metrics."""
     import time
 
@@ -62,29 +64,57 @@ def _train(settings: Any, folder: Path) -> dict[str, Any]:
     recording = load_history(settings.data, settings.base_dir)
     for line in recording.report.lines():
         note(f"data: {line}")
-    with progress("training", 1.0) as report:
+    with Interruption() as interruption, progress("training", 1.0) as report:
 
         def on_epoch(epoch: Epoch, epochs: int) -> None:
             words = f"loss {epoch.loss:.3f}, validation {epoch.validation:.3f}, updated {epoch.share:.0%}"
             report((epoch.epoch + 1) / epochs, words)
 
-        trained = train_detector(settings, recording, on_epoch)
-    if trained.result.interrupted:
-        note("interrupted: keeping the best network so far")
-    metrics = summarise(trained, recording.report, time.perf_counter() - began)
-    save(trained.detector, folder / MODEL)
-    write_metrics(folder / METRICS, metrics)
-    write_report(folder / REPORT, trained, metrics, recording.report)
+        trained = train_detector(settings, recording, on_epoch, interruption.wanted)
+        if trained.result.interrupted:
+            note("interrupted: keeping the best network so far")
+        metrics = summarise(trained, recording.report, time.perf_counter() - began)
+        save(trained.detector, folder / MODEL)
+        write_metrics(folder / METRICS, metrics)
+        write_report(folder / REPORT, trained, metrics, recording.report)
     return metrics
 
 
-def _result_lines(metrics: dict[str, Any], folder: Path) -> list[str]:
+class Interruption:
+    """Turns the first Ctrl-C into a wish that the training looks at; a second one ends the program at once.
+
+    Within it nothing that was trained is lost: calibration and the writing of files go on.
+    """
+
+    def __init__(self) -> None:
+        self._wanted = False
+
+    def wanted(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self._wanted
+
+    def __enter__(self) -> Interruption:
+        self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _on_signal(self, *_: object) -> None:
+        if self._wanted:
+            raise KeyboardInterrupt
+        self._wanted = True
+
+
+def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) -> list[str]:
     helped = [channel["name"] for channel in metrics["channels"] if channel["shrink"] > 0]
     adds = f"helps on {len(helped)} of {len(metrics['channels'])} channels" if helped else "adds nothing measurable"
     share, macs = metrics["updated_share"]["tail"], metrics["macs"]
-    limits = metrics["calibration"]
+    limits, target = metrics["calibration"], settings.model.target
+    missed = [] if share <= target or settings.model.cell == "gru" else [f"the target of {target:.0%} is missed"]
     return [
         f"updated share on held-out rows {share:.0%}; {macs['mean']:.0f} of {macs['dense']:.0f} MACs a tick",
+        *missed,
         f"over the linear forecaster the network {adds}",
         f"threshold {limits['threshold']:.4g} for {limits['false_alarms_per_day']:g} false alarms a day, "
         f"from {limits['rows']} held-out rows",

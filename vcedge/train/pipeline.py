@@ -11,11 +11,19 @@ import numpy as np
 import torch
 
 from vcedge import __version__
-from vcedge.calibration.calibrate import LEAST_ROWS, LinearPart, assemble, calibrate_limits, fit_linear, wants_flags
-from vcedge.calibration.split import Split, clip_ranges, split_by_time
+from vcedge.calibration.calibrate import (
+    LinearPart,
+    assemble,
+    calibrate_limits,
+    fit_linear,
+    stuck_limits,
+    wants_flags,
+)
+from vcedge.calibration.rows import check_channels, usable_rows
+from vcedge.calibration.split import Split, split_by_time
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.config.train import TrainConfig
-from vcedge.detector import CellSpec, Detector, ScorerPart, boundaries_of
+from vcedge.detector import Cell, CellSpec, Detector, Head, ScorerPart, boundaries_of
 from vcedge.history import Recording
 from vcedge.runtime.engine import load_engine
 from vcedge.schema import F64
@@ -23,8 +31,6 @@ from vcedge.train.fit import START_SHARE, Epoch, FitResult, fit
 from vcedge.train.model import ResidualModel
 from vcedge.train.streams import Streams, make_streams
 
-AIM = 0.85
-"""The share trained for, of the target that is promised: rows never seen are a little livelier."""
 STREAM_STEPS = 2000
 STREAMS = (8, 64)
 """Parallel streams are made so that each has about STREAM_STEPS steps, but no fewer and no more of them than this:
@@ -33,8 +39,6 @@ LEAST_STREAM = 48
 """Fewest steps of a parallel stream: one and a half windows, so that some state is carried."""
 MOST_STEPS = 120_000
 """Steps of all epochs together; it bounds the time of a training, whatever the number of epochs says."""
-MOST_VALUES = 4_000_000
-"""Rows times channels that are worked on; of a longer recording evenly spaced stretches are taken."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,16 @@ def train_detector(
     config: TrainConfig,
     recording: Recording,
     progress: Callable[[Epoch, int], None] = lambda epoch, epochs: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Fit, train and calibrate; the same configuration, recording and seed give the same detector.
 
-    Raises DataError where the recording is too short. Ctrl-C during training keeps the best network so far.
+    Where `stop` says so, the training ends with the best network so far. Raises DataError where the recording is too
+    short or too broken, and KeyboardInterrupt where it was stopped before there was a network.
     """
-    values, sequences = bounded_rows(recording)
-    split = split_by_time(sequences, config.highway.order + LEAST_ROWS)
+    values, sequences = usable_rows(recording)
+    split = split_by_time(sequences, config.highway.order)
+    check_channels(values, split, recording.schema)
     flags = wants_flags(values, split.fitted)
     linear = fit_linear(values, split, config.highway.order, config.highway.ridge, flags)
     scorer = (ScorerPart("ewma", config.score.span),)
@@ -67,12 +74,16 @@ def train_detector(
         "time": config.data.time.model_dump(mode="json"),
         "table": config.data.table.model_dump(mode="json"),
     }
+    origin = provenance(config, recording)
 
-    def build(network: Any) -> Detector:
-        return assemble(config.asset, recording.schema, linear, network, scorer, reading, provenance(config, recording))
+    def build(network: tuple[Cell, Head] | None) -> Detector:
+        return assemble(config.asset, recording.schema, linear, network, scorer, reading, origin)
 
-    model, result = train_network(config, build(None), linear, values, split, progress)
-    detector = calibrate_limits(build(model.export()), values, split, config.score.false_alarms_per_day)
+    model, result = train_network(config, build(None), linear, values, split, progress, stop)
+    if result.best < 0:
+        raise KeyboardInterrupt
+    stuck = stuck_limits(recording.values, recording.sequences)
+    detector = calibrate_limits(build(model.export()), values, split, stuck, config.score.false_alarms_per_day)
     return Trained(detector, values, split, result, run_engine(load_engine(detector), values, split.all, split.starts))
 
 
@@ -83,6 +94,7 @@ def train_network(
     values: F64,
     split: Split,
     progress: Callable[[Epoch, int], None],
+    stop: Callable[[], bool],
 ) -> tuple[ResidualModel, FitResult]:
     """Train the network on what the engine of the bare detector sees and on the highway's held-out residuals."""
     torch.manual_seed(config.train.seed)
@@ -97,29 +109,8 @@ def train_network(
         model.cell.scheduler.start_at(train.signals, START_SHARE)
     validation = _streams(trace.within(split.validation), linear)
     epochs = max(1, min(config.train.epochs, MOST_STEPS // train.length))
-    result = fit(model, train, validation, AIM * config.model.target, epochs, progress)
+    result = fit(model, train, validation, config.model.target, epochs, progress, stop)
     return model, result
-
-
-def bounded_rows(recording: Recording, most_values: int = MOST_VALUES) -> tuple[F64, tuple[tuple[int, int], ...]]:
-    """Rows to work on, in memory (N, C), and their sequences; of a longer recording evenly spaced stretches.
-
-    The last fifth, which calibrates, and the rest are thinned alike, so that the split keeps its meaning.
-    """
-    most = most_values // len(recording.schema.channels)
-    total = len(recording.values)
-    if total <= most:
-        return np.asarray(recording.values), recording.sequences
-    stretches = 40
-    length = most // stretches
-    starts = np.linspace(0, total - length, stretches).astype(int)
-    pieces, sequences, at = [], [], 0
-    for start in starts:
-        for a, b in clip_ranges(recording.sequences, int(start), int(start) + length):
-            pieces.append(np.array(recording.values[a:b]))
-            sequences.append((at, at + b - a))
-            at += b - a
-    return np.concatenate(pieces), tuple(sequences)
 
 
 def provenance(config: TrainConfig, recording: Recording) -> dict[str, Any]:

@@ -41,12 +41,11 @@ def make_streams(trace: Trace, residual: F32, features: Features, streams: int) 
     residual (M, C): held-out residuals of the rows in spreads, NaN where unknown.
     """
     z = trace.z
-    previous = np.where(trace.first[:, None], z, np.roll(z, 1, axis=0))
     known = np.nan_to_num(residual)
     x = np.concatenate((z, trace.missing.astype(np.float32)), axis=1) if features.flags else z
-    signals = np.concatenate((x, *scheduler_sizes(features, z, previous, known)), axis=1)
+    signals = np.concatenate((x, *scheduler_sizes(features, z, trace.previous, known)), axis=1)
     target = np.roll(known, -1, axis=0)
-    weight = np.roll(np.isfinite(residual) & ~trace.missing, -1, axis=0)
+    weight = np.roll(np.isfinite(residual), -1, axis=0)
     weight &= ~np.roll(trace.first, -1)[:, None]
     weight[-1] = False
     length = len(z) // streams

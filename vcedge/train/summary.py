@@ -17,17 +17,18 @@ from vcedge.train.pipeline import Trained
 
 
 def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str, Any]:
-    """All numbers of a training as JSON values. Losses: 1 is the variance of the highway's held-out residual."""
+    """All numbers of a training as JSON values. What concerns the device is measured on the held-out tail.
+
+    Losses are in units of the variance of the highway's held-out residual; `highway_alone` is what they compare with.
+    """
     detector, split, result = trained.detector, trained.split, trained.result
     tail = trained.device_trace.within(split.tail)
-    parts = {"fit": split.fit, "validation": split.validation, "tail": split.tail}
-    share = {name: _share(trained.device_trace.within(ranges), detector) for name, ranges in parts.items()}
-    share["all"] = _share(trained.device_trace, detector)
+    settled = tail.raw[tail.since >= detector.calibration.warmup_rows]
     limits = detector.calibration
     return {
         "asset": detector.asset,
         "seconds": round(seconds, 2),
-        "rows": {name: rows_in(ranges) for name, ranges in parts.items()},
+        "rows": {"fit": rows_in(split.fit), "validation": rows_in(split.validation), "tail": rows_in(split.tail)},
         "model": {
             "cell": "none" if detector.cell is None else detector.cell.spec.kind,
             "hidden": detector.hidden,
@@ -35,16 +36,17 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
             "channels": detector.channels,
         },
         "epochs": [vars(epoch) for epoch in result.epochs],
+        "highway_alone": {"loss": result.alone[0], "validation": result.alone[1]},
         "best_epoch": result.best,
         "interrupted": result.interrupted,
-        "updated_share": share,
-        "change_correlation": change_correlation(trained.device_trace, detector),
-        "macs": {"mean": round(mean_macs(trained.device_trace, detector), 1), "dense": detector.macs(detector.hidden)},
+        "updated_share": {"tail": float(tail.updated.mean() / detector.hidden) if detector.hidden else 0.0},
+        "change_correlation": change_correlation(tail, detector),
+        "macs": {"mean": round(mean_macs(tail, detector), 1), "dense": detector.macs(detector.hidden)},
         "calibration": {
             "threshold": limits.threshold,
             "false_alarms_per_day": limits.false_alarms_per_day,
             "rows": limits.rows,
-            "alarm_share_tail": float((tail.raw > limits.threshold).mean()),
+            "alarm_share_tail": float((settled > limits.threshold).mean()),
             "surprise_limit": limits.surprise_limit,
         },
         "channels": channel_errors(tail, detector),
@@ -54,10 +56,9 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
 
 def channel_errors(trace: Trace, detector: Detector) -> list[dict[str, Any]]:
     """For each channel on held-out rows: the highway's error, what the network adds to it, and its shrinkage."""
-    known = trace.settled[:, None] & ~trace.missing
-    count = np.maximum(known.sum(axis=0), 1)
-    plain = np.where(known, trace.residual**2, 0).sum(axis=0) / count
-    corrected = np.where(known, (trace.residual - trace.correction) ** 2, 0).sum(axis=0) / count
+    count = np.maximum(trace.known.sum(axis=0), 1)
+    plain = np.where(trace.known, trace.residual**2, 0).sum(axis=0) / count
+    corrected = np.where(trace.known, (trace.residual - trace.correction) ** 2, 0).sum(axis=0) / count
     unit = detector.features.scale * detector.highway.spread
     shrink = np.zeros(detector.channels) if detector.head is None else detector.head.shrink
     return [
@@ -92,8 +93,8 @@ def change_correlation(trace: Trace, detector: Detector) -> float | None:
 
 def input_change(trace: Trace, detector: Detector) -> F64:
     """Mean over channels of the absolute change since the last row (M,), in units of its usual size."""
-    change = np.abs(np.diff(trace.z, axis=0, prepend=trace.z[:1])) / detector.features.change_scale
-    return np.asarray(np.where(trace.first, 0.0, change.mean(axis=1)), np.float64)
+    change = np.abs(trace.z - trace.previous) / detector.features.change_scale
+    return np.asarray(change.mean(axis=1), np.float64)
 
 
 def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
@@ -109,7 +110,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
-
-
-def _share(trace: Trace, detector: Detector) -> float:
-    return float(trace.updated.mean() / detector.hidden) if detector.hidden else 0.0

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from vcedge.schema import F64
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.figure import COLOUR, Chart, Key, inline_svg, log_axis, panels, quantity, style
-from vcedge.train.report.series import stretches, time_unit, warmed_up
+from vcedge.train.report.series import stretches, time_unit
 from vcedge.train.report.words import number, percent
 
 HEIGHT = 250
@@ -77,7 +77,7 @@ def statistic_chart(trained: Trained) -> Chart:
 def _settled_raw(trained: Trained) -> F64:
     """The statistic of the held-out rows past the warm-up, all of them where none is."""
     trace = trained.device_trace.within(trained.split.tail)
-    kept = trace.raw[warmed_up(trace, trained.detector.calibration.warmup_rows)]
+    kept = trace.raw[trace.since >= trained.detector.calibration.warmup_rows]
     return kept if len(kept) else trace.raw
 
 

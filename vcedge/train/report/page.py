@@ -100,8 +100,6 @@ def _shares(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     together = metrics["change_correlation"]
     moves = "the gate or the input never moves" if together is None else f"{together:.2f}"
     rows = [
-        ("Updated share, rows trained on", percent(share["fit"])),
-        ("Updated share, validation rows", percent(share["validation"])),
         ("Updated share, held-out rows", percent(share["tail"])),
         *([("Target, at most", percent(target))] if target is not None else []),
         ("Multiply-adds of a row, mean", number(macs["mean"])),

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vcedge.calibration.trace import Trace
 from vcedge.schema import F64, NS_PER_S
 
 STRETCHES = 240
@@ -42,13 +40,6 @@ def time_unit(rows: int, period_ns: int) -> tuple[str, float]:
     seconds = period_ns / NS_PER_S
     name, size = next((unit for unit in _UNITS if rows * seconds >= 2 * unit[1]), _UNITS[-1])
     return name, seconds / size
-
-
-def warmed_up(trace: Trace, warmup_rows: int) -> NDArray[np.bool_]:
-    """Rows (M,) that come at least so many rows after a reset: those that the limits are measured on."""
-    number = np.arange(len(trace.first))
-    start = np.maximum.accumulate(np.where(trace.first, number, 0))
-    return np.asarray(number - start >= warmup_rows)
 
 
 def liveliest(values: F64, length: int) -> slice:

@@ -122,8 +122,8 @@ def _cost(trained: Trained, metrics: dict[str, Any]) -> str:
         text += f", {'within' if share <= target else 'which is above'} the target of at most {percent(target)}"
     return text + (
         f". In multiply-adds, all parts of the detector counted, a row costs {percent(macs['mean'] / macs['dense'])} "
-        "of what it would cost with everything updated (mean over all rows). How much time that saves depends on the "
-        "device: vcedge bench measures it."
+        "of what it would cost with everything updated (mean over the held-out rows). How much time that saves depends "
+        "on the device and the engine."
     )
 
 
