@@ -8,7 +8,6 @@ each direction. (Receive Maximum alone is no bound: mosquitto 2.0.11 sends a who
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
@@ -45,7 +44,6 @@ class Link:
     def start(self) -> None:
         """Begin to connect, and keep trying."""
         self._bell, self._ringer = socket.socketpair()
-        self._bell.setblocking(False)
         self._thread.start()
 
     def wait_connected(self, timeout_s: float) -> bool:
@@ -170,13 +168,10 @@ class Link:
             if self._stopping.is_set() and self._finished():
                 self._wire.close()
             self._asleep = True  # before the look at the outbox: what comes after it rings
-            self._wire.pump(self._bell, 0.0 if self._outbox.can_send(self._wire.room) else POLL_S)
+            rung = self._wire.pump(self._bell, 0.0 if self._outbox.can_send(self._wire.room) else POLL_S)
             self._asleep = False
-            self._silence()
-
-    def _silence(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._bell.recv(4096)
+            if rung:
+                self._bell.recv(4096)
 
     def _finished(self) -> bool:
         return self.unsent == 0 or not self.connected or time.monotonic() > self._deadline

@@ -106,11 +106,11 @@ class Wire:
         """Up to this number the broker has acknowledged all publications."""
         return next(iter(self.unacknowledged.values()), self.sent + 1) - 1  # in the order of sending
 
-    def pump(self, bell: socket.socket, sleep_s: float) -> None:
-        """Wait up to `sleep_s` for the network or the bell, then move packets."""
+    def pump(self, bell: socket.socket, sleep_s: float) -> bool:
+        """Wait up to `sleep_s` for the network or the bell, then move packets. Whether the bell rang."""
         client, sock = self._client, self._client.socket()
         if sock is None:
-            return
+            return False
         decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
         writers = [sock] if client.want_write() else []
         readable, writable, _ = select.select([sock, bell], writers, [], 0.0 if decrypted else sleep_s)
@@ -119,6 +119,7 @@ class Wire:
         if sock in writable and client.socket() is not None:
             client.loop_write()
         client.loop_misc()
+        return bell in readable
 
     def _complain(self, reason: str, quiet: bool = False) -> None:
         """Say why there is no connection: once, until the reason changes."""

@@ -14,8 +14,10 @@ from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.mqtt import Peer, running, wait_until
 from tests.support.process import vcedge
 from vcedge import model_file
+from vcedge.cli.main import run as run_program
 from vcedge.config.train import TableConfig, TimeConfig
 from vcedge.history import CsvWriter, open_rows
+from vcedge.runtime import replay as replay_module
 from vcedge.runtime.messages import Reading
 from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.offline import score_blocks
@@ -173,14 +175,22 @@ def test_speed_is_the_recordings_own_times_a_factor() -> None:
         (["{file}", "--broker", "mqtt://u:pw@x"], 2, "--broker 'mqtt://(not shown)@x': expected no user or password"),
         (["{file}.gone"], 66, "rec.csv.gone"),
         (["{text}"], 65, "no column of numbers"),
-        (["{file}", "--broker", "mqtt://127.0.0.1:{port}"], 69, "no connection within 5 s"),
+        (["{file}", "--broker", "mqtt://127.0.0.1:{port}"], 69, "no connection within 0.5 s"),
     ],
 )
-def test_replay_says_what_is_wrong(arguments: list[str], code: int, words: str, tmp_path: Path) -> None:
+def test_replay_says_what_is_wrong(
+    arguments: list[str],
+    code: int,
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replay_module, "CONNECT_S", 0.5)
     write_recording(tmp_path / "rec.csv", 20)
     (tmp_path / "text.csv").write_text("time,name\n2024-01-01,a\n2024-01-02,b\n")
     places = {"file": tmp_path / "rec.csv", "text": tmp_path / "text.csv", "port": free_port()}
-    result = vcedge("replay", *(argument.format(**places) for argument in arguments))
-    assert result.returncode == code, result.stderr
-    assert words in result.stderr
-    assert len(result.stderr.strip().splitlines()) <= 3
+    assert run_program(["replay", *(argument.format(**places) for argument in arguments)]) == code
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.strip().splitlines()) <= 3

@@ -52,6 +52,12 @@ class Peer:
         data = payload if isinstance(payload, bytes) else payload.encode()
         assert self._link.publish(topic, data, wait_s=PATIENCE_S)
 
+    def settle(self) -> None:
+        """Wait until the broker has acknowledged everything: it will not come a second time."""
+        settled = threading.Event()
+        self._link.afterwards(settled.set)
+        assert settled.wait(PATIENCE_S)
+
     def until(self, enough: Callable[[list[Incoming]], bool], what: str = "messages") -> list[Incoming]:
         """Listen until what arrived so far is enough."""
         deadline = time.monotonic() + PATIENCE_S
