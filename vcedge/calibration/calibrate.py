@@ -31,9 +31,10 @@ STUCK_FACTOR = 3
 STUCK_LEAST = 30
 FLAGS_SHARE = 0.001
 """Missing flags become network inputs where at least this share of the values is missing: less teaches nothing."""
-SHRINK_PARTS, SHRINK_LEAST = 4, 0.01
+SHRINK_PARTS, SHRINK_LEAST, SHRINK_CHANCE = 4, 0.01, 4.0
 """The tail is cut into so many parts; a channel's correction counts only if a factor fitted on the others removes at
-least this share of the squared residual in each. Untrained networks pass on next to no channel."""
+least this share of the squared residual in each, and so many rows' worth of it more: a part of few rows can agree by
+chance. Untrained networks pass on next to no channel."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,8 @@ def _shrinkage(trace: Trace) -> F32:
     before = np.array([(residual[part] ** 2).sum(axis=0) for part in parts])
     factor = np.clip((cross.sum(axis=0) - cross) / np.maximum(power.sum(axis=0) - power, 1e-12), 0.0, 1.0)
     removed = 2 * factor * cross - factor**2 * power
-    helps = (removed > SHRINK_LEAST * before).all(axis=0)
+    rows = np.array([trace.known[part].sum(axis=0) for part in parts])
+    helps = (removed > (SHRINK_LEAST + SHRINK_CHANCE / np.maximum(rows, 1)) * before).all(axis=0)
     return np.where(helps, factor.min(axis=0), 0.0).astype(np.float32)
 
 
