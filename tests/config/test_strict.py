@@ -60,6 +60,14 @@ def problem(path: Path, *overrides: str, environment: dict[str, str] | None = No
     return text
 
 
+def test_a_format_of_times_needs_no_quotes_as_an_override(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALLEST)
+    config = load_train_config(path, ["data.time.format=%d/%m/%y %H:%M", "data.time.column=@time"])
+    assert (config.data.time.format, config.data.time.column) == ("%d/%m/%y %H:%M", "@time")
+    variables = {"VCEDGE__DATA__TIME__FORMAT": "%H"}
+    assert load_yaml(path, TrainConfig, environment=variables).data.time.format == "%H"
+
+
 def test_two_keys_suffice_and_the_folder_is_known(tmp_path: Path) -> None:
     config = load_train_config(write(tmp_path, SMALLEST))
     assert (config.asset, config.data.train, config.model.hidden_size) == ("pump", ["a.csv"], 64)

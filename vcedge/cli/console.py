@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from vcedge.errors import UsageError
+from vcedge.files import same_file
 
 Report = Callable[[float, str], None]
 """Called with the amount done so far and a few words, which may be empty."""
@@ -27,6 +32,22 @@ def print_json(value: Any) -> None:
 def note(text: str) -> None:
     """One line for people, on stderr."""
     print(text, file=sys.stderr)
+
+
+def single_threaded() -> None:
+    """Let numpy's libraries use one thread: sums then keep their order, and the same input gives the same bytes.
+
+    To be called before numpy is imported; it does nothing afterwards.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+def refuse_overwriting(out: Path, inputs: Sequence[Path]) -> None:
+    """Raise UsageError where `--out` is a file that is read."""
+    for path in inputs:
+        if same_file(out, path):
+            raise UsageError(f"--out {out}: is the input {path}, expected another file: it would be destroyed")
 
 
 def configure_logging(verbose: bool = False) -> None:

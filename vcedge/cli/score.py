@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
+
+PROGRESS_ROWS = 100_000
 
 
 def score_command(
@@ -18,6 +22,10 @@ def score_command(
     network: Annotated[
         bool, typer.Option("--network/--no-network", help="Without: the linear forecaster alone, same scorer.")
     ] = True,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="a.b=value", help="Read files otherwise than those of training; repeatable."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="A summary as JSON on stdout; needs --out.")] = False,
 ) -> None:
     """Score recordings with a model: one line for each row, in order.
@@ -27,10 +35,11 @@ def score_command(
     \b
     Example:
       vcedge score models/pump/model.vcedge today.csv --out scores.csv
+      vcedge score model.vcedge export.csv --set time.format="%d/%m/%y %H:%M" --set table.decimal=,
     """
     import time
 
-    from vcedge.cli.console import note, print_json
+    from vcedge.cli.console import note, print_json, refuse_overwriting
     from vcedge.errors import UsageError
     from vcedge.history import open_rows
     from vcedge.history.reading import time_and_table
@@ -38,27 +47,47 @@ def score_command(
     from vcedge.runtime.engine import load_engine
     from vcedge.runtime.offline import score_blocks, write_header, write_score
     from vcedge.runtime.stream import Stream
+    from vcedge.runtime.tally import Tally
 
     if json and out is None:
         raise UsageError("--json prints a summary on stdout, so the scores need --out FILE")
+    if out is not None:
+        refuse_overwriting(out, [model, *inputs])
     detector = load(model)
     runner = load_engine(detector if network else detector.without_network(), engine)
-    time_settings, table = time_and_table(detector)
-    rows = alarms = events = updated = 0
+    time_settings, table = time_and_table(detector, overrides or [])
+    tally = Tally(runner.detector)
     began = time.perf_counter()
     readers = [open_rows([path], detector.schema, time_settings, table) for path in inputs]
-    with nullcontext(sys.stdout) if out is None else open(out, "w", encoding="utf-8") as stream_out:
+    with _output(out) as stream_out:
         write_header(stream_out)
         for reader in readers:
+            tally.start()
             for score in score_blocks(Stream(runner), reader):
-                write_score(stream_out, score, None if reader.has_time else rows)
-                rows, alarms, updated = rows + 1, alarms + score.alarm, updated + score.updated
-                events += sum(event.type == "new" and event.kind == "anomaly" for event in score.events)
+                write_score(stream_out, score, None if reader.has_time else tally.rows)
+                tally.add(score)
+                if tally.rows % PROGRESS_ROWS == 0:
+                    note(f"{tally.rows:,} rows scored")
     for reader in readers:
         for line in reader.report.lines():
             note(f"data: {line}")
-    share = updated / (rows * detector.hidden) if rows and detector.hidden else 0.0
-    seconds = time.perf_counter() - began
-    note(f"{rows} rows scored in {seconds:.1f} s: {alarms} alarm rows, {events} events, updated share {share:.0%}")
+    for line in tally.lines():
+        note(line)
+    note(f"{time.perf_counter() - began:.1f} s")
     if json:
-        print_json({"rows": rows, "alarms": alarms, "events": events, "updated_share": share, "engine": runner.name})
+        print_json({**tally.to_json(), "engine": runner.name})
+
+
+@contextmanager
+def _output(out: Path | None) -> Iterator[TextIO]:
+    """Where scores go: stdout as they come, or a file that is there only when it is whole."""
+    from vcedge.files import open_atomic
+
+    if out is None:
+        yield sys.stdout
+        return
+    with open_atomic(out) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
+        yield text
+        text.flush()
+        text.detach()  # the file is closed by whom it was opened

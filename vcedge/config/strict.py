@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ from vcedge.errors import ConfigError, InputNotFound, UsageError, VcedgeError
 
 ENVIRONMENT_PREFIX = "VCEDGE__"
 MAX_BYTES = 1_000_000
+NO_YAML = ("%", "@", "`")
+"""What a value in YAML cannot begin with."""
 
 
 class Strict(BaseModel):
@@ -68,7 +71,7 @@ def load_yaml(
     key, everything else is replaced. Raises ConfigError for what is in a file or variable, InputNotFound for a file
     that cannot be read, UsageError for an override that is not `key=value`.
     """
-    layers = [(file, read_mapping(file)) for file in (path, *fragments)]
+    layers: list[tuple[Path | str, dict[str, Any]]] = [(file, read_mapping(file)) for file in (path, *fragments)]
     raw: dict[str, Any] = {}
     for _, layer in layers:
         raw = _merged(raw, layer)
@@ -91,6 +94,19 @@ def load_yaml(
         raise ConfigError(explain(error, kind, raw, source)) from None
     except RecursionError:
         raise ConfigError(f"{path}: nested too deeply") from None
+
+
+def overridden(raw: Mapping[str, Any], name: str, kind: type[T], overrides: Sequence[str]) -> T:
+    """What is stored elsewhere than in a file, as a `kind`, with `overrides` as in `load_yaml`; `name` says where.
+
+    Raises ConfigError and UsageError as `load_yaml` does.
+    """
+    copied = deepcopy(dict(raw))
+    applied = [_set_option(copied, option) for option in overrides]
+    try:
+        return _validated(kind, copied, applied)
+    except ValidationError as error:
+        raise ConfigError(explain(error, kind, copied, lambda loc: _source(loc, [(name, {})], applied))) from None
 
 
 def fragments_beside(path: Path) -> list[Path]:
@@ -135,6 +151,11 @@ _Loader.add_implicit_resolver(
 )
 
 
+def _value(text: str, source: str, error_type: type[VcedgeError]) -> Any:
+    """One value from outside the files; one such as %H:%M, which YAML forbids without quotes, is a text."""
+    return text if text.startswith(NO_YAML) else _parse(text, source, error_type)
+
+
 def _parse(text: bytes | str, name: str, error_type: type[VcedgeError]) -> Any:
     """One YAML document. Errors are of `error_type`, with the line in front where YAML knows it."""
     try:
@@ -166,7 +187,7 @@ def _set_option(raw: dict[str, Any], option: str) -> _Override:
     if not equals or not all(key.split(".")):
         raise UsageError(f"--set {option}: expected key=value, such as model.hidden_size=32")
     source = f"--set {option}"
-    value = _parse(text, source, UsageError)
+    value = _value(text, source, UsageError)
     return _Override(source, _assign(raw, key.split("."), value, source, str), text)
 
 
@@ -175,7 +196,7 @@ def _set_variable(raw: dict[str, Any], name: str, text: str) -> _Override:
     parts = name.removeprefix(ENVIRONMENT_PREFIX).split("__")
     if not all(parts):
         raise ConfigError(f"{source}: expected a name such as VCEDGE__MQTT__BROKER")
-    value = _parse(text, source, ConfigError)
+    value = _value(text, source, ConfigError)
     return _Override(source, _assign(raw, parts, value, source, _as_in_a_variable), text)
 
 
@@ -225,7 +246,9 @@ def _validated(kind: type[T], raw: dict[str, Any], applied: Sequence[_Override])
     return kind.model_validate(raw)
 
 
-def _source(location: Location, layers: Sequence[tuple[Path, dict[str, Any]]], applied: Sequence[_Override]) -> str:
+def _source(
+    location: Location, layers: Sequence[tuple[Path | str, dict[str, Any]]], applied: Sequence[_Override]
+) -> str:
     """Where the value at a location came from: the last override or file that holds it, else the main file."""
     for override in reversed(applied):
         if location[: len(override.location)] == override.location:

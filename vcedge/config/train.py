@@ -14,7 +14,6 @@ from pydantic import Field
 from vcedge.config.strict import Strict, load_yaml
 from vcedge.errors import ConfigError
 
-
 ASSET_PATTERN = r"^[^/+#\s]+$"
 """Names of machines are parts of MQTT topics."""
 

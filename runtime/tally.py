@@ -1,0 +1,106 @@
+"""What became of the rows of a scoring: how many were judged, and if few were, why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from vcedge.detector import Detector
+from vcedge.history.recording import NO_TIME
+from vcedge.history.report import duration_text
+from vcedge.runtime.stream import Score
+
+UNJUDGED = ("clock", "gap", "stale", "warmup")
+"""Statuses of rows that cannot raise an alarm."""
+ENOUGH = 0.5
+"""Share of judged rows below which a person is warned."""
+MOST_INTERVALS = 10_000
+NS_PER_S = 1e9
+
+
+class Tally:
+    """Counts scores one by one, in bounded memory."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._schema = detector.schema
+        self._warmup_rows = detector.calibration.warmup_rows
+        self._hidden = detector.hidden
+        self._last_ns: int | None = None
+        self._intervals: list[int] = []
+        self._clock: Counter[str] = Counter()
+        self.rows = self.alarms = self.events = self.updated = 0
+        self.statuses: Counter[str] = Counter()
+
+    def start(self) -> None:
+        """Begin another stream: its first row does not follow the last one's."""
+        self._last_ns = None
+
+    def add(self, score: Score) -> None:
+        """Count one row."""
+        self.rows += 1
+        self.alarms += score.alarm
+        self.updated += score.updated
+        self.events += sum(event.type == "new" and event.kind == "anomaly" for event in score.events)
+        self.statuses[score.status] += 1
+        if score.status == "clock":
+            self._clock[_clock_words(score.time_ns)] += 1
+            return
+        if self._last_ns is not None and len(self._intervals) < MOST_INTERVALS:
+            self._intervals.append(score.time_ns - self._last_ns)
+        self._last_ns = score.time_ns
+
+    @property
+    def judged(self) -> int:
+        """Rows that could have raised an alarm."""
+        return self.rows - sum(self.statuses[status] for status in UNJUDGED)
+
+    @property
+    def updated_share(self) -> float:
+        """Mean share of the hidden dimensions that were updated."""
+        return self.updated / (self.rows * self._hidden) if self.rows and self._hidden else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """All counts."""
+        return {
+            "rows": self.rows,
+            "judged": self.judged,
+            "statuses": dict(sorted(self.statuses.items())),
+            "alarms": self.alarms,
+            "events": self.events,
+            "updated_share": self.updated_share,
+        }
+
+    def lines(self) -> list[str]:
+        """The counts for people, and a warning where most rows were not judged."""
+        counts = ", ".join(f"{status} {count:,}" for status, count in self.statuses.most_common())
+        lines = [
+            f"{self.judged:,} of {self.rows:,} rows judged ({counts or 'no rows'}): {self.alarms:,} alarm rows, "
+            f"{self.events:,} events, updated share {self.updated_share:.0%}"
+        ]
+        if self.judged < ENOUGH * self.rows:
+            main = max(UNJUDGED, key=lambda status: self.statuses[status])
+            share = self.statuses[main] / self.rows
+            lines.append(f"warning: most rows were not judged: {share:.0%} have the status '{main}': {self._why(main)}")
+        return lines
+
+    def _why(self, status: str) -> str:
+        if status == "clock":
+            return self._clock.most_common(1)[0][0]
+        if status == "gap":
+            spacing = sorted(self._intervals)[len(self._intervals) // 2] / NS_PER_S
+            period, gap = self._schema.period_ns / NS_PER_S, self._schema.max_gap_ns / NS_PER_S
+            return (
+                f"the file's spacing is {duration_text(spacing)}, but the model expects {duration_text(period)}, "
+                f"and a pause longer than {duration_text(gap)} is a gap"
+            )
+        if status == "stale":
+            return "no channel has a value in these rows"
+        gaps = self.statuses["gap"]
+        after_gaps = f", and as many after each of {gaps:,} gaps," if gaps else " of each file"
+        return f"the first {self._warmup_rows} rows{after_gaps} warm up"
+
+
+def _clock_words(time_ns: int) -> str:
+    if time_ns == NO_TIME:
+        return "their time cannot be read"
+    return "their times lie before 1970" if time_ns < 0 else "they are not in order of time"

@@ -1,0 +1,101 @@
+"""`vcedge calibrate`: what it refuses before it reads anything, what it tells, and that its bytes come again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import recording, tiny_detector
+from tests.support.process import python, vcedge
+from vcedge.cli.main import run
+from vcedge.model_file import load, model_id, save
+
+ROWS = 2000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model and a recording of another machine in another dialect."""
+    folder = tmp_path_factory.mktemp("calibrate")
+    save(tiny_detector(), folder / "tiny.vcedge")
+    start = np.datetime64("2026-01-01T00:00:00", "s")
+    times = [str(start + np.timedelta64(t, "s")) for t in range(ROWS)]
+    lines = [";".join(["When", *tiny_detector().schema.names])]
+    for time, row in zip(times, recording(7, ROWS, 3), strict=True):
+        lines.append(";".join([time.replace("-", "."), *(repr(value) for value in row.tolist())]))
+    (folder / "other.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+DIALECT = ("--set", "time.column=When", "--set", "time.format=%Y.%m.%dT%H:%M:%S", "--set", "table.delimiter=;")
+
+
+def test_what_was_written_is_told_and_comes_again_to_the_byte(folder: Path) -> None:
+    arguments = ("calibrate", str(folder / "tiny.vcedge"), str(folder / "other.csv"), *DIALECT, "--asset", "rig-2")
+    files = []
+    for threads, name in (("1", "a"), ("2", "b")):
+        out = folder / f"{name}.vcedge"
+        result = vcedge(*arguments, "--false-alarms-per-day", "2", "--json", "--out", str(out), OMP_NUM_THREADS=threads)
+        assert result.returncode == 0, result.stderr
+        adapted = load(out)
+        assert json.loads(result.stdout) == {
+            "id": model_id(out),
+            "asset": "rig-2",
+            "threshold": adapted.calibration.threshold,
+            "rows": adapted.calibration.rows,
+            "false_alarms_per_day": 2.0,
+            "out": str(out),
+        }
+        files.append(out.read_bytes())
+    assert files[0] == files[1]
+    assert adapted.reading["time"]["format"] == "%Y.%m.%dT%H:%M:%S"
+    assert vcedge("score", str(out), str(folder / "other.csv"), "--out", "/dev/null").returncode == 0
+
+
+def test_numpy_starts_with_one_thread() -> None:
+    code = (
+        "import os, sys\nfrom vcedge.cli.console import single_threaded\nassert 'numpy' not in sys.modules\n"
+        "single_threaded()\nprint(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    result = python("-c", code, OMP_NUM_THREADS="4")
+    assert result.stdout.split() == ["1", "1"], result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--false-alarms-per-day", "0"], "--false-alarms-per-day 0.0: expected a number greater than 0"),
+        (["--false-alarms-per-day", "-1"], "--false-alarms-per-day -1.0: expected"),
+        (["--false-alarms-per-day", "nan"], "--false-alarms-per-day nan: expected"),
+        (["--false-alarms-per-day", "inf"], "--false-alarms-per-day inf: expected"),
+        (["--asset", ""], "--asset '': expected a name without spaces"),
+        (["--asset", "a/b"], "--asset 'a/b': expected"),
+        (["--asset", "a+b"], "--asset 'a+b': expected"),
+        (["--asset", "a#b"], "--asset 'a#b': expected"),
+        (["--asset", "a b"], "--asset 'a b': expected"),
+        (["--asset", "a\n"], "--asset 'a\\n': expected"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_read(
+    options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["calibrate", "none.vcedge", "none.csv", "--out", str(tmp_path / "out.vcedge"), *options])
+    assert code == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["tiny.vcedge", "other.csv"])
+def test_what_is_read_is_not_overwritten(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(variable, "1")  # what the command sets is undone
+    before = (folder / name).read_bytes()
+    arguments = ["calibrate", str(folder / "tiny.vcedge"), str(folder / "o*.csv"), *DIALECT]
+    assert run([*arguments, "--out", str(folder / name)]) == 2
+    assert f"--out {folder / name}: is the input" in capsys.readouterr().err
+    assert (folder / name).read_bytes() == before
