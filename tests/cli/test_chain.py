@@ -44,6 +44,16 @@ def test_train_writes_model_report_and_metrics(folder: Path) -> None:
     assert "training: 100%" in (folder / "stderr.txt").read_text()
 
 
+def test_same_seed_same_file_whatever_the_threads(folder: Path) -> None:
+    files = []
+    for threads in ("1", "2"):
+        out = folder / f"threads-{threads}"
+        result = vcedge("train", str(folder / "train.yaml"), "--out", str(out), OMP_NUM_THREADS=threads)
+        assert result.returncode == 0, result.stderr
+        files.append((out / "model.vcedge").read_bytes())
+    assert files[0] == files[1] == (folder / "out/model.vcedge").read_bytes()
+
+
 def table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file by column."""
     return list(csv.DictReader(path.read_text().splitlines()))

@@ -34,7 +34,9 @@ def train_command(
     Example:
       vcedge train configs/pump.yaml --out models/pump --set train.epochs=10
     """
-    from vcedge.cli.console import note, print_json
+    from vcedge.cli.console import note, print_json, single_threaded
+
+    single_threaded()
     from vcedge.config.train import load_train_config
 
     wanted = list(overrides or []) + ([] if seed is None else [f"train.seed={seed}"])
