@@ -70,5 +70,5 @@ def test_levels_that_do_not_cut_the_hidden_size(levels: int | list[float], hidde
 
 @given(st.integers(4, 4096), st.data())
 def test_every_fraction_of_whole_dimensions_is_accepted(hidden: int, data: st.DataObject) -> None:
-    sizes = sorted(data.draw(st.sets(st.integers(1, hidden - 1), max_size=6))) + [hidden]
+    sizes = [*sorted(data.draw(st.sets(st.integers(1, hidden - 1), max_size=6))), hidden]
     assert boundaries_of([k / hidden for k in sizes], hidden) == tuple(sizes)
