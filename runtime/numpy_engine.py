@@ -6,6 +6,8 @@ memories lose nothing.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +27,7 @@ class GatedCell:
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self.levels = cell.spec.levels
-        self._thresholds = cell.spec.thresholds()
+        self._thresholds = cell.spec.thresholds().tolist()
         # Contiguous blocks for each level: a strided slice costs a copy in every product.
         self._recurrent = [np.ascontiguousarray(cell.recurrent[:, :k, :k]) for k in cell.spec.boundaries]
         self._input = [np.ascontiguousarray(cell.input[:, :k]) for k in cell.spec.boundaries]
@@ -37,7 +39,7 @@ class GatedCell:
         terms = cell.gate_input * signals  # (N + 3C,)
         memory = float(cell.gate_hidden @ h)
         logit = memory + float(terms.sum()) + cell.gate_bias + logit_bias
-        level = 1 + int(np.searchsorted(self._thresholds, logit, side="right"))
+        level = 1 + bisect_right(self._thresholds, logit)
         loudest = int(terms.argmax())
         return level, loudest if terms[loudest] >= memory else WAKE_MEMORY
 
