@@ -70,12 +70,12 @@ class Tally:
             "updated_share": self.updated_share,
         }
 
-    def lines(self) -> list[str]:
-        """The counts for people, and a warning where most rows were not judged."""
+    def lines(self, took_s: float) -> list[str]:
+        """The counts for people, the time the scoring took in seconds, and a warning where most rows were not judged."""
         counts = ", ".join(f"{status} {count:,}" for status, count in self.statuses.most_common())
         lines = [
             f"{self.judged:,} of {self.rows:,} rows judged ({counts or 'no rows'}): {self.alarms:,} alarm rows, "
-            f"{self.events:,} events, updated share {self.updated_share:.0%}"
+            f"{self.events:,} events, updated share {self.updated_share:.0%}, in {took_s:.1f} s"
         ]
         if self.judged < ENOUGH * self.rows:
             main = max(UNJUDGED, key=lambda status: self.statuses[status])

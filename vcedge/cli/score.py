@@ -71,9 +71,8 @@ def score_command(
     for reader in readers:
         for line in reader.report.lines():
             note(f"data: {line}")
-    for line in tally.lines():
+    for line in tally.lines(time.perf_counter() - began):
         note(line)
-    note(f"{time.perf_counter() - began:.1f} s")
     if json:
         print_json({**tally.to_json(), "engine": runner.name})
 
