@@ -71,7 +71,7 @@ class Tally:
         }
 
     def lines(self, took_s: float) -> list[str]:
-        """The counts for people, the time the scoring took in seconds, and a warning where most rows were not judged."""
+        """The counts and the seconds taken, for people, and a warning where most rows were not judged."""
         counts = ", ".join(f"{status} {count:,}" for status, count in self.statuses.most_common())
         lines = [
             f"{self.judged:,} of {self.rows:,} rows judged ({counts or 'no rows'}): {self.alarms:,} alarm rows, "
