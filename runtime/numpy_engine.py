@@ -6,53 +6,13 @@ memories lose nothing.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.detector import ERROR_CAP, Cell, Detector, Features, Head
-from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE, State, state_dtype
+from vcedge.detector import ERROR_CAP, Detector, Features, Head
+from vcedge.runtime.numpy_cell import GatedCell
+from vcedge.runtime.state import WAKE_NONE, WAKE_SURPRISE, State, state_dtype
 from vcedge.schema import F32, F64
-
-
-def sigmoid(x: F32) -> F32:
-    """Logistic function; written with tanh, which does not overflow."""
-    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x), np.float32)
-
-
-class GatedCell:
-    """One step of the VCGRU: k leading dimensions from k leading dimensions and all inputs (eq. 4 to 7, 14 to 16)."""
-
-    def __init__(self, cell: Cell) -> None:
-        self._cell = cell
-        self.levels = cell.spec.levels
-        self._thresholds = cell.spec.thresholds().tolist()
-        # Contiguous blocks for each level: a strided slice costs a copy in every product.
-        self._recurrent = [np.ascontiguousarray(cell.recurrent[:, :k, :k]) for k in cell.spec.boundaries]
-        self._input = [np.ascontiguousarray(cell.input[:, :k]) for k in cell.spec.boundaries]
-        self._bias = [np.ascontiguousarray(cell.bias[:, :k]) for k in cell.spec.boundaries]
-
-    def schedule(self, h: F32, signals: F32, logit_bias: float) -> tuple[int, int]:
-        """Level 1..L that the scheduler picks (eq. 7), and which of its inputs speaks loudest for waking."""
-        cell = self._cell
-        terms = cell.gate_input * signals  # (N + 3C,)
-        memory = float(cell.gate_hidden @ h)
-        logit = memory + float(terms.sum()) + cell.gate_bias + logit_bias
-        level = 1 + bisect_right(self._thresholds, logit)
-        loudest = int(terms.argmax())
-        return level, loudest if terms[loudest] >= memory else WAKE_MEMORY
-
-    def update(self, h: F32, x: F32, level: int) -> None:
-        """Update h[:k] in place; h[k:] keeps its bits (hard form of the paper, reset gate after the product)."""
-        block = level - 1
-        k = len(self._bias[block][0])
-        a = self._input[block] @ x + self._bias[block]  # (3, k)
-        s = self._recurrent[block] @ h[:k]  # (3, k)
-        z = sigmoid(a[0] + s[0])
-        r = sigmoid(a[1] + s[1])
-        c = np.tanh(a[2] + r * (s[2] + self._cell.reset_bias[:k]))
-        h[:k] = z * c + (1 - z) * h[:k]
 
 
 class NumpyEngine:
