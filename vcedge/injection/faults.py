@@ -1,0 +1,207 @@
+"""Synthetic faults: what each does to the readings of one channel.
+
+A fault changes some rows of one channel (a swap: of two) and nothing else. Sizes count in the channel's own noise, the
+spread of what a linear forecaster cannot know, so that the same number means the same difficulty on every channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from vcedge.detector import Detector
+from vcedge.schema import F64
+
+FaultKind = Literal["offset", "drift", "stuck", "spike", "noise", "gain", "swap", "decoupled", "oscillation", "delay"]
+KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+SPIKE_EVERY = 10
+"""One row in so many of a spiky channel is a spike, and at least one."""
+DELAY_GROWTH = 4
+"""A delay of n rows grows in over so many times n rows: no plant becomes slower at a stroke."""
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What sizes are measured in, each (C,) and in the channel's unit."""
+
+    noise: F64  # spread of the highway's held-out residual
+    center: F64  # mean
+    scale: F64  # standard deviation
+
+    @classmethod
+    def of(cls, detector: Detector) -> Scales:
+        """Those that a detector was fitted with."""
+        features = detector.features
+        return cls(features.scale * detector.highway.spread, features.center, features.scale)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault on rows [start, start + length) of a channel. What `size` counts depends on the kind:
+
+    - noises of the channel: offset; drift (reached at its end); spike (either sign); oscillation (amplitude)
+    - noise: growth, by the factor 1 + size
+    - share in 0 to 1: gain (lost), swap and decoupled (how much of the reading is the wrong one)
+    - rows: delay
+    - nothing: stuck
+    """
+
+    kind: FaultKind
+    channel: int
+    start: int
+    length: int
+    size: float = 1.0
+    partner: int | None = None
+    """swap: the other channel."""
+    period: float = 0.0
+    """oscillation: in rows."""
+    source: int = 0
+    """decoupled: first row of the piece of its own past that takes the channel's place."""
+    seed: int = 0
+    """noise, spike: of the random numbers."""
+
+    @property
+    def stop(self) -> int:
+        """The first row after the fault."""
+        return self.start + self.length
+
+
+def inject(values: F64, fault: Fault, scales: Scales) -> F64:
+    """A copy of values (N, C) with the fault in it; missing values stay missing.
+
+    Raises ValueError for a fault that does not lie within the rows and channels, or lacks what its kind needs.
+    """
+    _check(values, fault)
+    faulty: F64 = values.copy()
+    rows = slice(fault.start, fault.stop)
+    for channel, readings in EFFECTS[fault.kind](values, fault, scales):
+        faulty[rows, channel] = np.where(np.isnan(values[rows, channel]), np.nan, readings)
+    return faulty
+
+
+def inject_all(values: F64, faults: Iterable[Fault], scales: Scales) -> F64:
+    """A copy of values (N, C) with several faults in it, none of which sees another; of two that overlap the later
+    in the list counts."""
+    faulty: F64 = values.copy()
+    for fault in faults:
+        rows = slice(fault.start, fault.stop)
+        for channel in (fault.channel,) if fault.partner is None else (fault.channel, fault.partner):
+            faulty[rows, channel] = inject(values, fault, scales)[rows, channel]
+    return faulty
+
+
+Effect = Callable[[F64, Fault, Scales], list[tuple[int, F64]]]
+"""From values (N, C), a fault and the scales to readings (length,) of each channel that the fault changes."""
+
+
+def _offset(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    return _added(values, fault, np.full(fault.length, fault.size * scales.noise[fault.channel]))
+
+
+def _drift(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    ramp = np.arange(1, fault.length + 1) / fault.length
+    return _added(values, fault, ramp * fault.size * scales.noise[fault.channel])
+
+
+def _stuck(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    """The last reading before the fault, for as long as it lasts."""
+    before = max(fault.start - 1, 0)
+    return [(fault.channel, np.full(fault.length, _filled(values, fault.channel, scales)[before]))]
+
+
+def _spike(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    rng = np.random.default_rng(fault.seed)
+    at = rng.choice(fault.length, max(1, fault.length // SPIKE_EVERY), replace=False)
+    added = np.zeros(fault.length)
+    added[at] = fault.size * scales.noise[fault.channel] * rng.choice((-1.0, 1.0), len(at))
+    return _added(values, fault, added)
+
+
+def _noise(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    """Independent noise that brings the whole to 1 + size times what it was."""
+    spread = scales.noise[fault.channel] * np.sqrt((1 + fault.size) ** 2 - 1)
+    return _added(values, fault, spread * np.random.default_rng(fault.seed).standard_normal(fault.length))
+
+
+def _gain(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    deviation = values[fault.start : fault.stop, fault.channel] - scales.center[fault.channel]
+    return _added(values, fault, -fault.size * deviation)
+
+
+def _swap(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    """Two channels change places, each with its own centre and scale: wrong wires, or the wrong relation."""
+    assert fault.partner is not None
+    pair = (fault.channel, fault.partner)
+    z = [(_filled(values, c, scales)[fault.start : fault.stop] - scales.center[c]) / scales.scale[c] for c in pair]
+    return [
+        (c, scales.center[c] + scales.scale[c] * ((1 - fault.size) * own + fault.size * other))
+        for c, own, other in zip(pair, z, z[::-1], strict=True)
+    ]
+
+
+def _decoupled(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    """A piece of the channel's own past in its place: all of its statistics are right but its relation to the rest."""
+    filled = _filled(values, fault.channel, scales)
+    other = filled[fault.source : fault.source + fault.length]
+    return [(fault.channel, (1 - fault.size) * filled[fault.start : fault.stop] + fault.size * other)]
+
+
+def _oscillation(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    phase = 2 * np.pi * np.arange(fault.length) / fault.period
+    return _added(values, fault, fault.size * scales.noise[fault.channel] * np.sin(phase))
+
+
+def _delay(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+    """The reading of `size` rows ago. Whole rows: between two of them the noise would be averaged away."""
+    rows = np.arange(fault.length)
+    growth = np.minimum(rows / max(DELAY_GROWTH * fault.size, 1.0), 1.0)
+    at = np.maximum(fault.start + rows - np.round(fault.size * growth).astype(int), 0)
+    return [(fault.channel, _filled(values, fault.channel, scales)[at])]
+
+
+EFFECTS: dict[FaultKind, Effect] = {
+    "offset": _offset,
+    "drift": _drift,
+    "stuck": _stuck,
+    "spike": _spike,
+    "noise": _noise,
+    "gain": _gain,
+    "swap": _swap,
+    "decoupled": _decoupled,
+    "oscillation": _oscillation,
+    "delay": _delay,
+}
+
+
+def _added(values: F64, fault: Fault, added: F64) -> list[tuple[int, F64]]:
+    return [(fault.channel, values[fault.start : fault.stop, fault.channel] + added)]
+
+
+def _filled(values: F64, channel: int, scales: Scales) -> F64:
+    """One channel (N,) with the last reading where one is missing, and the mean before any."""
+    readings = values[:, channel]
+    missing = np.isnan(readings)
+    last = np.maximum.accumulate(np.where(missing, -1, np.arange(len(readings))))
+    return np.asarray(np.where(last < 0, scales.center[channel], readings[np.maximum(last, 0)]))
+
+
+def _check(values: F64, fault: Fault) -> None:
+    rows, channels = values.shape
+    if fault.kind not in EFFECTS:
+        raise ValueError(f"fault of kind '{fault.kind}', known are {', '.join(KINDS)}")
+    if fault.length < 1 or fault.start < 0 or fault.stop > rows:
+        raise ValueError(f"fault on rows {fault.start} to {fault.stop}, expected at least one within 0 to {rows}")
+    partners = [fault.channel] if fault.partner is None else [fault.channel, fault.partner]
+    if not all(0 <= channel < channels for channel in partners) or len(set(partners)) < len(partners):
+        raise ValueError(f"fault on channel {fault.channel} with partner {fault.partner} of {channels} channels")
+    if fault.size < 0 or (fault.kind in ("gain", "swap", "decoupled") and fault.size > 1):
+        raise ValueError(f"{fault.kind} of size {fault.size}, expected {'a share' if fault.size > 0 else 'at least 0'}")
+    if (fault.kind == "swap") != (fault.partner is not None):
+        raise ValueError(f"{fault.kind} with partner {fault.partner}: a swap needs one, others have none")
+    if fault.kind == "oscillation" and fault.period <= 0:
+        raise ValueError(f"oscillation of period {fault.period} rows, expected more than 0")
+    if fault.kind == "decoupled" and not 0 <= fault.source <= rows - fault.length:
+        raise ValueError(f"decoupled by rows from {fault.source}, expected 0 to {rows - fault.length}")
