@@ -1,0 +1,137 @@
+"""Metrics of scores against labels: threshold-free ones, and those of alarms at a threshold.
+
+Definitions are those of the independent reference. Point-adjusted F1 is absent on purpose: a random score wins
+under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vcedge.evaluation.vus import dominant_period, segments, vus_pr
+from vcedge.schema import F64
+
+__all__ = [
+    "Confusion",
+    "EventCounts",
+    "auc_pr",
+    "auc_roc",
+    "confusion",
+    "count_events",
+    "dominant_period",
+    "false_alarms",
+    "segments",
+    "vus_pr",
+]
+PER_ROWS = 10_000
+Intervals = Sequence[tuple[int, int]]
+"""[first row, row after the last) of events or alarms, in order."""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows at a threshold: F1, the false-alarm rate among normal rows, the missed-alarm rate among anomalous ones."""
+
+    f1: float
+    far: float
+    mar: float
+
+
+@dataclass(frozen=True)
+class EventCounts:
+    """Events found, and alarms that touch no event."""
+
+    events: int
+    found: int
+    delays: tuple[int, ...]
+    """For each event found, rows from its start to the first alarm within it."""
+    false_alarms: int
+    normal_rows: int
+
+    @property
+    def recall(self) -> float:
+        """Share of the events found; 0 where there is none, as the reference has it."""
+        return self.found / max(self.events, 1)
+
+    @property
+    def median_delay(self) -> float:
+        """In rows; NaN where nothing was found."""
+        return float(np.median(self.delays)) if self.delays else float("nan")
+
+    @property
+    def false_per_10k(self) -> float:
+        """False-alarm events for 10,000 normal rows."""
+        return PER_ROWS * self.false_alarms / max(self.normal_rows, 1)
+
+
+def auc_pr(score: ArrayLike, labels: ArrayLike) -> float:
+    """Average precision of scores (N,): precision over the steps of recall, equal scores as one; NaN without ones."""
+    hits, predicted = _steps(score, labels)
+    if hits[-1] == 0:
+        return float("nan")
+    recall = hits / hits[-1]
+    return float(np.sum(np.diff(np.concatenate(([0.0], recall))) * hits / predicted))
+
+
+def auc_roc(score: ArrayLike, labels: ArrayLike) -> float:
+    """Chance that an anomalous row scores higher than a normal one, ties counted half; NaN with one kind of row."""
+    hits, predicted = _steps(score, labels)
+    positive, negative = hits[-1], predicted[-1] - hits[-1]
+    if positive == 0 or negative == 0:
+        return float("nan")
+    rate, false = hits / positive, (predicted - hits) / negative
+    before = np.concatenate(([0.0], rate[:-1]))
+    return float(np.sum(np.diff(np.concatenate(([0.0], false))) * (rate + before) / 2))
+
+
+def confusion(alarm: ArrayLike, labels: ArrayLike) -> Confusion:
+    """F1, FAR and MAR of alarms (N,) against labels (N,); shares of nothing are 0."""
+    raised, true = np.asarray(alarm).astype(bool), np.asarray(labels).astype(bool)
+    hit, false = int((raised & true).sum()), int((raised & ~true).sum())
+    missed, quiet = int((~raised & true).sum()), int((~raised & ~true).sum())
+    return Confusion(
+        f1=2 * hit / max(2 * hit + false + missed, 1),
+        far=false / max(false + quiet, 1),
+        mar=missed / max(missed + hit, 1),
+    )
+
+
+def count_events(alarm: ArrayLike, labels: ArrayLike, gap: int = 0) -> EventCounts:
+    """Events of labels (N,) found by alarms (N,), and runs of alarms that touch none; runs at most `gap` rows apart,
+    where that is not 0, count as one.
+    """
+    raised, true = np.asarray(alarm).astype(bool), np.asarray(labels).astype(bool)
+    events = segments(true)
+    delays = tuple(int(np.argmax(raised[a:b])) for a, b in events if raised[a:b].any())
+    runs = _merged(segments(raised), gap) if gap else segments(raised)
+    return EventCounts(len(events), len(delays), delays, false_alarms(runs, true), int((~true).sum()))
+
+
+def false_alarms(alarms: Intervals, labels: NDArray[np.bool_]) -> int:
+    """How many alarms, as intervals of rows, touch no anomalous row of labels (N,)."""
+    before = np.concatenate(([0], np.cumsum(labels)))
+    return sum(1 for start, stop in alarms if before[stop] == before[start])
+
+
+def _steps(score: ArrayLike, labels: ArrayLike) -> tuple[F64, F64]:
+    """True and all rows at or above each distinct score, from the highest on, as floats. Raises ValueError for NaN."""
+    values, true = np.asarray(score, np.float64), np.asarray(labels).astype(bool)
+    if not np.isfinite(values).all() or values.shape != true.shape or not len(values):
+        raise ValueError(f"scores {values.shape} must be finite, and labels {true.shape} of the same shape, not empty")
+    order = np.argsort(-values, kind="stable")
+    last = np.concatenate((np.flatnonzero(np.diff(values[order])), [len(values) - 1]))
+    return np.cumsum(true[order])[last].astype(np.float64), last + 1.0
+
+
+def _merged(runs: Intervals, gap: int) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, stop in runs:
+        if joined and start - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return joined
