@@ -1,0 +1,51 @@
+"""Isolation forest, through scikit-learn: how soon random cuts set a row apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vcedge.baselines.interface import Cost, features_of, spread_over, standardised
+from vcedge.calibration.split import Ranges
+from vcedge.detector import Features
+from vcedge.errors import Unavailable
+from vcedge.schema import F64
+
+TREES, MOST_ROWS = 100, 20_000
+NUMBERS_A_NODE = 4
+"""Channel, limit and two branches."""
+
+
+@dataclass(frozen=True)
+class IsolationForest:
+    """The anomaly score of scikit-learn's forest on single rows."""
+
+    features: Features
+    model: Any
+
+    @classmethod
+    def fit(cls, values: F64, ranges: Ranges, seed: int = 0) -> IsolationForest:
+        """See `Fit`. Raises Unavailable without scikit-learn."""
+        try:
+            from sklearn.ensemble import IsolationForest as Forest
+        except ImportError:
+            raise Unavailable("the isolation forest needs scikit-learn: pip install 'vcedge[train]'") from None
+        features = features_of(values, ranges, clip=np.inf)
+        rows = np.concatenate(standardised(values, features, ranges))
+        model = Forest(n_estimators=TREES, random_state=seed, n_jobs=1)
+        return cls(features, model.fit(rows[:: max(1, len(rows) // MOST_ROWS)]))
+
+    @property
+    def cost(self) -> Cost:
+        """Comparisons down to a leaf of mean depth in every tree, and all nodes."""
+        trees = [tree.tree_ for tree in self.model.estimators_]
+        nodes = sum(int(tree.node_count) for tree in trees)
+        depth = sum(float(np.log2(max(tree.n_leaves, 2))) for tree in trees)
+        return Cost(depth, NUMBERS_A_NODE * nodes + 2 * len(self.features.center))
+
+    def score(self, values: F64, ranges: Ranges) -> F64:
+        """See `Fitted.score`."""
+        pieces = [-self.model.score_samples(z) for z in standardised(values, self.features, ranges)]
+        return spread_over(len(values), ranges, pieces)

@@ -1,0 +1,64 @@
+"""The linear one-step forecaster: ridge VAR. With smoothed residuals it is the bar of the field (EVALUATION.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vcedge.baselines.interface import Cost, features_of, spread_over, standardised
+from vcedge.baselines.residuals import ResidualScale
+from vcedge.calibration.highway import fit_weights
+from vcedge.calibration.split import Ranges
+from vcedge.detector import Features
+from vcedge.schema import F64
+
+ORDER, RIDGE, CLIP = 5, 10.0, 10.0
+
+
+@dataclass(frozen=True)
+class RidgeVar:
+    """Squared errors of the forecast from the last rows, in units of their spread where it was fitted."""
+
+    features: Features
+    weights: F64  # (1 + P C, C)
+    scale: ResidualScale
+
+    @classmethod
+    def fit(cls, values: F64, ranges: Ranges, order: int = ORDER, ridge: float = RIDGE) -> RidgeVar:
+        """See `Fit`."""
+        features = features_of(values, ranges, CLIP)
+        weights = fit_weights(values, features, ranges, order, ridge)
+        residuals = [_residual(z, weights, order) for z in standardised(values, features, ranges)]
+        return cls(features, weights, ResidualScale.of(np.concatenate(residuals)))
+
+    @property
+    def order(self) -> int:
+        """How many rows back the forecast looks."""
+        return (len(self.weights) - 1) // len(self.features.center)
+
+    @property
+    def cost(self) -> Cost:
+        """Weights, features and residual scale, and the last rows."""
+        channels = len(self.features.center)
+        return Cost(self.order * channels**2, self.weights.size + (4 + self.order) * channels, rows=self.order + 1)
+
+    def score(self, values: F64, ranges: Ranges) -> F64:
+        """See `Fitted.score`; a channel that is missing, or was a row ago, has no error."""
+        pieces = []
+        for z, (start, stop) in zip(standardised(values, self.features, ranges), ranges, strict=True):
+            measured = np.isfinite(values[start:stop])
+            known = (measured[1:] & measured[:-1])[self.order - 1 :]
+            pieces.append(self.scale.error(_residual(z, self.weights, self.order), known))
+        return spread_over(len(values), ranges, pieces)
+
+
+def _residual(z: F64, weights: F64, order: int) -> F64:
+    """Errors (N - P, C) of the forecasts of standardised rows (N, C); none of a stretch that is too short."""
+    rows = max(len(z) - order, 0)
+    forecast = np.tile(weights[0], (rows, 1))
+    channels = z.shape[1]
+    for lag in range(1, order + 1):
+        block = weights[1 + (lag - 1) * channels : 1 + lag * channels]
+        forecast += z[order - lag : order - lag + rows] @ block
+    return np.asarray(z[order : order + rows] - forecast)
