@@ -73,7 +73,7 @@ def plan_faults(
         raise ValueError(f"{rows - lead} rows for faults, needed are {2 * LEAST_ROWS}")
     rng = np.random.default_rng(seed)
     memory = Memory(memory_rows(values), memory_rows(residual))
-    moving = np.flatnonzero(_spread(values) > 0)
+    moving = np.flatnonzero(moves(values))
     turns = {kind: _turns(moving if kind in MOVED else np.arange(channels), count, rng) for kind in kinds}
     possible = [kind for kind in kinds if len(turns[kind]) and not (kind == "swap" and len(moving) < 2)]
     order = _turns(np.arange(len(possible)), count, rng)
@@ -117,6 +117,21 @@ def size_range(kind: FaultKind, channel: int, scales: Scales, memory: Memory, ro
     return DOUBTFUL, max(PLAIN, PLAIN_SCALES * scales.scale[channel] / max(scales.noise[channel], 1e-300))
 
 
+def moves(values: F64) -> NDArray[np.bool_]:
+    """Which channels (C,) of values (N, C) do not stand still."""
+    return np.asarray(_spread(values) > 0)
+
+
+def joint(readings: F64, start: int, length: int, rng: np.random.Generator, rows: int | None = None) -> int:
+    """Where a piece of `length` of the readings (N,) begins that joins those before `start` without a jump: a jump
+    would be found for itself, not for what follows. It lies within the first `rows`, or anywhere."""
+    places = rng.integers(0, (len(readings) if rows is None else rows) - length + 1, JOINTS)
+    apart = np.abs(places - start) >= min(length, (len(readings) - length) // 2)
+    places = places[apart] if apart.any() else places
+    miss = np.abs(readings[places] - readings[start])
+    return int(places[np.argmin(np.where(np.isnan(miss), np.inf, miss))])
+
+
 def _draw(
     kind: FaultKind,
     channel: int,
@@ -140,19 +155,9 @@ def _draw(
         float(round(size)) if kind == "delay" else size,
         partner=int(rng.choice(moving[moving != channel])) if kind == "swap" else None,
         period=_log_uniform(SHORTEST_PERIOD, max(slowest, SHORTEST_PERIOD), rng) if kind == "oscillation" else 0.0,
-        source=_joint(values[:, channel], start, length, rng) if kind == "decoupled" else 0,
+        source=joint(values[:, channel], start, length, rng) if kind == "decoupled" else 0,
         seed=int(rng.integers(2**31)),
     )
-
-
-def _joint(readings: F64, start: int, length: int, rng: np.random.Generator) -> int:
-    """Where a piece of `length` of the readings (N,) begins that joins those before `start` without a jump: a jump
-    would be found for itself, not for what follows."""
-    places = rng.integers(0, len(readings) - length + 1, JOINTS)
-    apart = np.abs(places - start) >= min(length, (len(readings) - length) // 2)
-    places = places[apart] if apart.any() else places
-    miss = np.abs(readings[places] - readings[start])
-    return int(places[np.argmin(np.where(np.isnan(miss), np.inf, miss))])
 
 
 def _turns(things: Indices, count: int, rng: np.random.Generator) -> Indices:

@@ -1,0 +1,1 @@
+"""What a calibrated detector finds: injected faults of every kind on every channel, measured on held-out rows."""

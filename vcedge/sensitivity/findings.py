@@ -1,0 +1,150 @@
+"""What was found, as numbers and as sentences for the person who knows the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vcedge.history.report import duration_text
+from vcedge.injection.faults import FaultKind
+
+HOUR_S = 3600.0
+RATES = (("a minute", 60.0), ("an hour", HOUR_S), ("a day", 24 * HOUR_S))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The smallest fault of one kind that is found on one channel."""
+
+    channel: str
+    unit: str
+    kind: FaultKind
+    size: float | None
+    """In the unit of `Fault.size`; None where none was found."""
+    largest: float
+    """The largest size that was tried."""
+    noise: float
+    """Of the channel, in its unit."""
+    delay_s: float | None
+    """Median time from the fault's first row to the event."""
+    watched_s: float
+    """How long the fault lasted: later it could not be found."""
+    period_s: float | None
+    """Of an oscillation."""
+    row_s: float
+    """Distance of two samples."""
+
+    @property
+    def found(self) -> bool:
+        """Whether any size was found."""
+        return self.size is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers, the sizes in the channel's unit, and the sentence."""
+        return {
+            "channel": self.channel,
+            "kind": self.kind,
+            "found": self.found,
+            "noises": self.size,
+            "size": None if self.size is None else amount(self, self.size),
+            "largest": amount(self, self.largest),
+            "unit": amount_unit(self),
+            "delay_s": self.delay_s,
+            "watched_s": self.watched_s,
+            "words": sentence(self),
+        }
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The findings of all channels and kinds, and how they were measured."""
+
+    findings: tuple[Finding, ...]
+    places: int
+    """Stretches of held-out rows at which each fault was tried."""
+    watched_s: float
+    slow_s: float
+    """How long a fault lasted, and a slow one (drift, stuck)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As metrics.json holds it."""
+        return {
+            "places": self.places,
+            "watched_s": self.watched_s,
+            "slow_s": self.slow_s,
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def amount(finding: Finding, size: float) -> float:
+    """A size in the unit of `amount_unit`."""
+    if finding.kind == "drift":
+        return size * finding.noise / finding.watched_s * _rate(finding)[1]
+    if finding.kind in ("offset", "spike", "oscillation"):
+        return size * finding.noise
+    if finding.kind == "noise":
+        return 1 + size
+    return size * finding.row_s if finding.kind == "delay" else size
+
+
+def amount_unit(finding: Finding) -> str:
+    """What `amount` counts: the channel's unit (a drift: and a time), "times", "share", "s"."""
+    if finding.kind == "drift":
+        return f"{finding.unit} {_rate(finding)[0]}".strip()
+    if finding.kind in ("offset", "spike", "oscillation"):
+        return finding.unit
+    return {"noise": "times", "delay": "s"}.get(finding.kind, "share")
+
+
+def size_words(finding: Finding, size: float) -> str:
+    """A size as it stands in a table: 0.3 bar an hour, 2.5 times, 40%, 12 s; empty for what has no size."""
+    if finding.kind in ("stuck", "swap", "decoupled"):
+        return ""
+    if finding.kind == "gain":
+        return f"{size:.0%}"
+    value = amount(finding, size)
+    return duration_text(value) if finding.kind == "delay" else f"{short(value)} {amount_unit(finding)}".strip()
+
+
+def sentence(finding: Finding) -> str:
+    """One sentence: "A drift of 0.3 bar an hour in Pressure is found after 22 min."."""
+    if finding.size is None:
+        what = describe(finding, finding.largest, upto=True)
+        return f"{what} is not found within {duration_text(finding.watched_s)}."
+    return f"{describe(finding, finding.size)} is found {delay_words(finding)}."
+
+
+def delay_words(finding: Finding) -> str:
+    """When it is found: at once, or after 22 min."""
+    if finding.delay_s is None:
+        return "not found"
+    return f"after {duration_text(finding.delay_s)}" if finding.delay_s > 0 else "at once"
+
+
+def describe(finding: Finding, size: float, upto: bool = False) -> str:
+    """The fault in words, its size with "up to" before it where wanted."""
+    channel, of = finding.channel, f"of {'up to ' if upto else ''}{size_words(finding, size)}"
+    if finding.kind == "oscillation":
+        assert finding.period_s is not None
+        return f"An oscillation {of} in {channel}, with a period of {duration_text(finding.period_s)},"
+    return {
+        "offset": f"An offset {of} in {channel}",
+        "drift": f"A drift {of} in {channel}",
+        "stuck": f"A stuck {channel}",
+        "spike": f"A series of spikes {of} in {channel}",
+        "noise": f"A noise {of} the usual in {channel}",
+        "gain": f"A loss {of} of the movement in {channel}",
+        "swap": f"A swap of {channel} with another channel",
+        "decoupled": f"A reading of {channel} that does not follow the other channels",
+        "delay": f"A delay {of} in {channel}",
+    }[finding.kind]
+
+
+def short(value: float) -> str:
+    """Two significant digits: a measured sensitivity is no more exact than that."""
+    return f"{float(f'{value:.2g}'):,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"
+
+
+def _rate(finding: Finding) -> tuple[str, float]:
+    """The time that a drift's rate is best counted by: the shortest that lasts as long as the drift was watched."""
+    return next((rate for rate in RATES if rate[1] >= finding.watched_s), RATES[-1])
