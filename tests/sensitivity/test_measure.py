@@ -17,7 +17,7 @@ from vcedge.sensitivity import measure
 from vcedge.sensitivity.findings import Finding, Sensitivity
 from vcedge.sensitivity.measure import SIZES, measure_sensitivity
 
-ROWS = 1000
+ROWS = 1500
 BENCH = {"channels": 3, "threshold": 12.0}
 
 
