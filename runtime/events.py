@@ -1,12 +1,16 @@
-"""From rows above a limit to events: one that opens, grows and ends, instead of a hundred alarms."""
+"""From rows above a limit to events: one that opens, grows and ends, instead of a hundred alarms.
+
+A pure state machine: no clock, and its whole memory can be taken out and put back.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
-RELEASE = 0.8
-"""An event ends when the statistic falls below this share of the threshold: hysteresis against chatter."""
+from vcedge.limits import RELEASE, EventRule
+
+__all__ = ["GROWTH", "RELEASE", "Event", "EventKind", "EventTracker", "Top"]
 GROWTH = 1.25
 """An open event is reported again when its peak has grown by this factor."""
 
@@ -18,7 +22,8 @@ Top = tuple[tuple[str, float], ...]
 class Event:
     """What is published of an event: `new` when it opens, `update` when its peak grows, `end` when it is over.
 
-    `peak` and `top` are those of the largest row so far, also in `end`, however little the peak had grown.
+    `peak` and `top` are those of the largest row so far, also in `end`, however little the peak had grown. `start_ns`
+    is the first row above the threshold, `time_ns` the row that opened, updated or ended it.
     """
 
     id: str
@@ -30,6 +35,22 @@ class Event:
     top: Top
 
 
+@dataclass(frozen=True)
+class Memory:
+    """All that a tracker remembers."""
+
+    open: Event | None = None
+    """As it was last published."""
+    start_ns: int = 0
+    """First of the rows above the threshold, before there are enough of them for an event."""
+    above: int = 0
+    """Rows in a row above the threshold while nothing is open."""
+    below: int = 0
+    """Rows in a row below the release while an event is open."""
+    peak: float = 0.0
+    top: Top = ()
+
+
 class EventTracker:
     """Follows one kind of event of one stream.
 
@@ -37,42 +58,68 @@ class EventTracker:
     event, not a second one.
     """
 
-    def __init__(self, kind: EventKind) -> None:
+    def __init__(self, kind: EventKind, rule: EventRule | None = None) -> None:
         self._kind: EventKind = kind
-        self._open: Event | None = None  # as it was last published
-        self._peak = 0.0
-        self._top: Top = ()
+        self._rule = rule or EventRule()
+        self._memory = Memory()
 
     @property
     def is_open(self) -> bool:
         """Whether an event is going on."""
-        return self._open is not None
+        return self._memory.open is not None
 
     def push(self, time_ns: int, value: float, threshold: float, top: Top, allowed: bool = True) -> Event | None:
         """One row: the event to publish, if any. Where `allowed` is false nothing opens."""
-        if self._open is None:
-            if not allowed or value <= threshold:
-                return None
-            self._open = Event(f"{self._kind}-{time_ns}", self._kind, "new", time_ns, time_ns, value, top)
-            self._peak, self._top = value, top
-            return self._open
-        if value < RELEASE * threshold:
-            return self.close(time_ns)
-        if value > self._peak:
-            self._peak, self._top = value, top
-        if value > GROWTH * self._open.peak:
-            self._open = self._changed("update", time_ns)
-            return self._open
-        return None
+        memory = self._memory
+        if memory.open is None:
+            if allowed and value > threshold:
+                return self._exceeded(time_ns, value, top)
+            if memory.above:
+                self._memory = Memory()
+            return None
+        if value < self._rule.release * threshold:
+            if memory.below >= self._rule.hold_rows:
+                return self.close(time_ns)
+            self._memory = replace(memory, below=memory.below + 1)
+            return None
+        if memory.below or value > memory.peak:
+            peak, top = (value, top) if value > memory.peak else (memory.peak, memory.top)
+            self._memory = replace(memory, below=0, peak=peak, top=top)
+        return self._publish("update", time_ns) if value > GROWTH * memory.open.peak else None
 
     def close(self, time_ns: int) -> Event | None:
         """End what is open, as when the stream is cut by a gap."""
-        if self._open is None:
-            return None
-        ended = self._changed("end", time_ns)
-        self._open = None
+        ended = None if self._memory.open is None else self._publish("end", time_ns)
+        self._memory = Memory()
         return ended
 
-    def _changed(self, kind: Literal["update", "end"], time_ns: int) -> Event:
-        assert self._open is not None
-        return Event(self._open.id, self._kind, kind, self._open.start_ns, time_ns, self._peak, self._top)
+    def snapshot(self) -> dict[str, Any]:
+        """The memory as JSON values; `restore` is the inverse."""
+        return asdict(self._memory)
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on from a snapshot of a tracker of the same kind and rule."""
+        memory = Memory(**{**snapshot, "top": _top(snapshot["top"])})
+        event = snapshot["open"]
+        self._memory = replace(memory, open=event and Event(**{**event, "top": _top(event["top"])}))
+
+    def _exceeded(self, time_ns: int, value: float, top: Top) -> Event | None:
+        """A row above the threshold while nothing is open: the last one that an event needs, or one more."""
+        memory = self._memory
+        start_ns = time_ns if memory.above == 0 else memory.start_ns
+        if value > memory.peak or memory.above == 0:
+            memory = replace(memory, peak=value, top=top)
+        self._memory = replace(memory, start_ns=start_ns, above=memory.above + 1)
+        return None if self._memory.above < self._rule.min_rows else self._publish("new", time_ns)
+
+    def _publish(self, type_: Literal["new", "update", "end"], time_ns: int) -> Event:
+        memory = self._memory
+        name = f"{self._kind}-{memory.start_ns}"
+        event = Event(name, self._kind, type_, memory.start_ns, time_ns, memory.peak, memory.top)
+        self._memory = replace(memory, open=event)
+        return event
+
+
+def _top(pairs: Any) -> Top:
+    """Channels and shares as they were before JSON made lists of them."""
+    return tuple((str(name), float(share)) for name, share in pairs)
