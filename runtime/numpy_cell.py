@@ -17,7 +17,7 @@ def sigmoid(x: F32) -> F32:
 
 
 class GatedCell:
-    """One step of the VCGRU: k leading dimensions from k leading dimensions and all inputs (eq. 4 to 7, 14 to 16)."""
+    """One step of any kind: k leading dimensions from k leading dimensions and all inputs (eq. 4 to 7, 13 to 16)."""
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
@@ -39,11 +39,17 @@ class GatedCell:
         return level, loudest if terms[loudest] >= memory else WAKE_MEMORY
 
     def update(self, h: F32, x: F32, level: int) -> None:
-        """Update h[:k] in place; h[k:] keeps its bits (hard form of the paper, reset gate after the product)."""
+        """Update h[:k] in place; h[k:] keeps its bits (hard form of the paper, reset gate after the product).
+
+        With the hard mask e is 1 up to k, which leaves the candidate alone of eq. 13, and z of eq. 14 without its e.
+        """
         block = level - 1
         k = len(self._bias[block][0])
-        a = self._input[block] @ x + self._bias[block]  # (3, k)
-        s = self._recurrent[block] @ h[:k]  # (3, k)
+        a = self._input[block] @ x + self._bias[block]  # (G, k)
+        s = self._recurrent[block] @ h[:k]  # (G, k)
+        if len(a) == 1:  # an RNN, eq. 13
+            h[:k] = np.tanh(a[0] + s[0])
+            return
         z = sigmoid(a[0] + s[0])
         r = sigmoid(a[1] + s[1])
         c = np.tanh(a[2] + r * (s[2] + self._cell.reset_bias[:k]))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vcedge.detector import Calibration, boundaries_of
+from vcedge.config.train import ModelConfig
+from vcedge.detector import CELL_KINDS, DENSE_KINDS, Calibration, CellKind, CellSpec, boundaries_of
 
 RAW = st.floats(0, allow_nan=False, allow_infinity=False)
 LIMIT = st.floats(0, exclude_min=True, allow_nan=False, allow_infinity=False)
@@ -72,3 +73,19 @@ def test_levels_that_do_not_cut_the_hidden_size(levels: int | list[float], hidde
 def test_every_fraction_of_whole_dimensions_is_accepted(hidden: int, data: st.DataObject) -> None:
     sizes = [*sorted(data.draw(st.sets(st.integers(1, hidden - 1), max_size=6))), hidden]
     assert boundaries_of([k / hidden for k in sizes], hidden) == tuple(sizes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "macs"), [("vcgru", 3 * 8 * 11), ("vcrnn", 8 * 11), ("gru", 3 * 16 * 19), ("rnn", 16 * 19)]
+)
+def test_work_of_each_kind(kind: CellKind, macs: int) -> None:
+    """The project's counting convention: G k (k + N), the scheduler with what it reads, and the head."""
+    dense = kind in DENSE_KINDS
+    spec = CellSpec(kind, inputs=3, hidden=16, boundaries=(16,) if dense else (8, 16))
+    scheduler = 0 if dense else 16 + 3 + 3 * 2
+    assert spec.macs(16 if dense else 8, channels=2) == macs + scheduler + 2 * 16
+
+
+@pytest.mark.parametrize("kind", CELL_KINDS)
+def test_every_kind_can_be_configured(kind: CellKind) -> None:
+    assert ModelConfig(cell=kind).cell == kind

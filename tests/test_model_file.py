@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.attacks.surgery import leaves, manifest_with, manifest_without
-from tests.attacks.table import ATTACKS, COMMITTED
+from tests.attacks.table import ATTACKS, COMMITTED, RNN_ATTACKS
 from tests.golden.generate import MODEL, MODELS, TINY, score_row, scores_of, tiny_input
 from tests.support.detectors import tiny_detector
 from vcedge.detector import Detector
@@ -30,6 +30,8 @@ VARIANTS = {
     "flags": tiny_detector(1, channels=5, flags=True),
     "levels": tiny_detector(2, channels=1, hidden=32, levels=[0.125, 0.25, 0.5, 1.0], order=7),
     "gru": tiny_detector(3, cell="gru"),
+    "vcrnn": tiny_detector(6, cell="vcrnn", flags=True),
+    "rnn": tiny_detector(7, cell="rnn"),
     "linear": tiny_detector(4, cell=None, order=3),
     "parts": tiny_detector(5, spans=(5.0, 60.0)),
 }
@@ -133,6 +135,14 @@ def test_a_malicious_file_is_refused(name: str) -> None:
     assert expected in message
     assert len(message.splitlines()) == 1
     assert len(message) < 250
+
+
+@pytest.mark.parametrize("name", RNN_ATTACKS)
+def test_a_file_of_an_rnn_with_parts_of_another_kind_is_refused(name: str) -> None:
+    attack, expected = RNN_ATTACKS[name]
+    message = refusal(attack(dumps(VARIANTS["vcrnn"])))
+    assert message.startswith("tiny.vcedge: ")
+    assert expected in message
 
 
 @pytest.mark.parametrize("path", leaves(manifest_of(tiny_detector())))

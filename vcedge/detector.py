@@ -1,7 +1,7 @@
 """What a detector is made of: features, linear highway, gated cell, head, scorer, calibration.
 
 Plain arrays and numbers, frozen. `model_file` writes and reads it, an engine runs it. C is the number of channels,
-D of hidden dimensions, N of network inputs, P the order of the highway, L the number of levels.
+D of hidden dimensions, N of network inputs, G of the cell's gates, P the order of the highway, L the number of levels.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ from numpy.typing import NDArray
 
 from vcedge.schema import F32, F64, SensorSchema
 
-CellKind = Literal["vcgru", "gru"]
-CELL_KINDS: tuple[CellKind, ...] = ("vcgru", "gru")
+CellKind = Literal["vcgru", "vcrnn", "gru", "rnn"]
+CELL_KINDS: tuple[CellKind, ...] = ("vcgru", "vcrnn", "gru", "rnn")
+DENSE_KINDS: tuple[CellKind, ...] = ("gru", "rnn")
+"""Kinds without a scheduler: one level, everything is updated at every step."""
+GATES: Mapping[CellKind, int] = {"vcgru": 3, "vcrnn": 1, "gru": 3, "rnn": 1}
+"""Blocks of weights of each kind: update, reset and candidate of a GRU, the candidate alone of an Elman RNN."""
 ERROR_CAP = 1e6
 """Largest squared error of one channel, in squared spreads: one mad sensor must not overflow the sum."""
 
@@ -72,8 +76,18 @@ class CellSpec:
 
     @property
     def levels(self) -> int:
-        """Number of levels L; a GRU has one."""
+        """Number of levels L; a dense kind has one."""
         return len(self.boundaries)
+
+    @property
+    def gates(self) -> int:
+        """Number of blocks of weights G."""
+        return GATES[self.kind]
+
+    @property
+    def reset_biases(self) -> int:
+        """Size of `Cell.reset_bias`: D, or 0 where there is no reset gate."""
+        return self.hidden if self.gates == 3 else 0
 
     def thresholds(self) -> F64:
         """(L-1,) logits from which level 2, 3, ... is picked: no logistic on the device (PAPER.md, point 6).
@@ -87,18 +101,21 @@ class CellSpec:
     def macs(self, updated: float, channels: int) -> float:
         """Multiply-accumulates of cell, scheduler and head for `updated` dimensions (PAPER.md, convention)."""
         scheduler = 0 if self.levels == 1 else self.hidden + self.inputs + 3 * channels
-        return 3 * updated * (updated + self.inputs) + scheduler + channels * self.hidden
+        return self.gates * updated * (updated + self.inputs) + scheduler + channels * self.hidden
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Weights of the recurrent cell; gates in the order update z, reset r, candidate c (eq. 4 to 7)."""
+    """Weights of the recurrent cell; gates in the order update z, reset r, candidate c (eq. 4 to 7).
+
+    An RNN has the candidate alone (eq. 13), and no reset bias: the array is empty.
+    """
 
     spec: CellSpec
-    recurrent: F32  # (3, D, D) U
-    input: F32  # (3, D, N) V
-    bias: F32  # (3, D)
-    reset_bias: F32  # (D,) inside the reset product: c = tanh(V x + b + r * (U h + reset_bias))
+    recurrent: F32  # (G, D, D) U
+    input: F32  # (G, D, N) V
+    bias: F32  # (G, D)
+    reset_bias: F32  # (D,) or (0,); inside the reset product: c = tanh(V x + b + r * (U h + reset_bias))
     gate_hidden: F32  # (D,) u of eq. 7
     gate_input: F32  # (N + 3 C,) v of eq. 7 for the inputs, then |z|, |change| and |residual| of each channel
     gate_bias: float

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vcedge.config.problems import explain, shown
-from vcedge.detector import CellKind, Detector
+from vcedge.detector import DENSE_KINDS, CellKind, CellSpec, Detector
 from vcedge.errors import ModelFileError
 from vcedge.strict_json import first_repeated, parse_json
 
@@ -102,9 +102,14 @@ class CellPart(_Part):
         if sizes[-1] != self.hidden or any(b <= a for a, b in pairwise(sizes)):
             text = f"boundaries {shown(sizes)}, expected increasing numbers that end at hidden {self.hidden}"
             raise ValueError(text)
-        if self.kind == "gru" and len(sizes) > 1:
-            raise ValueError(f"boundaries {shown(sizes)}, expected only [{self.hidden}] for a gru")
+        if self.kind in DENSE_KINDS and len(sizes) > 1:
+            raise ValueError(f"boundaries {shown(sizes)}, expected only [{self.hidden}] for a {self.kind}")
         return self
+
+    @property
+    def spec(self) -> CellSpec:
+        """The shape as a detector has it."""
+        return CellSpec(self.kind, self.inputs, self.hidden, tuple(self.boundaries))
 
 
 class ScorerPartPart(_Part):

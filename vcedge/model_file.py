@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as tensor_file
 
 from vcedge.config.problems import shown
-from vcedge.detector import Calibration, Cell, CellSpec, Detector, Features, Head, Highway, ScorerPart, all_finite
+from vcedge.detector import Calibration, Cell, Detector, Features, Head, Highway, ScorerPart, all_finite
 from vcedge.errors import InputNotFound, ModelFileError
 from vcedge.files import write_atomic
 from vcedge.manifest import Manifest, manifest_of, manifest_text, parse_manifest
@@ -119,12 +119,13 @@ def tensor_shapes(manifest: Manifest) -> Shapes:
     C, P = manifest.channels, manifest.highway.order
     shapes: Shapes = {"highway.weights": (1 + P * C, C), "highway.bias": (C,), "highway.spread": (C,)}
     if manifest.cell is not None:
-        D, N = manifest.cell.hidden, manifest.cell.inputs
+        spec = manifest.cell.spec
+        D, N, G = spec.hidden, spec.inputs, spec.gates
         shapes |= {
-            "cell.recurrent": (3, D, D),
-            "cell.input": (3, D, N),
-            "cell.bias": (3, D),
-            "cell.reset_bias": (D,),
+            "cell.recurrent": (G, D, D),
+            "cell.input": (G, D, N),
+            "cell.bias": (G, D),
+            "cell.reset_bias": (spec.reset_biases,),
             "cell.gate_hidden": (D,),
             "cell.gate_input": (N + 3 * C,),
             "head.weights": (C, D),
@@ -165,18 +166,17 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
 
 
 def _network(manifest: Manifest, tensors: Mapping[str, F32]) -> tuple[Cell | None, Head | None]:
-    spec = manifest.cell
-    if spec is None:
+    if manifest.cell is None:
         return None, None
     cell = Cell(
-        spec=CellSpec(spec.kind, spec.inputs, spec.hidden, tuple(spec.boundaries)),
+        spec=manifest.cell.spec,
         recurrent=tensors["cell.recurrent"],
         input=tensors["cell.input"],
         bias=tensors["cell.bias"],
         reset_bias=tensors["cell.reset_bias"],
         gate_hidden=tensors["cell.gate_hidden"],
         gate_input=tensors["cell.gate_input"],
-        gate_bias=spec.gate_bias,
+        gate_bias=manifest.cell.gate_bias,
     )
     head = Head(tensors["head.weights"], tensors["head.bias"], tensors["head.shrink"], tensors["head.error_scale"])
     return cell, head

@@ -161,7 +161,7 @@ MANIFEST: Table = {
     "order": (manifest_with("highway.order", 0), "key 'highway.order' is 0, expected greater than or equal to 1"),
     "order-other": (manifest_with("highway.order", 3), '\'highway.weights\' is "F32" [7, 3], expected "F32" [10, 3]'),
     "ridge": (manifest_with("highway.ridge", 0), "key 'highway.ridge' is 0, expected greater than 0"),
-    "kind": (manifest_with("cell.kind", "lstm"), "key 'cell.kind' is 'lstm', expected 'vcgru' or 'gru'"),
+    "kind": (manifest_with("cell.kind", "lstm"), "'cell.kind' is 'lstm', expected 'vcgru', 'vcrnn', 'gru' or 'rnn'"),
     "no-cell": (manifest_with("cell", None), "unknown tensor 'cell.bias', expected only those of the manifest"),
     "hidden": (manifest_with("cell.hidden", 20), "boundaries a list of 4 items, expected increasing numbers that end"),
     "hidden-0": (manifest_with("cell.hidden", 0), "key 'cell.hidden' is 0, expected greater than or equal to 1"),
@@ -173,6 +173,11 @@ MANIFEST: Table = {
     "boundaries-0": (manifest_with("cell.boundaries", [0, 16]), "key 'cell.boundaries[0]' is 0, expected greater"),
     "boundaries-none": (manifest_with("cell.boundaries", []), "key 'cell.boundaries' is [], List must have at least"),
     "gru": (manifest_with("cell.kind", "gru"), "expected only [16] for a gru"),
+    "rnn": (manifest_with("cell.kind", "rnn"), "expected only [16] for a rnn"),
+    "vcrnn": (
+        manifest_with("cell.kind", "vcrnn"),
+        '\'cell.recurrent\' is "F32" [3, 16, 16], expected "F32" [1, 16, 16]',
+    ),
     "gate-bias": (manifest_with("cell.gate_bias", None), "key 'cell.gate_bias' is None, expected a number"),
     "scorer": (manifest_with("scorer", []), "key 'scorer' is [], List must have at least 1 item"),
     "scorer-kind": (manifest_with("scorer.0.kind", "max"), "key 'scorer[0].kind' is 'max', expected 'ewma'"),
@@ -202,6 +207,26 @@ ATTACKS: Table = {
     **{f"tensors-{name}": case for name, case in TENSORS.items()},
     **{f"manifest-{name}": case for name, case in MANIFEST.items()},
 }
+
+RNN_ATTACKS: Table = {
+    "vcgru": (
+        manifest_with("cell.kind", "vcgru"),
+        '\'cell.recurrent\' is "F32" [1, 16, 16], expected "F32" [3, 16, 16]',
+    ),
+    "rnn": (manifest_with("cell.kind", "rnn"), "expected only [16] for a rnn"),
+    "upper-case": (manifest_with("cell.kind", "VCRNN"), "key 'cell.kind' is 'VCRNN', expected 'vcgru', 'vcrnn'"),
+    "reset-bias": (
+        tensors_with(lambda t: t.update({"cell.reset_bias": np.zeros(16, np.float32)})),
+        '\'cell.reset_bias\' is "F32" [16], expected "F32" [0]',
+    ),
+    "no-reset-bias": (tensors_with(lambda t: t.pop("cell.reset_bias")), "tensor 'cell.reset_bias' is missing"),
+    "no-block": (
+        tensors_with(lambda t: t.update({"cell.bias": t["cell.bias"][0]})),
+        '\'cell.bias\' is "F32" [16], expected "F32" [1, 16]',
+    ),
+    "nan": (tensor_value("cell.input", np.nan), "'cell.input' holds nan at [0, 0, 1], expected a finite"),
+}
+"""Attacks on the file of a VCRNN of 16, whose cell has one block of weights instead of three."""
 
 COMMITTED = (
     "container-text",

@@ -54,6 +54,19 @@ def test_same_seed_same_file_whatever_the_threads(folder: Path) -> None:
     assert files[0] == files[1] == (folder / "out/model.vcedge").read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["rnn", "vcrnn"])
+def test_any_kind_of_cell_is_trained_and_scores(folder: Path, kind: str) -> None:
+    out = folder / kind
+    result = vcedge("train", str(folder / "train.yaml"), "--set", f"model.cell={kind}", "--out", str(out))
+    assert result.returncode == 0, result.stderr
+    assert json.loads((out / "metrics.json").read_text())["model"]["cell"] == kind
+    assert ("target" in result.stderr) <= (kind == "vcrnn")
+    result = vcedge("score", str(out / "model.vcedge"), str(folder / "other.csv"), "--out", str(out / "scores.csv"))
+    assert result.returncode == 0, result.stderr
+    updated = {row["updated"] for row in table(out / "scores.csv")} - {"0", ""}
+    assert updated == {"16"} if kind == "rnn" else updated <= {"4", "8", "12", "16"}
+
+
 def table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file by column."""
     return list(csv.DictReader(path.read_text().splitlines()))

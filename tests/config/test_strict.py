@@ -83,6 +83,7 @@ def test_two_keys_suffice_and_the_folder_is_known(tmp_path: Path) -> None:
         ),
         ("{levels: 1}", "'model.target' is 0.25, but every row updates the smallest level: expected at least 1 (64 of"),
         ("{levels: [0.29, 1], hidden_size: 100}", "expected at least 0.29 (29 of 100 dimensions)"),
+        ("{cell: vcrnn, target: 0.1}", "'model.target' is 0.1, but every row updates the smallest level"),
         ("{levels: 7}", "'model.levels' is 7, but hidden_size 64 is not a multiple of levels 7"),
     ],
 )
@@ -94,7 +95,12 @@ def test_levels_that_cannot_be_had(model: str, message: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "model",
-    ["{target: 0.125}", "{target: 0.01, cell: gru}", "{levels: [0.29, 1], hidden_size: 100, target: 0.29}"],
+    [
+        "{target: 0.125}",
+        "{target: 0.01, cell: gru}",
+        "{target: 0.01, cell: rnn, levels: 7}",
+        "{levels: [0.29, 1], hidden_size: 100, target: 0.29}",
+    ],
 )
 def test_targets_that_can_be_had(model: str, tmp_path: Path) -> None:
     load_train_config(write(tmp_path, f"{SMALLEST}model: {model}"))
@@ -124,7 +130,10 @@ def test_targets_that_can_be_had(model: str, tmp_path: Path) -> None:
             SMALLEST + "model: {hidden_size: 2}",
             "c.yaml: key 'model.hidden_size' is 2, expected greater than or equal to 4",
         ),
-        (SMALLEST + "model: {cell: lstm}", "c.yaml: key 'model.cell' is 'lstm', expected 'vcgru' or 'gru'"),
+        (
+            SMALLEST + "model: {cell: lstm}",
+            "c.yaml: key 'model.cell' is 'lstm', expected 'vcgru', 'vcrnn', 'gru' or 'rnn'",
+        ),
         (SMALLEST + "model: 3", "c.yaml: key 'model' is 3, expected keys and values"),
         (
             SMALLEST + "model: {levels: many}",

@@ -18,6 +18,8 @@ from vcedge.schema import F64
 VARIANTS = {
     "vcgru": tiny_detector(),
     "gru": tiny_detector(cell="gru", levels=1),
+    "vcrnn": tiny_detector(cell="vcrnn"),
+    "rnn": tiny_detector(cell="rnn", flags=True),
     "flags": tiny_detector(flags=True),
     "linear": tiny_detector().without_network(),
     "wide": tiny_detector(channels=7, hidden=64, levels=8, order=5),
@@ -49,8 +51,9 @@ def test_checks_find_a_broken_engine() -> None:
     assert {"states_are_independent", "input_is_untouched", "policy_is_obeyed", "memory_is_bounded"} <= failed
 
 
-def test_levels_vary_and_quiet_rows_use_less() -> None:
-    detector = VARIANTS["vcgru"]
+@pytest.mark.parametrize("name", ["vcgru", "vcrnn"])
+def test_levels_vary_and_quiet_rows_use_less(name: str) -> None:
+    detector = VARIANTS[name]
     engine, state = NumpyEngine(detector), NumpyEngine(detector).new_state()
     levels = [engine.step(row, state)[1] for row in recording(3, 2000, 3)]
     assert len(set(levels)) == detector.levels

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from vcedge.detector import (
+    DENSE_KINDS,
     Calibration,
     Cell,
     CellKind,
@@ -127,21 +128,21 @@ def _cell(
     levels: int | list[float],
 ) -> Cell:
     """A stable random cell. The scheduler wakes up for large values, changes and errors, and sleeps otherwise."""
-    gru = kind == "gru"
-    spec = CellSpec(kind, inputs, hidden, (hidden,) if gru else boundaries_of(levels, hidden))
+    dense = kind in DENSE_KINDS
+    spec = CellSpec(kind, inputs, hidden, (hidden,) if dense else boundaries_of(levels, hidden))
     signed = 0.5 / np.sqrt(inputs) * rng.standard_normal(inputs)
     sizes = 0.7 / channels * (0.5 + rng.random(3 * channels))
     gate = np.concatenate((signed, sizes))
     quiet_level = float(spec.thresholds()[0]) if spec.levels > 1 else 0.0
     return Cell(
         spec=spec,
-        recurrent=_normal(rng, 1 / np.sqrt(hidden), 3, hidden, hidden),
-        input=_normal(rng, 1 / np.sqrt(inputs), 3, hidden, inputs),
-        bias=_normal(rng, 0.2, 3, hidden),
-        reset_bias=_normal(rng, 0.2, hidden),
-        gate_hidden=_normal(rng, 0.0 if gru else 0.5 / np.sqrt(hidden), hidden),
-        gate_input=(0.0 if gru else 1.0) * gate.astype(np.float32),
-        gate_bias=0.0 if gru else quiet_level - 1.5,
+        recurrent=_normal(rng, 1 / np.sqrt(hidden), spec.gates, hidden, hidden),
+        input=_normal(rng, 1 / np.sqrt(inputs), spec.gates, hidden, inputs),
+        bias=_normal(rng, 0.2, spec.gates, hidden),
+        reset_bias=_normal(rng, 0.2, spec.reset_biases),
+        gate_hidden=_normal(rng, 0.0 if dense else 0.5 / np.sqrt(hidden), hidden),
+        gate_input=(0.0 if dense else 1.0) * gate.astype(np.float32),
+        gate_bias=0.0 if dense else quiet_level - 1.5,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.support.detectors import recording, tiny_detector
-from vcedge.detector import CellSpec, Detector, boundaries_of
+from vcedge.detector import CELL_KINDS, DENSE_KINDS, CellSpec, Detector, boundaries_of
 from vcedge.runtime.numpy_engine import NumpyEngine, scheduler_sizes
 from vcedge.runtime.state import State
 from vcedge.schema import F32, F64
@@ -22,7 +22,7 @@ CHANNELS, STEPS, WARM = 4, 3000, 200
 def random_model(kind: str, levels: int | list[float], hidden: int = 32) -> ResidualModel:
     """A network with weights large enough that its levels and states really move."""
     torch.manual_seed(1)
-    boundaries = boundaries_of(1 if kind == "gru" else levels, hidden)
+    boundaries = boundaries_of(1 if kind in DENSE_KINDS else levels, hidden)
     model = ResidualModel(CellSpec(kind, CHANNELS, hidden, boundaries), CHANNELS)  # type: ignore[arg-type]
     with torch.no_grad():
         for parameter in model.parameters():
@@ -53,7 +53,17 @@ def engine_run(engine: NumpyEngine, state: State, values: F64) -> tuple[F32, F32
     return np.array(signals), np.array(inputs), levels, np.array(hidden), np.array(corrections)
 
 
-@pytest.mark.parametrize(("kind", "levels"), [("vcgru", 8), ("vcgru", [0.125, 0.25, 0.5, 1.0]), ("gru", 1)])
+@pytest.mark.parametrize(
+    ("kind", "levels"),
+    [
+        ("vcgru", 8),
+        ("vcgru", [0.125, 0.25, 0.5, 1.0]),
+        ("vcrnn", 8),
+        ("vcrnn", [0.125, 0.25, 0.5, 1.0]),
+        ("gru", 1),
+        ("rnn", 1),
+    ],
+)
 def test_torch_and_numpy_agree_over_thousands_of_steps(kind: str, levels: int | list[float]) -> None:
     model = random_model(kind, levels)
     engine = NumpyEngine(detector_of(model))
@@ -74,7 +84,7 @@ def test_torch_and_numpy_agree_over_thousands_of_steps(kind: str, levels: int | 
         )
     boundaries = np.array(model.cell.spec.boundaries)
     share = boundaries[np.array(expected_levels) - 1] / model.cell.spec.hidden
-    if kind == "vcgru":
+    if kind not in DENSE_KINDS:
         assert len(set(expected_levels)) == len(boundaries)
     assert np.array_equal(np.round(shares[:, 0].numpy(), 6), np.round(share, 6)), "the level sequences differ"
     assert np.abs(torch_hidden[:, 0].numpy() - hidden).max() < 1e-5
@@ -114,4 +124,36 @@ def test_gate_gain_is_folded_into_the_exported_weights() -> None:
     assert model.cell.scheduler is not None
     expected = GATE_GAIN * model.cell.scheduler.input.detach().numpy()
     assert np.allclose(cell.gate_input, expected)
-    assert set(CELLS) == {"vcgru", "gru"}
+    assert set(CELLS) == set(CELL_KINDS)
+
+
+def test_a_dense_rnn_is_the_one_of_torch() -> None:
+    model = random_model("rnn", 1)
+    cell, rival = model.cell, torch.nn.RNN(CHANNELS, 32)
+    weights = {"weight_ih_l0": cell.input, "weight_hh_l0": cell.recurrent, "bias_ih_l0": cell.bias}
+    rival.load_state_dict({**weights, "bias_hh_l0": torch.zeros(32)})
+    with torch.no_grad():
+        x, h = torch.randn(50, 3, CHANNELS), torch.rand(3, 32) - 0.5
+        expected, _ = rival(x, h[None])
+        found, share = model.cell(
+            x, torch.zeros(50, 3, 4 * CHANNELS), torch.ones(50, 3, 1), h, MaskMode(1.0, hard=True)
+        )
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert set(share.flatten().tolist()) == {1.0}
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_a_vcrnn_keeps_what_its_mask_leaves_out(hard: bool) -> None:
+    """Eq. 13 written out: what is masked away neither enters the product nor changes, in part with a soft mask."""
+    cell = random_model("vcrnn", 4, hidden=8).cell
+    assert cell.scheduler is not None
+    h, x = torch.rand(5, 8) - 0.5, torch.randn(5, CHANNELS)
+    with torch.no_grad():
+        e, _ = cell.scheduler.mask(torch.linspace(-3, 3, 5), MaskMode(8.0, hard=hard))
+        found = cell.update(x @ cell.input.T + cell.bias, e, h)
+        for row in range(5):
+            product = cell.recurrent @ (e[row] * h[row]) + cell.input @ x[row] + cell.bias
+            expected = e[row] * torch.tanh(product) + (1 - e[row]) * h[row]
+            assert torch.allclose(found[row], expected, atol=1e-6)
+    if hard:
+        assert torch.equal(found[e == 0], h[e == 0])

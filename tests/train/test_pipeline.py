@@ -10,6 +10,7 @@ import pytest
 from tests.support.detectors import recording, recording_of
 from vcedge.calibration.trace import run_engine
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
+from vcedge.detector import CELL_KINDS, DENSE_KINDS
 from vcedge.errors import DataError
 from vcedge.history import DataReport
 from vcedge.model_file import load, save
@@ -56,10 +57,26 @@ def test_gate_moves_with_the_input_and_keeps_to_its_target(trained: Trained) -> 
     assert 0.3 < share <= 0.5
 
 
-def test_a_gru_updates_everything() -> None:
-    result = train_detector(config_of("gru"), recording_of(recording(3, ROWS, CHANNELS)))
+@pytest.mark.parametrize("kind", DENSE_KINDS)
+def test_a_dense_kind_updates_everything(kind: str) -> None:
+    result = train_detector(config_of(kind), recording_of(recording(3, ROWS, CHANNELS)))
     assert result.detector.levels == 1
     assert set(result.device_trace.updated.tolist()) == {16}
+
+
+@pytest.mark.parametrize("kind", CELL_KINDS)
+def test_every_kind_learns_and_is_written(kind: str, tmp_path: Path) -> None:
+    values = np.random.default_rng(1).standard_normal((3000, CHANNELS))
+    values[1:, 1:] = 0.1 * values[1:, 1:] + np.abs(values[:-1, :1])  # what no linear forecast can say
+    result = train_detector(config_of(kind, epochs=16, target=0.5), recording_of(values))
+    learned = result.result.epochs[result.result.best].validation
+    assert learned < 0.99 * result.result.alone[1]
+    save(result.detector, tmp_path / "m.vcedge")
+    back = load(tmp_path / "m.vcedge")
+    assert back.cell is not None
+    assert back.cell.spec.kind == kind
+    scored = run_engine(load_engine(back), values, ((0, len(values)),))
+    assert np.array_equal(scored.raw, result.device_trace.raw)
 
 
 def test_interrupted_training_keeps_the_best_so_far(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class DataConfig(Strict):
 class ModelConfig(Strict):
     """The network. `target` is the mean share of hidden dimensions that normal operation may update."""
 
-    cell: Literal["vcgru", "gru"] = "vcgru"
+    cell: Literal["vcgru", "vcrnn", "gru", "rnn"] = "vcgru"
     hidden_size: int = Field(default=64, ge=4, le=4096)
     levels: int | list[float] = 8
     target: float = Field(default=0.25, gt=0, le=1)
@@ -116,10 +116,10 @@ def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     Raises what `load_yaml` raises, and ConfigError where the levels do not cut the hidden size, or where the smallest
     of them is more than the target.
     """
-    from vcedge.detector import boundaries_of  # brings numpy, which the model of the file does not need
+    from vcedge.detector import DENSE_KINDS, boundaries_of  # brings numpy, which the model of the file does not need
 
     config = load_yaml(path, TrainConfig, overrides)
-    if config.model.cell == "vcgru":
+    if config.model.cell not in DENSE_KINDS:
         try:
             smallest = boundaries_of(config.model.levels, config.model.hidden_size)[0]
         except ValueError as error:

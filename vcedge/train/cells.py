@@ -1,17 +1,19 @@
 """Recurrent cells for training. Equation numbers are those of Jernite et al. 2017 (arXiv 1611.06188v2).
 
-A cell unrolls over a window with the state carried; what is exported from it is what the engines run. VCRNN and RNN
-get their places in `CELLS` with the paper's reproduction.
+A cell unrolls over a window with the state carried; what is exported from it is what the engines run. Inputs are few
+and stay unmasked (PAPER.md, point 8): xbar of eq. 12 is x.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from vcedge.detector import CellSpec
+from vcedge.detector import CellKind, CellSpec
 
 GATE_GAIN = 5.0
 """Factor on the scheduler's logit: with 1 the gate hardly moves within the length of a training (PAPER.md, point 1)."""
@@ -67,18 +69,19 @@ class Scheduler(nn.Module):
         return e, e.mean(dim=1)
 
 
-class VCGRU(nn.Module):
-    """Variable-computation GRU with the reset gate after the product (eq. 4 to 7, 14 to 16; PAPER.md, point 11)."""
+class VariableCell(nn.Module, ABC):
+    """What the kinds share: G blocks of weights, the scheduler, the unrolling. A kind adds its `update`."""
+
+    reset_bias: Tensor  # (D,), or (0,) where there is no reset gate
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
         super().__init__()
-        width = 3 * spec.hidden
+        width = spec.gates * spec.hidden
         bound = spec.hidden**-0.5
         self.spec = spec
-        self.recurrent = nn.Parameter(torch.empty(width, spec.hidden).uniform_(-bound, bound))  # U_z, U_r, U
-        self.input = nn.Parameter(torch.empty(width, spec.inputs).uniform_(-bound, bound))  # V_z, V_r, V
+        self.recurrent = nn.Parameter(torch.empty(width, spec.hidden).uniform_(-bound, bound))  # (GD, D) U
+        self.input = nn.Parameter(torch.empty(width, spec.inputs).uniform_(-bound, bound))  # (GD, N) V
         self.bias = nn.Parameter(torch.zeros(width))
-        self.reset_bias = nn.Parameter(torch.zeros(spec.hidden))
         self.scheduler = Scheduler(spec, signals, sizes) if spec.levels > 1 else None
 
     def forward(self, x: Tensor, signals: Tensor, keep: Tensor, h: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
@@ -87,7 +90,7 @@ class VCGRU(nn.Module):
         x (T, B, N), signals (T, B, N + 3C), keep (T, B, 1): 0 where the state starts anew, h (B, D) →
         hidden states (T, B, D) and updated shares (T, B), k/D where the mask is hard.
         """
-        a = x @ self.input.T + self.bias  # (T, B, 3D)
+        a = x @ self.input.T + self.bias  # (T, B, GD)
         gate = None if self.scheduler is None else self.scheduler.from_inputs(signals)
         hidden, shares = [], []
         for t in range(len(x)):
@@ -98,19 +101,53 @@ class VCGRU(nn.Module):
         return torch.stack(hidden), torch.stack(shares)
 
     def step(self, a: Tensor, gate: Tensor | None, h: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
-        """One step from the inputs' product a (B, 3D) and the gate's logit without the state (B,)."""
+        """One step from the inputs' product a (B, GD) and the gate's logit without the state (B,)."""
         if self.scheduler is None or gate is None:
             e, share = torch.ones_like(h), torch.ones_like(h[:, 0])
         else:
             logit = gate + GATE_GAIN * (h @ self.scheduler.hidden)
             e, share = self.scheduler.mask(logit, mode)
+        return self.update(a, e, h), share
+
+    @abstractmethod
+    def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
+        """The next hidden state (B, D) from the inputs' product a (B, GD), the mask e (B, D) and the last state."""
+
+
+class VCGRU(VariableCell):
+    """Variable-computation GRU with the reset gate after the product (eq. 4 to 7, 14 to 16; PAPER.md, point 11).
+
+    Its blocks are U_z, U_r, U and V_z, V_r, V.
+    """
+
+    def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
+        super().__init__(spec, signals, sizes)
+        self.reset_bias = nn.Parameter(torch.zeros(spec.hidden))
+
+    def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
+        """Eq. 14 to 16."""
         az, ar, ac = a.chunk(3, dim=1)
         sz, sr, sc = ((e * h) @ self.recurrent.T).chunk(3, dim=1)  # eq. 9
         z = e * torch.sigmoid(az + sz)  # eq. 14
         r = torch.sigmoid(ar + sr)
         c = torch.tanh(ac + r * (sc + self.reset_bias))  # eq. 15
-        return h + z * (c - h), share  # eq. 16
+        return h + z * (c - h)  # eq. 16
 
 
-CELLS = {"vcgru": VCGRU, "gru": VCGRU}
-"""A GRU is the VCGRU with one level: no scheduler, everything updated."""
+class VCRNN(VariableCell):
+    """Variable-computation Elman RNN (eq. 7 and 13)."""
+
+    def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
+        super().__init__(spec, signals, sizes)
+        # As torch's RNN: without biases or gates it is odd in its inputs, and learns that it need not be very slowly.
+        nn.init.uniform_(self.bias, -(spec.hidden**-0.5), spec.hidden**-0.5)
+        self.register_buffer("reset_bias", torch.zeros(0))
+
+    def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
+        """Eq. 13."""
+        c = torch.tanh((e * h) @ self.recurrent.T + a)  # eq. 9
+        return e * c + (1 - e) * h
+
+
+CELLS: Mapping[CellKind, type[VariableCell]] = {"vcgru": VCGRU, "vcrnn": VCRNN, "gru": VCGRU, "rnn": VCRNN}
+"""A dense kind is the variable one with one level: no scheduler, everything updated."""

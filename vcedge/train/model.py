@@ -41,9 +41,9 @@ class ResidualModel(nn.Module):
         signals = spec.inputs + 3 * channels
         exported = Cell(
             spec=spec,
-            recurrent=_array(cell.recurrent).reshape(3, spec.hidden, spec.hidden),
-            input=_array(cell.input).reshape(3, spec.hidden, spec.inputs),
-            bias=_array(cell.bias).reshape(3, spec.hidden),
+            recurrent=_array(cell.recurrent).reshape(spec.gates, spec.hidden, spec.hidden),
+            input=_array(cell.input).reshape(spec.gates, spec.hidden, spec.inputs),
+            bias=_array(cell.bias).reshape(spec.gates, spec.hidden),
             reset_bias=_array(cell.reset_bias),
             gate_hidden=np.zeros(spec.hidden, np.float32) if gate is None else GATE_GAIN * _array(gate.hidden),
             gate_input=np.zeros(signals, np.float32) if gate is None else GATE_GAIN * _array(gate.input),

@@ -23,7 +23,7 @@ from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.split import Split, split_by_time
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.config.train import TrainConfig
-from vcedge.detector import Cell, CellSpec, Detector, Head, ScorerPart, boundaries_of
+from vcedge.detector import DENSE_KINDS, Cell, CellSpec, Detector, Head, ScorerPart, boundaries_of
 from vcedge.history import Recording
 from vcedge.runtime.engine import load_engine
 from vcedge.schema import F64
@@ -100,7 +100,7 @@ def train_network(
     torch.manual_seed(config.train.seed)
     torch.set_num_threads(1)  # windows are small: threads cost more than they give, and sums keep their order
     trace = run_engine(load_engine(bare), values, split.fitted, split.starts)
-    levels = 1 if config.model.cell == "gru" else config.model.levels
+    levels = 1 if config.model.cell in DENSE_KINDS else config.model.levels
     boundaries = boundaries_of(levels, config.model.hidden_size)
     spec = CellSpec(config.model.cell, linear.features.inputs, config.model.hidden_size, boundaries)
     model = ResidualModel(spec, bare.channels)
