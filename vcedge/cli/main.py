@@ -27,6 +27,7 @@ COMMANDS = {
     "train": "Train a detector on recordings of normal operation.",
     "calibrate": "Fit a trained network to another machine of the same kind.",
     "score": "Score recordings with a model.",
+    "evaluate": "Measure a model on recordings for which the truth is known.",
     "inspect": "Say what a model file is.",
     "run": "Run the service that scores MQTT streams.",
     "record": "Write MQTT streams to history files.",
@@ -40,6 +41,7 @@ EXTRAS = {
     "matplotlib": "train",
     "onnxruntime": "onnx",
     "ai_edge_litert": "tflite",
+    "sklearn": "train",
     "amqtt": "demo",
 }
 """Optional packages by the name that is imported, and the extra that brings each."""

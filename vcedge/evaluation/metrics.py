@@ -16,6 +16,7 @@ from vcedge.evaluation.vus import dominant_period, segments, vus_pr
 from vcedge.schema import F64
 
 __all__ = [
+    "PER_ROWS",
     "Confusion",
     "EventCounts",
     "auc_pr",
