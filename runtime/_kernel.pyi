@@ -1,0 +1,70 @@
+"""Types of the native kernel's extension (runtime/kernel/python.c); arrays are C-contiguous."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from vcedge.schema import F32
+
+Array = NDArray[Any]
+Shape = tuple[int, int, int, int, int, int]
+
+ALIGN: int
+
+def isas() -> dict[str, int]: ...
+def best() -> str: ...
+def width(isa: int, /) -> int: ...
+def model_size(shape: Shape, isa: int, /) -> int: ...
+def pack(
+    shape: Shape,
+    isa: int,
+    model: Array,
+    gate_bias: float,
+    boundaries: Array,
+    thresholds: Array,
+    recurrent: F32,
+    inputs: F32,
+    bias: F32,
+    reset_bias: F32,
+    gate_hidden: F32,
+    gate_input: F32,
+    head: F32,
+    head_bias: F32,
+    /,
+) -> None: ...
+def probe_read(isa: int, memory: F32, times: int, /) -> float: ...
+def probe_fma(isa: int, times: int, /) -> float: ...
+
+class Model:
+    def __new__(cls, packed: Array, /) -> Model: ...
+    @property
+    def state_size(self) -> int: ...
+    @property
+    def shape(self) -> Shape: ...
+    def run(
+        self,
+        rows: int,
+        state: F32,
+        x: F32,
+        y: F32 | None,
+        levels: NDArray[Any] | None,
+        min_level: int,
+        logit_bias: float,
+        /,
+    ) -> None: ...
+    def step_many(
+        self,
+        streams: int,
+        states: F32,
+        x: F32,
+        y: F32 | None,
+        levels: NDArray[Any],
+        min_level: int,
+        logit_bias: float,
+        /,
+    ) -> None: ...
+
+class Stream:
+    def __new__(cls, model: Model, state: F32, out: F32, /) -> Stream: ...
+    def step(self, x: F32, /) -> int: ...
+    def policy(self, min_level: int, logit_bias: float, /) -> None: ...

@@ -1,0 +1,21 @@
+/* AVX2 with fused multiply-add: 8 floats, 16 registers. */
+#include "internal.h"
+
+#if VCE_X86
+#if defined __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma")
+#endif
+#define VCE_USE_AVX2
+#include "simd.h"
+#include "cell.h"
+#include "step.h"
+#include "probe.h"
+
+const struct vce_ops vce_ops_avx2 = {W, step, step_many, probe_read, probe_fma};
+
+#if defined __clang__
+#pragma clang attribute pop
+#endif
+#endif

@@ -1,0 +1,21 @@
+/* AVX-512: 16 floats, 32 registers. */
+#include "internal.h"
+
+#if VCE_X86
+#if defined __clang__
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma")
+#endif
+#define VCE_USE_AVX512
+#include "simd.h"
+#include "cell.h"
+#include "step.h"
+#include "probe.h"
+
+const struct vce_ops vce_ops_avx512 = {W, step, step_many, probe_read, probe_fma};
+
+#if defined __clang__
+#pragma clang attribute pop
+#endif
+#endif

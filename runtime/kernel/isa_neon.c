@@ -1,0 +1,12 @@
+/* NEON on 64-bit ARM: 4 floats, 32 registers. */
+#include "internal.h"
+
+#if VCE_ARM64
+#define VCE_USE_NEON
+#include "simd.h"
+#include "cell.h"
+#include "step.h"
+#include "probe.h"
+
+const struct vce_ops vce_ops_neon = {W, step, step_many, probe_read, probe_fma};
+#endif

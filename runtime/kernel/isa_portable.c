@@ -1,0 +1,10 @@
+/* Any CPU: 4 floats by the compiler's vector extension. */
+#include "internal.h"
+
+#define VCE_USE_PORTABLE
+#include "simd.h"
+#include "cell.h"
+#include "step.h"
+#include "probe.h"
+
+const struct vce_ops vce_ops_portable = {W, step, step_many, probe_read, probe_fma};

@@ -1,0 +1,91 @@
+"""The bare cell with head in the native kernel: what the detector's step is built on, and what is benchmarked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.detector import Cell
+from vcedge.errors import Unavailable
+from vcedge.runtime import _kernel
+from vcedge.schema import F32
+
+
+def aligned(nbytes: int, align: int = _kernel.ALIGN) -> NDArray[np.uint8]:
+    """Zeroed bytes whose address is a multiple of `align`."""
+    raw = np.zeros(nbytes + align, np.uint8)
+    start = -raw.ctypes.data % align
+    return raw[start : start + nbytes]
+
+
+class NativeCell:
+    """One recurrent cell with its head y = W h + b, packed for one instruction set. Immutable.
+
+    A sample is the scheduler's `signals` (S,) float32, of which the first N are the cell's inputs (`Cell.gate_input`
+    says S). A state is `state_words` float32, h (D,) first; zeros have seen nothing.
+    """
+
+    def __init__(self, cell: Cell, head: F32, head_bias: F32, isa: str = "auto") -> None:
+        """Pack a cell; `head` (C, D), `head_bias` (C,). `isa` is `auto` or a name in `instruction_sets()`.
+
+        Raises Unavailable for an instruction set that the CPU has not, ValueError for impossible weights.
+        """
+        available = _kernel.isas()
+        name = _kernel.best() if isa == "auto" else isa
+        if name not in available:
+            raise Unavailable(f"instruction set '{name}': not on this CPU, expected one of {', '.join(available)}")
+        spec = cell.spec
+        self.isa, self.cell = name, cell
+        self.signals, self.outputs = len(cell.gate_input), len(head_bias)
+        shape = (spec.gates, spec.inputs, self.signals, spec.hidden, self.outputs, spec.levels)
+        number = available[name]
+        size = _kernel.model_size(shape, number)
+        if not size:
+            raise ValueError(f"shape {shape} is not possible")
+        self.packed = aligned(size)
+        _kernel.pack(
+            shape,
+            number,
+            self.packed,
+            cell.gate_bias,
+            np.array(spec.boundaries, np.int32),
+            np.ascontiguousarray(spec.thresholds(), np.float64),
+            *(_floats(a) for a in (cell.recurrent, cell.input, cell.bias, cell.reset_bias)),
+            *(_floats(a) for a in (cell.gate_hidden, cell.gate_input, head, head_bias)),
+        )
+        self.packed.flags.writeable = False
+        self.model = _kernel.Model(self.packed)
+        self.state_words = self.model.state_size // 4
+
+    def new_state(self) -> F32:
+        """A state that has seen nothing."""
+        return np.zeros(self.state_words, np.float32)
+
+    def stream(self, state: F32, out: F32) -> _kernel.Stream:
+        """Bind a state and an output (C,): `stream.step(x)` is then one call, and the quickest one."""
+        return _kernel.Stream(self.model, state, out)
+
+    def run(self, state: F32, x: F32, min_level: int = 1, logit_bias: float = 0.0) -> tuple[F32, NDArray[np.int32]]:
+        """Many steps of one stream: x (rows, S) → y (rows, C), levels (rows,); equal to as many single steps."""
+        y, levels = np.empty((len(x), self.outputs), np.float32), np.empty(len(x), np.int32)
+        self.model.run(len(x), state, x, y, levels, min_level, logit_bias)
+        return y, levels
+
+    def step_many(
+        self, states: F32, x: F32, min_level: int = 1, logit_bias: float = 0.0
+    ) -> tuple[F32, NDArray[np.int32]]:
+        """One step of each of M streams: states (M, state_words), x (M, S) → y (M, C), levels (M,)."""
+        y, levels = np.empty((len(x), self.outputs), np.float32), np.empty(len(x), np.int32)
+        self.model.step_many(len(x), states, x, y, levels, min_level, logit_bias)
+        return y, levels
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Names of the instruction sets that are compiled in and on this CPU."""
+    return tuple(_kernel.isas())
+
+
+def _floats(array: NDArray[Any]) -> F32:
+    return np.ascontiguousarray(array, np.float32)
