@@ -116,7 +116,7 @@ def test_targets_that_can_be_had(model: str, tmp_path: Path) -> None:
         (SMALLEST + "hidden_size: 8", "c.yaml: unknown key 'hidden_size'; did you mean 'model.hidden_size'?"),
         (
             SMALLEST + "xyzzy: 8",
-            "c.yaml: unknown key 'xyzzy'; known keys here: asset, data, highway, model, score, train",
+            "c.yaml: unknown key 'xyzzy'; known keys here: asset, data, highway, model, report, score, train",
         ),
         (SMALLEST + "base_dir: /", "c.yaml: unknown key 'base_dir'; known keys here: asset, data"),
         (

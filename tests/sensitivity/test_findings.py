@@ -9,7 +9,7 @@ import pytest
 
 from vcedge.sensitivity.findings import Finding, Sensitivity, sentence, size_words
 
-DRIFT = Finding("Pressure", "bar", "drift", 4.0, 30.0, 0.05, 1320.0, 2400.0, None, 1.0)
+DRIFT = Finding("Pressure", "bar", "drift", 4.0, 0.3, 30.0, 0.05, 1320.0, 2400.0, None, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,9 @@ def test_sizes_are_short() -> None:
     assert size_words(replace(DRIFT, kind="offset", noise=123.456), 10.0) == "1,200 bar"
     assert size_words(replace(DRIFT, kind="offset", noise=1e-6), 2.0) == "2e-06 bar"
     assert size_words(replace(DRIFT, kind="offset", noise=1.0), 42.4) == "42 bar"
+
+
+def test_ease_runs_from_the_smallest_to_the_largest_size() -> None:
+    assert [replace(DRIFT, size=size).ease for size in (0.3, 3.0, 30.0)] == pytest.approx([1, 0.5, 0])
+    assert replace(DRIFT, size=None).ease == 0
+    assert replace(DRIFT, kind="stuck", size=1.0, smallest=1.0, largest=1.0).ease == 1

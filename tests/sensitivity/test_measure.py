@@ -142,3 +142,13 @@ def test_missing_values_and_the_network_are_no_obstacle() -> None:
     assert any(finding.found for finding in sensitivity.findings)
     assert sensitivity.to_json()["findings"][0]["words"]
     assert SIZES > 2 ** (measure.TRIES - 1)
+
+
+def test_it_can_be_stopped() -> None:
+    values = steady()
+    detector = tiny_detector(cell=None, threshold=12.0)
+    split = split_by_time(((0, len(values)),), 2)
+    trace = run_engine(load_engine(detector), values, split.tail, split.starts)
+    shares: list[float] = []
+    assert measure_sensitivity(detector, values, split, trace, shares.append, lambda: len(shares) == 1) is None
+    assert shares == [pytest.approx(1 / 3)]

@@ -19,10 +19,12 @@ from vcedge.detector import Detector
 from vcedge.history import DataReport
 from vcedge.runtime.engine import load_engine
 from vcedge.schema import Channel, SensorSchema
+from vcedge.sensitivity.findings import Finding, Sensitivity
 from vcedge.train.fit import Epoch, FitResult
 from vcedge.train.pipeline import Trained
 from vcedge.train.report import write_report
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
+from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
 from vcedge.train.report.words import number, percent, summary
 from vcedge.train.summary import summarise
@@ -247,3 +249,58 @@ def test_numbers_are_as_people_write_them() -> None:
     assert [time_unit(n, 10**9)[0] for n in (90, 7200, 10_000, 200_000)] == ["seconds", "hours", "hours", "days"]
     assert [percent(x) for x in (0.0, 0.0004, 0.0123, 0.256, 1.0)] == ["0%", "under 0.1%", "1.2%", "26%", "100%"]
     assert [number(x) for x in (0.012345, 12.345, 12_345.6)] == ["0.01235", "12.35", "12,346"]
+
+
+@pytest.fixture(scope="module")
+def findings() -> Sensitivity:
+    """Two channels: one on which much is found, one that stands still and shows little."""
+    lively = [
+        Finding(
+            "Pressure",
+            "bar",
+            kind,
+            size,
+            0.3 if size != 1 else 1.0,
+            30.0 if size != 1 else 1.0,
+            0.05,
+            60.0 * n,
+            600.0,
+            20.0,
+            1.0,
+        )
+        for n, (kind, size) in enumerate(
+            [("offset", 0.3), ("drift", 9.0), ("stuck", 1.0), ("spike", 30.0), ("noise", 3.0), ("oscillation", 2.0)]
+        )
+    ]
+    lost = [replace(lively[0], channel=NASTY, size=None, delay_s=None), replace(lively[1], channel=NASTY)]
+    unseen = Finding("Pressure", "bar", "delay", None, 1.0, 40.0, 0.05, None, 600.0, None, 1.0)
+    return Sensitivity((*lively, unseen, *lost), 5, 600.0, 2400.0)
+
+
+def test_it_shows_what_would_be_found(usual: Trained, findings: Sensitivity, tmp_path: Path) -> None:
+    trained = replace(usual, sensitivity=findings)
+    page = report_of(trained, tmp_path)
+    structure = structure_of(page)
+    assert structure.open == []
+    assert len(structure.ids) == len(set(structure.ids))
+    assert set(structure.references) <= set(structure.ids)
+    assert structure.names.count("svg") == 8
+    assert "<script" not in page
+    assert "A drift of 2.7 bar an hour in Pressure is found after 1 min." in page
+    assert "Delay: not found on any channel." in page
+    assert "Of 9 pairs of channel and kind, 7 are found within 10 min (drift and stuck: 40 min)." in words_of(trained)
+    assert page.count('class="idle">n/a<') == 3 + 8
+    test_charts_take_their_colours_from_the_page(page)
+    assert summarise(trained, DataReport(), 1.0)["sensitivity"]["findings"][0]["size"] == pytest.approx(0.015)
+
+
+def test_without_it_nothing_is_said_of_it(page: str) -> None:
+    assert "What it would find" not in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "0s"), (99.0, "99s"), (99.6, "2m"), (5000.0, "83m"), (9e4, "25h"), (9e6, "104d")]
+)
+def test_delays_in_the_picture_are_short(findings: Sensitivity, seconds: float, text: str) -> None:
+    assert brief(replace(findings.findings[0], delay_s=seconds)) == text
+    assert brief(replace(findings.findings[0], delay_s=None)) == "–"

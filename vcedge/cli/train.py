@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from vcedge.cli.console import Report
     from vcedge.config.train import TrainConfig
     from vcedge.train.fit import Epoch
+    from vcedge.train.pipeline import Trained
 
 METRICS, MODEL, REPORT = "metrics.json", "model.vcedge", "report.html"
 
@@ -75,11 +78,30 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
         trained = train_detector(settings, recording, on_epoch, interruption.wanted)
         if trained.result.interrupted:
             note("interrupted: keeping the best network so far")
+        elif settings.report.sensitivity:
+            trained = _with_sensitivity(trained, report, interruption.wanted)
         metrics = summarise(trained, recording.report, time.perf_counter() - began)
         save(trained.detector, folder / MODEL)
         write_metrics(folder / METRICS, metrics)
         write_report(folder / REPORT, trained, metrics, recording.report)
     return metrics
+
+
+def _with_sensitivity(trained: Trained, report: Report, stop: Callable[[], bool]) -> Trained:
+    """The training with what its detector finds of injected faults."""
+    from dataclasses import replace
+
+    from vcedge.sensitivity.measure import measure_sensitivity
+
+    found = measure_sensitivity(
+        trained.detector,
+        trained.values,
+        trained.split,
+        trained.device_trace,
+        lambda share: report(share, "trying which faults are found"),
+        stop,
+    )
+    return replace(trained, sensitivity=found)
 
 
 class Interruption:
@@ -108,6 +130,13 @@ class Interruption:
         self._wanted = True
 
 
+def _evidence(limits: dict[str, Any]) -> str:
+    """What the threshold rests on."""
+    words = f"{limits['peaks']} excursions in {limits['rows']} held-out rows"
+    allowed = limits["held_out_events"]
+    return words if allowed >= 1 else f"{words}, extended to {1 / allowed:.2g} times as many rows"
+
+
 def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) -> list[str]:
     from vcedge.detector import DENSE_KINDS
 
@@ -122,6 +151,6 @@ def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) 
         *missed,
         f"over the linear forecaster the network {adds}",
         f"threshold {limits['threshold']:.4g} for {limits['false_alarms_per_day']:g} false alarms a day, "
-        f"from {limits['rows']} held-out rows",
+        f"from {_evidence(limits)}",
         f"{folder / MODEL} and {folder / REPORT} written in {metrics['seconds']:.0f} s",
     ]

@@ -97,6 +97,13 @@ class ScoreConfig(Strict):
     """Span of the exponentially weighted mean, in samples."""
 
 
+class ReportConfig(Strict):
+    """What the report holds beyond what costs nothing."""
+
+    sensitivity: bool = True
+    """Measure which faults are found, and how soon: at most about a minute more."""
+
+
 class TrainConfig(Strict):
     """The whole file."""
 
@@ -106,6 +113,7 @@ class TrainConfig(Strict):
     train: FitConfig = FitConfig()
     highway: HighwayConfig = HighwayConfig()
     score: ScoreConfig = ScoreConfig()
+    report: ReportConfig = ReportConfig()
     base_dir: Path = Field(default=Path(), exclude=True)
     """Folder that `data.train` is relative to: that of the file, filled in by the loader."""
 

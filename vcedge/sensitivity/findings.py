@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,9 @@ class Finding:
     kind: FaultKind
     size: float | None
     """In the unit of `Fault.size`; None where none was found."""
+    smallest: float
     largest: float
-    """The largest size that was tried."""
+    """The range of sizes that were tried."""
     noise: float
     """Of the channel, in its unit."""
     delay_s: float | None
@@ -38,6 +40,13 @@ class Finding:
     def found(self) -> bool:
         """Whether any size was found."""
         return self.size is not None
+
+    @property
+    def ease(self) -> float:
+        """From 1, where the smallest size tried is found, to 0 where only the largest is, or none."""
+        if self.size is None or self.smallest == self.largest:
+            return float(self.found)
+        return 1 - math.log(self.size / self.smallest) / math.log(self.largest / self.smallest)
 
     def to_json(self) -> dict[str, Any]:
         """All numbers, the sizes in the channel's unit, and the sentence."""

@@ -67,9 +67,11 @@ def measure_sensitivity(
     split: Split,
     trace: Trace,
     progress: Callable[[float], None] = lambda share: None,
+    stop: Callable[[], bool] = lambda: False,
     most_steps: int = MOST_STEPS,
 ) -> Sensitivity | None:
-    """What a calibrated detector finds on the tail of values (N, C); None where the tail holds no normal stretch.
+    """What a calibrated detector finds on the tail of values (N, C); None where the tail holds no normal stretch,
+    or where `stop` said so before all channels were tried.
 
     `trace` is the detector's over at least the tail.
     """
@@ -78,6 +80,8 @@ def measure_sensitivity(
         return None
     findings = []
     for channel in range(detector.channels):
+        if stop():
+            return None
         for kind in KINDS:
             if kind in MOVED and channel not in bench.moving:
                 continue  # a channel that stands still cannot show it
@@ -139,6 +143,7 @@ def _smallest(bench: Bench, kind: FaultKind, channel: int) -> Finding:
         unit=detector.schema.channels[channel].unit,
         kind=kind,
         size=sizes[high] if delay is not None else None,
+        smallest=sizes[0],
         largest=sizes[-1],
         noise=float(bench.scales.noise[channel]),
         delay_s=None if delay is None else delay * period_s,

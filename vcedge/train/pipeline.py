@@ -27,6 +27,7 @@ from vcedge.detector import DENSE_KINDS, Cell, CellSpec, Detector, Head, ScorerP
 from vcedge.history import Recording
 from vcedge.runtime.engine import load_engine
 from vcedge.schema import F64
+from vcedge.sensitivity.findings import Sensitivity
 from vcedge.train.fit import START_SHARE, Epoch, FitResult, fit
 from vcedge.train.model import ResidualModel
 from vcedge.train.streams import Streams, make_streams
@@ -51,6 +52,8 @@ class Trained:
     result: FitResult
     device_trace: Trace
     """What the finished detector does on all rows used."""
+    sensitivity: Sensitivity | None = None
+    """Which injected faults it finds, where that was measured."""
 
 
 def train_detector(

@@ -50,6 +50,7 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
             "surprise_limit": limits.surprise_limit,
         },
         "channels": channel_errors(tail, detector),
+        "sensitivity": None if trained.sensitivity is None else trained.sensitivity.to_json(),
         "data": report.to_json(),
     }
 

@@ -15,6 +15,8 @@ from vcedge.train.pipeline import Trained
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
 from vcedge.train.report.figure import Chart
 from vcedge.train.report.gate_charts import closer_chart, gate_chart, level_chart
+from vcedge.train.report.sensitivity_charts import map_chart
+from vcedge.train.report.sensitivity_words import MEANINGS, TITLES, examples, table
 from vcedge.train.report.training_charts import loss_chart, share_chart
 from vcedge.train.report.words import count, model_line, number, percent, summary, target_share
 
@@ -49,6 +51,7 @@ def render(trained: Trained, metrics: dict[str, Any], recording_report: DataRepo
         training=_training_charts(trained),
         gate=_gate_charts(trained),
         alarm=[spread_chart(trained), statistic_chart(trained)],
+        sensitivity=_sensitivity(trained),
         shares=_shares(trained, metrics),
         channels=_channel_rows(metrics["channels"]),
         data=recording_report.lines(),
@@ -71,6 +74,19 @@ def _gate_charts(trained: Trained) -> list[Chart]:
     if trained.detector.levels == 1:
         return []
     return [gate_chart(trained, target_share(trained)), closer_chart(trained), level_chart(trained)]
+
+
+def _sensitivity(trained: Trained) -> dict[str, Any] | None:
+    """Picture, examples and table of what is found; None where it was not measured."""
+    if trained.sensitivity is None:
+        return None
+    return {
+        "chart": map_chart(trained.sensitivity),
+        "examples": examples(trained.sensitivity),
+        "kinds": TITLES.values(),
+        "meanings": [(TITLES[kind], meaning) for kind, meaning in MEANINGS.items()],
+        "rows": table(trained.sensitivity),
+    }
 
 
 def _tiles(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str, str]]:

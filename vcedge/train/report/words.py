@@ -9,6 +9,7 @@ from vcedge.calibration.threshold import alarm_share
 from vcedge.history.report import duration_text
 from vcedge.schema import NS_PER_S
 from vcedge.train.pipeline import Trained
+from vcedge.train.report.sensitivity_words import paragraph
 
 NAMES_SHOWN = 6
 
@@ -48,11 +49,13 @@ def target_share(trained: Trained) -> float | None:
 
 def summary(trained: Trained, metrics: dict[str, Any]) -> list[Paragraph]:
     """The whole report in a few paragraphs."""
+    found = trained.sensitivity
     return [
         Paragraph("What it was trained on", _training(trained, metrics)),
         Paragraph("What the network adds", _network(trained, metrics["channels"])),
         Paragraph("What it costs", _cost(trained, metrics)),
         Paragraph("What the threshold promises", _threshold(trained, metrics["calibration"])),
+        *([] if found is None else [Paragraph("What it would find", paragraph(found))]),
     ]
 
 
