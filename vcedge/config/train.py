@@ -55,6 +55,10 @@ class DataConfig(Strict):
 
     train: list[str] = Field(min_length=1)
     """File names or globs, relative to the configuration file: normal behaviour only."""
+    test: list[str] = Field(default=[])
+    """Recordings that `vcedge compare` tests on, as `train`; none: the last quarter of the training recording."""
+    label: str | None = None
+    """Column that says which rows are anomalous. It is never a channel."""
     time: TimeConfig = TimeConfig()
     channels: list[ChannelConfig] | None = None
     """Absent: every numeric column that is not excluded."""

@@ -69,7 +69,8 @@ def _channels_of(path: Path, data: DataConfig) -> tuple[tuple[Channel, ...], dic
         _check_channels(named)
         return named, {}, []
     table = open_table(path, data.table, time_checker(data.time))
-    names, left_out = pick_channels(table, find_time(table, data.time), data.exclude)
+    hidden = data.exclude if data.label is None else [*data.exclude, data.label]
+    names, left_out = pick_channels(table, find_time(table, data.time), hidden)
     if not names:
         reasons = ", ".join(f"{name} ({why})" for name, why in list(left_out.items())[:10]) or "only the time"
         raise DataError(f"{path}: has no column of numbers to watch: {clipped(reasons)}")
