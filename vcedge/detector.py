@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vcedge.limits import EventRule, Tail, Usual
 from vcedge.schema import F32, F64, SensorSchema
 
 CellKind = Literal["vcgru", "vcrnn", "gru", "rnn"]
@@ -145,7 +146,7 @@ class Calibration:
     """Limits measured on held-out normal data."""
 
     threshold: float
-    """Limit of the statistic `raw` above which a row is an alarm."""
+    """Limit of the statistic `raw` above which a row is an alarm. A stream may adapt it: `runtime/adaptive.py`."""
     steepness: float
     """Exponent of the map from `raw` to a score in [0, 1]; the held-out median maps to 0.05."""
     surprise_limit: float
@@ -159,6 +160,9 @@ class Calibration:
     false_alarms_per_day: float
     rows: int
     """Held-out rows the limits were measured on."""
+    usual: Usual = field(default_factory=Usual)
+    tail: Tail = field(default_factory=Tail)
+    events: EventRule = field(default_factory=EventRule)
 
     def score(self, raw: float, threshold: float | None = None) -> float:
         """Calibrated score in [0, 1] of the statistic: 0.5 at the threshold, monotone in `raw`.

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 RELEASE = 0.8
 """Share of the threshold below which an event ends where no calibration says otherwise: hysteresis against chatter."""
 
+MOST_LOG = 690.0
+"""Logarithm of the largest threshold: what is beyond is not a number any more."""
+
 
 @dataclass(frozen=True)
 class EventRule:
@@ -44,7 +47,7 @@ class Tail:
         """The value that opens so many events a row, from what so many held-out rows showed."""
         ratio = max(self.peaks / rows / events_per_row, 1.0)
         excess = math.log(ratio) if abs(self.shape) < 1e-6 else (ratio**self.shape - 1.0) / self.shape
-        return max(self.start * math.exp(self.scale * excess), self.floor)
+        return max(math.exp(min(math.log(self.start) + self.scale * excess, MOST_LOG)), self.floor)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -120,6 +121,31 @@ class ScorerPartPart(_Part):
     weight: Positive
 
 
+class UsualPart(_Part):
+    """Where the statistic usually is."""
+
+    median: Positive
+    width: Positive
+
+
+class TailPart(_Part):
+    """Tail of the peaks of held-out events."""
+
+    start: Positive
+    scale: Positive
+    shape: float = Field(ge=-1, le=1)
+    peaks: Count
+    floor: Positive
+
+
+class EventRulePart(_Part):
+    """When rows become an event."""
+
+    release: float = Field(gt=0, le=1)
+    min_rows: int = Field(ge=1, le=INT32)
+    hold_rows: Count
+
+
 class CalibrationPart(_Part):
     """Limits."""
 
@@ -131,6 +157,9 @@ class CalibrationPart(_Part):
     stuck_rows: list[Count]
     false_alarms_per_day: Positive
     rows: int = Field(ge=0, le=INT64)
+    usual: UsualPart
+    tail: TailPart
+    events: EventRulePart
 
 
 class Manifest(_Part):
@@ -218,6 +247,9 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "stuck_rows": [int(rows) for rows in calibration.stuck_rows],
             "false_alarms_per_day": float(calibration.false_alarms_per_day),
             "rows": int(calibration.rows),
+            "usual": asdict(calibration.usual),
+            "tail": asdict(calibration.tail),
+            "events": asdict(calibration.events),
         },
         "reading": dict(detector.reading),
         "provenance": dict(detector.provenance),

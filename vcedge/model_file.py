@@ -21,7 +21,8 @@ from vcedge.config.problems import shown
 from vcedge.detector import Calibration, Cell, Detector, Features, Head, Highway, ScorerPart, all_finite
 from vcedge.errors import InputNotFound, ModelFileError
 from vcedge.files import write_atomic
-from vcedge.manifest import Manifest, manifest_of, manifest_text, parse_manifest
+from vcedge.limits import EventRule, Tail, Usual
+from vcedge.manifest import CalibrationPart, Manifest, manifest_of, manifest_text, parse_manifest
 from vcedge.schema import F32, Channel, SensorSchema
 from vcedge.strict_json import parse_json
 
@@ -157,12 +158,20 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
         cell=cell,
         head=head,
         scorer=tuple(ScorerPart(part.kind, part.span, part.weight) for part in manifest.scorer),
-        calibration=Calibration(
-            **{**manifest.calibration.model_dump(), "stuck_rows": tuple(manifest.calibration.stuck_rows)}
-        ),
+        calibration=_calibration(manifest.calibration),
         reading=manifest.reading,
         provenance=manifest.provenance,
     )
+
+
+def _calibration(part: CalibrationPart) -> Calibration:
+    parts = {
+        "stuck_rows": tuple(part.stuck_rows),
+        "usual": Usual(**part.usual.model_dump()),
+        "tail": Tail(**part.tail.model_dump()),
+        "events": EventRule(**part.events.model_dump()),
+    }
+    return Calibration(**{**part.model_dump(), **parts})
 
 
 def _network(manifest: Manifest, tensors: Mapping[str, F32]) -> tuple[Cell | None, Head | None]:

@@ -7,16 +7,28 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.detectors import recording, recording_of, tiny_detector
 from vcedge.calibration.calibrate import calibrate_limits, longest_run, recalibrate, stuck_limits
 from vcedge.calibration.rows import usable_rows
 from vcedge.calibration.split import rows_in, split_by_time
-from vcedge.calibration.threshold import alarm_share, steepness, tail_threshold
+from vcedge.calibration.threshold import (
+    SHAPES,
+    Promise,
+    events_per_row,
+    keep_promise,
+    release_share,
+    steepness,
+    tail_quantile,
+)
 from vcedge.calibration.trace import run_engine
 from vcedge.errors import DataError
+from vcedge.limits import EventRule
+from vcedge.runtime.events import EventTracker
 from vcedge.runtime.numpy_engine import NumpyEngine
-from vcedge.schema import NS_PER_S
+from vcedge.schema import F64, NS_PER_S
 
 
 def test_split_is_in_order_of_time_and_leaves_nothing_out() -> None:
@@ -40,22 +52,91 @@ def test_too_few_rows_are_refused() -> None:
     assert mixed.all[-1][1] == 400
 
 
-def test_threshold_is_the_quantile_where_there_are_rows_enough() -> None:
+def test_a_limit_of_rows_is_the_quantile_where_there_are_rows_enough() -> None:
     raw = np.arange(1, 100_001, dtype=np.float64)
-    assert tail_threshold(raw, 0.001) == pytest.approx(99_900, rel=1e-4)
+    assert tail_quantile(raw, 0.001) == pytest.approx(99_900, rel=1e-4)
 
 
-def test_threshold_is_extended_into_an_exponential_tail() -> None:
+def test_a_limit_of_rows_is_extended_into_an_exponential_tail() -> None:
     raw = np.random.default_rng(0).exponential(2.0, 5_000)
     share = 1e-6
-    assert tail_threshold(raw, share) == pytest.approx(-2.0 * np.log(share), rel=0.15)
-    assert tail_threshold(raw, share) > raw.max()
-    assert tail_threshold(np.ones(50), share) > 1.0
+    assert tail_quantile(raw, share) == pytest.approx(-2.0 * np.log(share), rel=0.15)
+    assert tail_quantile(raw, share) > raw.max()
+    assert tail_quantile(np.ones(50), share) > 1.0
 
 
-def test_alarm_share_is_rows_of_a_day() -> None:
-    assert alarm_share(1.0, NS_PER_S) == pytest.approx(1 / 86_400)
-    assert alarm_share(24.0, 3600 * NS_PER_S) == 0.5
+def test_a_promise_is_events_of_a_day() -> None:
+    assert events_per_row(1.0, NS_PER_S) == pytest.approx(1 / 86_400)
+    assert events_per_row(24.0, 3600 * NS_PER_S) == 0.5
+
+
+def smoothed(seed: int, rows: int, channels: int = 8, span: float = 20.0) -> F64:
+    """A statistic (rows,) as a scorer makes it of normal residuals: their mean square, exponentially smoothed."""
+    error = (np.random.default_rng(seed).standard_normal((rows, channels)) ** 2).mean(axis=1)
+    raw, level, alpha = np.zeros(rows), 1.0, 2 / (span + 1)
+    for row, value in enumerate(error.tolist()):
+        level += alpha * (value - level)
+        raw[row] = level
+    return raw
+
+
+def events_above(raw: F64, promise: Promise) -> int:
+    tracker = EventTracker("anomaly", promise.events)
+    found = [tracker.push(row, value, promise.threshold, ()) for row, value in enumerate(raw.tolist())]
+    return sum(event is not None and event.type == "new" for event in found)
+
+
+@pytest.mark.parametrize(("rows", "per_event", "factor"), [(2_000, 500, 2.5), (2_000, 8_000, 6.0)])
+def test_as_many_events_as_promised_within_and_beyond_what_was_held_out(
+    rows: int, per_event: int, factor: float
+) -> None:
+    future = smoothed(99, 200_000)
+    ratios = []
+    for seed in range(9):
+        promise = keep_promise([smoothed(seed, rows)], 1 / per_event, EventRule())
+        ratios.append(events_above(future, promise) / (len(future) / per_event))
+    assert 1 / 2.5 < np.median(ratios) < 2.5
+    assert np.quantile(ratios, 0.8) < factor
+
+
+@pytest.mark.parametrize("rule", [EventRule(), EventRule(min_rows=5), EventRule(hold_rows=20)])
+def test_the_held_out_rows_themselves_keep_the_promise(rule: EventRule) -> None:
+    raw = smoothed(1, 20_000)
+    promise = keep_promise([raw[:7000], raw[7000:]], 1 / 1000, rule)
+    assert events_above(raw, promise) == pytest.approx(20, abs=8)
+    assert promise.tail.peaks >= 60
+    assert (promise.events.min_rows, promise.events.hold_rows) == (rule.min_rows, rule.hold_rows)
+
+
+def test_rarer_events_and_gaps() -> None:
+    raw = smoothed(2, 3_000)
+    rates = [1e-2, 1e-3, 1e-4, 1e-5, 1e-7]
+    thresholds = [keep_promise([raw], rate, EventRule()).threshold for rate in rates]
+    assert thresholds == sorted(thresholds)
+    assert thresholds[-1] > raw.max()
+    promise = keep_promise([raw], 1e-4, EventRule())
+    assert promise.tail.threshold(1e-4, len(raw)) == promise.threshold
+    assert promise.tail.threshold(1e-6, len(raw)) > promise.threshold
+    cut = keep_promise([raw[:10], raw[10:]], 1e-4, EventRule())
+    assert cut.threshold == pytest.approx(promise.threshold, rel=0.2)
+
+
+@given(st.lists(st.floats(0, 1e300), min_size=20, max_size=60), st.floats(1e-9, 0.5), st.integers(1, 30))
+@settings(max_examples=150, deadline=None)
+def test_any_statistic_has_a_finite_threshold_that_few_rows_exceed(
+    raw: list[float], rate: float, min_rows: int
+) -> None:
+    promise = keep_promise([np.array(raw)], rate, EventRule(min_rows=min_rows))
+    assert 0 < promise.threshold < np.inf
+    assert (np.array(raw) > promise.threshold * (1 + 1e-9)).mean() <= 0.05
+    assert SHAPES[0] <= promise.tail.shape <= SHAPES[1]
+    assert 0.8 <= promise.events.release < 1
+
+
+def test_a_narrow_statistic_needs_less_hysteresis() -> None:
+    assert release_share(1.1, 1.0) > 0.95
+    assert release_share(10.0, 1.0) == pytest.approx(0.8, abs=0.01)
+    assert release_share(0.5, 1.0) > 0.95  # a threshold below the median, of very many alarms a day
 
 
 def test_score_is_half_at_the_threshold_and_a_twentieth_at_the_median() -> None:
@@ -81,10 +162,11 @@ def test_longest_run_and_stuck_limits() -> None:
 def test_false_alarms_on_unseen_rows_are_about_as_many_as_promised() -> None:
     values = recording(2, 12_000, 3)
     split = split_by_time(((0, 6000),), 2)
-    detector = calibrate_limits(tiny_detector(), values, split, (0, 0, 0), false_alarms_per_day=2000.0)
+    detector = calibrate_limits(tiny_detector(), values, split, (0, 0, 0), false_alarms_per_day=400.0)
     trace = run_engine(NumpyEngine(detector), values, ((6000, 12_000),))
-    expected = 2000.0 * 6000 / 86_400
-    assert expected / 4 <= (trace.raw > detector.calibration.threshold).sum() <= 4 * expected
+    expected, limits = 400.0 * 6000 / 86_400, detector.calibration
+    found = events_above(trace.raw, Promise(limits.threshold, limits.usual, limits.tail, limits.events))
+    assert expected / 4 <= found <= 3 * expected
     assert detector.calibration.rows == pytest.approx(1200, abs=30)
 
 

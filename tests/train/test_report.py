@@ -178,14 +178,23 @@ def test_it_says_whether_the_target_is_kept(usual: Trained, share: float, words:
 
 
 def test_it_says_what_the_threshold_promises(usual: Trained) -> None:
-    limits = {"threshold": 1234.5, "false_alarms_per_day": 0.5, "rows": 180, "alarm_share_tail": 0.0}
+    limits = {
+        "threshold": 1234.5,
+        "false_alarms_per_day": 0.5,
+        "rows": 180,
+        "peaks": 9,
+        "held_out_events": 0.001,
+        "alarm_share_tail": 0.0,
+    }
     words = words_of(usual, calibration=limits)
     assert "exceeds 1,234" in words
     assert "about 0.5 false alarms a day" in words
-    assert "too few to hold so rare an event" in words
-    words = words_of(usual, calibration={**limits, "rows": 200_000, "alarm_share_tail": 0.02})
+    assert "extended to 1,000 times their length by the tail of the 9 largest excursions" in words
+    rows = {"rows": 200_000, "held_out_events": 1.2, "alarm_share_tail": 0.02}
+    words = words_of(usual, calibration={**limits, **rows})
     assert "of which 2.0% lie above it" in words
-    assert "too few to hold" not in words
+    assert "extended to" not in words
+    assert "One alarm is one event" in words
 
 
 def test_a_detector_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ import numpy as np
 from vcedge.calibration.highway import CrossFit, cross_fit, fit_features
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in, split_by_time
-from vcedge.calibration.threshold import alarm_share, steepness, tail_threshold
+from vcedge.calibration.threshold import events_per_row, keep_promise, steepness, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Calibration, Cell, Detector, Features, Head, ScorerPart
 from vcedge.errors import DataError
 from vcedge.history import Recording
+from vcedge.limits import EventRule
 from vcedge.runtime.engine import load_engine
 from vcedge.schema import F32, F64, SensorSchema
 
@@ -65,6 +66,7 @@ def assemble(
     scorer: tuple[ScorerPart, ...],
     reading: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    events: EventRule | None = None,
 ) -> Detector:
     """A detector whose limits are still open: it computes, raises no alarm and is never surprised."""
     order = linear.cross.highway.order
@@ -77,6 +79,7 @@ def assemble(
         stuck_rows=(0,) * len(schema.channels),
         false_alarms_per_day=1.0,
         rows=0,
+        events=events or EventRule(),
     )
     cell, head = network if network is not None else (None, None)
     return Detector(
@@ -96,21 +99,27 @@ def calibrate_limits(
         detector = replace(detector, head=_measured_head(detector, detector.head, values, split))
     trace = tail_trace(detector, values, split)
     warmup = detector.calibration.warmup_rows
-    normal = trace.raw[trace.since >= warmup]
+    settled = trace.since >= warmup
+    normal = trace.raw[settled]
     if len(normal) < LEAST_ROWS:
         raise DataError(
             f"{len(normal)} of {len(trace.raw)} held-out rows come {warmup} rows after a gap (the warm-up), "
             f"needed are {LEAST_ROWS}: a shorter score.span or a longer recording"
         )
-    threshold = tail_threshold(normal, alarm_share(false_alarms_per_day, detector.schema.period_ns))
+    stretches = np.split(normal, np.flatnonzero(trace.since[settled] == warmup))
+    rate = events_per_row(false_alarms_per_day, detector.schema.period_ns)
+    promise = keep_promise(stretches, rate, detector.calibration.events)
     limits = replace(
         detector.calibration,
-        threshold=threshold,
-        steepness=steepness(normal, threshold),
-        surprise_limit=max(tail_threshold(_one_step_errors(detector, trace), SURPRISE_SHARE), 1e-6),
+        threshold=promise.threshold,
+        steepness=steepness(normal, promise.threshold),
+        surprise_limit=max(tail_quantile(_one_step_errors(detector, trace), SURPRISE_SHARE), 1e-6),
         stuck_rows=stuck_rows,
         false_alarms_per_day=false_alarms_per_day,
         rows=len(normal),
+        usual=promise.usual,
+        tail=promise.tail,
+        events=promise.events,
     )
     return replace(detector, calibration=limits)
 

@@ -99,6 +99,10 @@ class ScoreConfig(Strict):
     false_alarms_per_day: float = Field(default=1.0, gt=0)
     span: float = Field(default=20.0, ge=1)
     """Span of the exponentially weighted mean, in samples."""
+    min_duration_s: float = Field(default=0.0, ge=0)
+    """What is above the threshold for a shorter time is no event."""
+    hold_s: float = Field(default=0.0, ge=0)
+    """An event ends when it was quiet for so long: a fault that flickers is one event."""
 
 
 class ReportConfig(Strict):

@@ -22,11 +22,12 @@ from vcedge.calibration.calibrate import (
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.split import Split, split_by_time
 from vcedge.calibration.trace import Trace, run_engine
-from vcedge.config.train import TrainConfig
+from vcedge.config.train import ScoreConfig, TrainConfig
 from vcedge.detector import DENSE_KINDS, Cell, CellSpec, Detector, Head, ScorerPart, boundaries_of
 from vcedge.history import Recording
+from vcedge.limits import EventRule
 from vcedge.runtime.engine import load_engine
-from vcedge.schema import F64
+from vcedge.schema import F64, NS_PER_S, SensorSchema
 from vcedge.sensitivity.findings import Sensitivity
 from vcedge.train.fit import START_SHARE, Epoch, FitResult, fit
 from vcedge.train.model import ResidualModel
@@ -78,9 +79,10 @@ def train_detector(
         "table": config.data.table.model_dump(mode="json"),
     }
     origin = provenance(config, recording)
+    events = event_rule(config.score, recording.schema)
 
     def build(network: tuple[Cell, Head] | None) -> Detector:
-        return assemble(config.asset, recording.schema, linear, network, scorer, reading, origin)
+        return assemble(config.asset, recording.schema, linear, network, scorer, reading, origin, events)
 
     model, result = train_network(config, build(None), linear, values, split, progress, stop)
     if result.best < 0:
@@ -88,6 +90,12 @@ def train_detector(
     stuck = stuck_limits(recording.values, recording.sequences)
     detector = calibrate_limits(build(model.export()), values, split, stuck, config.score.false_alarms_per_day)
     return Trained(detector, values, split, result, run_engine(load_engine(detector), values, split.all, split.starts))
+
+
+def event_rule(score: ScoreConfig, schema: SensorSchema) -> EventRule:
+    """Durations of the configuration in rows."""
+    period_s = schema.period_ns / NS_PER_S
+    return EventRule(min_rows=max(1, round(score.min_duration_s / period_s)), hold_rows=round(score.hold_s / period_s))
 
 
 def train_network(

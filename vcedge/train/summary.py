@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vcedge.calibration.split import rows_in
+from vcedge.calibration.threshold import held_out_events
 from vcedge.calibration.trace import Trace
 from vcedge.detector import Detector
 from vcedge.history import DataReport
@@ -46,6 +47,8 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
             "threshold": limits.threshold,
             "false_alarms_per_day": limits.false_alarms_per_day,
             "rows": limits.rows,
+            "peaks": limits.tail.peaks,
+            "held_out_events": held_out_events(limits.false_alarms_per_day, detector.schema.period_ns, limits.rows),
             "alarm_share_tail": float((settled > limits.threshold).mean()),
             "surprise_limit": limits.surprise_limit,
         },

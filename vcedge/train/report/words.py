@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vcedge.calibration.threshold import alarm_share
 from vcedge.history.report import duration_text
 from vcedge.schema import NS_PER_S
 from vcedge.train.pipeline import Trained
@@ -139,12 +138,18 @@ def _threshold(trained: Trained, limits: dict[str, Any]) -> str:
         f"The threshold was measured on {count(rows, 'row')} past the warm-up ({_lasting(trained, rows)}), of which "
         f"{'none lies' if above == 0 else percent(above) + ' lie'} above it. "
     )
-    if rows * alarm_share(rate, trained.detector.schema.period_ns) < 1:
+    allowed = limits["held_out_events"]
+    if allowed < 1:
         text += (
-            "These are too few to hold so rare an event, so the threshold is extended from their largest tenth: an "
+            f"These rows allow only {allowed:.2g} such alarms, so the threshold is extended to {number(1 / allowed)} "
+            f"times their length by the tail of the {count(limits['peaks'], 'largest excursion')} among them: an "
             "estimate, which a longer recording makes firmer. "
         )
-    return text + "The promise holds for the ways of operating that the recording holds; a new one may raise alarms."
+    return text + (
+        "One alarm is one event, however long it lasts. The promise holds for the ways of operating that the recording "
+        "holds; a new one may raise alarms. Under slow drift the service raises the threshold, at most to four times "
+        "this one, and lets it fall again; it never does so while an event is open."
+    )
 
 
 def _lasting(trained: Trained, rows: int) -> str:
