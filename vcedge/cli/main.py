@@ -30,6 +30,7 @@ COMMANDS = {
     "evaluate": "Measure a model on recordings for which the truth is known.",
     "inspect": "Say what a model file is.",
     "run": "Run the service that scores MQTT streams.",
+    "bench": "Time a step beside dense peers.",
     "record": "Write MQTT streams to history files.",
     "replay": "Publish a recording over MQTT as a machine would.",
 }

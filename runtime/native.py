@@ -1,0 +1,39 @@
+"""Whether the native kernel is there, and why not. Without it the numpy engine serves.
+
+The kernel is an optional extension: an install without a C compiler, or on a system that is not Linux, goes without.
+"""
+
+from __future__ import annotations
+
+from vcedge.errors import Unavailable
+
+HOW_TO = "install a C compiler (Debian: gcc, python3-dev) and reinstall vcedge"
+
+
+def native_problem() -> str | None:
+    """Why the kernel cannot be used, in one line; None where it can."""
+    try:
+        from vcedge.runtime import _kernel  # noqa: F401
+    except ModuleNotFoundError:
+        return f"native kernel: not built on this machine; {HOW_TO}"
+    except ImportError as error:
+        return f"native kernel: built, but cannot be loaded: {error}"
+    return None
+
+
+def require_native() -> None:
+    """Raise Unavailable where the kernel cannot be used."""
+    problem = native_problem()
+    if problem is not None:
+        raise Unavailable(problem)
+
+
+def native_status() -> str:
+    """What was found, in one line: for people who ask which engine serves, and why."""
+    problem = native_problem()
+    if problem is not None:
+        return problem
+    from vcedge.runtime import _kernel
+
+    others = ", ".join(name for name in _kernel.isas() if name != _kernel.best())
+    return f"native kernel: {_kernel.best()} (also here: {others})"

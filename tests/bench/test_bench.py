@@ -1,0 +1,78 @@
+"""The benchmark: its rows, its options, and that the peers compute what the kernel computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vcedge.bench import cells, peers
+from vcedge.cli.main import run as vcedge
+from vcedge.runtime.native import native_problem
+
+native = pytest.mark.skipif(native_problem() is not None, reason=str(native_problem()))
+
+
+def run(arguments: list[str]) -> int:
+    return vcedge(["bench", *arguments])
+
+
+@native
+def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--synthetic", "16,3", "--rounds", "3", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    rows = result["rows"]
+    assert result["machine"]["python"]
+    assert {(row["engine"], row["streams"], row["level"], row["where"]) for row in rows} >= {
+        ("native-f32", 1, 0.25, "python"),
+        ("native-f32", 1, 1.0, "c"),
+        ("native-f32", 256, 0.25, "python"),
+        ("numpy", 1, 0.125, "python"),
+    }
+    for row in rows:
+        assert row["hidden"] == 16
+        assert row["inputs"] == 3
+        assert 0 < row["us"] <= row["p99_us"]
+    assert {"numpy", "native-f32", *peers.PACKAGES} == {row["engine"] for row in rows} | set(result["missing"])
+
+
+def test_one_engine_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--synthetic", "16,3", "--rounds", "3", "--engine", "numpy"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split()[0] == "engine"
+    assert {line.split()[0] for line in lines} == {"numpy"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "expected a MODEL or --synthetic HIDDEN,INPUTS"),
+        (["m.vcedge", "--synthetic", "16,3"], "expected a MODEL or --synthetic HIDDEN,INPUTS"),
+        (["--synthetic", "16"], "--synthetic 16: expected HIDDEN,INPUTS such as 128,16"),
+        (["--synthetic", "17,3"], "HIDDEN a multiple of 8"),
+        (["--synthetic", "16,0"], "HIDDEN,INPUTS up to 4096"),
+    ],
+)
+def test_wrong_options(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+STEPS: dict[str, Callable[[cells.Subject], Callable[[], Any]]] = {
+    "onnxruntime-gru": lambda subject: peers.onnxruntime_step(subject, 1),
+    "litert-f32": lambda subject: peers.litert_step(subject, int8=False),
+    "litert-int8": lambda subject: peers.litert_step(subject, int8=True),
+}
+
+
+@pytest.mark.parametrize("peer", STEPS)
+def test_peers_compute_the_same(peer: str) -> None:
+    pytest.importorskip(peers.PACKAGES[peer])
+    subject = cells.synthetic(32, 5)
+    step, oracle = STEPS[peer](subject), peers.numpy_step(subject, subject.cell.spec.levels)
+    for _ in range(20):
+        mine, theirs = np.ravel(step()), oracle()
+    np.testing.assert_allclose(mine, theirs, atol=0.05 if peer == "litert-int8" else 1e-5)

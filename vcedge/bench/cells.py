@@ -1,0 +1,76 @@
+"""The cells that are timed: random ones of a given size, or a model's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vcedge.detector import Cell, CellKind, CellSpec, Detector, boundaries_of
+from vcedge.errors import UsageError
+from vcedge.schema import F32
+
+LEVELS = 8
+SHARES = (0.125, 0.25, 0.5, 1.0)
+"""Shares of the dimensions at which a step is timed, where the cell has such levels."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A cell with head, and samples for it."""
+
+    cell: Cell
+    head: F32  # (C, D)
+    head_bias: F32  # (C,)
+    x: F32  # (rows, S)
+
+    @property
+    def levels(self) -> list[tuple[int, float]]:
+        """(level, share of dimensions) to be timed: those nearest to SHARES."""
+        shares = np.array(self.cell.spec.boundaries) / self.cell.spec.hidden
+        nearest = sorted({int(np.abs(shares - share).argmin()) for share in SHARES})
+        return [(i + 1, float(shares[i])) for i in nearest]
+
+    def dense(self) -> Cell:
+        """The same cell as a plain GRU or RNN, for the peers."""
+        spec = self.cell.spec
+        kind: CellKind = "gru" if spec.gates == 3 else "rnn"
+        return replace(self.cell, spec=CellSpec(kind, spec.inputs, spec.hidden, (spec.hidden,)))
+
+
+def synthetic(hidden: int, inputs: int, rows: int = 256) -> Subject:
+    """A stable random VCGRU of 8 levels that forecasts its inputs; its scheduler sees the inputs.
+
+    Raises UsageError for sizes that have no 8 levels.
+    """
+    if not (LEVELS <= hidden <= 4096 and hidden % LEVELS == 0 and 1 <= inputs <= 4096):
+        raise UsageError(
+            f"--synthetic {hidden},{inputs}: expected HIDDEN,INPUTS up to 4096, HIDDEN a multiple of {LEVELS}"
+        )
+    rng = np.random.default_rng(0)
+
+    def normal(scale: float, *shape: int) -> F32:
+        return np.asarray(scale * rng.standard_normal(shape), np.float32)
+
+    cell = Cell(
+        spec=CellSpec("vcgru", inputs, hidden, boundaries_of(LEVELS, hidden)),
+        recurrent=normal(hidden**-0.5, 3, hidden, hidden),
+        input=normal(inputs**-0.5, 3, hidden, inputs),
+        bias=normal(0.2, 3, hidden),
+        reset_bias=normal(0.2, hidden),
+        gate_hidden=normal(hidden**-0.5, hidden),
+        gate_input=normal(inputs**-0.5, inputs),
+        gate_bias=0.0,
+    )
+    return Subject(cell, normal(hidden**-0.5, inputs, hidden), normal(0.1, inputs), normal(1.0, rows, inputs))
+
+
+def of_detector(detector: Detector, rows: int = 256) -> Subject:
+    """A model's own cell, on noise.
+
+    Raises UsageError for a model without a network.
+    """
+    if detector.cell is None or detector.head is None:
+        raise UsageError("the model has no network: there is no cell to time")
+    x = np.random.default_rng(0).standard_normal((rows, len(detector.cell.gate_input)))
+    return Subject(detector.cell, detector.head.weights, detector.head.bias, x.astype(np.float32))

@@ -1,0 +1,71 @@
+"""All rows of `vcedge bench` in one run, and what is derived from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vcedge.bench import peers
+from vcedge.bench.cells import Subject
+from vcedge.bench.timing import Run, interleaved, machine, one_core
+from vcedge.errors import Unavailable
+from vcedge.runtime.native import require_native
+
+ROUNDS = 101
+STREAMS = 256
+MEAN_SHARE = 0.25
+
+
+def measure(subject: Subject, extra: list[Run] | None = None, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Time the kernel and its peers, interleaved: {"machine", "missing", "rows"} as in `bench --json`."""
+    found: dict[str, Any] = {"machine": machine(), "missing": peers.missing()}
+    runs = [*peers.dense_runs(subject), *peers.dense_runs(subject, STREAMS), *peers.numpy_runs(subject), *(extra or [])]
+    try:
+        runs += _native_runs(subject)
+    except Unavailable as error:
+        found["missing"] = [*peers.missing(), str(error)]
+    with one_core():
+        times = interleaved(runs, rounds)
+    spec = subject.cell.spec
+    rows = []
+    for run, us in zip(runs, times, strict=True):
+        if "limit" not in run.row:
+            rows.append({**run.row, "hidden": spec.hidden, "inputs": spec.inputs, **_summary(us.tolist())})
+    _add_limits(subject, runs, [float(np.median(us)) for us in times], rows)
+    return {**found, "rows": rows}
+
+
+def _native_runs(subject: Subject) -> list[Run]:
+    require_native()
+    from vcedge.bench import native
+
+    limits = native.Limits()
+    runs = [*native.runs(subject), limits.fma_run()]
+    runs += [limits.read_run(native.work(subject, share)[0]) for _, share in subject.levels]
+    if subject.cell.spec.levels > 1:
+        runs.append(native.many_run(subject, STREAMS, MEAN_SHARE))
+    return runs
+
+
+def _summary(us: list[float]) -> dict[str, float]:
+    return {"us": float(np.median(us)), "p99_us": float(np.quantile(us, 0.99))}
+
+
+def _add_limits(subject: Subject, runs: list[Run], medians: list[float], rows: list[dict[str, Any]]) -> None:
+    """To each row of the kernel in C: its work, the CPU's limit for it, and the distance to that."""
+    fma = [us for run, us in zip(runs, medians, strict=True) if run.row.get("limit") == "fma"]
+    if not fma:
+        return
+    from vcedge.bench.native import work
+
+    read = {
+        run.row["bytes"]: us * run.row["scale"]
+        for run, us in zip(runs, medians, strict=True)
+        if run.row.get("limit") == "read"
+    }
+    for row in rows:
+        if row["where"] == "c":
+            nbytes, macs = work(subject, row["level"])
+            limit = max(read[nbytes], macs * fma[0])
+            row.update(weight_bytes=nbytes, macs=macs, limit_us=limit, of_limit=row["us"] / limit)

@@ -1,0 +1,28 @@
+"""The rows of a benchmark as lines for people, with the ratio to the fastest dense float peer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FLOAT_PEERS = ("onnxruntime-gru", "litert-f32", "torch-grucell")
+
+
+def fastest_peer(rows: list[dict[str, Any]], streams: int) -> float | None:
+    """Microseconds of the fastest dense float peer for so many streams."""
+    times = [row["us"] for row in rows if row["engine"] in FLOAT_PEERS and row["streams"] == streams]
+    return min(times, default=None)
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """One line a row, sorted by streams, level and time."""
+    lines = [f"{'engine':<18}{'streams':>8}{'level':>8}{'in':>8}{'us':>10}{'p99':>10}{'peer/this':>11}{'of limit':>10}"]
+    for row in sorted(rows, key=lambda row: (row.get("step", ""), row["streams"], row["level"], row["us"])):
+        peer = None if row.get("step") else fastest_peer(rows, row["streams"])
+        ratio = "" if peer is None else f"{peer / row['us']:.1f}x"
+        limit = f"{row['of_limit']:.2f}x" if "of_limit" in row else ""
+        name = f"{row['engine']} detector" if row.get("step") else row["engine"]
+        lines.append(
+            f"{name:<18}{row['streams']:>8}{row['level']:>8.1%}{row['where']:>8}"
+            f"{row['us']:>10.3f}{row['p99_us']:>10.3f}{ratio:>11}{limit:>10}"
+        )
+    return lines

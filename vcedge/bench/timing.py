@@ -1,0 +1,88 @@
+"""How times are taken: interleaved rounds, pinned to one core, medians. Absolute times are noise, ratios are not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vcedge.schema import F64
+
+ROUND_S = 2e-4
+"""About how long one run has the core before the next one's turn."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One thing to time: `call()` does `steps` steps. `row` is what is reported beside its time."""
+
+    row: dict[str, Any]
+    call: Callable[[], Any]
+    steps: int = 1
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep this process on one core meanwhile, where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def interleaved(runs: list[Run], rounds: int) -> list[F64]:
+    """Microseconds a step of each run in each round; the runs take turns in every round."""
+    calls = [_calls_of(run) for run in runs]
+    times = np.empty((len(runs), rounds))
+    for round_ in range(rounds):
+        for i, run in enumerate(runs):
+            run.call()  # the one before it left the caches to itself
+            times[i, round_] = _time(run.call, calls[i]) / (calls[i] * run.steps)
+    return list(1e6 * times)
+
+
+def _calls_of(run: Run) -> int:
+    """How many calls take about ROUND_S, by the quickest of some tries; they also warm up."""
+    calls = 1
+    while (seconds := min(_time(run.call, calls) for _ in range(5))) < ROUND_S / 2:
+        calls *= 2
+    return max(1, round(calls * ROUND_S / seconds))
+
+
+def _time(call: Callable[[], Any], calls: int) -> float:
+    turns = range(calls)
+    began = time.perf_counter()
+    for _ in turns:
+        call()
+    return time.perf_counter() - began
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    return {
+        "machine": platform.machine(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            lines = [line for line in file if line.lower().startswith("model name")]
+    except OSError:
+        lines = []
+    return lines[0].split(":", 1)[1].strip() if lines else platform.processor()

@@ -1,0 +1,69 @@
+"""`vcedge bench`: time per step beside dense peers, in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vcedge.cli.console import note, print_json, single_threaded
+
+if TYPE_CHECKING:
+    from vcedge.bench.cells import Subject
+
+
+def bench_command(
+    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A model.vcedge.", show_default=False)] = None,
+    synthetic: Annotated[
+        str | None, typer.Option(metavar="HIDDEN,INPUTS", help="A random cell of this size instead of a model.")
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="Print this engine's rows only; can be given several times.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=3, help="How often each run has its turn; medians need about 100.")] = 101,
+    json: Annotated[bool, typer.Option("--json", help="The numbers as JSON on stdout.")] = False,
+) -> None:
+    """Time one step of the cell with its head at each level, beside dense peers, interleaved on one core.
+
+    A step is: hand over the sample, feed the state back, step, read the prediction. Peers that are not installed
+    are named. Compare ratios: absolute times depend on the machine and on what else runs on it.
+
+    \b
+    Example:
+      vcedge bench --synthetic 128,16
+      vcedge bench model.vcedge --json > bench.json
+    """
+    single_threaded()
+    from vcedge.bench.measure import measure
+    from vcedge.bench.table import table
+
+    subject, extra = _subject(model, synthetic)
+    result = measure(subject, extra, rounds)
+    for absent in result["missing"]:
+        note(f"left out, not installed: {absent}")
+    if engine:
+        result["rows"] = [row for row in result["rows"] if row["engine"] in engine]
+    if json:
+        print_json(result)
+    else:
+        print("\n".join(table(result["rows"])))
+
+
+def _subject(model: Path | None, synthetic: str | None) -> tuple[Subject, Any]:
+    from vcedge.bench import cells
+    from vcedge.bench.whole import detector_runs
+    from vcedge.errors import UsageError
+
+    if (model is None) == (synthetic is None):
+        raise UsageError("expected a MODEL or --synthetic HIDDEN,INPUTS")
+    if synthetic is not None:
+        parts = synthetic.split(",")
+        if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+            raise UsageError(f"--synthetic {synthetic}: expected HIDDEN,INPUTS such as 128,16")
+        return cells.synthetic(int(parts[0]), int(parts[1])), []
+    from vcedge.model_file import loads, read
+
+    assert model is not None
+    detector = loads(read(model), str(model))
+    return cells.of_detector(detector), detector_runs(detector)
