@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from vcedge.sensitivity.findings import Finding, Sensitivity, sentence, size_words
+from vcedge.sensitivity.findings import Finding, Sensitivity, lasting, sentence, size_words
 
 DRIFT = Finding("Pressure", "bar", "drift", 4.0, 0.3, 30.0, 0.05, 1320.0, 2400.0, None, 1.0)
 
@@ -30,7 +30,10 @@ DRIFT = Finding("Pressure", "bar", "drift", 4.0, 0.3, 30.0, 0.05, 1320.0, 2400.0
         ({"kind": "delay", "size": None}, "A delay of up to 30 s in Pressure is not found within 40 min."),
         ({"kind": "spike"}, "A series of spikes of 0.2 bar in Pressure is found after 22 min."),
         ({"kind": "swap", "size": 1.0}, "A swap of Pressure with another channel is found after 22 min."),
-        ({"kind": "oscillation", "period_s": 90.0}, "An oscillation of 0.2 bar in Pressure, with a period of 90 s, is"),
+        (
+            {"kind": "oscillation", "period_s": 90.0},
+            "An oscillation of 0.2 bar in Pressure, with a period of 1.5 min, is",
+        ),
         ({"kind": "decoupled", "size": 1.0}, "A reading of Pressure that does not follow the other channels is found"),
     ],
 )
@@ -56,3 +59,12 @@ def test_ease_runs_from_the_smallest_to_the_largest_size() -> None:
     assert [replace(DRIFT, size=size).ease for size in (0.3, 3.0, 30.0)] == pytest.approx([1, 0.5, 0])
     assert replace(DRIFT, size=None).ease == 0
     assert replace(DRIFT, kind="stuck", size=1.0, smallest=1.0, largest=1.0).ease == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.05, "0.05 s"), (1.0, "1 s"), (23.5, "24 s"), (89.0, "89 s"), (118.0, "2 min"), (1734.0, "29 min"),
+     (5400.0, "1.5 h"), (90_000.0, "25 h"), (2e7, "230 days")],
+)  # fmt: skip
+def test_lengths_of_time_have_two_digits(seconds: float, words: str) -> None:
+    assert lasting(seconds) == words

@@ -217,7 +217,7 @@ def _rows_until_found(bench: Bench, place: Place, faulty: F64, channel: int) -> 
     low, high = detector.schema.limits()
     faulty = np.where(beyond_limits(faulty, low, high), np.nan, faulty)
     state, threshold = place.state.copy(), detector.calibration.threshold
-    events, stuck = EventTracker("anomaly"), StuckCounter(detector.calibration.stuck_rows)
+    events, stuck = EventTracker("anomaly", detector.calibration.events), StuckCounter(detector.calibration.stuck_rows)
     if len(place.before):
         stuck.push(place.before[-1])
     for row, values in enumerate(faulty):

@@ -1,4 +1,4 @@
-"""The picture of what is found: channels by kinds of fault, darker where a smaller fault is enough."""
+"""The picture of what is found: channels by kinds of fault, stronger where a smaller fault is enough."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def map_chart(sensitivity: Sensitivity) -> Chart:
         words = f"Found: {found} of {len(sensitivity.findings)} pairs of a channel and a kind of fault."
         svg = inline_svg(figure, "sensitivity", "Which faults are found on which channel", words)
     caption = (
-        "The darker a cell, the smaller the fault that is found; in it, how long that takes (s, m, h, d: seconds to "
-        "days). A dash: not found, however large it was tried. Sizes stand in the table below."
+        "The stronger a colour, the smaller the fault that is found; in it, how long that takes (s, m, h, d: seconds "
+        "to days). A dash: not found, however large it was tried. Sizes stand in the table below."
     )
     keys = (Key("area", "measured", "found"), Key("line", "context", "not found"))
     return Chart("What is found, and how soon", caption, keys, svg)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vcedge.history.report import duration_text
 from vcedge.injection.faults import KINDS, FaultKind
-from vcedge.sensitivity.findings import Finding, Sensitivity, delay_words, sentence, size_words
+from vcedge.sensitivity.findings import Finding, Sensitivity, delay_words, lasting, sentence, size_words
 
 TITLES: dict[FaultKind, str] = {
     "offset": "offset",
@@ -60,10 +59,10 @@ def paragraph(sensitivity: Sensitivity) -> str:
     text = (
         f"Faults of {len(by_kind)} kinds were put into the held-out rows of each channel, at {sensitivity.places} "
         f"places, and grown until they raised an event. Of {len(sensitivity.findings)} pairs of channel and kind, "
-        f"{found} are found within {duration_text(sensitivity.watched_s)}"
+        f"{found} are found within {lasting(sensitivity.watched_s)}"
     )
     if sensitivity.slow_s > sensitivity.watched_s:
-        text += f" (drift and stuck: {duration_text(sensitivity.slow_s)})"
+        text += f" (drift and stuck: {lasting(sensitivity.slow_s)})"
     text += ". "
     if everywhere:
         text += f"Found on every channel: {', '.join(everywhere)}. "
