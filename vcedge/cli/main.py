@@ -28,6 +28,7 @@ COMMANDS = {
     "calibrate": "Fit a trained network to another machine of the same kind.",
     "score": "Score recordings with a model.",
     "evaluate": "Measure a model on recordings for which the truth is known.",
+    "compare": "Compare the detector with its rivals on your own recording.",
     "inspect": "Say what a model file is.",
     "run": "Run the service that scores MQTT streams.",
     "bench": "Time a step beside dense peers.",

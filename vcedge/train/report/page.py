@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from vcedge.history import DataReport
@@ -17,6 +15,7 @@ from vcedge.train.report.figure import Chart
 from vcedge.train.report.gate_charts import closer_chart, gate_chart, level_chart
 from vcedge.train.report.sensitivity_charts import map_chart
 from vcedge.train.report.sensitivity_words import MEANINGS, TITLES, examples, table
+from vcedge.train.report.template import fill, resource
 from vcedge.train.report.training_charts import loss_chart, share_chart
 from vcedge.train.report.words import count, model_line, number, percent, summary, target_share
 
@@ -41,11 +40,11 @@ class ChannelRow:
 
 def render(trained: Trained, metrics: dict[str, Any], recording_report: DataReport) -> str:
     """The whole page as text."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_resource("page.html.j2")).render(
+    return fill(
+        "page.html.j2",
         asset=trained.detector.asset,
         model=model_line(trained),
-        css=Markup(_resource("page.css")),  # noqa: S704  # a file of this package
+        css=Markup(resource("page.css")),  # noqa: S704  # a file of this package
         tiles=_tiles(trained, metrics),
         summary=summary(trained, metrics),
         training=_training_charts(trained),
@@ -57,10 +56,6 @@ def render(trained: Trained, metrics: dict[str, Any], recording_report: DataRepo
         data=recording_report.lines(),
         origin=_origin(trained),
     )
-
-
-def _resource(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _training_charts(trained: Trained) -> list[Chart]:

@@ -1,0 +1,1 @@
+"""`vcedge compare`: the detector beside its rivals on the user's own recording."""

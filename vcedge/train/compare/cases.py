@@ -1,0 +1,146 @@
+"""The recordings that methods are compared on: with the user's labels, or with faults put into normal rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.calibration.split import Ranges, clip_ranges
+from vcedge.calibration.trace import run_engine
+from vcedge.config.train import DataConfig
+from vcedge.detector import Detector
+from vcedge.errors import DataError
+from vcedge.evaluation.labels import read_labels
+from vcedge.history import NO_TIME, Recording, open_rows
+from vcedge.history.files import find_files
+from vcedge.injection.faults import Fault, Scales, inject_all
+from vcedge.injection.plan import in_rounds, plan_faults
+from vcedge.runtime.engine import load_engine
+from vcedge.schema import F64, NS_PER_S, SensorSchema, beyond_limits
+
+HELD_OUT = 0.25
+"""Share of the training recording that is kept for the test where no test recordings are named."""
+FAULTS = 60
+CALM_SHARE = 0.1
+"""Between two faults of a copy at least this share of its rows stays normal: most rows of a plant are."""
+INJECTED_ROWS = 60_000
+"""Rows of all copies with faults together, at least one copy: the cost does not grow with the recording."""
+LEAST_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test recording. Values are as a stream would take them: beyond limits is missing."""
+
+    name: str
+    values: F64  # (N, C)
+    time_ns: NDArray[np.int64]  # (N,)
+    ranges: Ranges
+    """Stretches without a gap; together all rows."""
+    labels: NDArray[np.bool_]  # (N,)
+    faults: tuple[Fault, ...] = ()
+    """What was injected, where the labels are of that."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """What to train on, what to test on, and where the truth comes from."""
+
+    training: Recording
+    cases: tuple[Case, ...]
+    labelled: bool
+
+
+def prepare(data: DataConfig, base_dir: Path, recording: Recording) -> Test:
+    """Test recordings as configured, or the last quarter of the recording. Raises DataError where rows are too few."""
+    if data.test:
+        cases = [_read_case(path, data, recording.schema) for path in find_files(data.test, base_dir)]
+        return Test(recording, tuple(cases), data.label is not None)
+    labels = _labels_of(data, base_dir, recording)
+    return _held_out(recording, labels)
+
+
+def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
+    """Copies of the longest stretch of a case with injected faults in them, each fault in one copy."""
+    start, stop = max(case.ranges, key=lambda one: one[1] - one[0])
+    values, lead = case.values[start:stop], linear.calibration.warmup_rows
+    trace = run_engine(load_engine(linear), values, ((0, len(values)),))
+    residual = np.full(values.shape, np.nan)
+    residual[trace.rows] = np.where(trace.known, trace.residual, np.nan)
+    scales = Scales.of(linear)
+    calm = max(lead, round(CALM_SHARE * len(values)))
+    rounds = in_rounds(plan_faults(values, residual, scales, FAULTS, seed, lead), gap=calm)
+    copies = []
+    for number, faults in enumerate(rounds[: max(1, INJECTED_ROWS // len(values))]):
+        labels = np.zeros(len(values), bool)
+        for fault in faults:
+            labels[fault.start : fault.stop] = True
+        name = f"{case.name}, faults {number + 1}"
+        faulty = inject_all(values, faults, scales)
+        copies.append(
+            Case(name, faulty, case.time_ns[start:stop], ((0, len(values)),), labels, tuple(sorted(faults, key=_start)))
+        )
+    return copies
+
+
+def _start(fault: Fault) -> int:
+    return fault.start
+
+
+def _held_out(recording: Recording, labels: NDArray[np.bool_] | None) -> Test:
+    """The last rows as a test; of the others, those that are labelled as anomalous are no training rows."""
+    rows = len(recording.values)
+    cut = round((1 - HELD_OUT) * rows)
+    if rows - cut < LEAST_ROWS:
+        raise DataError(f"{rows} rows: the last quarter is the test, expected at least {LEAST_ROWS} rows in it")
+    training = clip_ranges(recording.sequences, 0, cut)
+    if labels is not None:
+        training = tuple(part for one in training for part in _normal_parts(*one, labels))
+    if not training:
+        raise DataError("every row of the first three quarters is labelled as anomalous: nothing to train on")
+    ranges = tuple((a - cut, b - cut) for a, b in clip_ranges(recording.sequences, cut, rows))
+    truth = np.zeros(rows - cut, bool) if labels is None else labels[cut:]
+    case = Case("held-out rows", np.array(recording.values[cut:]), recording.time_ns[cut:], ranges, truth)
+    return Test(replace(recording, sequences=training), (case,), labels is not None)
+
+
+def _normal_parts(start: int, stop: int, labels: NDArray[np.bool_]) -> Ranges:
+    """The parts of a stretch in which no row is labelled."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([True], labels[start:stop], [True])).astype(np.int8))) + start
+    return tuple(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _read_case(path: Path, data: DataConfig, schema: SensorSchema) -> Case:
+    """One test file in its own order; rows without a time, or out of order, are left out as a stream does."""
+    time = data.time.model_copy(update={"period_s": schema.period_ns / NS_PER_S})
+    blocks = list(open_rows([path], schema, time, data.table))
+    values = np.concatenate([block.values for block in blocks])
+    time_ns = np.concatenate([block.time_ns for block in blocks])
+    labels = np.zeros(len(values), bool) if data.label is None else read_labels(path, data.label, time, data.table)
+    latest = np.maximum.accumulate(np.concatenate(([NO_TIME], time_ns[:-1]))) if len(time_ns) else time_ns
+    kept = time_ns > latest
+    if kept.sum() < LEAST_ROWS:
+        raise DataError(f"{path}: {int(kept.sum())} usable rows, expected at least {LEAST_ROWS} for a test")
+    values, time_ns = values[kept], time_ns[kept]
+    values = np.where(beyond_limits(values, *schema.limits()), np.nan, values)
+    cuts = (np.flatnonzero(np.diff(time_ns) > schema.max_gap_ns) + 1).tolist()
+    borders = [0, *cuts, len(time_ns)]
+    ranges = tuple(pairwise(borders))
+    return Case(path.name, values, time_ns, ranges, labels[kept])
+
+
+def _labels_of(data: DataConfig, base_dir: Path, recording: Recording) -> NDArray[np.bool_] | None:
+    """Labels of the rows of the training recording (N,), found by their times; None without a label column."""
+    if data.label is None:
+        return None
+    period = data.time.model_copy(update={"period_s": recording.schema.period_ns / NS_PER_S})
+    paths = find_files(data.train, base_dir)
+    labels = [read_labels(path, data.label, period, data.table) for path in paths]
+    times = [block.time_ns for block in open_rows(paths, recording.schema, period, data.table)]
+    all_times, first = np.unique(np.concatenate(times), return_index=True)
+    at = np.searchsorted(all_times, recording.time_ns)
+    return np.asarray(np.concatenate(labels)[first[np.minimum(at, len(first) - 1)]])

@@ -1,0 +1,214 @@
+"""The proof of concept: every method on the same rows, with the same calibration and the same alarm logic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.config.train import TrainConfig
+from vcedge.evaluation.measure import Judged, Measures, mean_of, measure
+from vcedge.evaluation.metrics import dominant_period, segments
+from vcedge.history import Recording
+from vcedge.runtime.events import EventTracker
+from vcedge.schema import F64
+from vcedge.train.compare.cases import Case, Test, with_faults
+from vcedge.train.compare.cost import energy_of_ticks, time_ticks
+from vcedge.train.compare.methods import MAIN, OFF, Method, NetworkMethod, Progress, Scored, train_methods
+from vcedge.train.pipeline import Trained
+
+TIMED_ROWS = 2000
+REGIMES = ("quiet", "middle", "lively")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One method on all cases."""
+
+    method: Method
+    scored: tuple[Scored, ...]
+    judged: tuple[Judged, ...]
+    each: tuple[Measures, ...]
+    mean: Measures
+    us: float
+    """Microseconds a tick in this run."""
+    energy_uj: float | None
+
+    @property
+    def macs(self) -> float:
+        """Mean multiply-accumulates of a row over all cases."""
+        return float(np.average([one.macs for one in self.scored], weights=[len(one.raw) for one in self.scored]))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the main method says of one event of the truth, or of a report where there is no truth."""
+
+    case: int
+    rows: tuple[int, int]
+    truth: str
+    """What was injected; empty where a label says only that something is wrong."""
+    delay_rows: int | None
+    """From the start to the first alarm; None where none was raised."""
+    top: tuple[tuple[str, float], ...]
+    """Channels with the largest shares of the statistic where it peaks."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that the page and compare.json are made of."""
+
+    config: TrainConfig
+    trained: Trained
+    cases: tuple[Case, ...]
+    labelled: bool
+    results: tuple[Result, ...]
+    regimes: dict[str, tuple[float, ...]]
+    """Mean updated share of each network by tertile of the input's change."""
+    found: tuple[Found, ...]
+
+    @property
+    def main(self) -> Result:
+        """The result of the detector that all is about."""
+        return self.of(MAIN)
+
+    def of(self, name: str) -> Result:
+        """The result of one method."""
+        return next(result for result in self.results if result.method.name == name)
+
+
+def compare(config: TrainConfig, test: Test, progress: Progress = lambda done, words: None) -> Comparison:
+    """Train, score and measure everything. `progress` is told of shares up to 1.
+
+    Raises DataError where the recording is too short or too broken.
+    """
+    methods, trained = train_methods(config, test.training, lambda done, words: progress(0.7 * done, words))
+    cases = list(test.cases)
+    if not any(case.labels.any() for case in cases) and not test.labelled:
+        off = next(method for method in methods if isinstance(method, NetworkMethod) and method.name == OFF)
+        cases += [copy for case in test.cases for copy in with_faults(case, off.detector, config.train.seed)]
+    results = []
+    for number, method in enumerate(methods):
+        progress(0.7 + 0.25 * number / len(methods), f"scoring: {method.name}")
+        results.append(_result(method, cases, trained))
+    progress(0.95, "timing")
+    results = _with_costs(results, cases[0].values[:TIMED_ROWS])
+    main = next(result for result in results if result.method.name == MAIN)
+    return Comparison(
+        config=config,
+        trained=trained,
+        cases=tuple(cases),
+        labelled=test.labelled,
+        results=tuple(results),
+        regimes={r.method.name: _by_regime(r, cases, trained) for r in results if r.method.hidden},
+        found=tuple(_findings(main, cases, test.training)),
+    )
+
+
+def judge(method: Method, scored: Scored, case: Case, warmup: int, period_ns: int) -> Judged:
+    """Rows of one case as alarms and events: for every method by the same logic, and none while it warms up."""
+    settled = np.zeros(len(case.values), bool)
+    alarms: list[tuple[int, int]] = []
+    for start, stop in case.ranges:
+        settled[start + warmup : stop] = True
+        alarms += _events(method, scored.raw, range(start, stop), start + warmup)
+    return Judged(
+        raw=scored.raw,
+        alarm=settled & (scored.raw > method.threshold),
+        labels=case.labels,
+        alarms=alarms,
+        share=scored.share,
+        judged=settled,
+        time_ns=case.time_ns,
+        period_ns=period_ns,
+        window=dominant_period(case.values[:, 0]),
+    )
+
+
+def _events(method: Method, raw: F64, rows: range, first: int) -> list[tuple[int, int]]:
+    """[row that opened, row after the last) of the events in a stretch."""
+    tracker, events, opened = EventTracker("anomaly", method.rule), [], 0
+    for row in rows:
+        event = tracker.push(row, float(raw[row]), method.threshold, (), row >= first)
+        if event is not None and event.type == "new":
+            opened = row
+        elif event is not None and event.type == "end":
+            events.append((opened, row))
+    return [*events, (opened, rows.stop)] if tracker.is_open else events
+
+
+def _result(method: Method, cases: list[Case], trained: Trained) -> Result:
+    schema, warmup = trained.detector.schema, trained.detector.calibration.warmup_rows
+    scored = tuple(method.score(case.values, case.ranges) for case in cases)
+    judged = tuple(judge(method, one, case, warmup, schema.period_ns) for one, case in zip(scored, cases, strict=True))
+    each = tuple(measure(one) for one in judged)
+    return Result(method, scored, judged, each, mean_of(each), us=np.nan, energy_uj=None)
+
+
+def _with_costs(results: list[Result], values: F64) -> list[Result]:
+    """The same results with the time and energy of a tick, all measured in one go."""
+    tickers = {result.method.name: result.method.ticker(values) for result in results}
+    times, energy = time_ticks(tickers), energy_of_ticks(tickers)
+    return [
+        replace(one, us=times[one.method.name], energy_uj=None if energy is None else energy[one.method.name])
+        for one in results
+    ]
+
+
+def _by_regime(result: Result, cases: list[Case], trained: Trained) -> tuple[float, ...]:
+    """Mean updated share where the input changes little, as usual, and much; on normal rows."""
+    change = np.concatenate([input_change(case, trained) for case in cases])
+    share = np.concatenate([one.share for one in result.scored])
+    normal = ~np.concatenate([case.labels for case in cases]) & np.isfinite(change)
+    if not normal.any():
+        return tuple(np.nan for _ in REGIMES)
+    order = np.argsort(change[normal], kind="stable")
+    return tuple(float(part.mean()) if len(part) else np.nan for part in np.array_split(share[normal][order], 3))
+
+
+def input_change(case: Case, trained: Trained) -> F64:
+    """Mean over channels of the absolute change since the last row (N,), 1 for the usual size; NaN without one."""
+    features = trained.detector.features
+    z = (case.values - features.center) / features.scale
+    change = np.full(z.shape, np.nan)
+    for start, stop in case.ranges:
+        change[start + 1 : stop] = np.abs(np.diff(z[start:stop], axis=0)) / features.change_scale
+    known = np.isfinite(change)
+    mean = np.where(known, change, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.where(known.any(axis=1), mean, np.nan)
+
+
+def _findings(main: Result, cases: list[Case], recording: Recording) -> list[Found]:
+    """Each event of the truth; where a case has none, each event that was reported."""
+    names, found = recording.schema.names, []
+    for number, (case, judged, scored) in enumerate(zip(cases, main.judged, main.scored, strict=True)):
+        rows = segments(case.labels) or list(judged.alarms)
+        for start, stop in rows:
+            raised = np.flatnonzero(judged.alarm[start:stop])
+            at = start + int(np.argmax(judged.raw[start:stop]))
+            found.append(
+                Found(
+                    number,
+                    (start, stop),
+                    _truth(case, start, stop, names),
+                    int(raised[0]) if len(raised) else None,
+                    _top(scored, at, names),
+                )
+            )
+    return found
+
+
+def _truth(case: Case, start: int, stop: int, names: tuple[str, ...]) -> str:
+    inside = [fault for fault in case.faults if fault.start < stop and fault.stop > start]
+    return "; ".join(f"{fault.kind} of {names[fault.channel]}" for fault in inside)
+
+
+def _top(scored: Scored, row: int, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    assert scored.contributions is not None
+    parts: NDArray[np.float32] = scored.contributions[row]
+    total = float(parts.sum())
+    if total <= 0:
+        return ()
+    order = np.argsort(-parts, kind="stable")[:3]
+    return tuple((names[i], float(parts[i]) / total) for i in order.tolist() if parts[i] > 0)

@@ -1,0 +1,76 @@
+"""What a tick costs: time in interleaved rounds on one core, and energy where the machine counts it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+ROUNDS, CALLS = 15, 20
+COUNTER = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
+ENERGY_S = 0.5
+"""A counter moves about once a millisecond: so long is enough for a per cent."""
+Tick = Callable[[], None]
+
+
+def time_ticks(tickers: dict[str, Tick]) -> dict[str, float]:
+    """Microseconds a call of each: the median of its rounds, taken in turn, so that a noisy moment strikes all."""
+    times: dict[str, list[float]] = {name: [] for name in tickers}
+    with _one_core():
+        for tick in tickers.values():
+            tick()
+        for _ in range(ROUNDS):
+            for name, tick in tickers.items():
+                began = time.perf_counter()
+                for _ in range(CALLS):
+                    tick()
+                times[name].append(1e6 * (time.perf_counter() - began) / CALLS)
+    return {name: float(np.median(rounds)) for name, rounds in times.items()}
+
+
+def energy_of_ticks(tickers: dict[str, Tick], counter: Path = COUNTER) -> dict[str, float] | None:
+    """Microjoules a call of each by the processor's own counter; None where there is none that can be read.
+
+    The counter is the whole package's: whatever else runs meanwhile counts too.
+    """
+    if _read(counter) is None:
+        return None
+    with _one_core():
+        return {name: _energy(tick, counter) for name, tick in tickers.items()}
+
+
+def _energy(tick: Tick, counter: Path) -> float:
+    before, began, calls = _read(counter) or 0, time.perf_counter(), 0
+    while time.perf_counter() - began < ENERGY_S:
+        for _ in range(CALLS):
+            tick()
+        calls += CALLS
+    spent = (_read(counter) or 0) - before
+    if spent < 0:  # the counter began anew
+        spent += _read(counter.with_name("max_energy_range_uj")) or 0
+    return spent / calls
+
+
+def _read(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Keep this thread on one core meanwhile, where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

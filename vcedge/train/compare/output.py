@@ -1,0 +1,23 @@
+"""Writes what a comparison came to: compare.html and compare.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vcedge.evaluation.bars import Bar
+from vcedge.files import write_atomic
+from vcedge.train.compare.comparison import Comparison
+from vcedge.train.compare.summary import to_json
+
+PAGE, NUMBERS = "compare.html", "compare.json"
+
+
+def write_comparison(folder: Path, comparison: Comparison, bars: list[Bar]) -> None:
+    """Write both files. Raises OSError where they cannot be written."""
+    from vcedge.train.compare.page import render
+
+    numbers = json.dumps(to_json(comparison, bars), indent=2, allow_nan=False) + "\n"
+    write_atomic(folder / NUMBERS, numbers.encode("utf-8"))
+    # A lone surrogate, from a file name that is not UTF-8, cannot be written as itself.
+    write_atomic(folder / PAGE, render(comparison).encode("utf-8", "backslashreplace"))

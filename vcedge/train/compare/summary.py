@@ -1,0 +1,85 @@
+"""The comparison in numbers: compare.json."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from typing import Any
+
+from vcedge.evaluation.bars import Bar
+from vcedge.evaluation.measure import Measures
+from vcedge.train.compare.comparison import REGIMES, Comparison, Found, Result
+
+
+def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
+    """All numbers as JSON values; null where there is nothing to measure."""
+    made = comparison.trained.detector.provenance
+    return {
+        "asset": comparison.config.asset,
+        "truth": truth_of(comparison),
+        "seed": comparison.config.train.seed,
+        "versions": made.get("versions", {}),
+        "machine": {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "promised_false_alarms_per_day": comparison.config.score.false_alarms_per_day,
+        "recordings": [
+            {
+                "name": case.name,
+                "rows": len(case.values),
+                "anomalous_rows": int(case.labels.sum()),
+                "injected": [vars(fault) for fault in case.faults],
+            }
+            for case in comparison.cases
+        ],
+        "methods": [_method(result, comparison) for result in comparison.results],
+        "updated_by_regime": {
+            name: dict(zip(REGIMES, map(_number, shares), strict=True)) for name, shares in comparison.regimes.items()
+        },
+        "events": [_event(found, comparison) for found in comparison.found],
+        "bars": [
+            {"measure": bar.measure, "expected": bar.value, "met": bar.met(comparison.main.mean[bar.measure])}
+            for bar in bars
+        ],
+    }
+
+
+def truth_of(comparison: Comparison) -> str:
+    """Where the truth comes from, in a word or two."""
+    if comparison.labelled:
+        return "labels"
+    return "injected faults" if any(case.faults for case in comparison.cases) else "none"
+
+
+def _method(result: Result, comparison: Comparison) -> dict[str, Any]:
+    names = [case.name for case in comparison.cases]
+    return {
+        "name": result.method.name,
+        "hidden": result.method.hidden,
+        "threshold": _number(result.method.threshold),
+        "mean": _measures(result.mean),
+        "recordings": {name: _measures(one) for name, one in zip(names, result.each, strict=True)},
+        "us": _number(result.us),
+        "macs": _number(result.macs),
+        "bytes": result.method.bytes,
+        "energy_uj": result.energy_uj,
+    }
+
+
+def _event(found: Found, comparison: Comparison) -> dict[str, Any]:
+    case = comparison.cases[found.case]
+    return {
+        "recording": case.name,
+        "first_row": found.rows[0],
+        "end_row": found.rows[1],
+        "truth": found.truth,
+        "delay_rows": found.delay_rows,
+        "top": [[name, round(share, 3)] for name, share in found.top],
+    }
+
+
+def _measures(measures: Measures) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in measures.items()}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
