@@ -28,6 +28,7 @@ class Recipe:
     model: str
     """`name@sha256:…`, from the bytes of the model file."""
     threshold: float | None
+    adapt: bool = True
 
 
 def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
@@ -47,7 +48,7 @@ def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
         if source not in loaded:
             loaded[source] = _load(asset.model, asset, f"{config.source}: key 'assets.{name}.engine'")
         shared = loaded[source]
-        recipes[name] = Recipe(shared.engine, shared.model, asset.threshold)
+        recipes[name] = Recipe(shared.engine, shared.model, asset.threshold, asset.adapt)
     return recipes
 
 
@@ -67,7 +68,7 @@ class Watched:
 
     def __init__(self, name: str, recipe: Recipe, boot: str) -> None:
         self.origin = Origin(name, recipe.model, boot)
-        self.stream = Stream(recipe.engine, recipe.threshold)
+        self.stream = Stream(recipe.engine, recipe.threshold, recipe.adapt)
         self.names = self.stream.detector.schema.names
         self.silent_after_s = self.stream.detector.schema.max_gap_ns / NS_PER_S
         self.last: Score | None = None

@@ -51,7 +51,6 @@ def score_payload(
     varying = {key: [row[key] for row in rows] for key in rows[0]} if block else rows[0]
     first = scores[0]
     fixed = {
-        "threshold": first.threshold,
         "hidden": first.hidden,
         "us": round(us),
         "replayed": replayed,
@@ -68,6 +67,7 @@ def _varying(score: Score) -> dict[str, Any]:
         "score": score.score,
         "raw": score.raw,
         "alarm": score.alarm,
+        "threshold": score.threshold,
         "top": score.top,
         "updated": score.updated,
         "wake": score.wake,
@@ -92,9 +92,15 @@ def event_payload(event: Event, origin: Origin) -> bytes:
 
 
 def health_payload(
-    origin: Origin, status: str, missing: Sequence[str], last: Score | None, age_s: float | None
+    origin: Origin,
+    status: str,
+    missing: Sequence[str],
+    last: Score | None,
+    age_s: float | None,
+    calibrated: float,
+    threshold: float,
 ) -> bytes:
-    """How an asset's input is doing. `age_s`: seconds since its last message arrived."""
+    """How an asset's input is doing, and its threshold. `age_s`: seconds since its last message arrived."""
     return encode(
         {
             "schema": SCHEMA,
@@ -104,6 +110,8 @@ def health_payload(
             "last": None if last is None else milliseconds(last.time_ns),
             "seq": 0 if last is None else last.seq,
             "missing": missing,
+            "threshold_calibrated": calibrated,
+            "threshold_factor": round(threshold / calibrated, 4),
         }
     )
 

@@ -187,7 +187,9 @@ class Service:
         watched.health, watched.health_s = watched.condition(now_s), now_s
         status, missing = watched.health
         age_s = None if watched.heard_s is None else now_s - watched.heard_s
-        payload = health_payload(watched.origin, status, missing, watched.last, age_s)
+        stream = watched.stream
+        limits = (stream.detector.calibration.threshold, stream.threshold)
+        payload = health_payload(watched.origin, status, missing, watched.last, age_s, *limits)
         self._publish(watched, "health", payload, retain=True)
 
     def _publish(self, watched: Watched, kind: str, payload: bytes, retain: bool = False) -> None:

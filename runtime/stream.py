@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.detector import Detector, scheduler_inputs
+from vcedge.runtime.adaptive import AdaptiveThreshold
 from vcedge.runtime.engine import Engine
 from vcedge.runtime.events import Event, EventTracker, Top
 from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
@@ -19,6 +20,8 @@ from vcedge.schema import F64, Sample, beyond_limits
 
 Status = Literal["warmup", "ok", "imputed", "stale", "gap", "stuck", "limit", "clock", "inhibited"]
 TOP_CHANNELS = 3
+MOST_IMPUTED = 0.25
+"""Largest share of missing channels with which a row still tells what normal is."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,22 @@ class StuckCounter:
 
 
 class Stream:
-    """Owns the state of one asset and turns samples into scores."""
+    """Owns the state of one asset and turns samples into scores.
 
-    def __init__(self, engine: Engine, threshold: float | None = None) -> None:
+    A `threshold` set by hand stands as it is; the calibrated one follows slow drift unless `adapt` is false.
+    """
+
+    def __init__(self, engine: Engine, threshold: float | None = None, adapt: bool = True) -> None:
         self._engine = engine
         self._detector: Detector = engine.detector
         self._calibration = self._detector.calibration
-        self.threshold = self._calibration.threshold if threshold is None else threshold
+        self._by_hand = threshold
+        self._adapt = adapt
+        self._adaptive = self._new_adaptive()
         self.state = engine.new_state()
         self._low, self._high = self._detector.schema.limits()
         self._stuck = StuckCounter(self._calibration.stuck_rows)
-        self._events = EventTracker("anomaly")
+        self._events = EventTracker("anomaly", self._calibration.events)
         self._stuck_events = EventTracker("stuck")
         self._names = self._detector.schema.names
         self._wakes = scheduler_inputs(self._detector.schema, self._detector.features.flags)
@@ -88,6 +96,21 @@ class Stream:
     def detector(self) -> Detector:
         """What this stream is judged by."""
         return self._detector
+
+    @property
+    def threshold(self) -> float:
+        """What the next sample is judged by, in the unit of `raw`."""
+        return self._adaptive.value if self._by_hand is None else self._by_hand
+
+    def set_threshold(self, threshold: float | None) -> None:
+        """Set the threshold by hand, or with None go back to the calibrated one and adapt it anew."""
+        self._by_hand = threshold
+        self._adaptive = self._new_adaptive()
+
+    @property
+    def adaptive(self) -> AdaptiveThreshold:
+        """What was learned of drift."""
+        return self._adaptive
 
     @property
     def in_event(self) -> bool:
@@ -113,6 +136,7 @@ class Stream:
         gap = self._usable_ns is not None and sample.time_ns - self._usable_ns > self._detector.schema.max_gap_ns
         if gap and self._usable_ns is not None:
             events += [self._events.close(self._usable_ns), self._stuck_events.close(self._usable_ns)]
+            self._count_end(events[0])
         if missing.all():
             return self._result(sample.time_ns, "stale", 0, missing, events)
         if gap:
@@ -124,10 +148,22 @@ class Stream:
         self._raw, level, contributions = self._engine.step(values, self.state, min_level, logit_bias)
         self._top = self._top_channels(contributions)
         status: Status = "gap" if gap else _status(warming, bool(beyond.any()), bool(stuck.any()), bool(missing.any()))
-        events.append(self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming))
+        event = self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming)
+        events.append(event)
         stuck_top = tuple((self._names[i], 1.0) for i in np.flatnonzero(stuck)[:TOP_CHANNELS])
         events.append(self._stuck_events.push(sample.time_ns, float(stuck.any()), 0.5, stuck_top))
-        return self._result(sample.time_ns, status, level, missing, events)
+        score = self._result(sample.time_ns, status, level, missing, events)
+        self._count_end(event)
+        if self._by_hand is None and (status == "ok" or (status == "imputed" and missing.mean() <= MOST_IMPUTED)):
+            self._adaptive.learn(self._raw, self.in_event)
+        return score
+
+    def _new_adaptive(self) -> AdaptiveThreshold:
+        return AdaptiveThreshold(self._calibration, self._detector.schema.period_ns, self._adapt)
+
+    def _count_end(self, event: Event | None) -> None:
+        if self._by_hand is None and event is not None and event.type == "end":
+            self._adaptive.event_ended()
 
     def _reset(self) -> None:
         self.state.reset()

@@ -9,11 +9,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from vcedge.schema import NS_PER_S
+
+DAY_NS = 86_400 * NS_PER_S
 RELEASE = 0.8
 """Share of the threshold below which an event ends where no calibration says otherwise: hysteresis against chatter."""
 
 MOST_LOG = 690.0
 """Logarithm of the largest threshold: what is beyond is not a number any more."""
+
+
+def events_per_row(false_alarms_per_day: float, period_ns: int) -> float:
+    """Events that a row may open on average for a number of false alarms a day."""
+    return min(false_alarms_per_day * period_ns / DAY_NS, 0.5)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from vcedge.calibration.split import rows_in, split_by_time
 from vcedge.calibration.threshold import (
     SHAPES,
     Promise,
-    events_per_row,
     keep_promise,
     release_share,
     steepness,
@@ -25,7 +24,7 @@ from vcedge.calibration.threshold import (
 )
 from vcedge.calibration.trace import run_engine
 from vcedge.errors import DataError
-from vcedge.limits import EventRule
+from vcedge.limits import EventRule, events_per_row
 from vcedge.runtime.events import EventTracker
 from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.schema import F64, NS_PER_S

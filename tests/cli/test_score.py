@@ -181,3 +181,16 @@ def test_stdout_may_be_named_as_a_file(tmp_path: Path, model: Path) -> None:
     result = vcedge("score", str(model), str(data), "--out", "/dev/stdout")
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) == ROWS + 1
+
+
+def test_the_threshold_adapts_unless_it_is_told_not_to(tmp_path: Path, score: Score) -> None:
+    data = write_rows(tmp_path / "a.csv", every(1))
+    limits = tiny_detector().calibration
+    mapped = {}
+    for option in ("--adapt", "--no-adapt"):
+        out = tmp_path / f"scores{option}.csv"
+        assert score(data, "--out", out, option)[0] == 0
+        rows = [line.split(",") for line in out.read_text().splitlines()[1:]]
+        mapped[option] = [(limits.score(float(raw)), float(value)) for _, raw, value, *_ in rows]
+    assert all(calibrated == value for calibrated, value in mapped["--no-adapt"])
+    assert any(calibrated != value for calibrated, value in mapped["--adapt"])

@@ -310,7 +310,10 @@ def test_health_tells_of_silence_and_missing_channels(shared_broker: Mosquitto, 
             peer.until(lambda m: any(h["status"] == status for h in payloads(m, "quiet", "health")), status)
             return next(h for h in payloads(peer.messages, "quiet", "health") if h["status"] == status)
 
-        assert wait_health("waiting")["last"] is None
+        waiting = wait_health("waiting")
+        assert waiting["last"] is None
+        assert waiting["threshold_calibrated"] == tiny_detector().calibration.threshold
+        assert waiting["threshold_factor"] == 1.0
         peer.publish("quiet/quiet", {"ts": 1_700_000_000, "v": {names[0]: 1.0}})
         assert wait_health("warmup")["missing"] == list(names[1:])
         stale = wait_health("stale")

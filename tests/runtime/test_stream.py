@@ -118,12 +118,13 @@ def test_a_stuck_sensor_is_named_and_is_an_event() -> None:
 def test_alarm_rows_and_one_event_for_a_fault() -> None:
     values = recording(6, 400, 3)
     values[200:260, 1] += 40 * DETECTOR.features.scale[1] * np.resize([1.0, -1.0], 60)
-    scores = scores_of(values, new_stream(threshold=60.0))
+    scores = scores_of(values, new_stream(threshold=60.0, rows=100))
     alarms = [index for index, score in enumerate(scores) if score.alarm]
     assert 200 <= alarms[0] < 205
     assert alarms[-1] < 330
-    assert all(score.alarm == (score.raw > 60.0) for score in scores[WARMUP:])
-    assert all((score.score > 0.5) == (score.raw > 60.0) for score in scores)
+    assert all(score.alarm == (score.raw > score.threshold) for score in scores[WARMUP:])
+    assert all((score.score > 0.5) == (score.raw > score.threshold) for score in scores)
+    assert {score.threshold for score in scores if score.alarm} == {scores[alarms[0]].threshold}
     events = [event for score in scores for event in score.events]
     assert [event.type for event in events if event.type != "update"] == ["new", "end"]
     assert events[0].top[0][0] == "Channel 1"

@@ -15,12 +15,12 @@ import numpy as np
 from vcedge.calibration.highway import CrossFit, cross_fit, fit_features
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in, split_by_time
-from vcedge.calibration.threshold import events_per_row, keep_promise, steepness, tail_quantile
+from vcedge.calibration.threshold import keep_promise, steepness, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Calibration, Cell, Detector, Features, Head, ScorerPart
 from vcedge.errors import DataError
 from vcedge.history import Recording
-from vcedge.limits import EventRule
+from vcedge.limits import EventRule, events_per_row
 from vcedge.runtime.engine import load_engine
 from vcedge.schema import F32, F64, SensorSchema
 

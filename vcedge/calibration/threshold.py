@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vcedge.limits import EventRule, Tail, Usual
+from vcedge.limits import EventRule, Tail, Usual, events_per_row
 from vcedge.runtime.events import EventTracker
-from vcedge.schema import F64, NS_PER_S
+from vcedge.schema import F64
 
 TAIL_SHARE = 0.1
 """The largest tenth of held-out values is what a tail is fitted to."""
@@ -33,7 +33,6 @@ RELEASE_PART, RELEASE_RANGE = 1 / 3, (0.02, 0.22)
 """An event ends when a third of the way from threshold to median is covered, in logarithms within this range: 0.8 of
 the threshold is a little for one channel, and most of the way to the median for the mean of fifty."""
 LEAST_WIDTH = 0.05
-DAY_NS = 86_400 * NS_PER_S
 MEDIAN_SCORE = 0.05
 LEAST_STATISTIC = 1e-9
 
@@ -46,11 +45,6 @@ class Promise:
     usual: Usual
     tail: Tail
     events: EventRule
-
-
-def events_per_row(false_alarms_per_day: float, period_ns: int) -> float:
-    """Events that a row may open on average for a number of false alarms a day."""
-    return min(false_alarms_per_day * period_ns / DAY_NS, 0.5)
 
 
 def held_out_events(false_alarms_per_day: float, period_ns: int, rows: int) -> float:

@@ -22,6 +22,9 @@ def score_command(
     network: Annotated[
         bool, typer.Option("--network/--no-network", help="Without: the linear forecaster alone, same scorer.")
     ] = True,
+    adapt: Annotated[
+        bool, typer.Option("--adapt/--no-adapt", help="Whether the threshold follows slow drift, as in the service.")
+    ] = True,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="a.b=value", help="Read files otherwise than those of training; repeatable."),
@@ -63,7 +66,7 @@ def score_command(
         write_header(stream_out)
         for reader in readers:
             tally.start()
-            for score in score_blocks(Stream(runner), reader):
+            for score in score_blocks(Stream(runner, adapt=adapt), reader):
                 write_score(stream_out, score, None if reader.has_time else tally.rows)
                 tally.add(score)
                 if tally.rows % PROGRESS_ROWS == 0:

@@ -134,7 +134,9 @@ class AssetConfig(Strict):
     """A model.vcedge, relative to the configuration file; only `vcedge record` does without."""
     engine: str = Field(default="auto", min_length=1)
     threshold: float | None = Field(default=None, gt=0)
-    """In the unit of `raw`, instead of the calibrated one."""
+    """In the unit of `raw`, instead of the calibrated one; it is not adapted."""
+    adapt: bool = True
+    """Whether the calibrated threshold follows slow drift."""
 
 
 class RuntimeConfig(Strict):
