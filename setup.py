@@ -17,7 +17,7 @@ kernel = Extension(
     include_dirs=[str(KERNEL)],
     define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE else [],
     py_limited_api=STABLE,
-    extra_compile_args=["-std=gnu99", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden"],
+    extra_compile_args=["-std=gnu99", "-O3", "-g0", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden"],
     optional=True,  # without a compiler the numpy engine serves, and says so
 )
 

@@ -5,6 +5,8 @@ The kernel is an optional extension: an install without a C compiler, or on a sy
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from vcedge.errors import Unavailable
 
 HOW_TO = "install a C compiler (Debian: gcc, python3-dev) and reinstall vcedge"
@@ -12,10 +14,10 @@ HOW_TO = "install a C compiler (Debian: gcc, python3-dev) and reinstall vcedge"
 
 def native_problem() -> str | None:
     """Why the kernel cannot be used, in one line; None where it can."""
+    if find_spec("vcedge.runtime._kernel") is None:
+        return f"native kernel: not built on this machine; {HOW_TO}"
     try:
         from vcedge.runtime import _kernel  # noqa: F401
-    except ModuleNotFoundError:
-        return f"native kernel: not built on this machine; {HOW_TO}"
     except ImportError as error:
         return f"native kernel: built, but cannot be loaded: {error}"
     return None
