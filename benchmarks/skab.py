@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     data = Path(os.environ.get("VCEDGE_DATA", "../shared/data"))
-    yardstick = _yardstick(data)
+    yardstick = load_yardstick(data)
     cases = list(yardstick.load_skab(str(data)))[: options.files]
     rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
@@ -135,7 +135,7 @@ def _baseline(name: str, cases: list[Any], yardstick: ModuleType) -> dict[str, A
     return {"method": f"{name} (reference)", "VUS_PR": float(np.mean(vus))}
 
 
-def _yardstick(data: Path) -> ModuleType:
+def load_yardstick(data: Path) -> ModuleType:
     path = data.parent / "tools" / "reference_scoring.py"
     spec = importlib.util.spec_from_file_location("reference_scoring", path)
     if spec is None or spec.loader is None or not path.is_file():
