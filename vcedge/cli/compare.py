@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 def compare_command(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="What to train on.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder for compare.html and compare.json.")] = Path("compare"),
+    held_out: Annotated[
+        float,
+        typer.Option("--held-out", min=0.05, max=0.9, help="Last share of the rows to test on, without data.test."),
+    ] = 0.25,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the networks and of injected faults.")] = None,
     bars: Annotated[
         list[str] | None,
@@ -28,7 +32,7 @@ def compare_command(
     """Compare VCGRU with GRU, RNN and simple detectors on your own recording: the proof of concept.
 
     Trains four networks and fits the simple detectors on data.train, and tests all on data.test with the labels in the
-    column data.label. Without data.test the last quarter of the recording is kept for the test; without labels, faults
+    column data.label. Without data.test the last rows of the recording are kept for the test; without labels, faults
     are injected into normal rows. Writes one page that opens without a network, and the same numbers as JSON.
 
     \b
@@ -52,7 +56,7 @@ def compare_command(
     recording = load_history(settings.data, settings.base_dir)
     for line in recording.report.lines():
         note(f"data: {line}")
-    test = prepare(settings.data, settings.base_dir, recording)
+    test = prepare(settings.data, settings.base_dir, recording, held_out)
     with progress("comparing", 1.0) as report:
         comparison = compare(settings, test, report)
         write_comparison(out, comparison, wanted)

@@ -25,7 +25,7 @@ from vcedge.schema import F64, NS_PER_S
 DAY_S = 86_400.0
 Measures = dict[str, float]
 """By name, NaN where there is nothing to measure: no event, no event found, no normal row, no network."""
-TOTALS = ("rows", "anomalous_rows", "events", "false_alarms", "normal_days")
+TOTALS = ("rows", "anomalous_rows", "events", "events_found", "false_alarms", "normal_days")
 """Measures that are added over recordings rather than averaged."""
 
 
@@ -63,6 +63,7 @@ def measure(judged: Judged) -> Measures:
         "far": rows.far,
         "mar": rows.mar if judged.labels.any() else np.nan,
         "events": float(found.events),
+        "events_found": float(found.found),
         "event_recall": found.recall if found.events else np.nan,
         "delay_rows": found.median_delay,
         "delay_s": _delay_s(judged),
@@ -76,12 +77,16 @@ def measure(judged: Judged) -> Measures:
 
 
 def mean_of(several: Sequence[Measures]) -> Measures:
-    """The mean of each measure over the recordings that have it; see TOTALS. False alarms a day are those of all days
-    together: a mean of the rates of short recordings would say nothing."""
+    """The mean of each measure over the recordings that have it; see TOTALS. Event recall and false alarms a day are
+    those of all recordings together: a mean of the rates of short ones would say nothing."""
     together = {name: _mean(np.array([one[name] for one in several])) for name in several[0]}
     together |= {name: float(sum(one[name] for one in several)) for name in TOTALS}
-    days = together["normal_days"]
-    return {**together, "false_alarms_per_day": together["false_alarms"] / days if days else np.nan}
+    days, events = together["normal_days"], together["events"]
+    return {
+        **together,
+        "event_recall": together["events_found"] / events if events else np.nan,
+        "false_alarms_per_day": together["false_alarms"] / days if days else np.nan,
+    }
 
 
 def beside(judged: Judged, seed: int = 0) -> dict[str, Measures]:

@@ -55,13 +55,13 @@ class Test:
     labelled: bool
 
 
-def prepare(data: DataConfig, base_dir: Path, recording: Recording) -> Test:
-    """Test recordings as configured, or the last quarter of the recording. Raises DataError where rows are too few."""
+def prepare(data: DataConfig, base_dir: Path, recording: Recording, held_out: float = HELD_OUT) -> Test:
+    """Test recordings as configured, or the last share of the recording. Raises DataError where rows are too few."""
     if data.test:
         cases = [_read_case(path, data, recording.schema) for path in find_files(data.test, base_dir)]
         return Test(recording, tuple(cases), data.label is not None)
     labels = _labels_of(data, base_dir, recording)
-    return _held_out(recording, labels)
+    return _held_out(recording, labels, held_out)
 
 
 def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
@@ -91,17 +91,17 @@ def _start(fault: Fault) -> int:
     return fault.start
 
 
-def _held_out(recording: Recording, labels: NDArray[np.bool_] | None) -> Test:
+def _held_out(recording: Recording, labels: NDArray[np.bool_] | None, share: float) -> Test:
     """The last rows as a test; of the others, those that are labelled as anomalous are no training rows."""
     rows = len(recording.values)
-    cut = round((1 - HELD_OUT) * rows)
+    cut = round((1 - share) * rows)
     if rows - cut < LEAST_ROWS:
-        raise DataError(f"{rows} rows: the last quarter is the test, expected at least {LEAST_ROWS} rows in it")
+        raise DataError(f"{rows} rows: the last {share:.0%} are the test, expected at least {LEAST_ROWS} rows there")
     training = clip_ranges(recording.sequences, 0, cut)
     if labels is not None:
         training = tuple(part for one in training for part in _normal_parts(*one, labels))
     if not training:
-        raise DataError("every row of the first three quarters is labelled as anomalous: nothing to train on")
+        raise DataError(f"every one of the first {cut} rows is labelled as anomalous: nothing to train on")
     ranges = tuple((a - cut, b - cut) for a, b in clip_ranges(recording.sequences, cut, rows))
     truth = np.zeros(rows - cut, bool) if labels is None else labels[cut:]
     case = Case("held-out rows", np.array(recording.values[cut:]), recording.time_ns[cut:], ranges, truth)

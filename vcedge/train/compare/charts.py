@@ -29,8 +29,8 @@ from vcedge.train.report.words import percent
 HEIGHT, TALL = 250, 440
 SHOWN = 3
 """Recordings that are drawn."""
-FEWEST = 0.02
-"""The statistic is drawn down to this share of the threshold: below nothing is to be seen."""
+LOWEST = 1e-4
+"""Statistics are drawn down to this share of the threshold at most; usually their own calm level ends the axis."""
 
 
 def shown_cases(comparison: Comparison) -> list[int]:
@@ -45,20 +45,21 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
     rivals = [comparison.main, comparison.of(OFF), best_simple(comparison)]
     unit, size = _unit(comparison, case)
     keys = (
-        Key("line", "measured", "largest value of a stretch"),
+        Key("area", "measured", "largest value of a stretch"),
         Key("dashed", "limit", "threshold"),
         Key("area", "context", truth_words(comparison)),
     )
     with style(f"scores{case}"):
         figure, axes = panels(TALL, len(rivals))
-        ratios = [np.maximum(one.scored[case].raw / one.method.threshold, FEWEST) for one in rivals]
+        ratios = [one.scored[case].raw / one.method.threshold for one in rivals]
         top = max(2.0, *(float(ratio.max()) for ratio in ratios)) * 1.2
+        low = max(min(0.2, *(float(np.quantile(ratio, 0.1)) for ratio in ratios)), LOWEST)
         for ax, one, ratio in zip(axes, rivals, ratios, strict=True):
             _shade(ax, comparison, case, size)
-            line = stretches(ratio)
-            ax.stairs(line.high, line.edges * size, color=COLOUR["measured"], linewidth=1.2)
+            line = stretches(np.clip(ratio, low, top))
+            ax.stairs(line.high, line.edges * size, baseline=low, fill=True, color=COLOUR["measured"], linewidth=0)
             ax.axhline(1, color=COLOUR["limit"], dashes=(5, 3))
-            log_axis(ax, "y", FEWEST, top)
+            log_axis(ax, "y", low, top)
             quantity(ax, one.method.name)
         axes[-1].set_xlabel(unit)
         words = "; ".join(f"{one.method.name} VUS-PR {one.each[case]['vus_pr']:.3f}" for one in rivals)
@@ -109,16 +110,15 @@ def regime_chart(comparison: Comparison) -> Chart:
     shares = np.array(comparison.regimes[MAIN])
     with style("regimes"):
         figure, (ax,) = panels(HEIGHT)
-        bars = ax.bar(np.arange(len(REGIMES)), np.nan_to_num(shares), 0.6, color=COLOUR["measured"])
-        ax.bar_label(bars, [percent(s) for s in np.nan_to_num(shares)], padding=3, color=COLOUR["ink"], fontsize=10)
-        ax.set_xticks(np.arange(len(REGIMES)), REGIMES)
+        ax.bar(np.arange(len(REGIMES)), np.nan_to_num(shares), 0.6, color=COLOUR["measured"])
+        named = [f"{name}: {percent(s)}" for name, s in zip(REGIMES, np.nan_to_num(shares), strict=True)]
+        ax.set_xticks(np.arange(len(REGIMES)), named)
         ax.margins(x=0.05)
         percent_axis(ax)
         keys = (Key("area", "measured", MAIN), *mark_target(ax, comparison.config.model.target))
         quantity(ax, "updated share of the hidden state")
         ax.set_xlabel("normal rows in thirds, by how much the input changes")
-        words = "; ".join(f"{name} {percent(s)}" for name, s in zip(REGIMES, np.nan_to_num(shares), strict=True))
-        svg = inline_svg(figure, "regimes", "Updated share by regime", words)
+        svg = inline_svg(figure, "regimes", "Updated share by regime", "; ".join(named))
     caption = (
         "A gate that has learnt when to work has rising bars. A dense GRU or RNN updates everything on every row: its "
         "bars would all be 100%."

@@ -19,6 +19,8 @@ from vcedge.train.compare.methods import MAIN, OFF, Method, NetworkMethod, Progr
 from vcedge.train.pipeline import Trained
 
 TIMED_ROWS = 2000
+ON_CLEAN_ROWS = ("false_alarms", "normal_days", "false_alarms_per_day", "false_alarms_per_10k", "updated_normal")
+"""Measures that copies with injected faults say nothing about: their normal rows are the same ones again."""
 REGIMES = ("quiet", "middle", "lively")
 
 
@@ -43,10 +45,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Found:
-    """What the main method says of one event of the truth, or of a report where there is no truth."""
+    """What the main method says of one event of the truth, or one of its reports where nothing is wrong."""
 
     case: int
     rows: tuple[int, int]
+    real: bool
+    """Whether something was wrong; otherwise it is a report in a recording in which nothing was."""
     truth: str
     """What was injected; empty where a label says only that something is wrong."""
     delay_rows: int | None
@@ -143,7 +147,11 @@ def _result(method: Method, cases: list[Case], trained: Trained) -> Result:
     scored = tuple(method.score(case.values, case.ranges) for case in cases)
     judged = tuple(judge(method, one, case, warmup, schema.period_ns) for one, case in zip(scored, cases, strict=True))
     each = tuple(measure(one) for one in judged)
-    return Result(method, scored, judged, each, mean_of(each), us=np.nan, energy_uj=None)
+    mean = mean_of(each)
+    if any(case.faults for case in cases):
+        clean = mean_of([one for one, case in zip(each, cases, strict=True) if not case.faults])
+        mean |= {name: clean[name] for name in ON_CLEAN_ROWS}
+    return Result(method, scored, judged, each, mean, us=np.nan, energy_uj=None)
 
 
 def _with_costs(results: list[Result], values: F64) -> list[Result]:
@@ -158,9 +166,10 @@ def _with_costs(results: list[Result], values: F64) -> list[Result]:
 
 def _by_regime(result: Result, cases: list[Case], trained: Trained) -> tuple[float, ...]:
     """Mean updated share where the input changes little, as usual, and much; on normal rows."""
-    change = np.concatenate([input_change(case, trained) for case in cases])
-    share = np.concatenate([one.share for one in result.scored])
-    normal = ~np.concatenate([case.labels for case in cases]) & np.isfinite(change)
+    clean = [(case, one.share) for case, one in zip(cases, result.scored, strict=True) if not case.faults]
+    change = np.concatenate([input_change(case, trained) for case, _ in clean])
+    share = np.concatenate([share for _, share in clean])
+    normal = ~np.concatenate([case.labels for case, _ in clean]) & np.isfinite(change)
     if not normal.any():
         return tuple(np.nan for _ in REGIMES)
     order = np.argsort(change[normal], kind="stable")
@@ -183,14 +192,15 @@ def _findings(main: Result, cases: list[Case], recording: Recording) -> list[Fou
     """Each event of the truth; where a case has none, each event that was reported."""
     names, found = recording.schema.names, []
     for number, (case, judged, scored) in enumerate(zip(cases, main.judged, main.scored, strict=True)):
-        rows = segments(case.labels) or list(judged.alarms)
-        for start, stop in rows:
+        real = segments(case.labels)
+        for start, stop in real or judged.alarms:
             raised = np.flatnonzero(judged.alarm[start:stop])
             at = start + int(np.argmax(judged.raw[start:stop]))
             found.append(
                 Found(
                     number,
                     (start, stop),
+                    bool(real),
                     _truth(case, start, stop, names),
                     int(raised[0]) if len(raised) else None,
                     _top(scored, at, names),

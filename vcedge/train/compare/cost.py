@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-ROUNDS, CALLS = 15, 20
+ROUNDS, CALLS, SLOW_S = 41, 10, 1e-3
+"""Rounds, and calls in each; one that takes longer than SLOW_S is called once a round."""
 COUNTER = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 ENERGY_S = 0.5
 """A counter moves about once a millisecond: so long is enough for a per cent."""
@@ -21,15 +22,19 @@ def time_ticks(tickers: dict[str, Tick]) -> dict[str, float]:
     """Microseconds a call of each: the median of its rounds, taken in turn, so that a noisy moment strikes all."""
     times: dict[str, list[float]] = {name: [] for name in tickers}
     with _one_core():
-        for tick in tickers.values():
-            tick()
+        calls = {name: 1 if _seconds(tick, 2) > SLOW_S else CALLS for name, tick in tickers.items()}
         for _ in range(ROUNDS):
             for name, tick in tickers.items():
-                began = time.perf_counter()
-                for _ in range(CALLS):
-                    tick()
-                times[name].append(1e6 * (time.perf_counter() - began) / CALLS)
+                times[name].append(1e6 * _seconds(tick, calls[name]))
     return {name: float(np.median(rounds)) for name, rounds in times.items()}
+
+
+def _seconds(tick: Tick, calls: int) -> float:
+    """Mean time of some calls."""
+    began = time.perf_counter()
+    for _ in range(calls):
+        tick()
+    return (time.perf_counter() - began) / calls
 
 
 def energy_of_ticks(tickers: dict[str, Tick], counter: Path = COUNTER) -> dict[str, float] | None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from vcedge.evaluation.metrics import segments
+from vcedge.history.report import duration_text
 from vcedge.history.writer import iso_time
 from vcedge.train.compare.charts import gate_chart, regime_chart, score_chart, shown_cases
-from vcedge.train.compare.comparison import REGIMES, Comparison, Found, Result
+from vcedge.train.compare.comparison import REGIMES, Comparison, Found
 from vcedge.train.compare.methods import MAIN
 from vcedge.train.compare.tables import cost_rows, cost_titles, detection_rows, detection_titles
 from vcedge.train.compare.words import best_simple, how_measured, lasting, subtitle, summary
@@ -67,11 +68,11 @@ def render(comparison: Comparison) -> str:
 def _tiles(comparison: Comparison) -> list[tuple[str, str, str]]:
     """The few numbers to remember: what, value, remark."""
     main, rival = comparison.main, best_simple(comparison)
-    found = [one for one in comparison.found if comparison.cases[one.case].labels.any()]
+    found = [one for one in comparison.found if one.real]
     hit = sum(one.delay_rows is not None for one in found)
     days = main.mean["normal_days"]
     expected = comparison.config.score.false_alarms_per_day * days
-    remark = f"in {lasting(comparison, sum(map(_normal_rows, [main])))}; {expected:.2g} expected"
+    remark = f"in {duration_text(86_400 * days)} of normal rows; {expected:.2g} expected"
     tiles = []
     if found:
         best = f"{rival.method.name}: {rival.mean['vus_pr']:.3f}"
@@ -82,10 +83,6 @@ def _tiles(comparison: Comparison) -> list[tuple[str, str, str]]:
     tiles.append(("False alarms", f"{main.mean['false_alarms']:.0f}", remark))
     target = f"target at most {percent(comparison.config.model.target)}"
     return [*tiles, ("Updated share", percent(main.mean["updated_normal"]), f"on normal rows; {target}")]
-
-
-def _normal_rows(result: Result) -> float:
-    return float(sum((one.judged & ~one.labels).sum() for one in result.judged))
 
 
 def _shares(comparison: Comparison) -> list[tuple[str, str]]:
@@ -104,16 +101,20 @@ def _shares(comparison: Comparison) -> list[tuple[str, str]]:
 
 def _event(found: Found, comparison: Comparison) -> EventRow:
     case, (start, stop) = comparison.cases[found.case], found.rows
-    missed = found.delay_rows is None
+    late = "not found" if found.delay_rows is None else _delay(comparison, found.delay_rows)
     return EventRow(
         recording=case.name,
         begins=iso_time(int(case.time_ns[start])).replace("T", " ").removesuffix("Z").partition(".")[0],
         lasts=lasting(comparison, stop - start),
         truth=found.truth,
-        found="not found" if found.delay_rows is None else lasting(comparison, found.delay_rows),
-        missed=missed,
+        found=late if found.real else "false alarm",
+        missed=found.delay_rows is None or not found.real,
         top=", ".join(f"{name} {percent(share)}" for name, share in found.top),
     )
+
+
+def _delay(comparison: Comparison, rows: int) -> str:
+    return lasting(comparison, rows) if rows else "at once"
 
 
 def _events_title(comparison: Comparison) -> str:

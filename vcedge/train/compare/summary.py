@@ -71,6 +71,7 @@ def _event(found: Found, comparison: Comparison) -> dict[str, Any]:
         "recording": case.name,
         "first_row": found.rows[0],
         "end_row": found.rows[1],
+        "real": found.real,
         "truth": found.truth,
         "delay_rows": found.delay_rows,
         "top": [[name, round(share, 3)] for name, share in found.top],

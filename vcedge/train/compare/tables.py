@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vcedge.history.report import duration_text
 from vcedge.train.compare.comparison import Comparison, Result
 from vcedge.train.compare.methods import MAIN, OFF
-from vcedge.train.compare.words import TRIVIAL
+from vcedge.train.compare.words import TRIVIAL, microseconds
 from vcedge.train.report.words import number, percent
 
 DASH = "–"
@@ -73,7 +73,7 @@ def _detection(one: Result) -> tuple[Cell, ...]:
         Cell(_percent(mean["far"])),
         Cell(_percent(mean["mar"])),
         Cell(_percent(mean["event_recall"])),
-        Cell(DASH if math.isnan(mean["delay_s"]) else duration_text(mean["delay_s"])),
+        Cell(_delay(mean["delay_s"])),
         Cell(DASH if math.isnan(mean["false_alarms_per_day"]) else number(mean["false_alarms_per_day"])),
     )
 
@@ -83,8 +83,8 @@ def _costs(one: Result) -> tuple[Cell, ...]:
     cells = (
         Cell(str(hidden) if hidden else DASH),
         Cell(_percent(one.mean["updated_normal"])),
-        Cell(number(one.macs)),
-        Cell(f"{one.us:.3g}"),
+        Cell(number(round(one.macs))),
+        Cell(microseconds(one.us)),
         Cell(_size(one.method.bytes)),
     )
     return cells if one.energy_uj is None else (*cells, Cell(f"{one.energy_uj:.3g}"))
@@ -110,6 +110,10 @@ def _three(value: float) -> str:
 
 def _percent(value: float) -> str:
     return DASH if math.isnan(value) else percent(value)
+
+
+def _delay(seconds: float) -> str:
+    return DASH if math.isnan(seconds) else duration_text(seconds) if seconds else "none"
 
 
 def _size(count: int) -> str:

@@ -109,8 +109,8 @@ def _cost(comparison: Comparison) -> str:
             f"dimensions ({small.mean['vus_pr']:.3f})"
         )
     return text + (
-        f". In microseconds of this machine that is {number(main.us)} against {number(dense.us)}: at small sizes the "
-        "call decides, not the arithmetic."
+        f". In time on this machine that is {microseconds(main.us)} against {microseconds(dense.us)} µs: at small "
+        "sizes the call decides, not the arithmetic."
     )
 
 
@@ -118,12 +118,17 @@ def _promise(comparison: Comparison) -> str:
     main, rate = comparison.main.mean, comparison.config.score.false_alarms_per_day
     days = main["normal_days"]
     text = (
-        f"{rate:g} false alarm{'' if rate == 1 else 's'} a day were promised. In {duration_text(86_400 * days)} of "
+        f"The promise is {rate:g} false alarm{'' if rate == 1 else 's'} a day. In {duration_text(86_400 * days)} of "
         f"normal test rows {rate * days:.2g} were to be expected, and {MAIN} raised {main['false_alarms']:.0f}."
     )
     if rate * days < 5:
         text += " That is too short to tell: test on more normal rows to know."
     return text
+
+
+def microseconds(value: float) -> str:
+    """Times are no better known than to two or three digits."""
+    return number(value) if value >= 1000 else f"{value:.3g}"
 
 
 def lasting(comparison: Comparison, rows: float) -> str:
