@@ -7,6 +7,8 @@
 /* e^x: 2^n times a series for |r| <= ln(2)/2, exact to the last bits of a float64 */
 static double exact_exp(double x)
 {
+    if (x != x)
+        return x;
     x = x > 700 ? 700 : x < -700 ? -700 : x;
     double shifted = x * 1.4426950408889634 + 6755399441055744.0; /* 1.5 * 2^52 rounds to a whole number */
     double whole = shifted - 6755399441055744.0;

@@ -80,7 +80,7 @@ def test_what_is_kept_incrementally_does_not_drift(isa: str) -> None:
 
 
 def test_strict_is_the_same_on_every_cpu() -> None:
-    """Bits that another machine must give too; recorded on x86-64, checked on arm64 by scripts/check-arm64."""
+    """Bits that another machine must give too; recorded on x86-64, checked on arm64 by scripts/check-kernel."""
     cell, head, head_bias = random_cell("vcgru", 16, 3, 4)
     native = NativeCell(cell, head, head_bias, "strict")
     x = np.random.default_rng(4).standard_normal((1000, native.signals)).astype(np.float32)

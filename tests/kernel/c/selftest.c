@@ -1,0 +1,105 @@
+/* Every instruction set of this CPU beside the strict one, 10,000 steps of each kind of cell; step_many beside step.
+ * Prints the bits of the strict run, which every machine must give. Exit code 1 where something differs. */
+#include "cells.h"
+
+enum { STEPS = 10000, STREAMS = 11 };
+static const float tolerance = 1e-5f;
+static const uint64_t expected_bits = 0xf1e80f9b1ae92698u; /* of the strict runs */
+
+static const vce_shape shapes[] = {
+    {3, 16, 16, 64, 16, 8}, {3, 5, 9, 40, 7, 8}, {3, 3, 3, 19, 1, 1}, {1, 6, 11, 48, 5, 4}, {1, 1, 1, 7, 0, 7},
+    {3, 0, 2, 33, 18, 3},
+};
+
+static uint64_t mixed(uint64_t hash, const void *data, size_t bytes)
+{
+    const unsigned char *at = data;
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ at[i]) * 1099511628211u;
+    return hash;
+}
+
+/* The largest difference of h or y from the strict run over all steps; the levels are the strict run's. */
+static float compare(const vce_shape *s, int isa, uint64_t *hash, int *levels_differ)
+{
+    size_t size, strict_size, D = (size_t)s->hidden, C = (size_t)s->outputs;
+    void *model = packed_cell(s, isa, &size), *strict_model = packed_cell(s, VCE_STRICT, &strict_size);
+    vce_cell cell, strict;
+    if (vce_open(&cell, model, size) || vce_open(&strict, strict_model, strict_size))
+        abort();
+    float *state = aligned(vce_state_size(&cell)), *other = aligned(vce_state_size(&strict));
+    void *scratch = aligned(vce_scratch_size(&cell, 1)), *strict_scratch = aligned(vce_scratch_size(&strict, 1));
+    float *x = malloc(4 * (size_t)s->signals + 4), *y = malloc(4 * C + 4), *z = malloc(4 * C + 4), worst = 0;
+    seed = 99;
+    for (size_t i = 0; i < D; i++)
+        state[i] = other[i] = noise();
+    for (int t = 0; t < STEPS; t++) {
+        for (int32_t i = 0; i < s->signals; i++)
+            x[i] = 2 * noise();
+        int level = vce_step(&strict, other, strict_scratch, x, z, 1, 0.0f);
+        float *copy = aligned(vce_state_size(&cell)); /* the scheduler's own choice, on a copy */
+        memcpy(copy, state, vce_state_size(&cell));
+        *levels_differ += vce_step(&cell, copy, scratch, x, y, 1, 0.0f) != level;
+        free(copy);
+        vce_step(&cell, state, scratch, x, y, level, -1e30f);
+        for (size_t i = 0; i < D + C; i++) {
+            float gap = i < D ? state[i] - other[i] : y[i - D] - z[i - D];
+            gap = gap < 0 ? -gap : gap;
+            worst = gap <= worst ? worst : gap; /* a NaN counts */
+        }
+    }
+    *hash = mixed(*hash, other, 4 * D);
+    free(model), free(strict_model), free(state), free(other), free(scratch), free(strict_scratch);
+    free(x), free(y), free(z);
+    return worst;
+}
+
+static int many_differ(const vce_shape *s, int isa)
+{
+    size_t size, S = (size_t)s->signals, C = (size_t)s->outputs;
+    void *model = packed_cell(s, isa, &size);
+    vce_cell cell;
+    if (vce_open(&cell, model, size))
+        abort();
+    size_t stride = vce_state_size(&cell);
+    char *many = aligned(STREAMS * stride), *single = aligned(STREAMS * stride);
+    void *scratch = aligned(vce_scratch_size(&cell, STREAMS));
+    float *x = malloc(4 * S * STREAMS + 4), *y = malloc(4 * C * STREAMS + 4);
+    int32_t levels[STREAMS];
+    int differ = 0;
+    seed = 5;
+    for (int t = 0; t < 300; t++) {
+        for (size_t i = 0; i < S * STREAMS; i++)
+            x[i] = 2 * noise();
+        vce_step_many(&cell, STREAMS, many, stride, scratch, x, y, levels, 1, 0.0f);
+        for (size_t i = 0; i < STREAMS; i++)
+            differ |= levels[i] != vce_step(&cell, single + i * stride, scratch, x + i * S, NULL, 1, 0.0f);
+        differ |= memcmp(many, single, STREAMS * stride) != 0;
+    }
+    free(model), free(many), free(single), free(scratch), free(x), free(y);
+    return differ;
+}
+
+int main(void)
+{
+    int failed = 0;
+    uint64_t bits = 0;
+    for (int isa = 0; isa < VCE_ISAS; isa++) {
+        if (!vce_isa_available(isa))
+            continue;
+        float worst = 0;
+        int levels = 0, differ = 0;
+        uint64_t hash = 14695981039346656037u;
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            float gap = compare(shapes + i, isa, &hash, &levels);
+            worst = gap <= worst ? worst : gap;
+            differ |= many_differ(shapes + i, isa);
+        }
+        printf("%-9s largest difference %.1e, levels that differ %d, step_many %s\n", vce_isa_name(isa), (double)worst,
+               levels, differ ? "DIFFERS" : "equal");
+        failed |= !(worst <= tolerance) || levels > 3 || differ;
+        bits = hash;
+    }
+    printf("strict bits %016llx, expected %016llx\n", (unsigned long long)bits, (unsigned long long)expected_bits);
+    return failed || bits != expected_bits;
+}
