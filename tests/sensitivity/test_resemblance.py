@@ -1,0 +1,84 @@
+"""Kinds that can be told apart are; the others are named together or not at all, and the report says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import recording, tiny_detector
+from vcedge.calibration.split import split_by_time
+from vcedge.calibration.trace import run_engine
+from vcedge.resemblance import FEATURES, UNCLEAR
+from vcedge.runtime.engine import load_engine
+from vcedge.sensitivity.events import InjectedEvents, injected_events
+from vcedge.sensitivity.resemblance import fit_resemblance
+
+CLOUD = 40
+
+
+def clouds(places: dict[str, float], count: int = CLOUD, seed: int = 0) -> InjectedEvents:
+    """Events of some kinds whose features differ in the mean of the first."""
+    rng = np.random.default_rng(seed)
+    kinds = np.repeat(list(places), count)
+    features = rng.standard_normal((len(kinds), len(FEATURES)))
+    features[:, 0] += np.repeat(list(places.values()), count)
+    return InjectedEvents(features, kinds, rng.permutation(len(kinds)))
+
+
+def test_what_differs_is_told_apart() -> None:
+    model, found = fit_resemblance(clouds({"spike": 0.0, "noise": 8.0, "drift": 16.0}))
+    assert model is not None
+    assert sorted(model.names) == ["drift", "noise", "spike"]
+    assert all(item.alone > 0.95 * item.events for item in found)
+    assert model.of(np.eye(len(FEATURES))[0] * 8.0) == "noise"
+
+
+def test_what_looks_the_same_is_named_together() -> None:
+    model, found = fit_resemblance(clouds({"offset": 0.0, "swap": 0.0, "noise": 12.0}))
+    assert model is not None
+    assert sorted(set(model.names)) == ["noise", "offset or swap"]
+    by_kind = {item.kind: item for item in found}
+    assert by_kind["offset"].named > 0.6 * CLOUD
+    assert by_kind["offset"].alone < 0.4 * CLOUD
+    assert by_kind["noise"].alone > 0.9 * CLOUD
+
+
+def test_what_cannot_be_told_from_many_is_unclear() -> None:
+    places = dict.fromkeys(("offset", "drift", "gain", "swap", "delay"), 0.0)
+    model, found = fit_resemblance(clouds({**places, "noise": 15.0}))
+    assert model is not None
+    assert "noise" in model.names
+    assert all(name.count(" or ") <= 2 for name in model.names)
+    assert sum(item.alone for item in found if item.kind != "noise") < 0.3 * 5 * CLOUD
+
+
+def test_a_kind_with_few_events_is_not_learned() -> None:
+    few, many = clouds({"delay": 30.0}, count=5), clouds({"spike": 0.0, "noise": 8.0})
+    joined = (np.concatenate(pair) for pair in zip(vars(few).values(), vars(many).values(), strict=True))
+    model, found = fit_resemblance(InjectedEvents(*joined))
+    assert model is not None
+    assert "delay" not in model.names
+    assert next(item for item in found if item.kind == "delay").named == 0
+    assert model.of(np.eye(len(FEATURES))[0] * 60.0) == UNCLEAR
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_without_events_there_is_no_resemblance(count: int) -> None:
+    model, found = fit_resemblance(clouds({"spike": 0.0, "noise": 8.0}, count=count))
+    assert model is None
+    assert sum(item.named for item in found) == 0
+
+
+def test_faults_injected_into_a_recording_are_recognised() -> None:
+    values = recording(1, 6000, 3)
+    values = np.clip(values, np.quantile(values, 0.02, axis=0), np.quantile(values, 0.98, axis=0))
+    split = split_by_time(((0, len(values)),), 2)
+    engine = load_engine(tiny_detector(cell=None, threshold=12.0))
+    trace = run_engine(engine, values, split.tail, split.starts)
+    kinds = ("spike", "noise", "oscillation")
+    few, again = (injected_events(engine, values, split, trace, 4_000, kinds=kinds) for _ in range(2))
+    assert np.array_equal(few.features, again.features)
+    events = injected_events(engine, values, split, trace, 50_000, kinds=kinds)
+    model, found = fit_resemblance(events)
+    assert model is not None
+    assert sum(item.named for item in found) > 0.6 * len(events.kinds)

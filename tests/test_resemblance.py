@@ -1,0 +1,118 @@
+"""The shape of an event: finite whatever comes, free of the fault's size, and forgotten after it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vcedge.resemblance import FEATURES, STATISTICS, UNCLEAR, Resemblance, ShapeTracker, row_statistics, shape
+from vcedge.schema import F64
+
+CHANGE = np.ones(3, np.float32)
+
+
+def followed(residual: F64, z: F64, opens: int = 0) -> F64:
+    """Features of an event that opens at a row and lasts to the end."""
+    tracker = ShapeTracker(residual.shape[1], CHANGE[: residual.shape[1]])
+    for row in range(len(residual)):
+        tracker.push(residual[row], z[row], row >= opens)
+    assert tracker.features is not None
+    return tracker.features
+
+
+@given(st.integers(0, 999), st.floats(0, 1e9), st.integers(1, 3))
+@settings(max_examples=60)
+def test_features_are_finite_whatever_comes(seed: int, size: float, channels: int) -> None:
+    residual = size * np.random.default_rng(seed).standard_t(1, (30, channels))
+    features = followed(np.nan_to_num(residual), np.clip(residual, -10, 10))
+    assert features.shape == (len(FEATURES),)
+    assert np.isfinite(features).all()
+
+
+def test_the_size_of_a_fault_is_not_its_shape() -> None:
+    rng = np.random.default_rng(0)
+    residual, z = rng.standard_normal((80, 3)), rng.standard_normal((80, 3))
+    residual[:, 1] *= 5
+    small, large = followed(residual, z), followed(8 * residual, z)
+    size_free = np.array([name != "large" for name in FEATURES])
+    assert large[size_free] == pytest.approx(small[size_free], abs=1e-3)
+
+
+def test_kinds_of_residual_leave_the_features_that_are_named_after_them() -> None:
+    rows = np.arange(100)
+    calm = np.random.default_rng(0).standard_normal((100, 3))
+    of = {name: FEATURES.index(name) for name in FEATURES}
+    shapes = {}
+    for name, fault in (
+        ("one-sided", np.full(100, 8.0)),
+        ("peaked", np.where(rows % 10 == 0, 30.0, 0.0)),
+        ("swinging", 8 * np.sin(rows / 4)),
+    ):
+        residual = calm.copy()
+        residual[:, 1] += fault
+        shapes[name] = followed(residual, calm)
+    assert shapes["one-sided"][of["one-sided, slow"]] > 0.75 > 0.5 > shapes["swinging"][of["one-sided, slow"]]
+    assert shapes["peaked"][of["peaked"]] > shapes["one-sided"][of["peaked"]] + 1
+    assert shapes["swinging"][of["persistent, slow"]] > 0.8 > shapes["peaked"][of["persistent, slow"]]
+    still = calm.copy()
+    still[:, 1] = 2.0
+    residual = calm.copy()
+    residual[:, 1] = 9.0
+    assert followed(residual, still)[of["still, fast"]] > 0.8
+
+
+def test_an_event_is_forgotten_when_it_is_over_and_everything_on_reset() -> None:
+    rng = np.random.default_rng(1)
+    tracker, fresh = ShapeTracker(2, CHANGE[:2]), ShapeTracker(2, CHANGE[:2])
+    for row in rng.standard_normal((20, 2)):
+        tracker.push(row, row, True)
+    assert tracker.features is not None
+    tracker.push(np.zeros(2), np.zeros(2), False)
+    assert tracker.features is None
+    tracker.reset()
+    for row in rng.standard_normal((20, 2)):
+        tracker.push(row, row, True)
+        fresh.push(row, row, True)
+    assert tracker.features is not None
+    assert fresh.features is not None
+    assert np.array_equal(tracker.features, fresh.features)
+
+
+def test_shapes_of_arrays() -> None:
+    row = np.zeros(4)
+    statistics = row_statistics(row, row, row, row, np.ones(4))
+    assert statistics.shape == (len(STATISTICS), 4)
+    assert shape(statistics, statistics).shape == (len(FEATURES),)
+
+
+def resemblance(names: tuple[str, ...], centroids: list[float], limit: float = 9.0) -> Resemblance:
+    """Centroids that differ in the first feature alone."""
+    count = len(FEATURES)
+    places = np.zeros((len(names), count))
+    places[:, 0] = centroids
+    return Resemblance(names, np.zeros(count), np.eye(count), places, limit)
+
+
+def at(place: float) -> F64:
+    return np.eye(len(FEATURES))[0] * place
+
+
+def test_the_nearest_kind_is_named_and_what_is_between_or_beyond_is_unclear() -> None:
+    model = resemblance(("spike", "noise", "drift or offset", "drift or offset"), [0.0, 4.0, 8.0, 12.0])
+    assert [model.of(at(place)) for place in (0.5, 3.6, 10.0)] == ["spike", "noise", "drift or offset"]
+    assert model.of(at(40.0)) == UNCLEAR
+    crowd = resemblance(("spike", "noise", "drift"), [0.0, 0.1, 0.2])
+    assert crowd.of(at(0.0)) == UNCLEAR
+
+
+def test_it_is_stored_as_plain_numbers() -> None:
+    model = resemblance(("spike", "noise"), [0.0, 4.0])
+    stored = json.loads(json.dumps(model.to_json()))
+    again = Resemblance.from_json(stored)
+    assert again.to_json() == model.to_json()
+    with pytest.raises(ValueError, match="resemblance of shapes"):
+        Resemblance.from_json({**stored, "mean": [0.0]})

@@ -1,0 +1,164 @@
+"""Which kind of fault an event resembles: its shape in a few numbers, compared with those of injected faults.
+
+Every row leaves a few statistics of each channel in two exponentially weighted means, a fast and a slow one; while an
+event is open, the shape of its leading channel is averaged over its rows. Constant memory, no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.schema import F64
+
+SPANS = (8.0, 64.0)
+"""Rows that the fast and the slow mean reach over."""
+STATISTICS = ("residual", "squared", "fourth", "lagged", "change", "level", "still", "large")
+LARGE = 3.0
+"""A residual beyond so many spreads is a large one."""
+LARGEST = 1e3
+"""Residuals count up to so many spreads: their fourth powers must stay numbers."""
+FEATURES = (
+    "one-sided, slow",
+    "one-sided, fast",
+    "persistent, slow",
+    "persistent, fast",
+    "recent",
+    "peaked",
+    "change, slow",
+    "change, fast",
+    "still, slow",
+    "still, fast",
+    "large",
+    "level",
+    "share",
+    "channels",
+)
+UNCLEAR = "unclear"
+TINY = 1e-6
+
+
+def row_statistics(residual: F64, before: F64, z: F64, z_before: F64, change_scale: F64) -> F64:
+    """What one row says of each channel, (K, C), in the order of STATISTICS.
+
+    `residual` (C,) is the highway's in spreads, 0 where there is none, and `before` that of the last row; `z` and
+    `z_before` the standardised samples, `change_scale` the usual size of their change (`Features.change_scale`).
+    """
+    r = np.clip(residual, -LARGEST, LARGEST)
+    squared = r * r
+    change = z - z_before
+    return np.stack(
+        (
+            r,
+            squared,
+            squared * squared,
+            r * np.clip(before, -LARGEST, LARGEST),
+            np.minimum((change / change_scale) ** 2, LARGEST),
+            z,
+            change == 0.0,
+            squared > LARGE * LARGE,
+        )
+    ).astype(np.float64)
+
+
+def shape(fast: F64, slow: F64) -> F64:
+    """The features (F,) of the leading channel from the means (K, C) of the row statistics, free of its size."""
+    energy = fast[1] + slow[1]
+    lead = int(np.argmax(energy))
+    share = energy / max(float(energy.sum()), TINY)
+    f, s = fast[:, lead], slow[:, lead]
+    return np.array(
+        [
+            abs(s[0]) / np.sqrt(s[1] + TINY),
+            abs(f[0]) / np.sqrt(f[1] + TINY),
+            s[3] / (s[1] + TINY),
+            f[3] / (f[1] + TINY),
+            np.log((f[1] + TINY) / (s[1] + TINY)),
+            np.log((s[2] + TINY) / (s[1] * s[1] + TINY)),
+            np.log(s[4] + 1e-2),
+            np.log(f[4] + 1e-2),
+            s[6],
+            f[6],
+            s[7],
+            np.log(abs(s[5]) + 0.1),
+            share[lead],
+            -np.log(float((share * share).sum()) + TINY),
+        ]
+    )
+
+
+class ShapeTracker:
+    """Follows one stream; its whole memory is the arrays of `snapshot`."""
+
+    def __init__(self, channels: int, change_scale: NDArray[Any]) -> None:
+        self._alpha = np.array([2 / (span + 1) for span in SPANS])[:, None, None]
+        self._change_scale = change_scale.astype(np.float64)
+        self._means = np.zeros((len(SPANS), len(STATISTICS), channels))
+        self._sum = np.zeros(len(FEATURES))
+        self._last = np.zeros((2, channels))  # residual and standardised sample of the row before
+        self._rows = 0
+
+    def push(self, residual: NDArray[Any], z: NDArray[Any], in_event: bool) -> None:
+        """One row; `in_event` says whether an event is open after it."""
+        statistics = row_statistics(residual, self._last[0], z, self._last[1], self._change_scale)
+        self._means += self._alpha * (statistics - self._means)
+        self._last[0], self._last[1] = residual, z
+        if in_event:
+            self._sum += shape(self._means[0], self._means[1])
+            self._rows += 1
+        else:
+            self._rows = 0
+            self._sum[:] = 0.0
+
+    @property
+    def features(self) -> F64 | None:
+        """Mean shape (F,) of the event that is open, None without one."""
+        return self._sum / self._rows if self._rows else None
+
+    def reset(self) -> None:
+        """Forget everything, as after a gap."""
+        self._means[:], self._last[:], self._sum[:], self._rows = 0.0, 0.0, 0.0, 0
+
+
+@dataclass(frozen=True)
+class Resemblance:
+    """Centroids of the kinds that can be told apart; those that cannot bear one name together."""
+
+    names: tuple[str, ...]  # (G,) such as "stuck" or "offset or drift"; several centroids may bear the same
+    mean: F64  # (F,) of all injected events
+    whitening: F64  # (F, F) features minus mean times this have unit spread within a kind
+    centroids: F64  # (G, F) whitened
+    limit: float
+    """Squared distance to the nearest centroid beyond which an event is like none of them."""
+
+    def __post_init__(self) -> None:
+        count = len(FEATURES)
+        shapes = (self.mean.shape, self.whitening.shape, self.centroids.shape)
+        if shapes != ((count,), (count, count), (len(self.names), count)) or not self.names:
+            raise ValueError(f"resemblance of shapes {shapes} for {len(self.names)} names and {count} features")
+
+    def of(self, features: F64) -> str:
+        """The name that an event of these features (F,) resembles most; UNCLEAR where no name is likelier than all
+        others together, or where it is far from all of them."""
+        place = (features - self.mean) @ self.whitening
+        distance = ((self.centroids - place) ** 2).sum(axis=1)
+        nearest = int(distance.argmin())
+        if not distance[nearest] <= self.limit:
+            return UNCLEAR
+        likely = np.exp(-0.5 * (distance - distance[nearest]))
+        same = np.array([name == self.names[nearest] for name in self.names])
+        return self.names[nearest] if likely[same].sum() > likely[~same].sum() else UNCLEAR
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values; `from_json` is the inverse."""
+        arrays = {name: getattr(self, name).tolist() for name in ("mean", "whitening", "centroids")}
+        return {"names": list(self.names), "limit": self.limit, **arrays}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Resemblance:
+        """From what `to_json` made. Raises ValueError for shapes that do not fit."""
+        mean, whitening, centroids = (np.array(stored[name], float) for name in ("mean", "whitening", "centroids"))
+        return cls(tuple(stored["names"]), mean, whitening, centroids, float(stored["limit"]))
