@@ -9,7 +9,7 @@ from vcedge.evaluation.metrics import segments
 from vcedge.schema import F64
 from vcedge.train.compare.comparison import REGIMES, Comparison
 from vcedge.train.compare.methods import MAIN, OFF
-from vcedge.train.compare.words import best_simple
+from vcedge.train.compare.words import best_simple, three
 from vcedge.train.report.figure import (
     COLOUR,
     Chart,
@@ -53,7 +53,7 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
         figure, axes = panels(TALL, len(rivals))
         ratios = [one.scored[case].raw / one.method.threshold for one in rivals]
         top = max(2.0, *(float(ratio.max()) for ratio in ratios)) * 1.2
-        low = max(min(0.2, *(float(np.quantile(ratio, 0.1)) for ratio in ratios)), LOWEST)
+        low = max(min(0.2, *(float(np.quantile(ratio, 0.05)) / 2 for ratio in ratios)), LOWEST)
         for ax, one, ratio in zip(axes, rivals, ratios, strict=True):
             _shade(ax, comparison, case, size)
             line = stretches(np.clip(ratio, low, top))
@@ -62,7 +62,7 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
             log_axis(ax, "y", low, top)
             quantity(ax, one.method.name)
         axes[-1].set_xlabel(unit)
-        words = "; ".join(f"{one.method.name} VUS-PR {one.each[case]['vus_pr']:.3f}" for one in rivals)
+        words = "; ".join(f"{one.method.name} VUS-PR {three(one.each[case]['vus_pr'])}" for one in rivals)
         svg = inline_svg(figure, f"scores{case}", "Statistics over time beside the truth", words)
     caption = (
         "Each statistic over its own threshold, on a logarithmic scale. It should leave the ground within the shaded "

@@ -15,7 +15,8 @@ from vcedge.runtime.events import EventTracker
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case, Test, with_faults
 from vcedge.train.compare.cost import energy_of_ticks, time_ticks
-from vcedge.train.compare.methods import MAIN, OFF, Method, NetworkMethod, Progress, Scored, train_methods
+from vcedge.train.compare.fitting import Progress, train_methods
+from vcedge.train.compare.methods import MAIN, OFF, Method, NetworkMethod, Scored
 from vcedge.train.pipeline import Trained
 
 TIMED_ROWS = 2000

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from vcedge.history.report import duration_text
 from vcedge.train.compare.comparison import Comparison, Result
 from vcedge.train.compare.methods import MAIN, OFF
-from vcedge.train.compare.words import TRIVIAL, microseconds
+from vcedge.train.compare.words import DASH, TRIVIAL, microseconds, three
 from vcedge.train.report.words import number, percent
 
-DASH = "–"
 DETECTION = (
     "VUS-PR",
     "AUC-PR",
@@ -67,9 +66,9 @@ def _detection(one: Result) -> tuple[Cell, ...]:
     mean = one.mean
     bar = None if math.isnan(mean["vus_pr"]) else round(100 * mean["vus_pr"], 1)
     return (
-        Cell(_three(mean["vus_pr"]), bar),
-        Cell(_three(mean["auc_pr"])),
-        Cell(_three(mean["f1"])),
+        Cell(three(mean["vus_pr"]), bar),
+        Cell(three(mean["auc_pr"])),
+        Cell(three(mean["f1"])),
         Cell(_percent(mean["far"])),
         Cell(_percent(mean["mar"])),
         Cell(_percent(mean["event_recall"])),
@@ -102,10 +101,6 @@ def _role(one: Result, comparison: Comparison) -> str:
         return "trivial first" if name == TRIVIAL[0] else "trivial"
     simple = next(other for other in comparison.results if not other.method.hidden and other.method.name != OFF)
     return "first" if one is simple else ""
-
-
-def _three(value: float) -> str:
-    return DASH if math.isnan(value) else f"{value:.3f}"
 
 
 def _percent(value: float) -> str:

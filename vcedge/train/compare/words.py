@@ -15,6 +15,7 @@ from vcedge.train.report.words import Paragraph, count, number, percent
 NOISE = 0.01
 """Differences of VUS-PR below this are within what another seed of the training changes."""
 TRIVIAL = ("random", "all ones")
+DASH = "–"
 
 
 def best_simple(comparison: Comparison) -> Result:
@@ -124,6 +125,11 @@ def _promise(comparison: Comparison) -> str:
     if rate * days < 5:
         text += " That is too short to tell: test on more normal rows to know."
     return text
+
+
+def three(value: float) -> str:
+    """A measure from 0 to 1, or a dash where there is none."""
+    return DASH if math.isnan(value) else f"{value:.3f}"
 
 
 def microseconds(value: float) -> str:
