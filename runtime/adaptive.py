@@ -28,7 +28,7 @@ CLIP = 1.0
 """A row moves the level as if it deviated by at most so many usual widths."""
 MEMORY_PART, MEMORY_ROWS = 0.5, (200, 5000)
 """Rows over which the level is averaged: this part of the held-out rows, within these bounds."""
-SETTLING_PART = 0.25
+SETTLING_PART = 0.1
 """For so many rows, as part of the held-out ones, a new stream learns its level even above the threshold: after a
 calibration elsewhere or long ago an event may be open from the first row, and would stop all learning for ever."""
 SETTLING_START = 30

@@ -22,7 +22,7 @@ STARTS = (0.9, 0.8, 0.7, 0.6, 0.5)
 """Quantiles from which peaks are taken: the first that leaves enough of them."""
 ENOUGH_PEAKS = 3.0
 """Peaks for each event that the promise allows on the held-out rows; and this many at least."""
-LEAST_PEAKS = 5
+LEAST_PEAKS = 8
 SHAPES = (-0.2, 0.25)
 """Bounds of the tail's shape. Few peaks know little of it: a shape too low ends the tail within reach of normal."""
 SHRINK_PEAKS = 10

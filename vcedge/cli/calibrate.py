@@ -58,7 +58,8 @@ def calibrate_command(
     adapted = recalibrate(detector, recording, rate, asset)
     save(adapted, out)
     limits = adapted.calibration
-    note(f"{out} written: threshold {limits.threshold:.4g} for {rate:g} false alarms a day, from {limits.rows} rows")
+    evidence = f"{limits.tail.peaks} excursions in {limits.rows} rows"
+    note(f"{out} written: threshold {limits.threshold:.4g} for {rate:g} false alarms a day, from {evidence}")
     if json:
         print_json(
             {
