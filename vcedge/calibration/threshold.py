@@ -59,7 +59,7 @@ def keep_promise(stretches: Sequence[F64], rate: float, rule: EventRule) -> Prom
     """
     raw = np.maximum(np.concatenate(stretches), LEAST_STATISTIC)
     median = float(np.median(raw))
-    width = max(math.log(float(np.quantile(raw, 0.9)) / median), LEAST_WIDTH)
+    width = max(math.log(float(np.quantile(raw, 0.9))) - math.log(median), LEAST_WIDTH)
     tail = _fit_tail(stretches, raw, median, rate, rule)
     threshold = tail.threshold(rate, len(raw))
     return Promise(threshold, Usual(median, width), tail, replace(rule, release=release_share(threshold, median)))
@@ -67,7 +67,7 @@ def keep_promise(stretches: Sequence[F64], rate: float, rule: EventRule) -> Prom
 
 def release_share(threshold: float, median: float) -> float:
     """Share of the threshold below which an event ends."""
-    return math.exp(-min(max(RELEASE_PART * math.log(threshold / median), RELEASE_RANGE[0]), RELEASE_RANGE[1]))
+    return math.exp(-min(max(RELEASE_PART * (math.log(threshold) - math.log(median)), RELEASE_RANGE[0]), RELEASE_RANGE[1]))
 
 
 def _fit_tail(stretches: Sequence[F64], raw: F64, median: float, rate: float, rule: EventRule) -> Tail:
@@ -81,7 +81,7 @@ def _fit_tail(stretches: Sequence[F64], raw: F64, median: float, rate: float, ru
     floor = float(np.quantile(raw, 1 - FLOOR_SHARE))
     if not len(peaks):  # a statistic that does not move, or that has no value for as long as an event must last
         return Tail(start=start, scale=LEAST_WIDTH, floor=max(floor, start), peaks=1)
-    scale, shape = _pareto(np.log(peaks / start))
+    scale, shape = _pareto(np.log(peaks) - math.log(start))
     return Tail(start, scale, shape, len(peaks), floor)
 
 
