@@ -67,7 +67,8 @@ def keep_promise(stretches: Sequence[F64], rate: float, rule: EventRule) -> Prom
 
 def release_share(threshold: float, median: float) -> float:
     """Share of the threshold below which an event ends."""
-    return math.exp(-min(max(RELEASE_PART * (math.log(threshold) - math.log(median)), RELEASE_RANGE[0]), RELEASE_RANGE[1]))
+    below = RELEASE_PART * (math.log(threshold) - math.log(median))
+    return math.exp(-min(max(below, RELEASE_RANGE[0]), RELEASE_RANGE[1]))
 
 
 def _fit_tail(stretches: Sequence[F64], raw: F64, median: float, rate: float, rule: EventRule) -> Tail:
