@@ -12,6 +12,9 @@ from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
 from vcedge.schema import F32
 
+INT8 = "-int8"
+"""How the names of instruction sets with int8 weights end."""
+
 
 def aligned(nbytes: int, align: int = _kernel.ALIGN) -> NDArray[np.uint8]:
     """Zeroed bytes whose address is a multiple of `align`."""
@@ -27,13 +30,15 @@ class NativeCell:
     says S). A state is `state_words` float32, h (D,) first; zeros have seen nothing.
     """
 
-    def __init__(self, cell: Cell, head: F32, head_bias: F32, isa: str = "auto") -> None:
-        """Pack a cell; `head` (C, D), `head_bias` (C,). `isa` is `auto` or a name in `instruction_sets()`.
+    def __init__(self, cell: Cell, head: F32, head_bias: F32, isa: str = "auto", int8: bool = False) -> None:
+        """Pack a cell; `head` (C, D), `head_bias` (C,). `isa` is a name in `instruction_sets(int8)`, or `auto`.
+
+        With `int8` the recurrent weights are rounded to 8 bits, one scale a row, and so is h at each step.
 
         Raises Unavailable for an instruction set that the CPU has not, ValueError for impossible weights.
         """
-        available = _kernel.isas()
-        name = _kernel.best() if isa == "auto" else isa
+        available = {name: number for name, number in _kernel.isas().items() if name.endswith(INT8) == int8}
+        name = _kernel.best(int8) if isa == "auto" else isa
         if name not in available:
             raise Unavailable(f"instruction set '{name}': not on this CPU, expected one of {', '.join(available)}")
         spec = cell.spec
@@ -82,9 +87,9 @@ class NativeCell:
         return y, levels
 
 
-def instruction_sets() -> tuple[str, ...]:
-    """Names of the instruction sets that are compiled in and on this CPU."""
-    return tuple(_kernel.isas())
+def instruction_sets(int8: bool = False) -> tuple[str, ...]:
+    """Names of the instruction sets that are compiled in and on this CPU, for either kind of weights."""
+    return tuple(name for name in _kernel.isas() if name.endswith(INT8) == int8)
 
 
 def _floats(array: NDArray[Any]) -> F32:

@@ -20,8 +20,12 @@ typedef struct vce_memory {
     uint32_t *fresh; /* steps for which the two are still kept; 0: compute anew */
 } vce_memory;
 
+#define VCE_STREAMS 4  /* most streams of one level that are computed together */
+
 struct vce_ops {
     int width;
+    int group;  /* int8: recurrent columns in a 32-bit word; 0: float32 weights */
+    int offset; /* int8: whether 128 is added to what the weights are multiplied with */
     int (*step)(const vce_cell *, vce_memory, void *scratch, const float *x, int min_level, float logit_bias);
     void (*step_many)(const vce_cell *, int32_t streams, void *states, size_t stride, void *scratch, const float *x,
                       float *y, int32_t *levels, int min_level, float logit_bias);
@@ -32,6 +36,8 @@ struct vce_ops {
 const struct vce_ops *vce_ops_of(int isa); /* NULL where it is not available */
 
 extern const struct vce_ops vce_ops_strict, vce_ops_portable, vce_ops_avx2, vce_ops_avx512, vce_ops_neon;
+extern const struct vce_ops vce_ops_portable_int8, vce_ops_avx2_int8, vce_ops_avx512_int8, vce_ops_neon_int8,
+    vce_ops_neon_dot_int8;
 
 /* The packed model: this header, then the sections, each VCE_ALIGN-aligned, in the order of vce_sections. */
 typedef struct vce_header {
@@ -55,16 +61,26 @@ typedef struct vce_sections {
     uint64_t gate_input;  /* (S) */
     uint64_t gate_hidden; /* (P) */
     uint64_t bias;        /* (P/W panels, gates, W), one more gate for the reset bias where gates == 3 */
-    uint64_t panels;      /* (P/W panels, N + D columns, gates, W): inputs first, so that a level reads a prefix */
+    uint64_t panels;      /* (P/W panels, N + D columns, gates, W): inputs first, so that a level reads a prefix;
+                             int8: N columns */
     uint64_t head_bias;   /* (C rounded up to W) */
     uint64_t head;        /* (C/W panels rounded up, D columns, W) */
+    uint64_t scales;      /* int8: (P/W panels, gates, W) of the recurrent rows */
+    uint64_t offsets;     /* int8 with offset: int32 (L, P/W panels, gates, W), -128 times each row's sum up to k */
+    uint64_t whole;       /* int8: (P/W panels, D/group columns rounded up, gates, W, group) */
     uint64_t bytes;
 } vce_sections;
 
 static inline int64_t vce_padded(int64_t n, int width) { return (n + width - 1) / width * width; }
 
 int vce_shape_ok(const vce_shape *shape);
-vce_sections vce_layout(const vce_shape *shape, int width);
+vce_sections vce_layout(const vce_shape *shape, const struct vce_ops *ops);
+void vce_pack_whole(const vce_shape *, const vce_weights *, const struct vce_ops *, unsigned char *base,
+                    const vce_sections *at);
+uint64_t vce_whole_stride(const vce_shape *shape, const struct vce_ops *ops); /* bytes of a panel of whole numbers */
+
+/* Bytes of one stream's quantised h: at most 2 a dimension, in whole words. */
+static inline size_t vce_spare_size(const vce_cell *cell) { return 2 * (size_t)cell->padded + VCE_ALIGN; }
 
 static inline vce_memory vce_memory_of(const vce_cell *cell, void *state)
 {

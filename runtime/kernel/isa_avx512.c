@@ -10,10 +10,11 @@
 #define VCE_USE_AVX512
 #include "simd.h"
 #include "cell.h"
+#include "kept.h"
 #include "step.h"
 #include "probe.h"
 
-const struct vce_ops vce_ops_avx512 = {W, step, step_many, probe_read, probe_fma};
+const struct vce_ops vce_ops_avx512 = {W, 0, 0, step, step_many, probe_read, probe_fma};
 
 #if defined __clang__
 #pragma clang attribute pop

@@ -5,8 +5,9 @@
 #define VCE_USE_NEON
 #include "simd.h"
 #include "cell.h"
+#include "kept.h"
 #include "step.h"
 #include "probe.h"
 
-const struct vce_ops vce_ops_neon = {W, step, step_many, probe_read, probe_fma};
+const struct vce_ops vce_ops_neon = {W, 0, 0, step, step_many, probe_read, probe_fma};
 #endif

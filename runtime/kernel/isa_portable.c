@@ -4,7 +4,8 @@
 #define VCE_USE_PORTABLE
 #include "simd.h"
 #include "cell.h"
+#include "kept.h"
 #include "step.h"
 #include "probe.h"
 
-const struct vce_ops vce_ops_portable = {W, step, step_many, probe_read, probe_fma};
+const struct vce_ops vce_ops_portable = {W, 0, 0, step, step_many, probe_read, probe_fma};

@@ -18,10 +18,11 @@ static uint64_t take(uint64_t *end, uint64_t bytes)
 }
 
 /* No overflow: with sizes up to VCE_MAX_SIZE the largest section has 2^16 * 2^17 * 3 * 4 bytes. */
-vce_sections vce_layout(const vce_shape *s, int width)
+vce_sections vce_layout(const vce_shape *s, const struct vce_ops *ops)
 {
+    int width = ops->width;
     uint64_t hidden = (uint64_t)vce_padded(s->hidden, width), outputs = (uint64_t)vce_padded(s->outputs, width);
-    uint64_t columns = (uint64_t)s->inputs + (uint64_t)s->hidden, gates = (uint64_t)s->gates;
+    uint64_t columns = (uint64_t)s->inputs + (ops->group ? 0 : (uint64_t)s->hidden), gates = (uint64_t)s->gates;
     uint64_t end = VCE_ALIGN * ((sizeof(vce_header) + VCE_ALIGN - 1) / VCE_ALIGN);
     vce_sections at;
     at.boundaries = take(&end, 4 * (uint64_t)s->levels);
@@ -32,8 +33,16 @@ vce_sections vce_layout(const vce_shape *s, int width)
     at.panels = take(&end, 4 * hidden * columns * gates);
     at.head_bias = take(&end, 4 * outputs);
     at.head = take(&end, 4 * outputs * (uint64_t)s->hidden);
+    at.scales = take(&end, ops->group ? 4 * hidden * gates : 0);
+    at.offsets = take(&end, ops->offset ? 4 * (uint64_t)s->levels * hidden * gates : 0);
+    at.whole = take(&end, hidden / (uint64_t)width * vce_whole_stride(s, ops));
     at.bytes = end;
     return at;
+}
+
+uint64_t vce_whole_stride(const vce_shape *s, const struct vce_ops *ops)
+{
+    return ops->group ? (uint64_t)(vce_padded(s->hidden, ops->group) * s->gates * ops->width) : 0;
 }
 
 size_t vce_model_size(const vce_shape *shape, int isa)
@@ -41,7 +50,7 @@ size_t vce_model_size(const vce_shape *shape, int isa)
     const struct vce_ops *ops = vce_ops_of(isa);
     if (!ops || !vce_shape_ok(shape))
         return 0;
-    uint64_t bytes = vce_layout(shape, ops->width).bytes;
+    uint64_t bytes = vce_layout(shape, ops).bytes;
     return bytes > SIZE_MAX / 2 ? 0 : (size_t)bytes;
 }
 
@@ -76,7 +85,8 @@ static int weights_finite(const vce_shape *s, const vce_weights *w)
 }
 
 /* Rows of `width` at a time, gates beside each other: each panel that a level uses is read from its start. */
-static void pack_panels(const vce_shape *s, const vce_weights *w, int width, float *bias, float *panels)
+static void pack_panels(const vce_shape *s, const vce_weights *w, int width, int64_t recurrent, float *bias,
+                        float *panels)
 {
     int64_t D = s->hidden, N = s->inputs;
     int biases = s->gates + (s->gates == 3);
@@ -86,10 +96,10 @@ static void pack_panels(const vce_shape *s, const vce_weights *w, int width, flo
             for (int g = 0; g < s->gates; g++) {
                 int64_t source = g * D + row;
                 bias[(first * biases + g * width) + lane] = w->bias[source];
-                float *to = panels + first * (N + D) * s->gates + g * width + lane;
+                float *to = panels + first * (N + recurrent) * s->gates + g * width + lane;
                 for (int64_t j = 0; j < N; j++)
                     to[j * s->gates * width] = w->input[source * N + j];
-                for (int64_t j = 0; j < D; j++)
+                for (int64_t j = 0; j < recurrent; j++)
                     to[(N + j) * s->gates * width] = w->recurrent[source * D + j];
             }
             if (s->gates == 3)
@@ -124,7 +134,7 @@ int vce_pack(const vce_shape *shape, const vce_weights *w, int isa, void *model,
     if (!weights_finite(shape, w))
         return VCE_BAD_NUMBER;
 
-    vce_sections at = vce_layout(shape, ops->width);
+    vce_sections at = vce_layout(shape, ops);
     unsigned char *base = model;
     memset(model, 0, needed);
     vce_header header = {.magic = VCE_MAGIC, .version = VCE_VERSION, .byte_order = VCE_BYTE_ORDER, .isa = isa};
@@ -138,7 +148,10 @@ int vce_pack(const vce_shape *shape, const vce_weights *w, int isa, void *model,
     if (shape->signals)
         memcpy(base + at.gate_input, w->gate_input, 4 * (size_t)shape->signals);
     memcpy(base + at.gate_hidden, w->gate_hidden, 4 * (size_t)shape->hidden);
-    pack_panels(shape, w, ops->width, (float *)(void *)(base + at.bias), (float *)(void *)(base + at.panels));
+    pack_panels(shape, w, ops->width, ops->group ? 0 : shape->hidden, (float *)(void *)(base + at.bias),
+                (float *)(void *)(base + at.panels));
+    if (ops->group)
+        vce_pack_whole(shape, w, ops, base, &at);
     pack_head(shape, w, ops->width, (float *)(void *)(base + at.head_bias), (float *)(void *)(base + at.head));
     return VCE_OK;
 }
@@ -160,7 +173,7 @@ int vce_open(vce_cell *cell, const void *model, size_t size)
         return VCE_BAD_ISA;
     if (!vce_model_size(&header.shape, header.isa))
         return VCE_BAD_SHAPE;
-    vce_sections at = vce_layout(&header.shape, ops->width);
+    vce_sections at = vce_layout(&header.shape, ops);
     if (header.bytes != at.bytes || size < at.bytes)
         return VCE_BAD_LENGTH;
 
@@ -168,7 +181,9 @@ int vce_open(vce_cell *cell, const void *model, size_t size)
     cell->shape = header.shape;
     cell->gate_bias = header.gate_bias;
     cell->padded = (int32_t)vce_padded(header.shape.hidden, ops->width);
-    cell->panel_stride = (size_t)(header.shape.inputs + header.shape.hidden) * (size_t)(header.shape.gates * ops->width);
+    cell->panel_stride = (size_t)(header.shape.inputs + (ops->group ? 0 : header.shape.hidden)) *
+                         (size_t)(header.shape.gates * ops->width);
+    cell->whole_stride = (size_t)vce_whole_stride(&header.shape, ops);
     cell->boundaries = (const int32_t *)(const void *)(base + at.boundaries);
     cell->thresholds = (const double *)(const void *)(base + at.thresholds);
     cell->gate_input = (const float *)(const void *)(base + at.gate_input);
@@ -177,9 +192,12 @@ int vce_open(vce_cell *cell, const void *model, size_t size)
     cell->panels = (const float *)(const void *)(base + at.panels);
     cell->head_bias = (const float *)(const void *)(base + at.head_bias);
     cell->head = (const float *)(const void *)(base + at.head);
+    cell->scales = (const float *)(const void *)(base + at.scales);
+    cell->offsets = (const int32_t *)(const void *)(base + at.offsets);
+    cell->whole = (const int8_t *)(base + at.whole);
     int bad = levels_ok(&cell->shape, cell->boundaries, cell->thresholds);
     if (bad)
         return bad;
-    uint64_t floats = (at.bytes - at.gate_input) / sizeof(float);
+    uint64_t floats = (at.offsets - at.gate_input) / sizeof(float);
     return all_finite(cell->gate_input, floats) && all_finite(&cell->gate_bias, 1) ? VCE_OK : VCE_BAD_NUMBER;
 }

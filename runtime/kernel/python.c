@@ -17,10 +17,11 @@ static PyObject *py_isas(PyObject *module, PyObject *unused)
     return dict;
 }
 
-static PyObject *py_best(PyObject *module, PyObject *unused)
+static PyObject *py_best(PyObject *module, PyObject *args)
 {
-    (void)module, (void)unused;
-    return PyUnicode_FromString(vce_isa_name(vce_isa_best()));
+    int int8 = 0;
+    (void)module;
+    return PyArg_ParseTuple(args, "|p", &int8) ? PyUnicode_FromString(vce_isa_name(vce_isa_best(int8))) : NULL;
 }
 
 static PyObject *py_width(PyObject *module, PyObject *args)
@@ -60,7 +61,7 @@ static PyObject *py_probe_fma(PyObject *module, PyObject *args)
 
 static PyMethodDef functions[] = {
     {"isas", py_isas, METH_NOARGS, "isas()\n\nInstruction sets of this build and CPU: name to number."},
-    {"best", py_best, METH_NOARGS, "best()\n\nName of the fastest instruction set."},
+    {"best", py_best, METH_VARARGS, "best(int8=False)\n\nName of the fastest instruction set."},
     {"width", py_width, METH_VARARGS, "width(isa)\n\nFloats of one of its vectors."},
     {"model_size", py_model_size, METH_VARARGS, "model_size(shape, isa)\n\nBytes of a packed model; 0: impossible."},
     {"pack", py_pack, METH_VARARGS,

@@ -1,12 +1,12 @@
-/* One step, and a step of many streams grouped by level; included by each isa_*.c after cell.h. */
+/* One step, and a step of many streams grouped by level; included by each isa_*.c after cell.h or int8.h,
+ * and kept.h. */
 
 static int step(const vce_cell *cell, vce_memory m, void *scratch, const float *x, int min_level, float logit_bias)
 {
     float *next = scratch;
     int level = pick_level(cell, m, x, min_level, logit_bias);
-    int k = cell->boundaries[level - 1];
-    update_one(cell, k, m.h, x, next);
-    commit(cell, m, k, next);
+    update_one(cell, level, m.h, x, next, next + VCE_STREAMS * cell->padded);
+    commit(cell, m, cell->boundaries[level - 1], next);
     return level;
 }
 
@@ -26,7 +26,8 @@ static void step_many(const vce_cell *cell, int32_t streams, void *states, size_
                       float *y, int32_t *levels, int min_level, float logit_bias)
 {
     float *next = scratch;
-    int32_t *order = (int32_t *)(void *)(next + STREAMS * cell->padded), *ends = order + streams;
+    void *spare = next + VCE_STREAMS * cell->padded;
+    int32_t *order = (int32_t *)(void *)((char *)spare + VCE_STREAMS * vce_spare_size(cell)), *ends = order + streams;
     size_t signals = (size_t)cell->shape.signals, outputs = (size_t)cell->shape.outputs;
     char *base = states;
 
@@ -49,10 +50,10 @@ static void step_many(const vce_cell *cell, int32_t streams, void *states, size_
             nexts[s] = next + s * cell->padded;
         }
         if (group == STREAMS)
-            update_group(cell, k, hs, xs, nexts);
+            update_group(cell, level, hs, xs, nexts, spare);
         else
             for (int s = 0; s < group; s++)
-                update_one(cell, k, hs[s], xs[s], nexts[s]);
+                update_one(cell, level, hs[s], xs[s], nexts[s], spare);
         for (int s = 0; s < group; s++) {
             commit(cell, memory[s], k, nexts[s]);
             if (y)

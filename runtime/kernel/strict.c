@@ -92,4 +92,4 @@ static float probe_read(const void *memory, size_t bytes, int64_t times)
 
 static float probe_fma(int64_t times) { return probe_read(NULL, 0, times); }
 
-const struct vce_ops vce_ops_strict = {1, step, step_many, probe_read, probe_fma};
+const struct vce_ops vce_ops_strict = {1, 0, 0, step, step_many, probe_read, probe_fma};

@@ -2,62 +2,76 @@
 #include "internal.h"
 
 #include <string.h>
+#if VCE_ARM64 && defined __linux__
+#include <sys/auxv.h>
+#endif
 
-static const char *const names[VCE_ISAS] = {"strict", "portable", "avx2", "avx512", "neon"};
+static const struct {
+    const char *name;
+    const struct vce_ops *ops;
+} table[VCE_ISAS] = {
+    [VCE_STRICT] = {"strict", &vce_ops_strict},
+    [VCE_PORTABLE] = {"portable", &vce_ops_portable},
+    [VCE_PORTABLE_INT8] = {"portable-int8", &vce_ops_portable_int8},
+#if VCE_X86
+    [VCE_AVX2] = {"avx2", &vce_ops_avx2},
+    [VCE_AVX2_INT8] = {"avx2-int8", &vce_ops_avx2_int8},
+    [VCE_AVX512] = {"avx512", &vce_ops_avx512},
+    [VCE_AVX512_INT8] = {"avx512-int8", &vce_ops_avx512_int8},
+#elif VCE_ARM64
+    [VCE_NEON] = {"neon", &vce_ops_neon},
+    [VCE_NEON_INT8] = {"neon-int8", &vce_ops_neon_int8},
+    [VCE_NEON_DOT_INT8] = {"neon-dot-int8", &vce_ops_neon_dot_int8},
+#endif
+};
 
-const char *vce_isa_name(int isa) { return isa >= 0 && isa < VCE_ISAS ? names[isa] : ""; }
+const char *vce_isa_name(int isa) { return isa >= 0 && isa < VCE_ISAS && table[isa].name ? table[isa].name : ""; }
 
-int vce_isa_available(int isa)
+#if VCE_X86
+static int has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+}
+#endif
+
+static int on_this_cpu(int isa)
 {
     switch (isa) {
-    case VCE_STRICT:
-    case VCE_PORTABLE:
-        return 1;
 #if VCE_X86
     case VCE_AVX2:
+    case VCE_AVX2_INT8:
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case VCE_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-#endif
-#if VCE_ARM64
-    case VCE_NEON:
-        return 1;
-#endif
-    default:
+        return has_avx512();
+    case VCE_AVX512_INT8:
+        return has_avx512() && __builtin_cpu_supports("avx512vnni");
+#elif VCE_ARM64 && defined __linux__
+    case VCE_NEON_DOT_INT8:
+        return (getauxval(AT_HWCAP) & (1ul << 20)) != 0; /* HWCAP_ASIMDDP */
+#elif VCE_ARM64
+    case VCE_NEON_DOT_INT8:
         return 0;
-    }
-}
-
-int vce_isa_best(void)
-{
-    static const int fastest_first[] = {VCE_AVX512, VCE_AVX2, VCE_NEON};
-    for (size_t i = 0; i < sizeof fastest_first / sizeof *fastest_first; i++)
-        if (vce_isa_available(fastest_first[i]))
-            return fastest_first[i];
-    return VCE_PORTABLE;
-}
-
-const struct vce_ops *vce_ops_of(int isa)
-{
-    if (!vce_isa_available(isa))
-        return NULL;
-    switch (isa) {
-#if VCE_X86
-    case VCE_AVX2:
-        return &vce_ops_avx2;
-    case VCE_AVX512:
-        return &vce_ops_avx512;
 #endif
-#if VCE_ARM64
-    case VCE_NEON:
-        return &vce_ops_neon;
-#endif
-    case VCE_PORTABLE:
-        return &vce_ops_portable;
     default:
-        return &vce_ops_strict;
+        return 1;
     }
+}
+
+int vce_isa_available(int isa) { return isa >= 0 && isa < VCE_ISAS && table[isa].ops && on_this_cpu(isa); }
+
+const struct vce_ops *vce_ops_of(int isa) { return vce_isa_available(isa) ? table[isa].ops : NULL; }
+
+int vce_isa_best(int int8)
+{
+    static const int fastest_first[2][3] = {{VCE_AVX512, VCE_AVX2, VCE_NEON},
+                                            {VCE_AVX512_INT8, VCE_AVX2_INT8, VCE_NEON_DOT_INT8}};
+    for (int i = 0; i < 3; i++)
+        if (vce_isa_available(fastest_first[int8 != 0][i]))
+            return fastest_first[int8 != 0][i];
+    if (int8)
+        return vce_isa_available(VCE_NEON_INT8) ? VCE_NEON_INT8 : VCE_PORTABLE_INT8;
+    return VCE_PORTABLE;
 }
 
 const char *vce_error_text(int error)
@@ -89,8 +103,9 @@ size_t vce_state_size(const vce_cell *cell)
 
 size_t vce_scratch_size(const vce_cell *cell, int32_t streams)
 {
-    /* up to 4 streams' new values, the streams' order, where each level ends */
-    return 4 * (4 * (size_t)cell->padded + (size_t)(streams > 0 ? streams : 0) + (size_t)cell->shape.levels);
+    /* new values and quantised ones of the streams computed together, the streams' order, where each level ends */
+    return VCE_STREAMS * (4 * (size_t)cell->padded + vce_spare_size(cell)) +
+           4 * ((size_t)(streams > 0 ? streams : 0) + (size_t)cell->shape.levels);
 }
 
 int vce_step(const vce_cell *cell, void *state, void *scratch, const float *x, float *y, int min_level,

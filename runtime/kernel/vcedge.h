@@ -43,8 +43,21 @@ enum vce_error {
     VCE_BAD_ALIGNMENT = -6, /* memory not aligned to VCE_ALIGN */
 };
 
-/* Instruction sets. STRICT: float64 sums in a fixed order, the same bits on every CPU; slow, for comparison. */
-enum vce_isa { VCE_STRICT = 0, VCE_PORTABLE = 1, VCE_AVX2 = 2, VCE_AVX512 = 3, VCE_NEON = 4, VCE_ISAS = 5 };
+/* Instruction sets. STRICT: float64 sums in a fixed order, the same bits on every CPU; slow, for comparison. INT8:
+ * recurrent weights rounded to 8 bits with a scale for each row, h rounded at each step; all else stays float32. */
+enum vce_isa {
+    VCE_STRICT,
+    VCE_PORTABLE,
+    VCE_AVX2,
+    VCE_AVX512,
+    VCE_NEON,
+    VCE_PORTABLE_INT8,
+    VCE_AVX2_INT8,
+    VCE_AVX512_INT8,
+    VCE_NEON_INT8,
+    VCE_NEON_DOT_INT8,
+    VCE_ISAS
+};
 
 typedef struct vce_shape {
     int32_t gates;   /* 3: GRU, 1: Elman */
@@ -75,16 +88,18 @@ typedef struct vce_cell {
     const struct vce_ops *ops;
     const int32_t *boundaries;
     const double *thresholds;
-    const float *gate_input, *gate_hidden, *bias, *panels, *head_bias, *head;
-    size_t panel_stride;
+    const float *gate_input, *gate_hidden, *bias, *panels, *head_bias, *head, *scales;
+    const int32_t *offsets;
+    const int8_t *whole;
+    size_t panel_stride, whole_stride;
     float gate_bias;
     int32_t padded; /* D rounded up to the SIMD width */
     vce_shape shape;
 } vce_cell;
 
-/* Whether the instruction set is compiled in and the CPU has it; the fastest one that is. */
+/* Whether the instruction set is compiled in and the CPU has it; the fastest one that is, for either kind of weights. */
 int vce_isa_available(int isa);
-int vce_isa_best(void);
+int vce_isa_best(int int8);
 const char *vce_isa_name(int isa); /* static text; "" for an unknown one */
 const char *vce_error_text(int error); /* static text */
 

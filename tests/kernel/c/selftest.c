@@ -3,7 +3,7 @@
 #include "cells.h"
 
 enum { STEPS = 10000, STREAMS = 11 };
-static const float tolerance = 1e-5f;
+static const float tolerance = 1e-5f, int8_tolerance = 0.1f; /* the rounding of random weights, in closed loop */
 static const uint64_t expected_bits = 0xf1e80f9b1ae92698u; /* of the strict runs */
 
 static const vce_shape shapes[] = {
@@ -95,9 +95,10 @@ int main(void)
             worst = gap <= worst ? worst : gap;
             differ |= many_differ(shapes + i, isa);
         }
-        printf("%-9s largest difference %.1e, levels that differ %d, step_many %s\n", vce_isa_name(isa), (double)worst,
+        printf("%-13s largest difference %.1e, levels that differ %d, step_many %s\n", vce_isa_name(isa), (double)worst,
                levels, differ ? "DIFFERS" : "equal");
-        failed |= !(worst <= tolerance) || levels > 3 || differ;
+        int int8 = strstr(vce_isa_name(isa), "int8") != NULL;
+        failed |= !(worst <= (int8 ? int8_tolerance : tolerance)) || (!int8 && levels > 3) || differ;
         bits = hash;
     }
     printf("strict bits %016llx, expected %016llx\n", (unsigned long long)bits, (unsigned long long)expected_bits);
