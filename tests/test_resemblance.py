@@ -94,7 +94,7 @@ def resemblance(names: tuple[str, ...], centroids: list[float], limit: float = 9
     count = len(FEATURES)
     places = np.zeros((len(names), count))
     places[:, 0] = centroids
-    return Resemblance(names, np.zeros(count), np.eye(count), places, limit)
+    return Resemblance(names, names, np.zeros(count), np.eye(count), places, limit)
 
 
 def at(place: float) -> F64:

@@ -127,7 +127,8 @@ class ShapeTracker:
 class Resemblance:
     """Centroids of the kinds that can be told apart; those that cannot bear one name together."""
 
-    names: tuple[str, ...]  # (G,) such as "stuck" or "offset or drift"; several centroids may bear the same
+    kinds: tuple[str, ...]  # (G,) of fault
+    names: tuple[str, ...]  # (G,) what they are called: "spike", "offset or drift", "unclear"
     mean: F64  # (F,) of all injected events
     whitening: F64  # (F, F) features minus mean times this have unit spread within a kind
     centroids: F64  # (G, F) whitened
@@ -137,8 +138,13 @@ class Resemblance:
     def __post_init__(self) -> None:
         count = len(FEATURES)
         shapes = (self.mean.shape, self.whitening.shape, self.centroids.shape)
-        if shapes != ((count,), (count, count), (len(self.names), count)) or not self.names:
+        if shapes != ((count,), (count, count), (len(self.names), count)) or not len(self.kinds) == len(self.names) > 0:
             raise ValueError(f"resemblance of shapes {shapes} for {len(self.names)} names and {count} features")
+
+    @property
+    def called(self) -> dict[str, str]:
+        """What each kind is called."""
+        return dict(zip(self.kinds, self.names, strict=True))
 
     def of(self, features: F64) -> str:
         """The name that an event of these features (F,) resembles most; UNCLEAR where no name is likelier than all
@@ -155,10 +161,10 @@ class Resemblance:
     def to_json(self) -> dict[str, Any]:
         """As JSON values; `from_json` is the inverse."""
         arrays = {name: getattr(self, name).tolist() for name in ("mean", "whitening", "centroids")}
-        return {"names": list(self.names), "limit": self.limit, **arrays}
+        return {"kinds": list(self.kinds), "names": list(self.names), "limit": self.limit, **arrays}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Resemblance:
         """From what `to_json` made. Raises ValueError for shapes that do not fit."""
         mean, whitening, centroids = (np.array(stored[name], float) for name in ("mean", "whitening", "centroids"))
-        return cls(tuple(stored["names"]), mean, whitening, centroids, float(stored["limit"]))
+        return cls(tuple(stored["kinds"]), tuple(stored["names"]), mean, whitening, centroids, float(stored["limit"]))

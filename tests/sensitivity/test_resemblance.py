@@ -26,7 +26,8 @@ def clouds(places: dict[str, float], count: int = CLOUD, seed: int = 0) -> Injec
 
 
 def test_what_differs_is_told_apart() -> None:
-    model, found = fit_resemblance(clouds({"spike": 0.0, "noise": 8.0, "drift": 16.0}))
+    fitted = fit_resemblance(clouds({"spike": 0.0, "noise": 8.0, "drift": 16.0}))
+    model, found = fitted.model, fitted.kinds
     assert model is not None
     assert sorted(model.names) == ["drift", "noise", "spike"]
     assert all(item.alone > 0.95 * item.events for item in found)
@@ -34,7 +35,8 @@ def test_what_differs_is_told_apart() -> None:
 
 
 def test_what_looks_the_same_is_named_together() -> None:
-    model, found = fit_resemblance(clouds({"offset": 0.0, "swap": 0.0, "noise": 12.0}))
+    fitted = fit_resemblance(clouds({"offset": 0.0, "swap": 0.0, "noise": 12.0}))
+    model, found = fitted.model, fitted.kinds
     assert model is not None
     assert sorted(set(model.names)) == ["noise", "offset or swap"]
     by_kind = {item.kind: item for item in found}
@@ -45,7 +47,8 @@ def test_what_looks_the_same_is_named_together() -> None:
 
 def test_what_cannot_be_told_from_many_is_unclear() -> None:
     places = dict.fromkeys(("offset", "drift", "gain", "swap", "delay"), 0.0)
-    model, found = fit_resemblance(clouds({**places, "noise": 15.0}))
+    fitted = fit_resemblance(clouds({**places, "noise": 15.0}))
+    model, found = fitted.model, fitted.kinds
     assert model is not None
     assert "noise" in model.names
     assert all(name.count(" or ") <= 2 for name in model.names)
@@ -55,7 +58,8 @@ def test_what_cannot_be_told_from_many_is_unclear() -> None:
 def test_a_kind_with_few_events_is_not_learned() -> None:
     few, many = clouds({"delay": 30.0}, count=5), clouds({"spike": 0.0, "noise": 8.0})
     joined = (np.concatenate(pair) for pair in zip(vars(few).values(), vars(many).values(), strict=True))
-    model, found = fit_resemblance(InjectedEvents(*joined))
+    fitted = fit_resemblance(InjectedEvents(*joined))
+    model, found = fitted.model, fitted.kinds
     assert model is not None
     assert "delay" not in model.names
     assert next(item for item in found if item.kind == "delay").named == 0
@@ -64,7 +68,8 @@ def test_a_kind_with_few_events_is_not_learned() -> None:
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_without_events_there_is_no_resemblance(count: int) -> None:
-    model, found = fit_resemblance(clouds({"spike": 0.0, "noise": 8.0}, count=count))
+    fitted = fit_resemblance(clouds({"spike": 0.0, "noise": 8.0}, count=count))
+    model, found = fitted.model, fitted.kinds
     assert model is None
     assert sum(item.named for item in found) == 0
 
@@ -79,6 +84,7 @@ def test_faults_injected_into_a_recording_are_recognised() -> None:
     few, again = (injected_events(engine, values, split, trace, 4_000, kinds=kinds) for _ in range(2))
     assert np.array_equal(few.features, again.features)
     events = injected_events(engine, values, split, trace, 50_000, kinds=kinds)
-    model, found = fit_resemblance(events)
+    fitted = fit_resemblance(events)
+    model, found = fitted.model, fitted.kinds
     assert model is not None
     assert sum(item.named for item in found) > 0.6 * len(events.kinds)

@@ -17,9 +17,11 @@ from vcedge.calibration.split import split_by_time
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Detector
 from vcedge.history import DataReport
+from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.runtime.engine import load_engine
 from vcedge.schema import Channel, SensorSchema
 from vcedge.sensitivity.findings import Finding, Sensitivity
+from vcedge.sensitivity.resemblance import Recognised, Recognition
 from vcedge.train.fit import Epoch, FitResult
 from vcedge.train.pipeline import Trained
 from vcedge.train.report import write_report
@@ -301,6 +303,23 @@ def test_it_shows_what_would_be_found(usual: Trained, findings: Sensitivity, tmp
     assert page.count('class="idle">n/a<') == 3 + 8
     test_charts_take_their_colours_from_the_page(page)
     assert summarise(trained, DataReport(), 1.0)["sensitivity"]["findings"][0]["size"] == pytest.approx(0.015)
+
+
+def test_it_shows_what_events_are_called(usual: Trained, findings: Sensitivity, tmp_path: Path) -> None:
+    count = len(FEATURES)
+    names = ("offset or gain", "offset or gain", "spike")
+    model = Resemblance(("offset", "gain", "spike"), names, np.zeros(count), np.eye(count), np.zeros((3, count)), 9.0)
+    kinds = (Recognised("offset", 20, 15, 0, 1), Recognised("spike", 10, 8, 8, 0), Recognised("delay", 3, 0, 0, 1))
+    trained = replace(usual, sensitivity=findings, recognition=Recognition(model, kinds))
+    page = report_of(trained, tmp_path)
+    assert structure_of(page).open == []
+    rows = re.findall(r'<tr><th scope="row">(\w+)</th><td>([^<]*)</td>', page)
+    assert rows == [("offset", "offset or lost gain"), ("spikes", "spikes"), ("delay", "too few events")]
+    assert '<td class="num">75%</td>' in page
+    metrics = summarise(trained, DataReport(), 1.0)["recognition"]
+    assert metrics["kinds"][0] == {
+        "kind": "offset", "events": 20, "named": 15, "alone": 0, "unclear": 1, "called": "offset or gain"
+    }  # fmt: skip
 
 
 def test_without_it_nothing_is_said_of_it(page: str) -> None:

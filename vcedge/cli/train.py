@@ -88,10 +88,11 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
 
 
 def _with_sensitivity(trained: Trained, report: Report, stop: Callable[[], bool]) -> Trained:
-    """The training with what its detector finds of injected faults."""
+    """The training with what its detector finds of injected faults, and what it would call them."""
     from dataclasses import replace
 
     from vcedge.sensitivity.measure import measure_sensitivity
+    from vcedge.sensitivity.resemblance import measure_resemblance
 
     found = measure_sensitivity(
         trained.detector,
@@ -101,7 +102,10 @@ def _with_sensitivity(trained: Trained, report: Report, stop: Callable[[], bool]
         lambda share: report(share, "trying which faults are found"),
         stop,
     )
-    return replace(trained, sensitivity=found)
+    if found is None:
+        return trained
+    recognition = measure_resemblance(trained.detector, trained.values, trained.split, trained.device_trace)
+    return replace(trained, sensitivity=found, recognition=recognition)
 
 
 class Interruption:

@@ -16,14 +16,14 @@ from vcedge.runtime.engine import Engine
 from vcedge.runtime.events import EventTracker
 from vcedge.schema import F64
 
-PLAINNESS = 0.6
+PLAINNESS = 0.8
 """How far sizes are drawn towards the plainest: what raises no event teaches nothing."""
 LIMIT_QUANTILE = 0.99
 MOST_ROWS = 3000
 """Rows of the tail's longest stretch that are used."""
-LONGEST = 160
+LONGEST = 100
 """A fault of so many rows has shown its shape; shorter ones leave room for more of them."""
-GAP_ROWS = 150
+GAP_ROWS = 100
 """Normal rows between two faults: the slow means forget the first."""
 
 

@@ -26,8 +26,8 @@ from vcedge.schema import F64, NS_PER_S, beyond_limits
 from vcedge.sensitivity.findings import Finding, Sensitivity
 from vcedge.sensitivity.places import Place, find_starts, prepare
 
-MOST_STEPS = 400_000
-STEPS_PER_ROW = 20
+MOST_STEPS = 320_000
+STEPS_PER_ROW = 16
 """Rows that the engine steps at most: in all, and for each row of the recording, so that a short one is quick."""
 PLACES, PLACES_MANY, MANY_CHANNELS = 5, 3, 16
 FOUND_SHARE = 0.8

@@ -13,12 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.injection.faults import KINDS
+from vcedge.calibration.split import Split, rows_in
+from vcedge.calibration.trace import Trace
+from vcedge.detector import Detector
+from vcedge.injection.faults import KINDS, FaultKind
 from vcedge.resemblance import UNCLEAR, Resemblance
+from vcedge.runtime.engine import load_engine
 from vcedge.schema import F64
-from vcedge.sensitivity.events import InjectedEvents
+from vcedge.sensitivity.events import InjectedEvents, injected_events
 
-LEAST_EVENTS = 8
+MOST_STEPS, STEPS_PER_ROW = 80_000, 8
+"""Rows that the engine steps at most: in all, and for each row of the recording."""
+LEAST_EVENTS = 6
 """Of a kind, below which nothing is learned of it."""
 SHRINKAGE = 0.3
 """Share of the diagonal in the spread within the kinds."""
@@ -32,10 +38,24 @@ Names = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
+class Recognition:
+    """What events are compared with, and how well that works."""
+
+    model: Resemblance | None
+    """None where fewer than two kinds raised enough events."""
+    kinds: tuple[Recognised, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As metrics.json holds it."""
+        called = {} if self.model is None else self.model.called
+        return {"kinds": [{**vars(item), "called": called.get(item.kind, UNCLEAR)} for item in self.kinds]}
+
+
+@dataclass(frozen=True)
 class Recognised:
     """What became of the events of one kind when the fit had not seen them."""
 
-    kind: str
+    kind: FaultKind
     events: int
     named: int
     """The name given holds the kind."""
@@ -43,16 +63,19 @@ class Recognised:
     """It is the kind and no other."""
     unclear: int
 
-    def to_json(self) -> dict[str, Any]:
-        """As metrics.json holds it."""
-        return dict(vars(self))
+
+def measure_resemblance(
+    detector: Detector, values: F64, split: Split, trace: Trace, most_steps: int = MOST_STEPS
+) -> Recognition:
+    """Fit it on faults injected into the tail of values (N, C); `trace` is the detector's over at least the tail."""
+    steps = min(most_steps, STEPS_PER_ROW * rows_in(split.all))
+    return fit_resemblance(injected_events(load_engine(detector), values, split, trace, steps))
 
 
-def fit_resemblance(events: InjectedEvents) -> tuple[Resemblance | None, tuple[Recognised, ...]]:
+def fit_resemblance(events: InjectedEvents) -> Recognition:
     """The resemblance fitted on all events, and how it did on each quarter of them when fitted on the others.
 
     The quarters are cut in time, and what is named together is chosen anew in each: the test has seen nothing of it.
-    None where fewer than two kinds raised enough events.
     """
     said = np.full(len(events.kinds), UNCLEAR, dtype=object)
     for fitted, held in _folds(events.starts):
@@ -60,10 +83,10 @@ def fit_resemblance(events: InjectedEvents) -> tuple[Resemblance | None, tuple[R
         if model is not None:
             said[held] = [model.of(features) for features in events.features[held]]
     found = [_recognised(kind, said[events.kinds == kind].tolist()) for kind in KINDS if kind in events.kinds]
-    return _fit(events.features, events.kinds, events.starts), tuple(found)
+    return Recognition(_fit(events.features, events.kinds, events.starts), tuple(found))
 
 
-def _recognised(kind: str, said: list[str]) -> Recognised:
+def _recognised(kind: FaultKind, said: list[str]) -> Recognised:
     return Recognised(
         kind,
         len(said),
@@ -82,9 +105,9 @@ def _fit(features: F64, kinds: Names, starts: NDArray[np.int64]) -> Resemblance 
     for fitted, held in _folds(starts):
         part = _centroids(features[fitted], kinds[fitted], {}, LEAST_EVENTS // 2)
         if part is not None:
-            known = np.isin(kinds, alone.names) & held
+            known = np.isin(kinds, alone.kinds) & held
             pairs += [(str(kind), part.of(f)) for kind, f in zip(kinds[known], features[known], strict=True)]
-    return _centroids(features, kinds, _names(alone.names, pairs))
+    return _centroids(features, kinds, _names(alone.kinds, pairs))
 
 
 def _names(kinds: tuple[str, ...], pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -130,6 +153,7 @@ def _centroids(features: F64, kinds: Names, names: dict[str, str], least: int = 
     whitening = vectors / np.sqrt(np.maximum(values, 1e-9))
     distances = ((within @ whitening) ** 2).sum(axis=1)
     return Resemblance(
+        tuple(enough),
         tuple(names.get(kind, kind) for kind in enough),
         mean,
         whitening,

@@ -29,6 +29,7 @@ from vcedge.limits import EventRule
 from vcedge.runtime.engine import load_engine
 from vcedge.schema import F64, NS_PER_S, SensorSchema
 from vcedge.sensitivity.findings import Sensitivity
+from vcedge.sensitivity.resemblance import Recognition
 from vcedge.train.fit import START_SHARE, Epoch, FitResult, fit
 from vcedge.train.model import ResidualModel
 from vcedge.train.streams import Streams, make_streams
@@ -55,6 +56,8 @@ class Trained:
     """What the finished detector does on all rows used."""
     sensitivity: Sensitivity | None = None
     """Which injected faults it finds, where that was measured."""
+    recognition: Recognition | None = None
+    """What the events of injected faults look like, and how well their kinds are told apart."""
 
 
 def train_detector(

@@ -53,6 +53,7 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
             "surprise_limit": limits.surprise_limit,
         },
         "channels": channel_errors(tail, detector),
+        "recognition": None if trained.recognition is None else trained.recognition.to_json(),
         "sensitivity": None if trained.sensitivity is None else trained.sensitivity.to_json(),
         "data": report.to_json(),
     }

@@ -14,7 +14,7 @@ from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
 from vcedge.train.report.figure import Chart
 from vcedge.train.report.gate_charts import closer_chart, gate_chart, level_chart
 from vcedge.train.report.sensitivity_charts import map_chart
-from vcedge.train.report.sensitivity_words import MEANINGS, TITLES, examples, table
+from vcedge.train.report.sensitivity_words import MEANINGS, TITLES, examples, name_rows, table
 from vcedge.train.report.template import fill, resource
 from vcedge.train.report.training_charts import loss_chart, share_chart
 from vcedge.train.report.words import count, model_line, number, percent, summary, target_share
@@ -81,6 +81,7 @@ def _sensitivity(trained: Trained) -> dict[str, Any] | None:
         "kinds": TITLES.values(),
         "meanings": [(TITLES[kind], meaning) for kind, meaning in MEANINGS.items()],
         "rows": table(trained.sensitivity),
+        "names": [] if trained.recognition is None else name_rows(trained.recognition),
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vcedge.injection.faults import KINDS, FaultKind
 from vcedge.sensitivity.findings import Finding, Sensitivity, delay_words, lasting, sentence, size_words
+from vcedge.sensitivity.resemblance import Recognition
 
 TITLES: dict[FaultKind, str] = {
     "offset": "offset",
@@ -87,6 +88,22 @@ def table(sensitivity: Sensitivity) -> list[Row]:
     cells = {(finding.channel, finding.kind): _cell(finding) for finding in sensitivity.findings}
     names = dict.fromkeys(finding.channel for finding in sensitivity.findings)
     return [Row(name, tuple(cells.get((name, kind)) for kind in KINDS)) for name in names]
+
+
+def name_rows(recognition: Recognition) -> list[tuple[str, str, str, str, str]]:
+    """For each kind that raised events: what they are called, their number, how many were named rightly, and alone."""
+    called = {} if recognition.model is None else recognition.model.called
+    titles = {str(kind): title for kind, title in TITLES.items()}
+    return [
+        (
+            TITLES[item.kind],
+            " or ".join(titles.get(kind, kind) for kind in called.get(item.kind, "too few events").split(" or ")),
+            f"{item.events}",
+            f"{item.named / item.events:.0%}",
+            f"{item.alone / item.events:.0%}",
+        )
+        for item in recognition.kinds
+    ]
 
 
 def _cell(finding: Finding) -> Cell:
