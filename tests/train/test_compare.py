@@ -179,7 +179,9 @@ def test_the_page_needs_nothing_else(which: str, tmp_path: Path, request: pytest
     for name in (one.method.name for one in comparison.results):
         assert name in words
     assert "nan" not in re.findall(r"[a-z]+", words.lower())
-    assert text.count("<svg") == 2 * min(len(comparison.cases), 3) + 1
+    closer = len(re.findall("a closer look", words))
+    assert closer == (which == "labelled")
+    assert text.count("<svg") == 2 * min(len(comparison.cases), 3) + closer + 1
 
 
 def test_the_numbers_are_json_and_those_of_the_page(labelled: Comparison, tmp_path: Path) -> None:

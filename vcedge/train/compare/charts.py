@@ -29,6 +29,10 @@ from vcedge.train.report.words import percent
 HEIGHT, TALL = 250, 440
 SHOWN = 3
 """Recordings that are drawn."""
+NARROWEST = 250
+"""An event is shaded for at least one such part of the chart: shorter could not be seen."""
+AROUND, FAR = 150, 4
+"""Rows shown before and after an event in the closer look, at least; recordings FAR times longer than it have one."""
 LOWEST = 1e-4
 """Statistics are drawn down to this share of the threshold at most; usually their own calm level ends the axis."""
 
@@ -75,8 +79,7 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
     """The updated share under the signal that moves most where something is wrong."""
     unit, size = _unit(comparison, case)
     channel = _telling_channel(comparison, case)
-    features, name = comparison.trained.detector.features, comparison.trained.detector.schema.names[channel]
-    z = (comparison.cases[case].values[:, channel] - features.center[channel]) / features.scale[channel]
+    name, z = comparison.trained.detector.schema.names[channel], _in_deviations(comparison, case, channel)
     share = stretches(comparison.main.scored[case].share)
     keys = [
         Key("area", "measured", "updated share, mean of a stretch"),
@@ -103,6 +106,53 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         "follow what happens: much of it where the signal moves or something is wrong, little where all is calm."
     )
     return Chart(f"{comparison.cases[case].name}: the gate", caption, tuple(keys), svg)
+
+
+def closer_chart(comparison: Comparison, case: int) -> Chart | None:
+    """Signal, statistic and gate row by row around the first event found; None where the recording is short."""
+    events = [one for one in comparison.found if one.case == case and one.real and one.delay_rows is not None]
+    rows = len(comparison.cases[case].values)
+    if not events:
+        return None
+    start, stop = events[0].rows
+    margin = max(AROUND, stop - start)
+    first, last = max(start - margin, 0), min(stop + margin, rows)
+    if rows < FAR * (last - first):
+        return None
+    names, scored = comparison.trained.detector.schema.names, comparison.main.scored[case]
+    name = events[0].top[0][0] if events[0].top else names[0]
+    ratio = np.maximum(scored.raw[first:last] / comparison.main.method.threshold, LOWEST)
+    unit, size = time_unit(last - first, comparison.trained.detector.schema.period_ns)
+    with style(f"closer{case}"):
+        figure, (signal, statistic, gate) = panels(TALL, 3)
+        for ax in (signal, statistic, gate):
+            ax.axvspan((start - first) * size, (stop - first) * size, color=COLOUR["context"], alpha=0.3, linewidth=0)
+        edges = np.arange(last - first + 1) * size
+        values = _held(_in_deviations(comparison, case, names.index(name))[first:last])
+        signal.plot(edges[:-1], values, color=COLOUR["ink"], linewidth=1.2)
+        quantity(signal, f"{name}, in standard deviations")
+        low = float(ratio.min()) / 2
+        statistic.stairs(ratio, edges, baseline=low, fill=True, color=COLOUR["measured"], linewidth=0)
+        statistic.axhline(1, color=COLOUR["limit"], dashes=(5, 3))
+        log_axis(statistic, "y", low, max(2.0, float(ratio.max())) * 1.2)
+        quantity(statistic, "statistic over its threshold")
+        gate.stairs(scored.share[first:last], edges, fill=True, color=COLOUR["measured"], linewidth=0)
+        percent_axis(gate)
+        quantity(gate, "updated share of the hidden state")
+        gate.set_xlabel(f"{unit}, from row {first:,}")
+        words = f"Found {events[0].delay_rows} rows after its start; {name} has the largest part."
+        svg = inline_svg(figure, f"closer{case}", "One event row by row", words)
+    keys = (
+        Key("area", "measured", MAIN),
+        Key("dashed", "limit", "threshold"),
+        Key("line", "ink", name),
+        Key("area", "context", truth_words(comparison)),
+    )
+    caption = (
+        "The first event that was found, row by row: the channel that says most of it, the statistic on a logarithmic "
+        "scale, and how far the gate opens."
+    )
+    return Chart(f"{comparison.cases[case].name}: a closer look", caption, keys, svg)
 
 
 def regime_chart(comparison: Comparison) -> Chart:
@@ -140,10 +190,20 @@ def _telling_channel(comparison: Comparison, case: int) -> int:
     return int(share.mean(axis=0).argmax())
 
 
+def _in_deviations(comparison: Comparison, case: int, channel: int) -> F64:
+    """One channel (N,) of a recording, standardised as the detector does it, not clipped."""
+    features = comparison.trained.detector.features
+    values = comparison.cases[case].values[:, channel]
+    return np.asarray((values - features.center[channel]) / features.scale[channel])
+
+
 def _shade(ax: Axes, comparison: Comparison, case: int, size: float) -> None:
     role: Role = "context"
-    for start, stop in segments(comparison.cases[case].labels):
-        ax.axvspan(start * size, stop * size, color=COLOUR[role], alpha=0.3, linewidth=0)
+    labels = comparison.cases[case].labels
+    least = len(labels) / NARROWEST
+    for start, stop in segments(labels):
+        more = max(least - (stop - start), 0) / 2
+        ax.axvspan((start - more) * size, (stop + more) * size, color=COLOUR[role], alpha=0.3, linewidth=0)
 
 
 def _unit(comparison: Comparison, case: int) -> tuple[str, float]:

@@ -10,11 +10,12 @@ from markupsafe import Markup
 from vcedge.evaluation.metrics import segments
 from vcedge.history.report import duration_text
 from vcedge.history.writer import iso_time
-from vcedge.train.compare.charts import gate_chart, regime_chart, score_chart, shown_cases
+from vcedge.train.compare.charts import closer_chart, gate_chart, regime_chart, score_chart, shown_cases
 from vcedge.train.compare.comparison import REGIMES, Comparison, Found
 from vcedge.train.compare.methods import MAIN
 from vcedge.train.compare.tables import cost_rows, cost_titles, detection_rows, detection_titles
-from vcedge.train.compare.words import best_simple, how_measured, lasting, subtitle, summary
+from vcedge.train.compare.words import best_simple, delay_words, how_measured, lasting, subtitle, summary
+from vcedge.train.report.figure import Chart
 from vcedge.train.report.template import fill, resource
 from vcedge.train.report.words import count, number, percent
 
@@ -53,7 +54,7 @@ def render(comparison: Comparison) -> str:
         cost_heading=cost_titles(counted),
         costs=cost_rows(comparison),
         energy=_energy_words(counted),
-        over_time=[chart(comparison, case) for case in shown for chart in (score_chart, gate_chart)],
+        over_time=_over_time(comparison, shown),
         regimes=regime_chart(comparison),
         shares=_shares(comparison),
         events=[_event(found, comparison) for found in comparison.found[:EVENTS_SHOWN]],
@@ -63,6 +64,13 @@ def render(comparison: Comparison) -> str:
         how=how_measured(comparison),
         origin=_origin(comparison),
     )
+
+
+def _over_time(comparison: Comparison, shown: list[int]) -> list[Chart]:
+    """Scores and gate of each recording side by side, then the closer looks."""
+    wide = [chart(comparison, case) for case in shown for chart in (score_chart, gate_chart)]
+    closer = (closer_chart(comparison, case) for case in shown)
+    return [*wide, *(chart for chart in closer if chart is not None)]
 
 
 def _tiles(comparison: Comparison) -> list[tuple[str, str, str]]:
@@ -78,7 +86,7 @@ def _tiles(comparison: Comparison) -> list[tuple[str, str, str]]:
         best = f"{rival.method.name}: {rival.mean['vus_pr']:.3f}"
         tiles.append(("VUS-PR", f"{main.mean['vus_pr']:.3f}", f"best simple detector, {best}"))
         delay = main.mean["delay_rows"]
-        soon = "none in time" if math.isnan(delay) else f"median delay {lasting(comparison, delay)}"
+        soon = "none in time" if math.isnan(delay) else f"median delay: {delay_words(comparison, delay)}"
         tiles.append(("Events found", f"{hit} of {len(found)}", soon))
     tiles.append(("False alarms", f"{main.mean['false_alarms']:.0f}", remark))
     target = f"target at most {percent(comparison.config.model.target)}"
@@ -101,7 +109,7 @@ def _shares(comparison: Comparison) -> list[tuple[str, str]]:
 
 def _event(found: Found, comparison: Comparison) -> EventRow:
     case, (start, stop) = comparison.cases[found.case], found.rows
-    late = "not found" if found.delay_rows is None else _delay(comparison, found.delay_rows)
+    late = "not found" if found.delay_rows is None else delay_words(comparison, found.delay_rows)
     return EventRow(
         recording=case.name,
         begins=iso_time(int(case.time_ns[start])).replace("T", " ").removesuffix("Z").partition(".")[0],
@@ -111,10 +119,6 @@ def _event(found: Found, comparison: Comparison) -> EventRow:
         missed=found.delay_rows is None or not found.real,
         top=", ".join(f"{name} {percent(share)}" for name, share in found.top),
     )
-
-
-def _delay(comparison: Comparison, rows: int) -> str:
-    return lasting(comparison, rows) if rows else "at once"
 
 
 def _events_title(comparison: Comparison) -> str:

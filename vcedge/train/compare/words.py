@@ -69,8 +69,8 @@ def _found(comparison: Comparison) -> str:
         return "Nothing is wrong in the test rows, so nothing could be found."
     difference = main.mean["vus_pr"] - rival.mean["vus_pr"]
     verdict = "level with" if abs(difference) < NOISE else "ahead of" if difference > 0 else "behind"
-    delay = main.mean["delay_s"]
-    soon = "" if math.isnan(delay) else f", with a median delay of {duration_text(delay)}"
+    delay = main.mean["delay_rows"]
+    soon = "" if math.isnan(delay) else f" (median delay: {delay_words(comparison, delay)})"
     return (
         f"{MAIN} reaches a VUS-PR of {main.mean['vus_pr']:.3f} (random scores {random.mean['vus_pr']:.3f}). That is "
         f"{verdict} the best simple detector here, {rival.method.name}, with {rival.mean['vus_pr']:.3f}. At its "
@@ -135,6 +135,11 @@ def three(value: float) -> str:
 def microseconds(value: float) -> str:
     """Times are no better known than to two or three digits."""
     return number(value) if value >= 1000 else f"{value:.3g}"
+
+
+def delay_words(comparison: Comparison, rows: float) -> str:
+    """From the start of an event to its first alarm."""
+    return lasting(comparison, rows) if rows else "none"
 
 
 def lasting(comparison: Comparison, rows: float) -> str:
