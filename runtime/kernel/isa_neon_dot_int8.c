@@ -3,9 +3,9 @@
 
 #if VCE_ARM64
 #if defined __clang__
-#pragma clang attribute push(__attribute__((target("+dotprod"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
 #else
-#pragma GCC target("+dotprod")
+#pragma GCC target("arch=armv8.2-a+dotprod")
 #endif
 #define VCE_USE_NEON
 #define VCE_DOT
