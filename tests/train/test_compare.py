@@ -217,6 +217,9 @@ def test_the_command_ends_with_its_bar(tmp_path: Path, capsys: pytest.CaptureFix
     assert numbers["recordings"][0]["anomalous_rows"] == FAULTY.stop - FAULTY.start
     assert (tmp_path / "poc" / PAGE).is_file()
     assert run(["compare", str(config), "--bar", "vus=1"]) == 2
+    odd = ["--set", "model.cell=gru", "--set", "model.hidden_size=30"]
+    assert run(["compare", str(config), *odd]) == 78
+    assert "model.levels" in capsys.readouterr().err
 
 
 def recording(folder: Path, **data: object) -> tuple[DataConfig, Recording]:

@@ -51,7 +51,8 @@ def compare_command(
     from vcedge.train.compare.summary import to_json
 
     wanted = parse_bars(bars or [])
-    settings = load_train_config(config, [*(overrides or []), *([] if seed is None else [f"train.seed={seed}"])])
+    fixed = ["model.cell=vcgru", *([] if seed is None else [f"train.seed={seed}"])]  # the other cells are its rivals
+    settings = load_train_config(config, [*(overrides or []), *fixed])
     out.mkdir(parents=True, exist_ok=True)
     recording = load_history(settings.data, settings.base_dir)
     for line in recording.report.lines():

@@ -109,18 +109,19 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
 
 
 def closer_chart(comparison: Comparison, case: int) -> Chart | None:
-    """Signal, statistic and gate row by row around the first event found; None where the recording is short."""
+    """Signal, statistic and gate row by row around the shortest event found; None where the recording is short."""
     events = [one for one in comparison.found if one.case == case and one.real and one.delay_rows is not None]
     rows = len(comparison.cases[case].values)
     if not events:
         return None
-    start, stop = events[0].rows
+    event = min(events, key=lambda one: one.rows[1] - one.rows[0])
+    start, stop = event.rows
     margin = max(AROUND, stop - start)
     first, last = max(start - margin, 0), min(stop + margin, rows)
     if rows < FAR * (last - first):
         return None
     names, scored = comparison.trained.detector.schema.names, comparison.main.scored[case]
-    name = events[0].top[0][0] if events[0].top else names[0]
+    name = event.top[0][0] if event.top else names[0]
     ratio = np.maximum(scored.raw[first:last] / comparison.main.method.threshold, LOWEST)
     unit, size = time_unit(last - first, comparison.trained.detector.schema.period_ns)
     with style(f"closer{case}"):
@@ -140,7 +141,7 @@ def closer_chart(comparison: Comparison, case: int) -> Chart | None:
         percent_axis(gate)
         quantity(gate, "updated share of the hidden state")
         gate.set_xlabel(f"{unit}, from row {first:,}")
-        words = f"Found {events[0].delay_rows} rows after its start; {name} has the largest part."
+        words = f"Found {event.delay_rows} rows after its start; {name} has the largest part."
         svg = inline_svg(figure, f"closer{case}", "One event row by row", words)
     keys = (
         Key("area", "measured", MAIN),
@@ -149,7 +150,7 @@ def closer_chart(comparison: Comparison, case: int) -> Chart | None:
         Key("area", "context", truth_words(comparison)),
     )
     caption = (
-        "The first event that was found, row by row: the channel that says most of it, the statistic on a logarithmic "
+        "The shortest event that was found: the channel that says most of it, the statistic on a logarithmic "
         "scale, and how far the gate opens."
     )
     return Chart(f"{comparison.cases[case].name}: a closer look", caption, keys, svg)
