@@ -39,6 +39,8 @@ def test_train_writes_model_report_and_metrics(folder: Path) -> None:
     assert json.loads((folder / "stdout.json").read_text()) == metrics
     assert metrics["asset"] == "rig"
     assert len(metrics["epochs"]) == 3
+    assert any(finding["found"] for finding in metrics["sensitivity"]["findings"])
+    assert metrics["recognition"]["kinds"]
     assert "<html" in (folder / "out/report.html").read_text()
     assert "data: 1 file, 2,520 rows" in (folder / "stderr.txt").read_text()
     assert "training: 100%" in (folder / "stderr.txt").read_text()
@@ -57,9 +59,11 @@ def test_same_seed_same_file_whatever_the_threads(folder: Path) -> None:
 @pytest.mark.parametrize("kind", ["rnn", "vcrnn"])
 def test_any_kind_of_cell_is_trained_and_scores(folder: Path, kind: str) -> None:
     out = folder / kind
-    result = vcedge("train", str(folder / "train.yaml"), "--set", f"model.cell={kind}", "--out", str(out))
+    options = ["--set", f"model.cell={kind}", "--set", "report.sensitivity=false", "--out", str(out)]
+    result = vcedge("train", str(folder / "train.yaml"), *options)
     assert result.returncode == 0, result.stderr
     assert json.loads((out / "metrics.json").read_text())["model"]["cell"] == kind
+    assert json.loads((out / "metrics.json").read_text())["sensitivity"] is None
     assert ("target" in result.stderr) <= (kind == "vcrnn")
     result = vcedge("score", str(out / "model.vcedge"), str(folder / "other.csv"), "--out", str(out / "scores.csv"))
     assert result.returncode == 0, result.stderr

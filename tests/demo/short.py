@@ -13,7 +13,7 @@ SHORT = plan.Plan(
     faulty_hours=1.0,
     faults=1,
     epochs=2,
-    train_overrides=("model.hidden_size=8", "score.span=20"),
+    train_overrides=("model.hidden_size=8", "score.span=20", "report.sensitivity=false"),
 )
 
 if __name__ == "__main__":
