@@ -41,10 +41,10 @@ def _native_runs(subject: Subject) -> list[Run]:
     from vcedge.bench import native
 
     limits = native.Limits()
-    runs = [*native.runs(subject), limits.fma_run()]
-    runs += [limits.read_run(native.work(subject, share)[0]) for _, share in subject.levels]
+    runs = [*native.runs(subject), *native.runs(subject, int8=True), limits.fma_run()]
+    runs += [limits.read_run(native.weight_bytes(subject, share)) for _, share in subject.levels]
     if subject.cell.spec.levels > 1:
-        runs.append(native.many_run(subject, STREAMS, MEAN_SHARE))
+        runs += [native.many_run(subject, STREAMS, MEAN_SHARE, int8) for int8 in (False, True)]
     return runs
 
 
@@ -53,11 +53,15 @@ def _summary(us: list[float]) -> dict[str, float]:
 
 
 def _add_limits(subject: Subject, runs: list[Run], medians: list[float], rows: list[dict[str, Any]]) -> None:
-    """To each row of the kernel in C: its work, the CPU's limit for it, and the distance to that."""
+    """To each float row of the kernel in C: its work, the CPU's limit for it, and the distance to that.
+
+    The limit is the larger of the time to read the weights once, as fast as a loop that does nothing else reads so
+    many bytes again and again, and the time of the multiply-adds at the peak of a loop in registers.
+    """
     fma = [us for run, us in zip(runs, medians, strict=True) if run.row.get("limit") == "fma"]
     if not fma:
         return
-    from vcedge.bench.native import work
+    from vcedge.bench.native import macs
 
     read = {
         run.row["bytes"]: us * run.row["scale"]
@@ -65,7 +69,7 @@ def _add_limits(subject: Subject, runs: list[Run], medians: list[float], rows: l
         if run.row.get("limit") == "read"
     }
     for row in rows:
-        if row["where"] == "c":
-            nbytes, macs = work(subject, row["level"])
-            limit = max(read[nbytes], macs * fma[0])
-            row.update(weight_bytes=nbytes, macs=macs, limit_us=limit, of_limit=row["us"] / limit)
+        if row["where"] == "c" and row["engine"] == "native-f32":
+            work = macs(subject, row["level"])
+            limit = max(read[row["weight_bytes"]], work * fma[0])
+            row.update(macs=work, limit_us=limit, of_limit=row["us"] / limit)

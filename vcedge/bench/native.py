@@ -21,15 +21,19 @@ BLOCK = 256
 """Bytes are read in whole blocks of so many floats."""
 
 
-def runs(subject: Subject, isa: str = "auto", name: str = "native-f32") -> list[Run]:
+def runs(subject: Subject, int8: bool = False) -> list[Run]:
     """Each level, called from Python with a new array for each sample, and as a recording in C."""
-    native = NativeCell(subject.cell, subject.head, subject.head_bias, isa)
+    native = NativeCell(subject.cell, subject.head, subject.head_bias, int8=int8)
     found = []
     for level, share in subject.levels:
-        row = {"engine": name, "level": share, "streams": 1}
+        row = {"engine": _name(int8), "level": share, "streams": 1, "weight_bytes": weight_bytes(subject, share, int8)}
         found.append(Run({**row, "where": "python"}, _python_step(native, subject, level), 2))
         found.append(Run({**row, "where": "c"}, _c_steps(native, subject.x[:ROWS], level), ROWS))
     return found
+
+
+def _name(int8: bool) -> str:
+    return "native-int8" if int8 else "native-f32"
 
 
 def _python_step(native: NativeCell, subject: Subject, level: int) -> Any:
@@ -50,10 +54,10 @@ def _c_steps(native: NativeCell, x: F32, level: int) -> Any:
     return lambda: native.model.run(len(x), state, x, y, levels, level, NEVER)
 
 
-def many_run(subject: Subject, streams: int, share: float, name: str = "native-f32") -> Run:
+def many_run(subject: Subject, streams: int, share: float, int8: bool = False) -> Run:
     """Many streams of one model in one call, with levels as the scheduler picks them, `share` on the mean."""
     cell = replace(subject.cell, gate_bias=bias_for(subject, share))
-    native = NativeCell(cell, subject.head, subject.head_bias)
+    native = NativeCell(cell, subject.head, subject.head_bias, int8=int8)
     states = np.zeros((streams, native.state_words), np.float32)
     samples = np.resize(subject.x, (8, streams, native.signals))
     y, levels = np.empty((streams, native.outputs), np.float32), np.empty(streams, np.int32)
@@ -64,7 +68,7 @@ def many_run(subject: Subject, streams: int, share: float, name: str = "native-f
         turn = (turn + 1) % len(samples)
         native.model.step_many(streams, states, samples[turn], y, levels, 1, 0.0)
 
-    row = {"engine": name, "level": share, "streams": streams, "where": "python", "levels": "mixed"}
+    row = {"engine": _name(int8), "level": share, "streams": streams, "where": "python", "levels": "mixed"}
     return Run(row, step, streams)
 
 
@@ -83,15 +87,21 @@ def bias_for(subject: Subject, share: float) -> float:
     return (low + high) / 2
 
 
-def work(subject: Subject, share: float) -> tuple[int, int]:
-    """(bytes of weights, multiply-accumulates) that a step at this share cannot do without: cell, scheduler, head.
+def macs(subject: Subject, share: float) -> int:
+    """Multiply-accumulates that a step at this share cannot do without: cell, scheduler, head.
 
     The head and u.h are kept incrementally: their columns of the updated dimensions.
     """
     spec = subject.cell.spec
-    k, outputs, signals = round(share * spec.hidden), len(subject.head_bias), len(subject.cell.gate_input)
-    macs = spec.gates * k * (k + spec.inputs) + outputs * k + (k + signals if spec.levels > 1 else 0)
-    return 4 * macs, macs
+    k = round(share * spec.hidden)
+    scheduler = k + len(subject.cell.gate_input) if spec.levels > 1 else 0
+    return spec.gates * k * (k + spec.inputs) + len(subject.head_bias) * k + scheduler
+
+
+def weight_bytes(subject: Subject, share: float, int8: bool = False) -> int:
+    """Bytes of weights of those: 4 each, with int8 one for the recurrent ones."""
+    k = round(share * subject.cell.spec.hidden)
+    return 4 * macs(subject, share) - (3 * subject.cell.spec.gates * k * k if int8 else 0)
 
 
 class Limits:
