@@ -29,8 +29,7 @@ class Place:
 def find_starts(trace: Trace, split: Split, detector: Detector, length: int, count: int) -> list[int]:
     """First rows of up to `count` stretches of the tail, evenly spread; they may overlap.
 
-    Each has `length` rows without a gap, a settled detector, and nothing above 80% of the threshold's event: no row
-    that is an alarm without a fault.
+    Each has `length` rows without a gap, a settled detector, and no row that is above the threshold without a fault.
     """
     tail = trace.within(split.tail)
     if len(tail.rows) < length:
