@@ -36,7 +36,7 @@ def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["hidden"] == 16
         assert row["inputs"] == 3
         assert 0 < row["us"] <= row["p99_us"]
-    assert {"numpy", "native-f32", *peers.PACKAGES} == {row["engine"] for row in rows} | set(result["missing"])
+    assert {"numpy", "native-f32", "native-int8", *peers.PACKAGES} == {row["engine"] for row in rows} | set(result["missing"])
 
 
 def test_one_engine_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ from vcedge.schema import F32
 
 NEVER = -1e30
 """A bias that silences the scheduler: the level is the floor."""
-ROWS = 16
-"""Steps of one call in C: few, so that a step of 10 us has its turn between two interruptions."""
+MACS_A_CALL = 2_000_000
+"""Work of one call in C: enough that the call itself is not seen, little enough to come between interruptions."""
 BLOCK = 256
 """Bytes are read in whole blocks of so many floats."""
 
@@ -28,7 +28,8 @@ def runs(subject: Subject, int8: bool = False) -> list[Run]:
     for level, share in subject.levels:
         row = {"engine": _name(int8), "level": share, "streams": 1, "weight_bytes": weight_bytes(subject, share, int8)}
         found.append(Run({**row, "where": "python"}, _python_step(native, subject, level), 2))
-        found.append(Run({**row, "where": "c"}, _c_steps(native, subject.x[:ROWS], level), ROWS))
+        rows = min(max(MACS_A_CALL // macs(subject, share), 16), len(subject.x))
+        found.append(Run({**row, "where": "c"}, _c_steps(native, subject.x[:rows], level), rows))
     return found
 
 
