@@ -47,21 +47,19 @@ def row_statistics(residual: F64, before: F64, z: F64, z_before: F64, change_sca
     `residual` (C,) is the highway's in spreads, 0 where there is none, and `before` that of the last row; `z` and
     `z_before` the standardised samples, `change_scale` the usual size of their change (`Features.change_scale`).
     """
-    r = np.clip(residual, -LARGEST, LARGEST)
-    squared = r * r
-    change = z - z_before
-    return np.stack(
-        (
-            r,
-            squared,
-            squared * squared,
-            r * np.clip(before, -LARGEST, LARGEST),
-            np.minimum((change / change_scale) ** 2, LARGEST),
-            z,
-            change == 0.0,
-            squared > LARGE * LARGE,
-        )
-    ).astype(np.float64)
+    out = np.empty((len(STATISTICS), len(residual)))
+    r, squared, change = out[0], out[1], out[4]
+    np.minimum(np.maximum(residual, -LARGEST), LARGEST, out=r)
+    np.multiply(r, r, out=squared)
+    np.multiply(squared, squared, out=out[2])
+    np.multiply(r, np.minimum(np.maximum(before, -LARGEST), LARGEST), out=out[3])
+    np.subtract(z, z_before, out=change)
+    out[6] = change == 0.0
+    np.divide(change, change_scale, out=change)
+    np.minimum(np.multiply(change, change, out=change), LARGEST, out=change)
+    out[5] = z
+    out[7] = squared > LARGE * LARGE
+    return out
 
 
 def shape(fast: F64, slow: F64) -> F64:
