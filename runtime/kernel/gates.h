@@ -1,8 +1,6 @@
 /* What float32 and int8 cells share: products with float columns, and the gates. */
 #include "internal.h"
 
-#define UNROLL _Pragma("GCC unroll 8")
-
 /* Columns 0..n-1 of `panels` panels for `streams` streams: acc[stream][panel][gate][phase]. The three counts are
  * constants where this is inlined; 12 or 24 sums in registers. */
 VCE_INLINE void add_columns(const int gates, const int panels, const int streams, const float *weights, size_t stride,
