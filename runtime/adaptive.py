@@ -2,7 +2,9 @@
 
 Two things are learned, both from rows alone, without a clock, and both as a factor on the calibrated threshold:
 
-- the level: how far the statistic's logarithm has moved from its held-out median, a slow mean of clipped deviations;
+- the level: how far the statistic's logarithm has moved from its held-out median, a slow mean of clipped deviations.
+  It counts once it has come a third of the way to the threshold: with several ways of running, a longer stay in a
+  louder one moves the mean and not the peaks;
 - the pressure: every event that ends raises the threshold a step, and quiet rows take it back at the promised rate of
   events. However wrong the calibration is, no more events come than were promised, and as many more as there are
   steps up to the bound (adaptive conformal inference, on events instead of rows).
@@ -26,6 +28,8 @@ STEP = 0.1
 """What an event that ends adds to the threshold's logarithm."""
 CLIP = 1.0
 """A row moves the level as if it deviated by at most so many usual widths."""
+SLACK_PART = 1 / 3
+"""Part of the way from the held-out median to the threshold that the level may come up without an effect."""
 MEMORY_PART, MEMORY_ROWS = 0.5, (200, 5000)
 """Rows over which the level is averaged: this part of the held-out rows, within these bounds."""
 SETTLING_PART = 0.1
@@ -60,6 +64,7 @@ class AdaptiveThreshold:
         self._gain = 1.0 / min(max(MEMORY_PART * calibration.rows, MEMORY_ROWS[0]), MEMORY_ROWS[1])
         self._settling = int(SETTLING_PART * calibration.rows)
         self._most = math.log(MOST)
+        self._slack = SLACK_PART * max(math.log(calibration.threshold) - self._median, 0.0)
         self._memory = Memory()
         self._value = calibration.threshold
 
@@ -80,7 +85,7 @@ class AdaptiveThreshold:
         memory.rows += 1
         deviation = math.log(max(raw, SMALLEST)) - self._median - memory.level
         memory.level += gain * min(max(deviation, -self._clip), self._clip)
-        memory.level = min(max(memory.level, 0.0), self._most)
+        memory.level = min(max(memory.level, 0.0), self._most + self._slack)
         memory.pressure = max(memory.pressure - self._relief, 0.0)
         self._update()
 
@@ -100,5 +105,5 @@ class AdaptiveThreshold:
         self._update()
 
     def _update(self) -> None:
-        factor = math.exp(min(self._memory.level + self._memory.pressure, self._most))
-        self._value = self._limits.threshold * factor
+        level = max(self._memory.level - self._slack, 0.0)
+        self._value = self._limits.threshold * math.exp(min(level + self._memory.pressure, self._most))

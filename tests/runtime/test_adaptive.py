@@ -85,7 +85,7 @@ def test_the_promise_is_kept_under_slow_drift(growth: float) -> None:
 def test_a_level_that_is_elsewhere_from_the_first_row_is_settled() -> None:
     opened, _, share = follow(2.0 * smoothed(3, 10_000), LIMITS)
     assert len(opened) < 3 * 10_000 / ROWS_AN_EVENT
-    assert share < 0.15
+    assert share < 0.25
 
 
 def test_drift_that_goes_away_is_forgotten() -> None:
