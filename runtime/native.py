@@ -15,11 +15,11 @@ HOW_TO = "install a C compiler (Debian: gcc, python3-dev) and reinstall vcedge"
 def native_problem() -> str | None:
     """Why the kernel cannot be used, in one line; None where it can."""
     if find_spec("vcedge.runtime._kernel") is None:
-        return f"native kernel: not built on this machine; {HOW_TO}"
+        return f"not built on this machine; {HOW_TO}"
     try:
         from vcedge.runtime import _kernel  # noqa: F401
     except ImportError as error:
-        return f"native kernel: built, but cannot be loaded: {error}"
+        return f"built, but cannot be loaded: {error}"
     return None
 
 
@@ -27,7 +27,17 @@ def require_native() -> None:
     """Raise Unavailable where the kernel cannot be used."""
     problem = native_problem()
     if problem is not None:
-        raise Unavailable(problem)
+        raise Unavailable(f"native kernel: {problem}")
+
+
+def native_sets() -> list[str]:
+    """Instruction sets that the kernel has on this CPU, the one that serves first; none where it cannot be used."""
+    if native_problem() is not None:
+        return []
+    from vcedge.runtime import _kernel
+
+    first = [_kernel.best(), _kernel.best(True)]
+    return first + [name for name in _kernel.isas() if name not in first]
 
 
 def native_status() -> str:
@@ -35,7 +45,5 @@ def native_status() -> str:
     problem = native_problem()
     if problem is not None:
         return problem
-    from vcedge.runtime import _kernel
-
-    others = ", ".join(name for name in _kernel.isas() if name != _kernel.best())
-    return f"native kernel: {_kernel.best()} (also here: {others})"
+    float32, int8, *others = native_sets()
+    return f"{float32}, {int8} (also here: {', '.join(others)})"

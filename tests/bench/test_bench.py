@@ -13,7 +13,7 @@ from vcedge.bench import cells, peers
 from vcedge.cli.main import run as vcedge
 from vcedge.runtime.native import native_problem
 
-native = pytest.mark.skipif(native_problem() is not None, reason=str(native_problem()))
+native = pytest.mark.skipif(native_problem() is not None, reason=f"native kernel: {native_problem()}")
 
 
 def run(arguments: list[str]) -> int:

@@ -75,3 +75,19 @@ def test_what_is_no_model(path: Path, code: int, capsys: pytest.CaptureFixture[s
     assert out == ""
     assert err.startswith(f"vcedge: error: {path}: ")
     assert len(err.splitlines()) == 1
+
+
+def test_the_engines_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inspect", "--engines"]) == 0
+    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert "numpy" in lines["engines"].split(", ")
+    assert lines["native kernel"].startswith("not built on this machine") or "portable" in lines["native kernel"]
+    assert run(["inspect", "--engines", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kernel"]["problem"] is None) == ("strict" in found["kernel"]["sets"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["model.vcedge", "--engines"]])
+def test_a_file_or_the_engines(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inspect", *arguments]) == 2
+    assert "--engines" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vcedge.cli.console import print_json, print_table
+from vcedge.errors import UsageError
 
 if TYPE_CHECKING:
     from vcedge.detector import Detector
@@ -17,8 +18,9 @@ NS_PER_S = 1e9
 
 
 def inspect_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A model.vcedge.", show_default=False)],
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="A model.vcedge.", show_default=False)] = None,
     json: Annotated[bool, typer.Option("--json", help="The same and more as JSON on stdout.")] = False,
+    engines: Annotated[bool, typer.Option("--engines", help="What can run models here, and what not and why.")] = False,
 ) -> None:
     """Say what a model file is: machine, channels, network, limits, and where it comes from.
 
@@ -28,7 +30,13 @@ def inspect_command(
     Example:
       vcedge inspect model.vcedge
       vcedge inspect model.vcedge --json | jq .calibration.threshold
+      vcedge inspect --engines
     """
+    if engines:
+        _inspect_engines(file, json)
+        return
+    if file is None:
+        raise UsageError("expected a FILE or --engines")
     from vcedge.model_file import loads, model_id, read
 
     data = read(file)
@@ -37,6 +45,18 @@ def inspect_command(
         print_json(description)
     else:
         print_table(rows_of(description), title=str(file))
+
+
+def _inspect_engines(file: Path | None, json: bool) -> None:
+    from vcedge.runtime.engine import ENGINES
+    from vcedge.runtime.native import native_problem, native_sets, native_status
+
+    if file is not None:
+        raise UsageError(f"--engines is about this machine, and takes no FILE such as {file}")
+    if json:
+        print_json({"engines": list(ENGINES), "kernel": {"sets": native_sets(), "problem": native_problem()}})
+    else:
+        print_table([("engines", ", ".join(ENGINES)), ("native kernel", native_status())], title="engines")
 
 
 def describe(detector: Detector, file: str, identity: str, size: int) -> dict[str, Any]:
