@@ -42,9 +42,10 @@ VCE_INLINE vi dot_add(vi sum, const int8_t *weights, uint32_t word)
     int32x4_t low = vmull_s16(vget_low_s16(wide), vget_low_s16(pair)), high = vmull_high_s16(wide, pair);
     return (vi)vaddq_s32((int32x4_t)sum, vpaddq_s32(low, high));
 #else
-    int32_t even = (int16_t)(word & 0xffff), odd = (int16_t)(word >> 16);
+    int16_t pair[2]; /* in the order of memory, as they were stored */
+    memcpy(pair, &word, sizeof pair);
     for (int lane = 0; lane < W; lane++)
-        sum[lane] += even * weights[2 * lane] + odd * weights[2 * lane + 1];
+        sum[lane] += pair[0] * weights[2 * lane] + pair[1] * weights[2 * lane + 1];
     return sum;
 #endif
 }

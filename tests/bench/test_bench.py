@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.golden.generate import MODEL
 from vcedge.bench import cells, peers
 from vcedge.cli.main import run as vcedge
 from vcedge.runtime.native import native_problem
@@ -36,7 +37,8 @@ def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["hidden"] == 16
         assert row["inputs"] == 3
         assert 0 < row["us"] <= row["p99_us"]
-    assert {"numpy", "native-f32", "native-int8", *peers.PACKAGES} == {row["engine"] for row in rows} | set(result["missing"])
+    engines = {row["engine"] for row in rows} | set(result["missing"])
+    assert engines == {"numpy", "native-f32", "native-int8", *peers.PACKAGES}
 
 
 def test_one_engine_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +46,13 @@ def test_one_engine_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split()[0] == "engine"
     assert {line.split()[0] for line in lines} == {"numpy"}
+
+
+def test_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([str(MODEL), "--rounds", "3", "--json", "--engine", "numpy"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row.get("step", "cell") for row in rows} == {"cell", "detector"}
+    assert {row["hidden"] for row in rows} == {16}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kernel.conftest import random_cell
+from tests.kernel.random_cells import random_cell
 from vcedge.detector import CellKind
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.kernel.conftest import random_cell
 from tests.kernel.oracle import numpy_step
+from tests.kernel.random_cells import random_cell
 from vcedge.detector import Cell, CellKind
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.kernel.conftest import random_cell
 from tests.kernel.oracle import numpy_step
+from tests.kernel.random_cells import random_cell
 from vcedge.detector import CellKind
 from vcedge.runtime.native_cell import NativeCell, instruction_sets
 from vcedge.runtime.numpy_cell import GatedCell
