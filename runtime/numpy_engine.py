@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vcedge.detector import ERROR_CAP, Detector, Features, Head
 from vcedge.runtime.numpy_cell import GatedCell
+from vcedge.runtime.numpy_scorer import NumpyScorer
 from vcedge.runtime.state import WAKE_NONE, WAKE_SURPRISE, State, state_dtype
 from vcedge.schema import F32, F64
 
@@ -24,9 +25,7 @@ class NumpyEngine:
         self._detector = detector
         self._dtype = state_dtype(detector)
         self._cell = None if detector.cell is None else GatedCell(detector.cell)
-        parts = detector.scorer
-        self._alpha = np.array([2.0 / (part.span + 1.0) for part in parts])[:, None]  # (parts, 1)
-        self._part_weights = np.array([part.weight for part in parts])  # (parts,)
+        self._scorer = NumpyScorer(detector.scorer, detector.highway.order)
         self._zeros: F32 = np.zeros(detector.channels, np.float32)
 
     @property
@@ -43,14 +42,15 @@ class NumpyEngine:
         if values.shape != self._zeros.shape:
             raise ValueError(f"values of shape {values.shape}, expected {self._zeros.shape}")
         z, missing = self._standardise(values, state)
-        residual, error, known = self._errors(z, missing, state)
-        state.smooth += self._alpha * (error / max(1, known) - state.smooth)
-        contributions = self._part_weights @ state.smooth  # (C,)
+        unknown = missing | state.held
+        residual, error = self._errors(z, unknown, state)
+        raw, contributions = self._scorer.step(z, error, unknown, state)
         level = 1
         if self._cell is not None:
-            level = self._update_cell(z, missing, residual, float(error.mean()), state, min_level, logit_bias)
+            mean_error = float(np.minimum(error * error, ERROR_CAP).astype(np.float64).mean())
+            level = self._update_cell(z, missing, residual, mean_error, state, min_level, logit_bias)
         self._remember(z, missing, residual, state)
-        return float(contributions.sum()), level, contributions
+        return raw, level, contributions
 
     def step_many(
         self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
@@ -72,22 +72,21 @@ class NumpyEngine:
         z = wide.astype(np.float32)
         return (np.where(missing, state.lags[0], z) if missing.any() else z), missing
 
-    def _errors(self, z: F32, missing: NDArray[np.bool_], state: State) -> tuple[F32, F64, int]:
-        """The highway's residual (C,) in spreads, the smaller squared error (C,) of it and the network, and how many
-        channels have one: not those that are missing, nor those that were missing one sample ago.
+    def _errors(self, z: F32, unknown: NDArray[np.bool_], state: State) -> tuple[F32, F32]:
+        """The highway's residual (C,) in spreads, and the smaller error (C,) of it and the network.
+
+        Channels that are missing, or were one sample ago, have neither: 0.
         """
         highway = self._detector.highway
         if state.seen < highway.order:
-            return self._zeros, np.zeros(len(z)), 0
-        unknown = missing | state.held
+            return self._zeros, self._zeros
         residual = np.where(unknown, self._zeros, (z - state.forecast - highway.bias) / highway.spread)
-        error = residual * residual
         head = self._detector.head
-        if head is not None:
-            corrected = residual - state.correction
-            error = np.minimum(error, corrected * corrected) / (head.error_scale * head.error_scale)
-        error = np.where(unknown, self._zeros, np.minimum(error, ERROR_CAP))
-        return residual, error.astype(np.float64), len(z) - int(unknown.sum())
+        if head is None:
+            return residual, residual
+        corrected = residual - state.correction
+        error = np.where(np.abs(corrected) < np.abs(residual), corrected, residual) / head.error_scale
+        return residual, np.where(unknown, self._zeros, error)
 
     def _update_cell(
         self,
@@ -145,7 +144,7 @@ class NumpyEngine:
         state.held[:] = missing
         state.residual[:] = residual
         state.record["seen"] += 1
-        state.forecast[:] = highway.weights[0] + state.lags.ravel() @ highway.weights[1:]
+        state.forecast[:] = highway.weights[0] + state.lags[: highway.order].ravel() @ highway.weights[1:]
 
 
 def scheduler_sizes(features: Features, z: F32, previous: F32, residual: F32) -> tuple[F32, F32, F32]:

@@ -24,13 +24,14 @@ def state_dtype(detector: Detector) -> np.dtype[Any]:
     channels, hidden = detector.channels, detector.hidden
     return np.dtype(
         [
-            ("smooth", np.float64, (len(detector.scorer), channels)),
+            ("smooth", np.float64, (len(detector.scorer.parts), channels)),
+            ("parts", np.float64, (len(detector.scorer.parts),)),
             ("seen", np.int64),
             ("forced", np.int32),
             ("calm", np.int32),
             ("wake", np.int32),
             ("level", np.int32),
-            ("lags", np.float32, (detector.highway.order, channels)),
+            ("lags", np.float32, (detector.depth, channels)),
             ("forecast", np.float32, (channels,)),
             ("correction", np.float32, (channels,)),
             ("residual", np.float32, (channels,)),
@@ -44,7 +45,7 @@ def state_dtype(detector: Detector) -> np.dtype[Any]:
 class State:
     """Views into one record; see `state_dtype`. Equal bytes mean equal futures."""
 
-    __slots__ = ("correction", "forecast", "h", "held", "lags", "record", "residual", "smooth")
+    __slots__ = ("correction", "forecast", "h", "held", "lags", "parts", "record", "residual", "smooth")
 
     def __init__(self, dtype: np.dtype[Any], buffer: bytes | None = None) -> None:
         self.record: NDArray[Any] = np.zeros(1, dtype)
@@ -54,7 +55,8 @@ class State:
             self.record.view(np.uint8)[:] = np.frombuffer(buffer, np.uint8)
         row = self.record[0]
         self.smooth: F64 = row["smooth"]  # (parts, C) smoothed squared error of each channel
-        self.lags: F32 = row["lags"]  # (P, C) the last standardised samples, newest first
+        self.parts: F64 = row["parts"]  # (parts,) last value of each part of the scorer, in its own unit
+        self.lags: F32 = row["lags"]  # (depth, C) the last standardised samples, newest first
         self.forecast: F32 = row["forecast"]  # (C,) the highway's forecast of the next sample
         self.correction: F32 = row["correction"]  # (C,) the network's forecast of the next residual, in spreads
         self.residual: F32 = row["residual"]  # (C,) the last residual of the highway, in spreads

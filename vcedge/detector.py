@@ -18,14 +18,17 @@ from numpy.typing import NDArray
 from vcedge.limits import EventRule, Tail, Usual
 from vcedge.schema import F32, F64, SensorSchema
 
+PartKind = Literal["error", "horizon", "reconstruction"]
 CellKind = Literal["vcgru", "vcrnn", "gru", "rnn"]
 CELL_KINDS: tuple[CellKind, ...] = ("vcgru", "vcrnn", "gru", "rnn")
 DENSE_KINDS: tuple[CellKind, ...] = ("gru", "rnn")
 """Kinds without a scheduler: one level, everything is updated at every step."""
 GATES: Mapping[CellKind, int] = {"vcgru": 3, "vcrnn": 1, "gru": 3, "rnn": 1}
 """Blocks of weights of each kind: update, reset and candidate of a GRU, the candidate alone of an Elman RNN."""
-ERROR_CAP = 1e6
-"""Largest squared error of one channel, in squared spreads: one mad sensor must not overflow the sum."""
+ERROR_CAP = 400.0
+"""Largest squared error of one channel, in squared spreads: one mad sensor must not drown the others."""
+LEAST_PART = 1e-6
+"""Smallest value of a part of the scorer over its usual one: its logarithm must not drown the others."""
 
 SIZE_ERROR = 1e-9
 """How far a fraction of the hidden size may be from a whole number of dimensions."""
@@ -52,18 +55,25 @@ class Features:
 
 @dataclass(frozen=True)
 class Highway:
-    """Linear one-step forecaster, ridge VAR(P) on standardised channels, and its held-out residuals."""
+    """Linear forecaster, ridge VAR(P) on standardised channels, and its held-out residuals."""
 
-    weights: F32  # (1 + P*C, C) intercept first, then lag 1, lag 2, ...
+    weights: F32  # (1 + P*C, C) intercept first, then the samples `ahead`, `ahead` + 1, ... rows back
     bias: F32  # (C,) mean of the held-out residual, in units of `Features.scale`
     spread: F32  # (C,) standard deviation of the held-out residual, in units of `Features.scale`
     ridge: float = 10.0
     """Strength of the ridge it was fitted with, for fitting it again on another machine."""
+    ahead: int = 1
+    """How many rows ahead it forecasts."""
 
     @property
     def order(self) -> int:
         """How many past samples P the forecast uses."""
         return (len(self.weights) - 1) // len(self.bias)
+
+    @property
+    def reach(self) -> int:
+        """Rows before the forecast one that it needs."""
+        return self.order + self.ahead - 1
 
 
 @dataclass(frozen=True)
@@ -134,11 +144,60 @@ class Head:
 
 @dataclass(frozen=True)
 class ScorerPart:
-    """One named part of the scorer. `ewma`: exponentially weighted mean of each channel's squared error."""
+    """One named part of the scorer: an exponentially weighted mean of squared errors of each channel.
 
-    kind: Literal["ewma"] = "ewma"
-    span: float = 20.0
-    weight: float = 1.0
+    `error`: of the forecast of this row, whitened; root mean over channels. `horizon`: of a forecast made some rows
+    ago; root mean over channels. `reconstruction`: of the last rows put together from their principal components.
+    """
+
+    name: str
+    kind: PartKind
+    span: float
+    """Rows that are smoothed over: the mean's weights fall by 2 / (span + 1) each row."""
+    weight: float
+    """Exponent in the weighted geometric mean of the parts; all weights sum to 1."""
+    usual: float = 1.0
+    """Mean of the part on held-out normal rows: what it is divided by."""
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Principal components of the last rows, each K samples `lags` rows back: what is usual of channels and of time."""
+
+    lags: tuple[int, ...]
+    mean: F32  # (K*C,)
+    components: F32  # (M, K*C) orthonormal rows
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """From errors to the statistic: the weighted geometric mean of the parts, each over its usual value."""
+
+    parts: tuple[ScorerPart, ...]
+    whiten: F32  # (C, C) symmetric: one-step residuals in spreads, times this, are uncorrelated of variance 1
+    horizon: Highway
+    reconstruction: Reconstruction
+
+    @property
+    def reach(self) -> int:
+        """Rows before the present one that are needed."""
+        return max(self.horizon.reach, *self.reconstruction.lags)
+
+    @property
+    def span(self) -> float:
+        """The longest span."""
+        return max(part.span for part in self.parts)
+
+    def fuse(self, values: F64) -> F64:
+        """The statistic `raw` (...,) of the values of the parts (..., parts)."""
+        usual = np.array([part.usual for part in self.parts])
+        weights = np.array([part.weight for part in self.parts])
+        return np.asarray(np.exp(np.log(np.maximum(values / usual, LEAST_PART)) @ weights))
+
+    def macs(self) -> int:
+        """Multiply-accumulates of a step: whitening, the second forecast, projection and its way back."""
+        channels = len(self.whiten)
+        return channels**2 * (1 + self.horizon.order) + 2 * self.reconstruction.components.size
 
 
 @dataclass(frozen=True)
@@ -187,7 +246,7 @@ class Detector:
     highway: Highway
     cell: Cell | None
     head: Head | None
-    scorer: tuple[ScorerPart, ...]
+    scorer: Scorer
     calibration: Calibration
     reading: Mapping[str, Any] = field(default_factory=dict)
     """How the training files were read (`time`, `table`), the default for files to be scored."""
@@ -198,6 +257,11 @@ class Detector:
     def channels(self) -> int:
         """Number of channels C."""
         return len(self.schema.channels)
+
+    @property
+    def depth(self) -> int:
+        """Past rows that a state keeps."""
+        return max(self.highway.reach, self.scorer.reach)
 
     @property
     def hidden(self) -> int:
@@ -214,9 +278,9 @@ class Detector:
         return replace(self, cell=None, head=None)
 
     def macs(self, updated: float) -> float:
-        """Multiply-accumulates of one step that updates so many dimensions, the highway included."""
+        """Multiply-accumulates of one step that updates so many dimensions, highway and scorer included."""
         network = 0.0 if self.cell is None else self.cell.spec.macs(updated, self.channels)
-        return network + self.highway.order * self.channels**2
+        return network + self.highway.order * self.channels**2 + self.scorer.macs()
 
 
 def boundaries_of(levels: int | list[float], hidden: int) -> tuple[int, ...]:

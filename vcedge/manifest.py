@@ -9,16 +9,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vcedge.config.problems import explain, shown
-from vcedge.detector import DENSE_KINDS, CellKind, CellSpec, Detector
+from vcedge.detector import DENSE_KINDS, CellKind, CellSpec, Detector, PartKind, Scorer
 from vcedge.errors import ModelFileError
 from vcedge.strict_json import first_repeated, parse_json
 
 FORMAT = 1
+WEIGHTS_ERROR = 1e-6
 INT32, INT64 = 2**31 - 1, 2**63 - 1
 
 
@@ -116,9 +117,48 @@ class CellPart(_Part):
 class ScorerPartPart(_Part):
     """One part of the scorer."""
 
-    kind: Literal["ewma"]
+    name: str = Field(min_length=1)
+    kind: PartKind
     span: float = Field(ge=1)
     weight: Positive
+    usual: Positive
+
+
+class HorizonPart(HighwayPart):
+    """The scorer's second forecaster."""
+
+    ahead: int = Field(ge=1, le=INT32)
+
+
+class ReconstructionPart(_Part):
+    """Which rows are put together from how many components."""
+
+    lags: list[Count] = Field(min_length=1)
+    components: int = Field(ge=1, le=INT32)
+
+    @model_validator(mode="after")
+    def _lags_increase(self) -> ReconstructionPart:
+        if self.lags[0] != 0 or any(b <= a for a, b in pairwise(self.lags)):
+            raise ValueError(f"lags {shown(self.lags)}, expected increasing numbers that begin with 0")
+        return self
+
+
+class ScorerManifest(_Part):
+    """The scorer."""
+
+    parts: list[ScorerPartPart] = Field(min_length=1)
+    horizon: HorizonPart
+    reconstruction: ReconstructionPart
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> ScorerManifest:
+        twice = first_repeated(part.name for part in self.parts)
+        if twice is not None:
+            raise ValueError(f"expected different names of parts, found {shown(twice)} twice")
+        total = sum(part.weight for part in self.parts)
+        if abs(total - 1.0) > WEIGHTS_ERROR:
+            raise ValueError(f"weights that sum to {total:g}, expected 1")
+        return self
 
 
 class UsualPart(_Part):
@@ -171,7 +211,7 @@ class Manifest(_Part):
     features: FeaturesPart
     highway: HighwayPart
     cell: CellPart | None
-    scorer: list[ScorerPartPart] = Field(min_length=1)
+    scorer: ScorerManifest
     calibration: CalibrationPart
     reading: dict[str, Any]
     provenance: dict[str, Any]
@@ -237,7 +277,7 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "boundaries": [int(k) for k in cell.spec.boundaries],
             "gate_bias": float(cell.gate_bias),
         },
-        "scorer": [{"kind": p.kind, "span": float(p.span), "weight": float(p.weight)} for p in detector.scorer],
+        "scorer": _scorer(detector.scorer),
         "calibration": {
             "threshold": float(calibration.threshold),
             "steepness": float(calibration.steepness),
@@ -253,6 +293,18 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
         },
         "reading": dict(detector.reading),
         "provenance": dict(detector.provenance),
+    }
+
+
+def _scorer(scorer: Scorer) -> dict[str, Any]:
+    horizon, reconstruction = scorer.horizon, scorer.reconstruction
+    return {
+        "parts": [asdict(part) for part in scorer.parts],
+        "horizon": {"order": horizon.order, "ridge": float(horizon.ridge), "ahead": int(horizon.ahead)},
+        "reconstruction": {
+            "lags": [int(lag) for lag in reconstruction.lags],
+            "components": len(reconstruction.components),
+        },
     }
 
 

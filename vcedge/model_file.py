@@ -18,7 +18,18 @@ from safetensors import SafetensorError
 from safetensors import numpy as tensor_file
 
 from vcedge.config.problems import shown
-from vcedge.detector import Calibration, Cell, Detector, Features, Head, Highway, ScorerPart, all_finite
+from vcedge.detector import (
+    Calibration,
+    Cell,
+    Detector,
+    Features,
+    Head,
+    Highway,
+    Reconstruction,
+    Scorer,
+    ScorerPart,
+    all_finite,
+)
 from vcedge.errors import InputNotFound, ModelFileError
 from vcedge.files import write_atomic
 from vcedge.limits import EventRule, Tail, Usual
@@ -95,7 +106,18 @@ def loads(data: bytes, name: str = "model") -> Detector:
 def tensors_of(detector: Detector) -> dict[str, F32]:
     """All arrays that are stored as tensors, by their name in the file."""
     highway, cell, head = detector.highway, detector.cell, detector.head
-    tensors = {"highway.weights": highway.weights, "highway.bias": highway.bias, "highway.spread": highway.spread}
+    horizon, reconstruction = detector.scorer.horizon, detector.scorer.reconstruction
+    tensors = {
+        "highway.weights": highway.weights,
+        "highway.bias": highway.bias,
+        "highway.spread": highway.spread,
+        "scorer.whiten": detector.scorer.whiten,
+        "scorer.horizon.weights": horizon.weights,
+        "scorer.horizon.bias": horizon.bias,
+        "scorer.horizon.spread": horizon.spread,
+        "scorer.reconstruction.mean": reconstruction.mean,
+        "scorer.reconstruction.components": reconstruction.components,
+    }
     if cell is not None:
         tensors |= {
             "cell.recurrent": cell.recurrent,
@@ -118,7 +140,19 @@ def tensors_of(detector: Detector) -> dict[str, F32]:
 def tensor_shapes(manifest: Manifest) -> Shapes:
     """The tensors that a file with this manifest must hold, and their shapes."""
     C, P = manifest.channels, manifest.highway.order
-    shapes: Shapes = {"highway.weights": (1 + P * C, C), "highway.bias": (C,), "highway.spread": (C,)}
+    horizon, reconstruction = manifest.scorer.horizon, manifest.scorer.reconstruction
+    W = len(reconstruction.lags) * C
+    shapes: Shapes = {
+        "highway.weights": (1 + P * C, C),
+        "highway.bias": (C,),
+        "highway.spread": (C,),
+        "scorer.whiten": (C, C),
+        "scorer.horizon.weights": (1 + horizon.order * C, C),
+        "scorer.horizon.bias": (C,),
+        "scorer.horizon.spread": (C,),
+        "scorer.reconstruction.mean": (W,),
+        "scorer.reconstruction.components": (reconstruction.components, W),
+    }
     if manifest.cell is not None:
         spec = manifest.cell.spec
         D, N, G = spec.hidden, spec.inputs, spec.gates
@@ -157,10 +191,30 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
         ),
         cell=cell,
         head=head,
-        scorer=tuple(ScorerPart(part.kind, part.span, part.weight) for part in manifest.scorer),
+        scorer=_scorer(manifest, tensors),
         calibration=_calibration(manifest.calibration),
         reading=manifest.reading,
         provenance=manifest.provenance,
+    )
+
+
+def _scorer(manifest: Manifest, tensors: Mapping[str, F32]) -> Scorer:
+    horizon, reconstruction = manifest.scorer.horizon, manifest.scorer.reconstruction
+    return Scorer(
+        parts=tuple(ScorerPart(**part.model_dump()) for part in manifest.scorer.parts),
+        whiten=tensors["scorer.whiten"],
+        horizon=Highway(
+            weights=tensors["scorer.horizon.weights"],
+            bias=tensors["scorer.horizon.bias"],
+            spread=tensors["scorer.horizon.spread"],
+            ridge=horizon.ridge,
+            ahead=horizon.ahead,
+        ),
+        reconstruction=Reconstruction(
+            lags=tuple(reconstruction.lags),
+            mean=tensors["scorer.reconstruction.mean"],
+            components=tensors["scorer.reconstruction.components"],
+        ),
     )
 
 
@@ -226,7 +280,7 @@ def _check_values(tensors: Mapping[str, NDArray[Any]], name: str) -> None:
     """Weights must be finite, scales positive, shares between 0 and 1."""
     for tensor, array in sorted(tensors.items()):
         wrong, expected = ~np.isfinite(array), "a finite number"
-        if tensor in ("highway.spread", "head.error_scale"):
+        if tensor in ("highway.spread", "scorer.horizon.spread", "head.error_scale"):
             wrong, expected = wrong | ~(array > 0), "a number greater than 0"
         elif tensor == "head.shrink":
             wrong, expected = wrong | ~((array >= 0) & (array <= 1)), "a number from 0 to 1"

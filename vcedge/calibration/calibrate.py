@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from vcedge.calibration.choose import PartsChoice, choose_weights
 from vcedge.calibration.highway import CrossFit, cross_fit, fit_features
+from vcedge.calibration.order import ORDERS, RIDGES, Choice, choose_order
 from vcedge.calibration.rows import check_channels, usable_rows
+from vcedge.calibration.scorer import DEFAULT_SPAN, REACH, fit_scorer, medium_span, reweighted, with_usual
 from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in, split_by_time
 from vcedge.calibration.threshold import keep_promise, steepness, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
-from vcedge.detector import Calibration, Cell, Detector, Features, Head, ScorerPart
+from vcedge.detector import Calibration, Cell, Detector, Features, Head, Scorer
 from vcedge.errors import DataError
 from vcedge.history import Recording
 from vcedge.limits import EventRule, events_per_row
@@ -44,12 +47,36 @@ class LinearPart:
 
     features: Features
     cross: CrossFit
+    scorer: Scorer
+    order: Choice
+    """How order and ridge of the highway were found."""
+    parts: PartsChoice | None = None
+    """How the scorer's weights were found; None where the rows are too few, and all are equal."""
 
 
-def fit_linear(values: F64, split: Split, order: int, ridge: float, flags: bool) -> LinearPart:
-    """Feature statistics and highway of values (N, C); `flags` as in `Features`."""
+def fit_linear(
+    values: F64,
+    split: Split,
+    flags: bool,
+    order: int | None = None,
+    ridge: float | None = None,
+    span: float = DEFAULT_SPAN,
+) -> LinearPart:
+    """Feature statistics, highway and scorer of values (N, C); `flags` as in `Features`.
+
+    Order and ridge are chosen where they are not given. The scorer's weights are equal: `weighted` chooses them.
+    """
     features = fit_features(values, split.fitted, flags)
-    return LinearPart(features, cross_fit(values, features, split, order, ridge))
+    orders, ridges = ORDERS if order is None else (order,), RIDGES if ridge is None else (ridge,)
+    choice = choose_order(values, features, split, orders, ridges)
+    cross = cross_fit(values, features, split, choice.order, choice.ridge)
+    return LinearPart(features, cross, fit_scorer(values, features, cross, split, span), choice)
+
+
+def weighted(linear: LinearPart, detector: Detector, values: F64, split: Split) -> LinearPart:
+    """The linear part with the scorer's weights chosen; `detector` is made of it, without a network."""
+    scorer, choice = choose_weights(detector, values, split, linear.cross.residual.astype(np.float64))
+    return replace(linear, scorer=scorer, parts=choice)
 
 
 def wants_flags(values: F64, ranges: Ranges) -> bool:
@@ -63,19 +90,17 @@ def assemble(
     schema: SensorSchema,
     linear: LinearPart,
     network: tuple[Cell, Head] | None,
-    scorer: tuple[ScorerPart, ...],
     reading: Mapping[str, Any],
     provenance: Mapping[str, Any],
     events: EventRule | None = None,
 ) -> Detector:
     """A detector whose limits are still open: it computes, raises no alarm and is never surprised."""
-    order = linear.cross.highway.order
     open_limits = Calibration(
         threshold=float(np.finfo(np.float64).max),
         steepness=1.0,
         surprise_limit=float(np.finfo(np.float64).max),
         surprise_ticks=SURPRISE_TICKS,
-        warmup_rows=order + round(max(part.span for part in scorer)),
+        warmup_rows=max(linear.cross.highway.reach, linear.scorer.reach) + round(linear.scorer.span),
         stuck_rows=(0,) * len(schema.channels),
         false_alarms_per_day=1.0,
         rows=0,
@@ -83,7 +108,7 @@ def assemble(
     )
     cell, head = network if network is not None else (None, None)
     return Detector(
-        asset, schema, linear.features, linear.cross.highway, cell, head, scorer, open_limits, reading, provenance
+        asset, schema, linear.features, linear.cross.highway, cell, head, linear.scorer, open_limits, reading, provenance
     )
 
 
@@ -100,7 +125,9 @@ def calibrate_limits(
     trace = tail_trace(detector, values, split)
     warmup = detector.calibration.warmup_rows
     settled = trace.since >= warmup
-    normal = trace.raw[settled]
+    if settled.any():
+        detector = with_usual(detector, trace.parts[settled])
+    normal = detector.scorer.fuse(trace.parts[settled])
     if len(normal) < LEAST_ROWS:
         raise DataError(
             f"{len(normal)} of {len(trace.raw)} held-out rows come {warmup} rows after a gap (the warm-up), "
@@ -132,9 +159,11 @@ def recalibrate(
     Raises DataError where the recording is too short or too broken.
     """
     values, sequences = usable_rows(recording)
-    split = split_by_time(sequences, detector.highway.order)
+    split = split_by_time(sequences, max(REACH, detector.highway.order))
     check_channels(values, split, detector.schema)
-    linear = fit_linear(values, split, detector.highway.order, detector.highway.ridge, detector.features.flags)
+    order, ridge = detector.highway.order, detector.highway.ridge
+    linear = fit_linear(values, split, detector.features.flags, order, ridge, medium_span(detector.scorer))
+    scorer = reweighted(linear.scorer, detector.scorer)
     calibration = {
         "files": [{"name": name, "sha256": digest} for name, digest in recording.files],
         "rows": len(values),
@@ -145,6 +174,7 @@ def recalibrate(
         asset=asset or detector.asset,
         features=replace(linear.features, clip=detector.features.clip),
         highway=linear.cross.highway,
+        scorer=scorer,
         provenance={**detector.provenance, "calibration": calibration},
     )
     stuck = stuck_limits(recording.values, recording.sequences)

@@ -59,26 +59,39 @@ def standardise(values: F64, features: Features) -> F64:
     return np.asarray(z)
 
 
-def cross_fit(values: F64, features: Features, split: Split, order: int, ridge: float) -> CrossFit:
-    """Fit the highway on the rows before the tail and measure its residuals on rows it has not seen.
+def cross_fit(values: F64, features: Features, split: Split, order: int, ridge: float, ahead: int = 1) -> CrossFit:
+    """Fit a forecaster on the rows before the tail and measure its residuals on rows it has not seen.
 
-    values: (N, C) with NaN where missing. Residuals of missing values do not count.
+    values: (N, C) with NaN where missing. Residuals of missing values do not count. It forecasts each row from
+    `order` rows, the last of them `ahead` rows before it.
     """
     channels = values.shape[1]
     blocks = _blocks(split.fitted, FOLDS)
-    grams = [_gram(values, features, block, split.starts, order) for block in blocks]
+    lags = range(ahead, ahead + order)
+    grams = [_gram(values, features, block, split.starts, lags) for block in blocks]
     left = np.sum([gram[0] for gram in grams], axis=0)
     right = np.sum([gram[1] for gram in grams], axis=0)
     weights = _solve(left, right, ridge)
     residual = np.full(values.shape, np.nan, np.float32)
     for block, gram in zip(blocks, grams, strict=True):
         others = _solve(left - gram[0], right - gram[1], ridge)
-        _residuals(values, _design(values, features, block, split.starts, order), others, residual)
-    _residuals(values, _design(values, features, split.tail, split.starts, order), weights, residual)
+        _residuals(values, _design(values, features, block, split.starts, lags), others, residual)
+    _residuals(values, _design(values, features, split.tail, split.starts, lags), weights, residual)
     bias, spread = residual_spread(residual)
-    highway = Highway(weights.astype(np.float32), bias, spread, ridge)
+    highway = Highway(weights.astype(np.float32), bias, spread, ridge, ahead)
     assert highway.weights.shape == (1 + order * channels, channels)
     return CrossFit(highway, (residual - bias) / spread)
+
+
+def fold_sums(values: F64, features: Features, split: Split, order: int) -> list[tuple[F64, F64, F64, int]]:
+    """For each block of the rows before the tail: A'A, A'T, the sum of squares of T (C,), and its rows."""
+    sums = []
+    for block in _blocks(split.fitted, FOLDS):
+        left, right = _gram(values, features, block, split.starts, range(1, order + 1))
+        chunks = _design(values, features, block, split.starts, range(1, order + 1))
+        power = np.sum([(target**2).sum(axis=0) for _, _, target in chunks] or [np.zeros(values.shape[1])], axis=0)
+        sums.append((left, right, power, int(left[0, 0])))
+    return sums
 
 
 def residual_spread(residual: F32) -> tuple[F32, F32]:
@@ -92,7 +105,7 @@ def residual_spread(residual: F32) -> tuple[F32, F32]:
 
 def fit_weights(values: F64, features: Features, ranges: Ranges, order: int, ridge: float) -> F64:
     """Ridge VAR weights (1 + P C, C) fitted on all of some rows."""
-    return _solve(*_gram(values, features, ranges, frozenset(a for a, _ in ranges), order), ridge)
+    return _solve(*_gram(values, features, ranges, frozenset(a for a, _ in ranges), range(1, order + 1)), ridge)
 
 
 def _blocks(ranges: Ranges, folds: int) -> list[Ranges]:
@@ -110,28 +123,29 @@ def _blocks(ranges: Ranges, folds: int) -> list[Ranges]:
 
 
 def _design(
-    values: F64, features: Features, ranges: Ranges, starts: frozenset[int], order: int
+    values: F64, features: Features, ranges: Ranges, starts: frozenset[int], lags: range
 ) -> Iterator[tuple[int, F64, F64]]:
     """Chunks of (first target row, lagged rows with intercept (n, 1 + P C), targets (n, C)).
 
+    `lags` are how far back each lagged row lies.
     `starts` are the first rows of the sequences: lags may reach back over the border of a range, but not over a gap.
     """
-    borders = sorted(starts)
+    borders, reach = sorted(starts), lags[-1]
     for start, stop in ranges:
         sequence = borders[bisect_right(borders, start) - 1]
-        for first in range(max(start, sequence + order), stop, CHUNK_ROWS):
+        for first in range(max(start, sequence + reach), stop, CHUNK_ROWS):
             last = min(first + CHUNK_ROWS, stop)
-            z = standardise(values[first - order : last], features)
-            lags = [z[order - lag : len(z) - lag] for lag in range(1, order + 1)]
-            yield first, np.hstack([np.ones((last - first, 1)), *lags]), z[order:]
+            z = standardise(values[first - reach : last], features)
+            past = [z[reach - lag : len(z) - lag] for lag in lags]
+            yield first, np.hstack([np.ones((last - first, 1)), *past]), z[reach:]
 
 
-def _gram(values: F64, features: Features, ranges: Ranges, starts: frozenset[int], order: int) -> tuple[F64, F64]:
+def _gram(values: F64, features: Features, ranges: Ranges, starts: frozenset[int], lags: range) -> tuple[F64, F64]:
     """Sums A'A (1 + P C, 1 + P C) and A'T (1 + P C, C) over some rows."""
     channels = values.shape[1]
-    size = 1 + order * channels
+    size = 1 + len(lags) * channels
     left, right = np.zeros((size, size)), np.zeros((size, channels))
-    for _, design, target in _design(values, features, ranges, starts, order):
+    for _, design, target in _design(values, features, ranges, starts, lags):
         left += design.T @ design
         right += design.T @ target
     return left, right

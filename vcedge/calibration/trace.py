@@ -25,6 +25,7 @@ class Trace:
     residual: F32  # (M, C) the highway's residual, in spreads
     correction: F32  # (M, C) the network's forecast of `residual`
     raw: F64  # (M,)
+    parts: F64  # (M, parts) values of the scorer's parts
     updated: NDArray[np.int32]  # (M,) hidden dimensions updated
 
     @property
@@ -58,6 +59,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
         residual=np.zeros((count, channels), np.float32),
         correction=np.zeros((count, channels), np.float32),
         raw=np.zeros(count),
+        parts=np.zeros((count, len(detector.scorer.parts))),
         updated=np.zeros(count, np.int32),
     )
     state, at, last = engine.new_state(), 0, -1
@@ -72,6 +74,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
             trace.known[at] = ~missing & ~state.held & (state.seen >= detector.highway.order)
             trace.correction[at], trace.previous[at] = state.correction, state.lags[0]
             trace.raw[at], level, _ = engine.step(values[row], state)
+            trace.parts[at] = state.parts
             trace.updated[at] = boundaries[level - 1]
             trace.z[at], trace.residual[at] = state.lags[0], state.residual
             if trace.since[at] == 0:

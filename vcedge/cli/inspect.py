@@ -114,7 +114,8 @@ def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
         target = "" if cell["target"] is None else f", target {cell['target']:.0%} updated"
         rows.append(("cell", f"{cell['kind']}, {cell['hidden']} hidden, {cell['inputs']} inputs"))
         rows.append(("levels", f"{', '.join(map(str, cell['boundaries']))} dimensions{target}"))
-    rows += [("scorer", f"{part['kind']}, span {part['span']:g} samples") for part in description["scorer"]]
+    for part in description["scorer"]["parts"]:
+        rows.append(("scorer", f"{part['name']}: {part['kind']}, span {part['span']:g} samples, {part['weight']:.0%}"))
     rows += [
         ("threshold", f"{calibration['threshold']:g}, for {calibration['false_alarms_per_day']:g} false alarms a day"),
         (

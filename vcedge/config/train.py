@@ -87,10 +87,10 @@ class FitConfig(Strict):
 
 
 class HighwayConfig(Strict):
-    """The linear forecaster under the network: ridge VAR of `order` past samples."""
+    """The linear forecaster under the network: ridge VAR of `order` past samples. Absent: chosen on held-out rows."""
 
-    order: int = Field(default=5, ge=1, le=64)
-    ridge: float = Field(default=10.0, gt=0)
+    order: int | None = Field(default=None, ge=1, le=64)
+    ridge: float | None = Field(default=None, gt=0)
 
 
 class ScoreConfig(Strict):
@@ -98,7 +98,7 @@ class ScoreConfig(Strict):
 
     false_alarms_per_day: float = Field(default=1.0, gt=0)
     span: float = Field(default=20.0, ge=1)
-    """Span of the exponentially weighted mean, in samples."""
+    """Rows that the middle part of the scorer smooths over; the others follow it."""
     min_duration_s: float = Field(default=0.0, ge=0)
     """What is above the threshold for a shorter time is no event."""
     hold_s: float = Field(default=0.0, ge=0)

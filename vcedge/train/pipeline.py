@@ -18,12 +18,14 @@ from vcedge.calibration.calibrate import (
     fit_linear,
     stuck_limits,
     wants_flags,
+    weighted,
 )
 from vcedge.calibration.rows import check_channels, usable_rows
+from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Split, split_by_time
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.config.train import ScoreConfig, TrainConfig
-from vcedge.detector import DENSE_KINDS, Cell, CellSpec, Detector, Head, ScorerPart, boundaries_of
+from vcedge.detector import DENSE_KINDS, Cell, CellSpec, Detector, Head, boundaries_of
 from vcedge.history import Recording
 from vcedge.limits import EventRule
 from vcedge.runtime.engine import load_engine
@@ -49,6 +51,7 @@ class Trained:
     """A calibrated detector and how it came about."""
 
     detector: Detector
+    linear: LinearPart
     values: F64  # (N, C) the rows that were used
     split: Split
     result: FitResult
@@ -72,11 +75,10 @@ def train_detector(
     short or too broken, and KeyboardInterrupt where it was stopped before there was a network.
     """
     values, sequences = usable_rows(recording)
-    split = split_by_time(sequences, config.highway.order)
+    split = split_by_time(sequences, max(REACH, config.highway.order or 0))
     check_channels(values, split, recording.schema)
     flags = wants_flags(values, split.fitted)
-    linear = fit_linear(values, split, config.highway.order, config.highway.ridge, flags)
-    scorer = (ScorerPart("ewma", config.score.span),)
+    linear = fit_linear(values, split, flags, config.highway.order, config.highway.ridge, config.score.span)
     reading = {
         "time": config.data.time.model_dump(mode="json"),
         "table": config.data.table.model_dump(mode="json"),
@@ -85,14 +87,15 @@ def train_detector(
     events = event_rule(config.score, recording.schema)
 
     def build(network: tuple[Cell, Head] | None) -> Detector:
-        return assemble(config.asset, recording.schema, linear, network, scorer, reading, origin, events)
+        return assemble(config.asset, recording.schema, linear, network, reading, origin, events)
 
+    linear = weighted(linear, build(None), values, split)
     model, result = train_network(config, build(None), linear, values, split, progress, stop)
     if result.best < 0:
         raise KeyboardInterrupt
     stuck = stuck_limits(recording.values, recording.sequences)
     detector = calibrate_limits(build(model.export()), values, split, stuck, config.score.false_alarms_per_day)
-    return Trained(detector, values, split, result, run_engine(load_engine(detector), values, split.all, split.starts))
+    return Trained(detector, linear, values, split, result, run_engine(load_engine(detector), values, split.all, split.starts))
 
 
 def event_rule(score: ScoreConfig, schema: SensorSchema) -> EventRule:

@@ -1,0 +1,149 @@
+"""How much each part of the scorer weighs, chosen without labels: by how well it tells injected faults from normal rows.
+
+Hedged on purpose. On real plants the rank of the parts by injected faults agrees only weakly with that by real ones
+(docs/decisions/0010-scorer.md): no part is ever dropped, and none can rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vcedge.calibration.split import Ranges, Split
+from vcedge.detector import Detector, Scorer
+from vcedge.evaluation.metrics import auc_pr
+from vcedge.injection.faults import Fault, Scales, inject
+from vcedge.injection.plan import plan_faults
+from vcedge.runtime.engine import Engine, load_engine
+from vcedge.runtime.state import State
+from vcedge.schema import F64
+
+FAULTS = 80
+MOST_STEPS = 20_000
+"""Rows of all faults together that are stepped through; as many of them as this allows are injected."""
+LEAST_REGION, MOST_REGION = 300, 2000
+"""Rows that faults are injected into: the tail where it is long enough, no more than its last part."""
+POWER = 1.0
+LEAST_WEIGHT, MOST_WEIGHT = 0.5, 2.0
+"""Bounds of a part's weight over the mean weight."""
+
+
+@dataclass(frozen=True)
+class PartsChoice:
+    """The weights and why. Each figure is an area under the precision-recall curve, averaged over the faults."""
+
+    names: tuple[str, ...]
+    found: tuple[float, ...]
+    """Each part by itself."""
+    weights: tuple[float, ...]
+    fused: float
+    """All parts with these weights."""
+    equal: float
+    """All parts with equal weights: the runner-up that needs no choice."""
+    faults: int
+
+    def to_json(self) -> dict[str, Any]:
+        """For metrics.json."""
+        parts = zip(self.names, self.found, self.weights, strict=True)
+        return {
+            "parts": [{"name": name, "auc_pr": found, "weight": weight} for name, found, weight in parts],
+            "fused": self.fused,
+            "equal_weights": self.equal,
+            "faults": self.faults,
+        }
+
+
+def choose_weights(detector: Detector, values: F64, split: Split, residual: F64) -> tuple[Scorer, PartsChoice | None]:
+    """The scorer with weights for a detector without a network, from faults injected into normal rows (N, C).
+
+    `residual` (N, C) is the highway's, NaN where there is none. No choice where there are too few rows for faults.
+    """
+    region = _region(split)
+    if region is None:
+        return detector.scorer, None
+    start, stop = region
+    rows = values[start:stop]
+    lead = min(detector.calibration.warmup_rows, len(rows) // 4)
+    plan = plan_faults(rows, residual[start:stop], Scales.of(detector), FAULTS, seed=0, lead=lead)
+    normal, faulty = _run(load_engine(detector), rows, _affordable(plan), Scales.of(detector))
+    normal = normal[lead:]
+    usual = np.maximum(normal.mean(axis=0), 1e-9)
+    found = np.array([_told_apart(normal[:, i], [f[:, i] for f in faulty]) for i in range(normal.shape[1])])
+    weights = np.clip((found / max(found.mean(), 1e-9)) ** POWER, LEAST_WEIGHT, MOST_WEIGHT)
+    weights /= weights.sum()
+
+    def fused(weights: F64) -> float:
+        return _told_apart(np.log(normal / usual) @ weights, [np.log(f / usual) @ weights for f in faulty])
+
+    parts = detector.scorer.parts
+    choice = PartsChoice(
+        names=tuple(part.name for part in parts),
+        found=tuple(found.tolist()),
+        weights=tuple(weights.tolist()),
+        fused=fused(weights),
+        equal=fused(np.full(len(parts), 1 / len(parts))),
+        faults=len(faulty),
+    )
+    chosen = tuple(replace(part, weight=weight) for part, weight in zip(parts, choice.weights, strict=True))
+    return replace(detector.scorer, parts=chosen), choice
+
+
+def _region(split: Split) -> tuple[int, int] | None:
+    """The longest stretch without a gap of the tail, or of everything where that is short; None where that is, too."""
+    for ranges in (split.tail, _joined(split)):
+        start, stop = max(ranges, key=lambda part: part[1] - part[0])
+        if stop - start >= LEAST_REGION:
+            return max(start, stop - MOST_REGION), stop
+    return None
+
+
+def _joined(split: Split) -> Ranges:
+    """All rows, with stretches that were only cut by the split put together again."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in split.all:
+        if joined and joined[-1][1] == start and start not in split.starts:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return tuple(joined)
+
+
+def _affordable(plan: list[Fault]) -> list[Fault]:
+    """As many of the faults, in their balanced order, as MOST_STEPS allow."""
+    steps = np.cumsum([fault.length for fault in plan])
+    return plan[: max(int(np.searchsorted(steps, MOST_STEPS, side="right")), 1)]
+
+
+def _run(engine: Engine, rows: F64, faults: list[Fault], scales: Scales) -> tuple[F64, list[F64]]:
+    """Values of the parts on normal rows (N, parts), and on the rows of each fault; the state before it is a normal
+    one."""
+    parts = len(engine.detector.scorer.parts)
+    normal, faulty = np.zeros((len(rows), parts)), {}
+    begins: dict[int, list[int]] = {}
+    for number, fault in enumerate(faults):
+        begins.setdefault(fault.start, []).append(number)
+    state = engine.new_state()
+    for row in range(len(rows)):
+        for number in begins.get(row, ()):
+            fault, branch = faults[number], state.copy()
+            wrong = inject(rows, fault, scales)[fault.start : fault.stop]
+            faulty[number] = np.array([_step(engine, values, branch) for values in wrong])
+        normal[row] = _step(engine, rows[row], state)
+    return normal, [faulty[number] for number in range(len(faults))]
+
+
+def _step(engine: Engine, values: F64, state: State) -> F64:
+    if np.isfinite(values).any():
+        engine.step(values, state)
+    return np.maximum(state.parts, 1e-9)
+
+
+def _told_apart(normal: F64, faulty: list[F64]) -> float:
+    """Mean over the faults of the area under the precision-recall curve of a fault's rows among all normal ones."""
+    areas = [
+        auc_pr(np.concatenate([normal, rows]), np.concatenate([np.zeros(len(normal)), np.ones(len(rows))]))
+        for rows in faulty
+    ]
+    return float(np.mean(areas))

@@ -1,0 +1,93 @@
+"""What the scorer's parts need that is fitted: whitening, the second forecast, and the components of the last rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from vcedge.calibration.highway import CrossFit, cross_fit, standardise
+from vcedge.calibration.split import Ranges, Split, rows_in
+from vcedge.detector import Detector, Features, Reconstruction, Scorer, ScorerPart
+from vcedge.schema import F32, F64
+
+FAST, SLOW, COMPONENTS = 0.25, 3.0, 0.5
+"""Spans of the parts, in units of `score.span`."""
+AHEAD = 5
+"""Rows that the second forecast looks ahead: what is usual over some rows, not from one to the next."""
+LAGS = (0, 1, 2, 4, 8)
+"""Rows that are put together from components: a window in steps that double holds as much in a quarter of the size."""
+KEPT_VARIANCE = 0.9
+COVARIANCE_RIDGE = 0.05
+"""Added to the residuals' variances before whitening: channels that are nearly the same must not divide by nothing."""
+REACH = LAGS[-1]
+"""Rows that every row needs before it to be judged, whatever the highway's order: also the largest order tried."""
+DEFAULT_SPAN = 20.0
+MOST_ROWS = 8000
+"""Rows that components are taken from, evenly spaced."""
+LEAST_USUAL = 1e-6
+
+
+def fit_scorer(values: F64, features: Features, cross: CrossFit, split: Split, span: float) -> Scorer:
+    """The scorer of values (N, C): its usual values are not yet measured, and all parts weigh the same."""
+    order, ridge = cross.highway.order, cross.highway.ridge
+    parts = (
+        ScorerPart("fast", "error", max(FAST * span, 1.0), 0.2),
+        ScorerPart("medium", "error", span, 0.2),
+        ScorerPart("slow", "error", SLOW * span, 0.2),
+        ScorerPart("horizon", "horizon", span, 0.2),
+        ScorerPart("reconstruction", "reconstruction", max(COMPONENTS * span, 1.0), 0.2),
+    )
+    return Scorer(
+        parts=parts,
+        whiten=_whitening(cross.residual, split.fitted),
+        horizon=cross_fit(values, features, split, order, ridge, AHEAD).highway,
+        reconstruction=_components(values, features, split.fitted, split.starts),
+    )
+
+
+def medium_span(scorer: Scorer) -> float:
+    """`score.span` of a scorer that was fitted here."""
+    return next(part.span for part in scorer.parts if part.name == "medium")
+
+
+def reweighted(scorer: Scorer, other: Scorer) -> Scorer:
+    """The scorer with the weights of another one of the same parts."""
+    weights = [part.weight for part in other.parts]
+    parts = tuple(replace(part, weight=weight) for part, weight in zip(scorer.parts, weights, strict=True))
+    return replace(scorer, parts=parts)
+
+
+def with_usual(detector: Detector, parts: F64) -> Detector:
+    """The detector whose parts are divided by their mean over normal rows (M, parts)."""
+    usual = np.maximum(parts.mean(axis=0), LEAST_USUAL).tolist()
+    measured = tuple(replace(part, usual=mean) for part, mean in zip(detector.scorer.parts, usual, strict=True))
+    return replace(detector, scorer=replace(detector.scorer, parts=measured))
+
+
+def _whitening(residual: F32, ranges: Ranges) -> F32:
+    """Symmetric square root (C, C) of the inverse covariance of residuals in spreads (N, C), NaN where there is none.
+
+    The symmetric root keeps each whitened error closest to its own channel, so that it still names one.
+    """
+    rows = np.concatenate([residual[a:b] for a, b in ranges])
+    wide = np.nan_to_num(rows[np.isfinite(rows).any(axis=1)].astype(np.float64))
+    covariance = wide.T @ wide / max(len(wide), 1) + COVARIANCE_RIDGE * np.eye(residual.shape[1])
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors / np.sqrt(values)) @ vectors.T, np.float32)
+
+
+def _components(values: F64, features: Features, ranges: Ranges, starts: frozenset[int]) -> Reconstruction:
+    """The principal components of windows of rows that hold KEPT_VARIANCE of their variance."""
+    reach, step = LAGS[-1], max(1, rows_in(ranges) // MOST_ROWS)
+    windows = []
+    for start, stop in ranges:
+        z = standardise(values[start:stop], features)
+        at = np.arange(reach, len(z), step)
+        windows.append(np.hstack([z[at - lag] for lag in LAGS]))
+    rows = np.concatenate(windows)
+    mean = rows.mean(axis=0)
+    power, vectors = np.linalg.eigh((rows - mean).T @ (rows - mean))
+    power, vectors = power[::-1], vectors[:, ::-1]
+    kept = int(np.searchsorted(np.cumsum(power), KEPT_VARIANCE * power.sum())) + 1
+    return Reconstruction(LAGS, mean.astype(np.float32), np.ascontiguousarray(vectors[:, :kept].T, np.float32))
