@@ -1,4 +1,4 @@
-"""The scorer of the oracle in readable numpy: from the errors of one row to the statistic and what each channel adds."""
+"""The scorer of the oracle in readable numpy: from one row's errors to the statistic and what each channel adds."""
 
 from __future__ import annotations
 

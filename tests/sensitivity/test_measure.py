@@ -18,7 +18,7 @@ from vcedge.sensitivity.findings import Finding, Sensitivity
 from vcedge.sensitivity.measure import SIZES, measure_sensitivity
 
 ROWS = 1500
-BENCH = {"channels": 3, "threshold": 12.0}
+BENCH = {"channels": 3, "threshold": 2.5}
 
 
 def steady(seed: int = 1) -> F64:
@@ -41,7 +41,7 @@ def of_kind(sensitivity: Sensitivity, kind: str) -> list[Finding]:
 
 @pytest.fixture(scope="module")
 def usual() -> Sensitivity:
-    return measured(tiny_detector(cell=None, threshold=12.0), steady())
+    return measured(tiny_detector(cell=None, threshold=2.5), steady())
 
 
 def test_every_channel_has_every_kind_and_the_plain_ones_are_found(usual: Sensitivity) -> None:
@@ -64,7 +64,7 @@ def test_no_size_below_what_is_found_would_do(usual: Sensitivity, monkeypatch: p
         return after
 
     monkeypatch.setattr(measure, "_try", recorded)
-    assert measured(tiny_detector(cell=None, threshold=12.0), steady()) == usual
+    assert measured(tiny_detector(cell=None, threshold=2.5), steady()) == usual
     for finding in usual.findings:
         here = [t for t in tried if t[0] == finding.kind and f"Channel {t[1]}" == finding.channel]
         assert len(here) <= measure.TRIES
@@ -74,7 +74,7 @@ def test_no_size_below_what_is_found_would_do(usual: Sensitivity, monkeypatch: p
 
 
 def test_a_higher_threshold_finds_less_and_later(usual: Sensitivity) -> None:
-    deafer = measured(tiny_detector(cell=None, threshold=60.0), steady())
+    deafer = measured(tiny_detector(cell=None, threshold=8.0), steady())
     for before, after in zip(usual.findings, deafer.findings, strict=True):
         assert (after.size or np.inf) >= (before.size or np.inf) or before.kind in ("drift", "delay", "oscillation")
     assert sum(finding.found for finding in deafer.findings) < sum(finding.found for finding in usual.findings)
@@ -138,7 +138,7 @@ def test_a_channel_that_stands_still_is_not_asked_to_move() -> None:
 def test_missing_values_and_the_network_are_no_obstacle() -> None:
     values = steady()
     values[np.random.default_rng(0).random(values.shape) < 0.05] = np.nan
-    sensitivity = measured(tiny_detector(threshold=12.0), values, most_steps=6000)
+    sensitivity = measured(tiny_detector(threshold=2.5), values, most_steps=6000)
     assert any(finding.found for finding in sensitivity.findings)
     assert sensitivity.to_json()["findings"][0]["words"]
     assert SIZES > 2 ** (measure.TRIES - 1)
@@ -146,7 +146,7 @@ def test_missing_values_and_the_network_are_no_obstacle() -> None:
 
 def test_it_can_be_stopped() -> None:
     values = steady()
-    detector = tiny_detector(cell=None, threshold=12.0)
+    detector = tiny_detector(cell=None, threshold=2.5)
     split = split_by_time(((0, len(values)),), 2)
     trace = run_engine(load_engine(detector), values, split.tail, split.starts)
     shares: list[float] = []

@@ -18,6 +18,8 @@ from vcedge.detector import (
     Features,
     Head,
     Highway,
+    Reconstruction,
+    Scorer,
     ScorerPart,
     boundaries_of,
 )
@@ -28,6 +30,13 @@ MEMORY = 0.9
 """Lag-1 coefficient of every simulated channel."""
 QUIET, USUAL, BURST = 0.2, 1.0, 4.0
 """Sizes of the noise in the three kinds of episode."""
+PARTS = (
+    ScorerPart("fast", "error", 5.0, 0.3),
+    ScorerPart("medium", "error", 20.0, 0.2),
+    ScorerPart("slow", "error", 60.0, 0.1),
+    ScorerPart("horizon", "horizon", 20.0, 0.2),
+    ScorerPart("reconstruction", "reconstruction", 10.0, 0.2, usual=0.5),
+)
 START_NS = 1_700_000_000 * NS_PER_S
 
 
@@ -72,8 +81,7 @@ def tiny_detector(
     flags: bool = False,
     order: int = 2,
     asset: str = "tiny",
-    threshold: float = 8.0,
-    spans: tuple[float, ...] = (20.0,),
+    threshold: float = 2.5,
 ) -> Detector:
     """A detector with random weights whose levels vary over `recording(...)`; `cell=None` leaves the network out."""
     rng = np.random.default_rng(seed)
@@ -103,7 +111,7 @@ def tiny_detector(
         highway=highway,
         cell=network,
         head=head,
-        scorer=tuple(ScorerPart(span=span, weight=1.0 / len(spans)) for span in spans),
+        scorer=tiny_scorer(channels, order),
         calibration=Calibration(
             threshold=threshold,
             steepness=2.5,
@@ -116,6 +124,26 @@ def tiny_detector(
         ),
         reading={"time": {"column": "time"}, "table": {"delimiter": ","}},
         provenance={"note": "random weights of a test", "seed": seed},
+    )
+
+
+def tiny_scorer(channels: int, order: int, parts: tuple[ScorerPart, ...] = PARTS) -> Scorer:
+    """A scorer whose parts are about 1 on `recording(...)`."""
+    rng = np.random.default_rng(1)
+    mixed = np.eye(channels) + 0.05 * (1 - np.eye(channels))
+    weights = np.zeros((1 + order * channels, channels))
+    weights[1 : 1 + channels] = MEMORY**3 * np.eye(channels)
+    spread = np.full(channels, np.sqrt(1 - MEMORY**6), np.float32)
+    basis, _ = np.linalg.qr(rng.standard_normal((3 * channels, channels)))
+    return Scorer(
+        parts=parts,
+        whiten=mixed.astype(np.float32),
+        horizon=Highway(weights.astype(np.float32), np.zeros(channels, np.float32), spread, ahead=3),
+        reconstruction=Reconstruction(
+            lags=(0, 1, 4),
+            mean=(0.01 * rng.standard_normal(3 * channels)).astype(np.float32),
+            components=np.ascontiguousarray(basis.T, np.float32),
+        ),
     )
 
 

@@ -100,7 +100,7 @@ def assemble(
         steepness=1.0,
         surprise_limit=float(np.finfo(np.float64).max),
         surprise_ticks=SURPRISE_TICKS,
-        warmup_rows=max(linear.cross.highway.reach, linear.scorer.reach) + round(linear.scorer.span),
+        warmup_rows=max(linear.cross.highway.reach, linear.scorer.reach) + round(medium_span(linear.scorer)),
         stuck_rows=(0,) * len(schema.channels),
         false_alarms_per_day=1.0,
         rows=0,
@@ -108,7 +108,16 @@ def assemble(
     )
     cell, head = network if network is not None else (None, None)
     return Detector(
-        asset, schema, linear.features, linear.cross.highway, cell, head, linear.scorer, open_limits, reading, provenance
+        asset,
+        schema,
+        linear.features,
+        linear.cross.highway,
+        cell,
+        head,
+        linear.scorer,
+        open_limits,
+        reading,
+        provenance,
     )
 
 

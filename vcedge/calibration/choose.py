@@ -1,4 +1,4 @@
-"""How much each part of the scorer weighs, chosen without labels: by how well it tells injected faults from normal rows.
+"""The weight of each part of the scorer, chosen without labels: by how well it tells injected faults from normal rows.
 
 Hedged on purpose. On real plants the rank of the parts by injected faults agrees only weakly with that by real ones
 (docs/decisions/0010-scorer.md): no part is ever dropped, and none can rule.
@@ -25,9 +25,9 @@ MOST_STEPS = 20_000
 """Rows of all faults together that are stepped through; as many of them as this allows are injected."""
 LEAST_REGION, MOST_REGION = 300, 2000
 """Rows that faults are injected into: the tail where it is long enough, no more than its last part."""
-POWER = 1.0
+POWER = 2.0
 LEAST_WEIGHT, MOST_WEIGHT = 0.5, 2.0
-"""Bounds of a part's weight over the mean weight."""
+"""A part weighs this power of its area over the mean area, within these bounds."""
 
 
 @dataclass(frozen=True)

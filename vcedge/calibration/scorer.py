@@ -11,7 +11,7 @@ from vcedge.calibration.split import Ranges, Split, rows_in
 from vcedge.detector import Detector, Features, Reconstruction, Scorer, ScorerPart
 from vcedge.schema import F32, F64
 
-FAST, SLOW, COMPONENTS = 0.25, 3.0, 0.5
+FAST, SLOW, COMPONENTS = 0.25, 5.0, 0.75
 """Spans of the parts, in units of `score.span`."""
 AHEAD = 5
 """Rows that the second forecast looks ahead: what is usual over some rows, not from one to the next."""

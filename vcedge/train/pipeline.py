@@ -20,6 +20,8 @@ from vcedge.calibration.calibrate import (
     wants_flags,
     weighted,
 )
+from vcedge.calibration.choose import PartsChoice
+from vcedge.calibration.order import Choice
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Split, split_by_time
@@ -51,7 +53,6 @@ class Trained:
     """A calibrated detector and how it came about."""
 
     detector: Detector
-    linear: LinearPart
     values: F64  # (N, C) the rows that were used
     split: Split
     result: FitResult
@@ -61,6 +62,10 @@ class Trained:
     """Which injected faults it finds, where that was measured."""
     recognition: Recognition | None = None
     """What the events of injected faults look like, and how well their kinds are told apart."""
+    order: Choice | None = None
+    """How order and ridge of the highway were found."""
+    parts: PartsChoice | None = None
+    """How the scorer's weights were found."""
 
 
 def train_detector(
@@ -95,7 +100,9 @@ def train_detector(
         raise KeyboardInterrupt
     stuck = stuck_limits(recording.values, recording.sequences)
     detector = calibrate_limits(build(model.export()), values, split, stuck, config.score.false_alarms_per_day)
-    return Trained(detector, linear, values, split, result, run_engine(load_engine(detector), values, split.all, split.starts))
+    return Trained(
+        detector, linear, values, split, result, run_engine(load_engine(detector), values, split.all, split.starts)
+    )
 
 
 def event_rule(score: ScoreConfig, schema: SensorSchema) -> EventRule:
