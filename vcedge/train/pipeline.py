@@ -100,9 +100,8 @@ def train_detector(
         raise KeyboardInterrupt
     stuck = stuck_limits(recording.values, recording.sequences)
     detector = calibrate_limits(build(model.export()), values, split, stuck, config.score.false_alarms_per_day)
-    return Trained(
-        detector, linear, values, split, result, run_engine(load_engine(detector), values, split.all, split.starts)
-    )
+    trace = run_engine(load_engine(detector), values, split.all, split.starts)
+    return Trained(detector, values, split, result, trace, order=linear.order, parts=linear.parts)
 
 
 def event_rule(score: ScoreConfig, schema: SensorSchema) -> EventRule:
