@@ -27,7 +27,7 @@ def test_for_people() -> None:
     assert lines["id"] == model_id(MODEL)[:19]
     assert lines["Channel 0"] == "1 ± 0.5 bar, limits -100 to 100"
     assert (lines["cell"], lines["levels"]) == ("vcgru, 16 hidden, 3 inputs", "4, 8, 12, 16 dimensions")
-    assert lines["threshold"] == "8, for 1 false alarms a day"
+    assert lines["threshold"] == "2.5, for 1 false alarms a day"
     assert lines["calibrated on"].startswith("1000 rows")
 
 
@@ -35,7 +35,7 @@ def test_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
     description = json.loads(inspected(MODEL, capsys, "--json"))
     assert description["id"] == model_id(MODEL)
     assert description["cell"]["levels"] == 4
-    assert description["macs"]["levels"] == [178, 358, 634, 1006]
+    assert description["macs"]["levels"] == [259, 439, 715, 1087]
     assert [channel["scale"] for channel in description["channels"]] == [0.5, 1.5, 4.5]
 
 

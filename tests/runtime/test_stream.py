@@ -118,7 +118,7 @@ def test_a_stuck_sensor_is_named_and_is_an_event() -> None:
 def test_alarm_rows_and_one_event_for_a_fault() -> None:
     values = recording(6, 400, 3)
     values[200:260, 1] += 40 * DETECTOR.features.scale[1] * np.resize([1.0, -1.0], 60)
-    scores = scores_of(values, new_stream(threshold=6.0, rows=100))
+    scores = scores_of(values, new_stream(threshold=8.0, rows=100))
     alarms = [index for index, score in enumerate(scores) if score.alarm]
     assert 200 <= alarms[0] < 205
     assert alarms[-1] < 330
