@@ -27,7 +27,8 @@ class NativeCell:
     """One recurrent cell with its head y = W h + b, packed for one instruction set. Immutable.
 
     A sample is the scheduler's `signals` (S,) float32, of which the first N are the cell's inputs (`Cell.gate_input`
-    says S). A state is `state_words` float32, h (D,) first; zeros have seen nothing.
+    says S). A state is `state_words` float32, h (D,) first; zeros have seen nothing. Who writes h by hand sets the last
+    word to 0, so that what is kept incrementally is computed anew.
     """
 
     def __init__(self, cell: Cell, head: F32, head_bias: F32, isa: str = "auto", int8: bool = False) -> None:

@@ -82,6 +82,20 @@ def test_huge_inputs_saturate(isa: str) -> None:
     assert np.abs(state[:16]).max() <= 1
 
 
+@pytest.mark.parametrize("isa", ISAS)
+def test_h_written_by_hand(isa: str) -> None:
+    native = NativeCell(*random_cell("vcgru", 16, 3, 4), isa)
+    x = np.random.default_rng(8).standard_normal((20, native.signals)).astype(np.float32)
+    used, fresh = native.new_state(), native.new_state()
+    native.run(used, x)
+    used[:16] = fresh[:16] = np.linspace(-0.5, 0.5, 16)
+    used[-1] = 0
+    y, levels = native.run(used, x)
+    z, other_levels = native.run(fresh, x)
+    assert y.tobytes() == z.tobytes()
+    assert levels.tolist() == other_levels.tolist()
+
+
 def test_unknown_instruction_set() -> None:
     with pytest.raises(Unavailable, match="'sparc': not on this CPU, expected one of strict, portable"):
         NativeCell(*random_cell("gru", 8, 2, 1), "sparc")
