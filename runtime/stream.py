@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vcedge.detector import Detector, scheduler_inputs
 from vcedge.runtime.adaptive import AdaptiveThreshold
+from vcedge.runtime.budget import Budget
 from vcedge.runtime.engine import Engine
 from vcedge.runtime.events import Event, EventTracker, Top
 from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
@@ -78,6 +79,7 @@ class Stream:
         self._by_hand = threshold
         self._adapt = adapt
         self._adaptive = self._new_adaptive()
+        self._budget = Budget(self._calibration.target_share)
         self.state = engine.new_state()
         self._low, self._high = self._detector.schema.limits()
         self._stuck = StuckCounter(self._calibration.stuck_rows)
@@ -117,6 +119,11 @@ class Stream:
         """Whether an anomaly event is open."""
         return self._events.is_open
 
+    @property
+    def budget(self) -> Budget:
+        """What keeps the updated share at its target."""
+        return self._budget
+
     def push(self, sample: Sample, min_level: int = 1, logit_bias: float = 0.0) -> Score:
         """Score one sample. A sample that is not later than the last one, or from before 1970, changes no state
         (status `clock`).
@@ -145,7 +152,11 @@ class Stream:
         stuck = self._stuck.push(values)
 
         warming = self.state.seen < self._calibration.warmup_rows
-        self._raw, level, contributions = self._engine.step(values, self.state, min_level, logit_bias)
+        quiet = not self.in_event
+        bias = logit_bias + self._budget.bias if quiet else logit_bias
+        self._raw, level, contributions = self._engine.step(values, self.state, min_level, bias)
+        if quiet and self._detector.levels > 1:
+            self._budget.spend(self._updated(level) / self._detector.hidden)
         self._top = self._top_channels(contributions)
         status: Status = "gap" if gap else _status(warming, bool(beyond.any()), bool(stuck.any()), bool(missing.any()))
         event = self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming)
@@ -178,7 +189,6 @@ class Stream:
         missing: NDArray[np.bool_],
         events: list[Event | None] | tuple[()],
     ) -> Score:
-        cell = self._detector.cell
         judged = status not in ("clock", "stale", "gap", "warmup")
         return Score(
             time_ns=time_ns,
@@ -187,7 +197,7 @@ class Stream:
             score=self._calibration.score(self._raw, self.threshold),
             alarm=judged and self._raw > self.threshold,
             threshold=self.threshold,
-            updated=0 if cell is None or level == 0 else cell.spec.boundaries[level - 1],
+            updated=self._updated(level),
             hidden=self._detector.hidden,
             status=status,
             top=self._top,
@@ -195,6 +205,11 @@ class Stream:
             missing=tuple(self._names[i] for i in np.flatnonzero(missing)),
             events=tuple(event for event in events if event is not None),
         )
+
+    def _updated(self, level: int) -> int:
+        """Hidden dimensions that a level updates."""
+        cell = self._detector.cell
+        return 0 if cell is None or level == 0 else cell.spec.boundaries[level - 1]
 
     def _wake(self) -> str:
         """Why the network computed more than its floor; empty when it did not."""

@@ -219,6 +219,8 @@ class Calibration:
     false_alarms_per_day: float
     rows: int
     """Held-out rows the limits were measured on."""
+    target_share: float = 1.0
+    """Mean share of the hidden dimensions that quiet rows may update."""
     usual: Usual = field(default_factory=Usual)
     tail: Tail = field(default_factory=Tail)
     events: EventRule = field(default_factory=EventRule)

@@ -197,6 +197,7 @@ class CalibrationPart(_Part):
     stuck_rows: list[Count]
     false_alarms_per_day: Positive
     rows: int = Field(ge=0, le=INT64)
+    target_share: float = Field(gt=0, le=1)
     usual: UsualPart
     tail: TailPart
     events: EventRulePart
@@ -287,6 +288,7 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "stuck_rows": [int(rows) for rows in calibration.stuck_rows],
             "false_alarms_per_day": float(calibration.false_alarms_per_day),
             "rows": int(calibration.rows),
+            "target_share": float(calibration.target_share),
             "usual": asdict(calibration.usual),
             "tail": asdict(calibration.tail),
             "events": asdict(calibration.events),

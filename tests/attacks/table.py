@@ -224,6 +224,7 @@ MANIFEST: Table = {
     "floor": (manifest_with("calibration.tail.floor", 0), "'calibration.tail.floor' is 0, expected greater than 0"),
     "usual": (manifest_with("calibration.usual.width", 0.0), "'calibration.usual.width' is 0.0, expected greater"),
     "release": (manifest_with("calibration.events.release", 1.5), "'calibration.events.release' is 1.5, expected less"),
+    "share": (manifest_with("calibration.target_share", 1.5), "'calibration.target_share' is 1.5, expected less than"),
     "duration": (manifest_with("calibration.events.min_rows", 0), "'calibration.events.min_rows' is 0, expected"),
     "stuck": (manifest_with("calibration.stuck_rows", [0]), "'calibration.stuck_rows' has 1 numbers, expected 3"),
     "stuck-negative": (manifest_with("calibration.stuck_rows.1", -1), "'calibration.stuck_rows[1]' is -1, expected"),

@@ -93,6 +93,7 @@ def assemble(
     reading: Mapping[str, Any],
     provenance: Mapping[str, Any],
     events: EventRule | None = None,
+    target_share: float = 1.0,
 ) -> Detector:
     """A detector whose limits are still open: it computes, raises no alarm and is never surprised."""
     open_limits = Calibration(
@@ -105,6 +106,7 @@ def assemble(
         false_alarms_per_day=1.0,
         rows=0,
         events=events or EventRule(),
+        target_share=target_share,
     )
     cell, head = network if network is not None else (None, None)
     return Detector(

@@ -92,7 +92,8 @@ def train_detector(
     events = event_rule(config.score, recording.schema)
 
     def build(network: tuple[Cell, Head] | None) -> Detector:
-        return assemble(config.asset, recording.schema, linear, network, reading, origin, events)
+        share = config.model.target
+        return assemble(config.asset, recording.schema, linear, network, reading, origin, events, share)
 
     linear = weighted(linear, build(None), values, split)
     model, result = train_network(config, build(None), linear, values, split, progress, stop)

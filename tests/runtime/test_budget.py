@@ -1,0 +1,54 @@
+"""The budget of computing: kept where operation has become livelier, left alone where it has not, waived in events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.detectors import recording, samples, tiny_detector
+from vcedge.runtime.budget import LEAST_BIAS, Budget
+from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.runtime.stream import Score, Stream
+from vcedge.schema import F64
+
+
+def scored(values: F64, target: float, threshold: float = 1e9) -> list[Score]:
+    detector = tiny_detector()
+    detector = replace(detector, calibration=replace(detector.calibration, target_share=target))
+    stream = Stream(NumpyEngine(detector), threshold)
+    return [stream.push(sample) for sample in samples(values)]
+
+
+def share(scores: list[Score]) -> float:
+    return float(np.mean([score.updated / score.hidden for score in scores]))
+
+
+def test_a_livelier_machine_is_held_to_the_target() -> None:
+    values = recording(3, 6000, 3)
+    free, held = scored(values, 1.0), scored(values, 0.4)
+    assert share(held[1000:]) < 0.45 < share(free[1000:])
+
+
+def test_a_quiet_machine_is_left_alone() -> None:
+    values = recording(3, 3000, 3)
+    assert abs(share(scored(values, 1.0)) - share(scored(values, 0.9))) < 0.03
+
+
+def test_an_event_gets_what_the_scheduler_asks_for() -> None:
+    values = recording(3, 4000, 3)
+    values[3000:3200] += 60 * tiny_detector().features.scale * np.resize([1.0, -1.0], (200, 1))
+    held = scored(values, 0.3, threshold=6.0)
+    inside = [score for score in held[3000:3200] if score.alarm][10:]
+    assert len(inside) > 50
+    assert share(inside) > 0.9
+
+
+@given(st.lists(st.floats(0, 1)), st.floats(0.01, 1))
+def test_it_only_ever_takes_away_and_is_bounded(shares: list[float], target: float) -> None:
+    budget = Budget(target)
+    for spent in shares:
+        budget.spend(spent)
+        assert LEAST_BIAS <= budget.bias <= 0
