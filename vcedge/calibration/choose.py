@@ -71,8 +71,7 @@ def choose_weights(detector: Detector, values: F64, split: Split, residual: F64)
     normal = normal[lead:]
     usual = np.maximum(normal.mean(axis=0), 1e-9)
     found = np.array([_told_apart(normal[:, i], [f[:, i] for f in faulty]) for i in range(normal.shape[1])])
-    weights = np.clip((found / max(found.mean(), 1e-9)) ** POWER, LEAST_WEIGHT, MOST_WEIGHT)
-    weights /= weights.sum()
+    weights = weights_of(found)
 
     def fused(weights: F64) -> float:
         return _told_apart(np.log(normal / usual) @ weights, [np.log(f / usual) @ weights for f in faulty])
@@ -88,6 +87,12 @@ def choose_weights(detector: Detector, values: F64, split: Split, residual: F64)
     )
     chosen = tuple(replace(part, weight=weight) for part, weight in zip(parts, choice.weights, strict=True))
     return replace(detector.scorer, parts=chosen), choice
+
+
+def weights_of(found: F64, power: float = POWER) -> F64:
+    """The weights (parts,) of parts that by themselves have the areas `found` (parts,); they sum to 1."""
+    weights = np.clip((found / max(found.mean(), 1e-9)) ** power, LEAST_WEIGHT, MOST_WEIGHT)
+    return np.asarray(weights / weights.sum())
 
 
 def _region(split: Split) -> tuple[int, int] | None:

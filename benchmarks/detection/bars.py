@@ -1,0 +1,90 @@
+"""What the results must reach, and whether they do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.detection.fitting import MAIN, OFF, TWIN
+from benchmarks.detection.summary import Summary, Value
+
+YARDSTICK = "ridge-VAR, EWMA 20 (reference)"
+VUS_PR = {"SKAB": 0.905, "BATADAL": 0.90, "GECCO": 0.83, "SMD": 0.585, "TEP": 0.97}
+SLACK = 0.005
+MOST_UPDATED = 0.25
+BETTER_SETS = 2
+SEEDS = 3
+SKAB_QUANTILE = {"f1": 0.80, "far": 0.20, "mar": 0.22}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One bar, what was found, and whether that is enough; None where there is nothing to tell by."""
+
+    bar: str
+    found: str
+    reached: bool | None
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """Cells of a table."""
+        return self.bar, self.found, {True: "reached", False: "**missed**", None: "not measured"}[self.reached]
+
+
+def verdicts(summary: Summary) -> Iterator[Verdict]:
+    """All bars that the results can tell of; seeds are said where they are fewer than asked for."""
+    for name, least in VUS_PR.items():
+        value = summary.value(name, MAIN, "vus_pr")
+        yield Verdict(f"{name}: VUS-PR at least {least:g}", _with_seeds(value), _at_least(value, least))
+    for name in VUS_PR:
+        value = summary.difference(name, MAIN, YARDSTICK, "vus_pr")
+        bar = f"{name}: at most {SLACK:g} below {YARDSTICK}"
+        yield Verdict(bar, _with_seeds(value), _at_least(value, -SLACK))
+    for name in VUS_PR:
+        value = summary.difference(name, MAIN, TWIN, "vus_pr")
+        updated = summary.value(name, MAIN, "updated_normal")
+        reached = _at_least(value, -SLACK)
+        within = None if reached is None else reached and updated.mean <= MOST_UPDATED
+        bar = f"{name}: at most {SLACK:g} below its dense twin, at no more than {MOST_UPDATED:g} updated on normal rows"
+        yield Verdict(bar, f"{_with_seeds(value)}, updated {updated.text()}", within)
+    yield _over_network_off(summary)
+    yield from _skab(summary)
+
+
+def _over_network_off(summary: Summary) -> Verdict:
+    """A gain counts where its mean is larger than its spread over the seeds: one seed shows none."""
+    better, known = [], 0
+    for name in VUS_PR:
+        value = summary.difference(name, MAIN, OFF, "vus_pr")
+        if len(value.seeds) > 1:
+            known += 1
+            if value.mean > max(value.spread, 0.0):
+                better.append(name)
+    found = f"on {len(better)} of {known} with several seeds" + (f": {', '.join(better)}" if better else "")
+    bar = f"above network off by more than the spread of the seeds on at least {BETTER_SETS} sets"
+    return Verdict(bar, found, len(better) >= BETTER_SETS if known else None)
+
+
+def _skab(summary: Summary) -> Iterator[Verdict]:
+    words = {"f1": "F1 at least", "far": "FAR at most", "mar": "MAR at most"}
+    for measure, limit in SKAB_QUANTILE.items():
+        value = summary.value("SKAB", MAIN, f"quantile.{measure}")
+        reached = _at_least(value, limit) if measure == "f1" else _at_most(value, limit)
+        yield Verdict(
+            f"SKAB at the 0.999 quantile of the held-out tail: {words[measure]} {limit:g}", _with_seeds(value), reached
+        )
+
+
+def _at_least(value: Value, least: float) -> bool | None:
+    return None if math.isnan(value.mean) else value.mean >= least
+
+
+def _at_most(value: Value, most: float) -> bool | None:
+    return None if math.isnan(value.mean) else value.mean <= most
+
+
+def _with_seeds(value: Value) -> str:
+    """Four digits: bars are thousandths apart."""
+    few = f" ({len(value.seeds)} of {SEEDS} seeds)" if 0 < len(value.seeds) < SEEDS else ""
+    return value.text(4) + few

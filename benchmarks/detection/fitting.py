@@ -1,0 +1,181 @@
+"""Fits every method on the training part of a series, all with the same split and the same rule for thresholds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from benchmarks.detection.sets import Series
+from vcedge.baselines.interface import Cost, Fitted
+from vcedge.baselines.table import fit_baseline, trivial
+from vcedge.calibration.calibrate import (
+    LinearPart,
+    assemble,
+    calibrate_limits,
+    fit_linear,
+    stuck_limits,
+    tail_trace,
+    wants_flags,
+    weighted,
+)
+from vcedge.calibration.scorer import REACH
+from vcedge.calibration.split import Ranges, Split, split_by_time
+from vcedge.calibration.threshold import keep_promise, tail_quantile
+from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
+from vcedge.detector import Detector
+from vcedge.limits import EventRule, events_per_row
+from vcedge.schema import F64
+from vcedge.train.pipeline import train_detector
+
+MAIN, TWIN, OFF = "VCGRU", "GRU, same size", "VCGRU, network off"
+NETWORKS: dict[str, dict[str, Any]] = {MAIN: {}, TWIN: {"cell": "gru", "levels": 1}}
+SIMPLE: dict[str, tuple[str, float]] = {
+    "ridge-VAR, EWMA 20": ("ridge-VAR", 20.0),
+    "window-PCA": ("window-PCA", 1.0),
+    "PCA T²+Q, EWMA 20": ("PCA T²+Q", 20.0),
+    "isolation forest, EWMA 20": ("isolation forest", 20.0),
+    "max |z|, EWMA 20": ("max |z|", 20.0),
+    "persistence, EWMA 20": ("persistence", 20.0),
+    "ridge-VAR": ("ridge-VAR", 1.0),
+}
+"""Fitted, as the networks, on the first 80% of the training part; the rest is for the threshold."""
+REFERENCE = {
+    "ridge-VAR, EWMA 20 (reference)": "ridge-VAR ew20",
+    "window-PCA (reference)": "window-PCA",
+}
+"""The reference's own, fitted on the whole training part; its threshold is one of a fit on three quarters of it."""
+TRIVIAL = ("random", "all ones")
+METHODS = (MAIN, OFF, TWIN, *REFERENCE, *SIMPLE, *TRIVIAL)
+SEEDED = (*NETWORKS, "random")
+FALSE_ALARMS_PER_DAY = TrainConfig(asset="-", data=DataConfig(train=["-"])).score.false_alarms_per_day
+QUANTILE = 0.999
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A method that is ready to score: a detector, or a baseline; its thresholds from the same held-out rows."""
+
+    method: str
+    detector: Detector | None
+    baseline: Fitted | None
+    thresholds: dict[str, float]
+    """`promise`: the false alarms a day of the default configuration; `quantile`: what 0.999 of held-out rows are
+    below; `extended`: the same, extended as exponential where the held-out rows are too few."""
+    rule: EventRule
+    warmup: int
+    seconds: float
+    notes: dict[str, float]
+    """What else is worth a column: on how many channels the network's correction was let through, and its size."""
+
+
+def fit_method(method: str, series: Series, seed: int, yardstick: ModuleType | None = None) -> Fit:
+    """Fit one method on the training part. Raises KeyError for a method that is not in METHODS."""
+    began = time.perf_counter()
+    fit = _fit(method, series, seed, yardstick)
+    return Fit(**{**vars(fit), "seconds": time.perf_counter() - began})
+
+
+def default_config(seed: int, **model: Any) -> TrainConfig:
+    """The one configuration of all sets: every key at its default but the kind of cell."""
+    return TrainConfig(
+        asset="detection",
+        data=DataConfig(train=["-"]),
+        model=ModelConfig(**model),
+        train=FitConfig(seed=seed),
+    )
+
+
+def linear_detector(series: Series) -> tuple[Detector, LinearPart, Split]:
+    """Highway and scorer as `train_detector` fits them, and nothing else: the network switched off."""
+    recording = series.recording
+    values, split = series.train, split_by_time(recording.sequences, REACH)
+    linear = fit_linear(values, split, wants_flags(values, split.fitted))
+
+    def build() -> Detector:
+        return assemble("detection", recording.schema, linear, None, {}, {})
+
+    linear = weighted(linear, build(), values, split)
+    stuck = stuck_limits(values, recording.sequences)
+    return calibrate_limits(build(), values, split, stuck, FALSE_ALARMS_PER_DAY), linear, split
+
+
+def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -> Fit:
+    if method in NETWORKS:
+        trained = train_detector(default_config(seed, **NETWORKS[method]), series.recording)
+        return _of_detector(method, trained.detector, trained.values, trained.split)
+    if method == OFF:
+        detector, _, split = linear_detector(series)
+        return _of_detector(method, detector, series.train, split)
+    split = split_by_time(series.recording.sequences, REACH)
+    fitted_on = _joined(split.fitted)
+    if method in REFERENCE:
+        assert yardstick is not None
+        return _of_reference(method, series, yardstick)
+    if method in TRIVIAL:
+        baseline = trivial(seed)[method]
+    else:
+        name, span = SIMPLE[method]
+        baseline = fit_baseline(name, series.train, fitted_on, span)
+    raw = baseline.score(series.train, _joined(split.all))
+    return _of_scores(method, baseline, [raw[start:stop] for start, stop in split.tail], series)
+
+
+def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> Fit:
+    limits = detector.calibration
+    trace = tail_trace(detector, values, split)
+    normal = trace.raw[trace.since >= limits.warmup_rows]
+    shrink = np.zeros(1) if detector.head is None else detector.head.shrink
+    return Fit(
+        method,
+        detector,
+        None,
+        {"promise": limits.threshold, **_quantiles(normal)},
+        limits.events,
+        limits.warmup_rows,
+        0.0,
+        {"channels_helped": float((shrink > 0).mean()), "shrink": float(shrink.mean())},
+    )
+
+
+def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Series) -> Fit:
+    """Thresholds from the scores of held-out stretches."""
+    promise = keep_promise(stretches, events_per_row(FALSE_ALARMS_PER_DAY, series.period_ns), EventRule())
+    thresholds = {"promise": promise.threshold, **_quantiles(np.concatenate(stretches))}
+    if method == "all ones":
+        thresholds = dict.fromkeys(thresholds, 0.0)
+    # As many rows as a detector of the default configuration keeps silent after its start.
+    return Fit(method, None, baseline, thresholds, promise.events, REACH + 20, 0.0, {})
+
+
+def _of_reference(method: str, series: Series, yardstick: ModuleType) -> Fit:
+    build, cut = yardstick.BASELINES[REFERENCE[method]], 3 * len(series.train) // 4
+    held_out = np.nan_to_num(np.asarray(build(series.train[:cut])(series.train)[cut:], np.float64))
+    return _of_scores(method, ReferenceBaseline(build(series.train)), [held_out], series)
+
+
+@dataclass(frozen=True)
+class ReferenceBaseline:
+    """A baseline of the reference, which knows neither gaps nor missing values."""
+
+    function: Any
+    cost = Cost(0.0, 0)
+
+    def score(self, values: F64, ranges: Ranges) -> F64:
+        """See `vcedge.baselines.interface.Fitted.score`."""
+        scores = np.zeros(len(values))
+        for start, stop in ranges:
+            scores[start:stop] = np.nan_to_num(np.asarray(self.function(values[start:stop]), np.float64))
+        return scores
+
+
+def _quantiles(normal: F64) -> dict[str, float]:
+    return {"quantile": float(np.quantile(normal, QUANTILE)), "extended": tail_quantile(normal, 1 - QUANTILE)}
+
+
+def _joined(ranges: Ranges) -> Ranges:
+    """The training part has no gap: its ranges are one."""
+    return ((ranges[0][0], ranges[-1][1]),)

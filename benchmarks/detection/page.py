@@ -1,0 +1,138 @@
+"""The tables as Markdown, put between the markers of docs/detection.md: no number there is written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.detection.bars import YARDSTICK, verdicts
+from benchmarks.detection.fitting import MAIN, METHODS, OFF, TWIN
+from benchmarks.detection.loso_table import loso_table
+from benchmarks.detection.markdown import table
+from benchmarks.detection.results import ROOT, Row, read_rows
+from benchmarks.detection.robustness_table import robustness_table
+from benchmarks.detection.sets import SETS
+from benchmarks.detection.summary import Summary, newest_version
+
+PAGE = ROOT / "docs" / "detection.md"
+BEGIN, END = "<!-- tables of scripts/bench detection -->", "<!-- end of tables -->"
+AT_PROMISE = (MAIN, OFF, TWIN, YARDSTICK, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
+THRESHOLDS = {
+    "adapting": "1 false alarm a day, adapting",
+    "promise": "1 false alarm a day",
+    "quantile": "0.999 quantile",
+}
+
+
+def write_page(out: Path, page: Path = PAGE) -> str:
+    """Make the tables of the results in a folder, put them into the page, and give them back."""
+    text = "\n\n".join(sections(out))
+    whole = page.read_text(encoding="utf-8")
+    before, _, rest = whole.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise SystemExit(f"{page}: expected the lines {BEGIN!r} and {END!r}")
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+    return text
+
+
+def sections(out: Path) -> list[str]:
+    """All tables there are results for, each with what it was measured with."""
+    parts: list[str] = []
+    makers: tuple[tuple[str, Callable[[list[Row]], list[str]]], ...] = (
+        ("results.jsonl", _detection),
+        ("loso.jsonl", lambda rows: ["## What generality costs", *loso_table(rows)]),
+        ("robustness.jsonl", lambda rows: ["## Robustness", *robustness_table(rows)]),
+    )
+    for name, make in makers:
+        path = out / name
+        rows = newest_version(list(read_rows(path))) if path.is_file() else []
+        if rows:
+            title, *rest = make(rows)
+            parts += [title, _origin(rows), *rest]
+    return parts
+
+
+def _detection(rows: list[Row]) -> list[str]:
+    summary = Summary(rows)
+    sets = [name for name in SETS if name in summary.sets]
+    methods = [method for method in METHODS if method in summary.methods]
+    parts = [
+        "## Bars",
+        table(["bar", "found", ""], [verdict.row for verdict in verdicts(summary)]),
+        "## VUS-PR",
+        _coverage(summary, sets),
+        table(["", *sets], [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in methods]),
+        "## What the network adds",
+        table(
+            ["VUS-PR", *sets],
+            [
+                [words, *(summary.difference(s, MAIN, other, "vus_pr").text(4) for s in sets)]
+                for words, other in (("VCGRU − network off", OFF), ("VCGRU − GRU, same size", TWIN))
+            ]
+            + [[words, *(summary.value(s, MAIN, measure).text() for s in sets)] for words, measure in NETWORK.items()],
+        ),
+        "## At a threshold",
+    ]
+    for name in sets:
+        parts += [f"### {name}", _at_thresholds(summary, name, methods)]
+    if "SKAB" in sets:
+        parts += ["### SKAB, rows of all files together", _pooled(summary, methods)]
+    return parts
+
+
+NETWORK = {
+    "updated share, normal rows": "updated_normal",
+    "updated share, anomalous rows": "updated_anomalous",
+    "share of channels that the correction is let through on": "channels_helped",
+}
+
+
+def _at_thresholds(summary: Summary, name: str, methods: Sequence[str]) -> str:
+    lines = []
+    for method in methods:
+        if method not in AT_PROMISE:
+            continue
+        for threshold, words in THRESHOLDS.items():
+            f1 = summary.value(name, method, f"{threshold}.f1")
+            if f1.text() == "–":
+                continue
+            cells = [summary.value(name, method, f"{threshold}.{m}").text(3) for m in ("far", "mar", "event_recall")]
+            delay = summary.value(name, method, f"{threshold}.delay_rows").text(1)
+            alarms = summary.value(name, method, f"{threshold}.false_alarms").text(1)
+            lines.append([method, words, f1.text(), *cells, delay, alarms])
+    days = summary.value(name, MAIN, "normal_days").text(1)
+    header = ["", "threshold", "F1", "FAR", "MAR", "events found", "median delay, rows", f"false alarms in {days} days"]
+    return table(header, lines)
+
+
+def _pooled(summary: Summary, methods: Sequence[str]) -> str:
+    lines = []
+    for method in methods:
+        for threshold, words in THRESHOLDS.items():
+            if summary.value("SKAB", method, f"{threshold}.f1").text() == "–":
+                continue
+            found = summary.pooled("SKAB", method, threshold)
+            lines.append([method, words, *(found[measure].text() for measure in ("f1", "far", "mar"))])
+    return table(["", "threshold", "F1", "FAR", "MAR"], lines)
+
+
+def _coverage(summary: Summary, sets: Sequence[str]) -> str:
+    """What the means are of: series, and the seeds of the networks that were measured on all of them."""
+    words = [
+        f"{name} {len(summary.series(name))} series, seeds {_list(summary.seeds(name, MAIN))} (GRU "
+        f"{_list(summary.seeds(name, TWIN))})"
+        for name in sets
+    ]
+    return f"Mean over series, then mean ± standard deviation over seeds. {'; '.join(words)}."
+
+
+def _list(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds)) or "none"
+
+
+def _origin(rows: list[Row]) -> str:
+    dates = sorted({row["date"] for row in rows})
+    commits = list(dict.fromkeys(row["commit"] for row in rows if row["commit"]))
+    when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
+    return f"Measured {when}, commit {', '.join(commits)}, code {rows[-1]['version']}."

@@ -1,0 +1,107 @@
+"""Results as lines of JSON: appended one by one, so that a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from vcedge.errors import DataError
+
+ROOT = Path(__file__).parents[2]
+WHAT_COUNTS = (
+    "vcedge/schema.py",
+    "vcedge/detector.py",
+    "vcedge/limits.py",
+    "vcedge/config/train.py",
+    "vcedge/baselines/*.py",
+    "vcedge/calibration/*.py",
+    "vcedge/evaluation/*.py",
+    "vcedge/injection/*.py",
+    "vcedge/train/*.py",
+    "runtime/*.py",
+    "runtime/kernel/*.[ch]",
+)
+"""Code that numbers depend on: with any change there they are measured anew."""
+KEY = ("set", "series", "method", "seed", "version")
+Row = dict[str, Any]
+
+
+class Results:
+    """The lines of one file. Several processes may append to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rows: list[Row] = []
+        if path.is_file():
+            self.rows = list(read_rows(path))
+        self._keys = {key_of(row) for row in self.rows}
+
+    def has(self, **key: Any) -> bool:
+        """Whether there is a line for this set, series, method, seed and version."""
+        return key_of(key) in self._keys
+
+    def add(self, row: Row) -> None:
+        """Append a line at once; a key that is there already is left as it is."""
+        if key_of(row) in self._keys:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line)
+        self._keys.add(key_of(row))
+        self.rows.append(row)
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The lines of a file. Raises DataError for one that is no result; a last line that was cut off is left out."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line:
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            if number == len(lines):  # without a newline: the process was stopped while writing it
+                return
+            raise DataError(f"{path}: line {number} is no JSON") from None
+        if not isinstance(row, dict) or not all(name in row for name in KEY):
+            raise DataError(f"{path}: line {number} is no result, expected the keys {', '.join(KEY)}")
+        yield row
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes two lines the same measurement."""
+    return tuple(row[name] for name in KEY)
+
+
+def stamp() -> Row:
+    """What every line says of where it comes from."""
+    return {
+        "version": code_version(),
+        "commit": _commit(),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+    }
+
+
+def code_version(root: Path = ROOT, patterns: Iterable[str] = WHAT_COUNTS) -> str:
+    """A digest of the code that numbers depend on."""
+    digest = hashlib.sha256()
+    for pattern in patterns:
+        for path in sorted(root.glob(pattern)):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _commit() -> str:
+    """The commit that is checked out; empty outside a repository."""
+    command = ["git", "-C", os.fspath(ROOT), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

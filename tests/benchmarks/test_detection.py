@@ -1,0 +1,197 @@
+"""The detection benchmark: it resumes, its tables say what the lines say, and a run on small data goes through."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.detection.bars import YARDSTICK, verdicts
+from benchmarks.detection.fitting import MAIN, OFF, TWIN
+from benchmarks.detection.jobs import Job, jobs, methods_of, run_job
+from benchmarks.detection.judging import measures_of
+from benchmarks.detection.loso import GRID, Cell
+from benchmarks.detection.loso_table import loso_table
+from benchmarks.detection.markdown import table
+from benchmarks.detection.page import BEGIN, END, sections, write_page
+from benchmarks.detection.results import Results, Row, code_version, read_rows
+from benchmarks.detection.robustness import CLEAN, SPOILT
+from benchmarks.detection.robustness_table import robustness_table
+from benchmarks.detection.sets import Series, groups
+from benchmarks.detection.summary import Summary, newest_version
+from vcedge.errors import DataError
+
+MARK = {"version": "v", "commit": "c", "date": "2026-11-24"}
+GOLDEN = Path(__file__).parent / "golden.jsonl"
+
+
+def plant(seed: int = 0, name: str = "TEP/one") -> Series:
+    """Two coupled channels; one drifts away in the test part."""
+    rng = np.random.default_rng(seed)
+    slow = np.cumsum(rng.standard_normal(700)) * 0.05
+    rows = np.column_stack([slow, 2 * slow]) + 0.1 * rng.standard_normal((700, 2))
+    labels = np.zeros(300, bool)
+    labels[150:250] = True
+    test = rows[400:].copy()
+    test[labels, 1] += 3.0
+    return Series("TEP", name, rows[:400], test, labels, 1.0)
+
+
+def test_the_first_seed_of_everything_comes_first_and_slow_sets_last() -> None:
+    order = jobs(["SMD", "TEP", "GECCO"], 3)
+    assert [job.set for job in order[:3]] == ["TEP", "GECCO", "SMD"]
+    assert [(job.set, job.seed) for job in order[3:5]] == [("TEP", 1), ("TEP", 2)]
+    assert len(set(order)) == 9
+
+
+def test_only_what_depends_on_a_seed_is_measured_again() -> None:
+    assert methods_of([MAIN, OFF, TWIN, "random", "window-PCA"], 1) == [MAIN, TWIN, "random"]
+
+
+@pytest.fixture(scope="module")
+def run_twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row], list[Row]]:
+    path = tmp_path_factory.mktemp("detection") / "results.jsonl"
+    series, methods = [plant(), plant(name="TEP/two")], [MAIN, OFF, "ridge-VAR, EWMA 20", "random", "all ones"]
+    added: list[list[Row]] = []
+    for _ in range(2):
+        results = Results(path)
+        added.append([])
+        for row in run_job(Job("TEP", 0), methods, series, results, MARK, None):
+            results.add(row)
+            added[-1].append(row)
+    return path, added[0], added[1]
+
+
+def test_a_second_run_does_nothing(run_twice: tuple[Path, list[Row], list[Row]]) -> None:
+    path, first, second = run_twice
+    assert len(first) == 10
+    assert second == []
+    assert list(read_rows(path)) == first
+
+
+def test_a_run_measures_what_it_should(run_twice: tuple[Path, list[Row], list[Row]]) -> None:
+    _, rows, _ = run_twice
+    by_method = {row["method"]: row for row in rows}
+    assert by_method[OFF]["vus_pr"] > 0.8 > by_method["random"]["vus_pr"]
+    assert by_method[OFF]["updated_normal"] is None  # no network
+    assert 0 < by_method[MAIN]["updated_normal"] <= 1
+    assert by_method["all ones"]["promise.mar"] == 0.0
+    assert by_method[OFF]["quantile.far"] <= by_method["all ones"]["promise.far"]
+    assert by_method["ridge-VAR, EWMA 20"].keys() < by_method[OFF].keys()  # the others have no adapting threshold
+
+
+def test_series_with_the_same_training_part_are_trained_once() -> None:
+    assert [len(group) for group in groups([plant(0), plant(0), plant(1)])] == [2, 1]
+
+
+def test_every_way_of_spoiling_can_be_scored() -> None:
+    from benchmarks.detection.fitting import fit_method
+
+    series = plant()
+    fit = fit_method(OFF, series, 0)
+    found = {name: measures_of(fit, spoil(series), series.period_ns, 20) for name, spoil in SPOILT.items()}
+    assert all(measures["vus_pr"] is not None for measures in found.values())
+    assert found["every second row"]["rows"] == 150
+    assert found["a gap of 5% of the rows"]["rows"] == 285
+    assert found["50% of the values missing"]["vus_pr"] < found[CLEAN]["vus_pr"]
+
+
+def test_a_line_that_was_cut_off_is_left_out_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    good = json.dumps({"set": "s", "series": "a", "method": "m", "seed": 0, "version": "v"})
+    path = tmp_path / "results.jsonl"
+    path.write_text(f'{good}\n{{"set": "s", "ser')
+    assert len(list(read_rows(path))) == 1
+    path.write_text(f"{{\n{good}\n")
+    with pytest.raises(DataError, match="line 1"):
+        list(read_rows(path))
+
+
+def test_tables_of_golden_lines(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text(GOLDEN.read_text())
+    text = "\n\n".join(sections(tmp_path))
+    assert text == GOLDEN.with_suffix(".md").read_text().rstrip("\n")
+
+
+def test_the_page_keeps_what_is_around_its_markers(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nlast time\n{END}\nafter\n")
+    (tmp_path / "results.jsonl").write_text(GOLDEN.read_text())
+    write_page(tmp_path, page)
+    first = page.read_text()
+    write_page(tmp_path, page)
+    assert page.read_text() == first
+    assert first.startswith("before\n")
+    assert first.endswith("\nafter\n")
+    assert "last time" not in first
+
+
+def rows_of(name: str, method: str, values: dict[int, float], **more: float) -> list[Row]:
+    key = {"set": name, "series": f"{name}/1", "method": method, **MARK}
+    return [{**key, "seed": seed, "vus_pr": value, **more} for seed, value in values.items()]
+
+
+def test_a_gain_within_the_spread_of_the_seeds_is_none() -> None:
+    noisy = [rows_of(name, MAIN, {0: 0.9, 1: 0.8, 2: 0.92}) for name in ("TEP", "SKAB")]
+    sure = [rows_of(name, MAIN, {0: 0.9, 1: 0.91, 2: 0.92}) for name in ("TEP", "SKAB")]
+    off = [rows_of(name, OFF, {0: 0.86}) for name in ("TEP", "SKAB")]
+    for network, reached in ((noisy, False), (sure, True)):
+        summary = Summary([row for rows in (*network, *off) for row in rows])
+        verdict = next(v for v in verdicts(summary) if "network off" in v.bar)
+        assert verdict.reached is reached
+
+
+def test_the_twin_bar_needs_the_saving_too() -> None:
+    for updated, reached in ((0.2, True), (0.3, False)):
+        rows = rows_of("TEP", MAIN, {0: 0.9}, updated_normal=updated) + rows_of("TEP", TWIN, {0: 0.904})
+        verdict = next(v for v in verdicts(Summary(rows)) if v.bar.startswith("TEP") and "twin" in v.bar)
+        assert verdict.reached is reached
+
+
+def test_bars_without_results_are_not_called_missed() -> None:
+    assert {verdict.reached for verdict in verdicts(Summary([]))} == {None}
+
+
+def test_a_seed_that_misses_a_series_does_not_count() -> None:
+    rows = rows_of("TEP", MAIN, {0: 0.9, 1: 0.8})
+    rows.append({**rows[0], "series": "TEP/2"})
+    assert Summary(rows).value("TEP", MAIN, "vus_pr").seeds == (0,)
+
+
+def test_versions_are_not_mixed() -> None:
+    old, new = rows_of("TEP", MAIN, {0: 0.9})[0], rows_of("TEP", YARDSTICK, {0: 0.8})[0]
+    assert newest_version([old, {**new, "version": "w"}]) == [{**new, "version": "w"}]
+
+
+def test_the_version_follows_the_code(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("1")
+    first = code_version(tmp_path, ["*.py"])
+    (tmp_path / "notes.md").write_text("no code")
+    assert code_version(tmp_path, ["*.py"]) == first
+    (tmp_path / "a.py").write_text("2")
+    assert code_version(tmp_path, ["*.py"]) != first
+
+
+def test_leaving_one_set_out_chooses_on_the_others() -> None:
+    good, default = Cell(slow=8.0), Cell()
+    assert {good, default} <= set(GRID)
+    scores = {("A", default): 0.5, ("B", default): 0.5, ("C", default): 0.9}
+    scores |= {("A", good): 0.7, ("B", good): 0.7, ("C", good): 0.6}
+    rows = [row for (name, cell), score in scores.items() for row in rows_of(name, cell.name, {0: score})]
+    _, text = loso_table(rows)
+    left_out_c = next(line for line in text.split("\n") if line.startswith("| C"))
+    assert good.name in left_out_c
+    assert left_out_c.endswith("| 0.6000 | 0.9000 | 0.9000 | 0.3000 |")
+
+
+def test_robustness_is_a_change_against_clean() -> None:
+    more = {"adapting.false_alarms": 3.0, "adapting.far": 0.1}
+    rows = rows_of("TEP", f"{MAIN} | {CLEAN}", {0: 0.9}, **more)
+    rows += rows_of("TEP", f"{MAIN} | noise", {0: 0.85}, **{**more, "adapting.false_alarms": 5.0})
+    _, text = robustness_table(rows)
+    assert text.endswith(f"| noise | {MAIN} | -0.050 | +2 | +0.000 |")
+
+
+def test_a_bar_within_a_cell_does_not_end_it() -> None:
+    assert table(["a"], [["max |z|"]]).endswith("| max \\|z\\| |")
