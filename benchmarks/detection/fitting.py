@@ -24,10 +24,10 @@ from vcedge.calibration.calibrate import (
 )
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Ranges, Split, split_by_time
-from vcedge.calibration.threshold import keep_promise, tail_quantile
+from vcedge.calibration.threshold import keep_promise
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
-from vcedge.detector import Detector
-from vcedge.limits import EventRule, events_per_row
+from vcedge.detector import Calibration, Detector
+from vcedge.limits import DAY_NS, EventRule, events_per_row
 from vcedge.schema import F64
 from vcedge.train.pipeline import train_detector
 
@@ -52,7 +52,8 @@ TRIVIAL = ("random", "all ones")
 METHODS = (MAIN, OFF, TWIN, *REFERENCE, *SIMPLE, *TRIVIAL)
 SEEDED = (*NETWORKS, "random")
 FALSE_ALARMS_PER_DAY = TrainConfig(asset="-", data=DataConfig(train=["-"])).score.false_alarms_per_day
-QUANTILE = 0.999
+QUANTILE, ROWS_AN_EVENT = 0.999, 1000
+"""The share of held-out rows below a threshold; and its like for events: one in so many rows."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,13 @@ class Fit:
     detector: Detector | None
     baseline: Fitted | None
     thresholds: dict[str, float]
-    """`promise`: the false alarms a day of the default configuration; `quantile`: what 0.999 of held-out rows are
-    below; `extended`: the same, extended as exponential where the held-out rows are too few."""
+    """`promise`: the false alarms a day of the default configuration; `thousand`: one event in ROWS_AN_EVENT rows;
+    `quantile`: what 0.999 of held-out rows are below."""
     rule: EventRule
     warmup: int
     seconds: float
+    often: Calibration | None
+    """Limits of a detector for one event in ROWS_AN_EVENT rows, to be adapted."""
     notes: dict[str, float]
     """What else is worth a column: on how many channels the network's correction was let through, and its size."""
 
@@ -126,6 +129,7 @@ def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -
 
 def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> Fit:
     limits = detector.calibration
+    often = calibrate_limits(detector, values, split, limits.stuck_rows, _a_day(detector.schema.period_ns)).calibration
     trace = tail_trace(detector, values, split)
     normal = trace.raw[trace.since >= limits.warmup_rows]
     shrink = np.zeros(1) if detector.head is None else detector.head.shrink
@@ -133,10 +137,11 @@ def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> 
         method,
         detector,
         None,
-        {"promise": limits.threshold, **_quantiles(normal)},
+        {"promise": limits.threshold, "thousand": often.threshold, "quantile": float(np.quantile(normal, QUANTILE))},
         limits.events,
         limits.warmup_rows,
         0.0,
+        often,
         {"channels_helped": float((shrink > 0).mean()), "shrink": float(shrink.mean())},
     )
 
@@ -144,11 +149,15 @@ def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> 
 def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Series) -> Fit:
     """Thresholds from the scores of held-out stretches."""
     promise = keep_promise(stretches, events_per_row(FALSE_ALARMS_PER_DAY, series.period_ns), EventRule())
-    thresholds = {"promise": promise.threshold, **_quantiles(np.concatenate(stretches))}
+    thresholds = {
+        "promise": promise.threshold,
+        "thousand": keep_promise(stretches, 1 / ROWS_AN_EVENT, EventRule()).threshold,
+        "quantile": float(np.quantile(np.concatenate(stretches), QUANTILE)),
+    }
     if method == "all ones":
         thresholds = dict.fromkeys(thresholds, 0.0)
     # As many rows as a detector of the default configuration keeps silent after its start.
-    return Fit(method, None, baseline, thresholds, promise.events, REACH + 20, 0.0, {})
+    return Fit(method, None, baseline, thresholds, promise.events, REACH + 20, 0.0, None, {})
 
 
 def _of_reference(method: str, series: Series, yardstick: ModuleType) -> Fit:
@@ -172,8 +181,9 @@ class ReferenceBaseline:
         return scores
 
 
-def _quantiles(normal: F64) -> dict[str, float]:
-    return {"quantile": float(np.quantile(normal, QUANTILE)), "extended": tail_quantile(normal, 1 - QUANTILE)}
+def _a_day(period_ns: int) -> float:
+    """Events a day that are one in ROWS_AN_EVENT rows."""
+    return DAY_NS / period_ns / ROWS_AN_EVENT
 
 
 def _joined(ranges: Ranges) -> Ranges:

@@ -14,9 +14,10 @@ from benchmarks.detection.fitting import Fit
 from vcedge.detector import Detector
 from vcedge.evaluation.measure import Judged, Measures, measure
 from vcedge.evaluation.metrics import confusion, count_events, dominant_period, false_alarms
+from vcedge.runtime.adaptive import AdaptiveThreshold
 from vcedge.runtime.engine import load_engine
 from vcedge.runtime.events import EventTracker
-from vcedge.runtime.stream import Stream
+from vcedge.runtime.stream import MOST_IMPUTED, Stream
 from vcedge.runtime.tally import UNJUDGED
 from vcedge.schema import F64, Sample
 from vcedge.train.compare.cases import Case
@@ -34,8 +35,9 @@ def measures_of(fit: Fit, case: Case, period_ns: int, window: int | None = None)
     """
     began = time.perf_counter()
     buffer = dominant_period(case.values[:, 0]) if window is None else window
+    sound = np.zeros(0, bool)
     if fit.detector is not None:
-        streamed = stream_case(fit.detector, case, buffer)
+        streamed, sound = stream_case(fit.detector, case, buffer)
     else:
         streamed = _baseline_case(fit, case, period_ns, buffer)
     seconds = time.perf_counter() - began
@@ -43,22 +45,26 @@ def measures_of(fit: Fit, case: Case, period_ns: int, window: int | None = None)
     found: dict[str, float | None] = {n: value for n, value in whole.items() if n not in (*AT_THRESHOLD, *LEFT_OUT)}
     if fit.detector is not None:
         found |= _named("adapting", whole)
+        found |= _named("thousand adapting", _adapting(streamed, sound, fit))
     for name, threshold in fit.thresholds.items():
         found |= _named(name, _at(streamed, threshold, fit))
     found |= {"fit_s": fit.seconds, "score_s": seconds, **fit.notes}
     return {name: None if value is None or not math.isfinite(value) else value for name, value in found.items()}
 
 
-def stream_case(detector: Detector, case: Case, buffer: int) -> Judged:
-    """What the service would say: every row through a fresh stream, whose threshold adapts."""
+def stream_case(detector: Detector, case: Case, buffer: int) -> tuple[Judged, NDArray[np.bool_]]:
+    """What the service would say: every row through a fresh stream, whose threshold adapts. Also the rows (N,) that a
+    threshold may learn from."""
     stream = Stream(load_engine(detector))
-    count = len(case.values)
+    count, most_missing = len(case.values), MOST_IMPUTED * detector.channels
     raw, share, alarm, judged = np.zeros(count), np.full(count, np.nan), np.zeros(count, bool), np.zeros(count, bool)
+    sound = np.zeros(count, bool)
     opened: list[int] = []
     ends: dict[int, int] = {}
     for row in range(count):
         score = stream.push(Sample(int(case.time_ns[row]), case.values[row]))
         raw[row], alarm[row], judged[row] = score.raw, score.alarm, score.status not in UNJUDGED
+        sound[row] = score.status == "ok" or (score.status == "imputed" and len(score.missing) <= most_missing)
         if score.hidden:
             share[row] = score.updated / score.hidden
         for event in score.events:
@@ -67,7 +73,8 @@ def stream_case(detector: Detector, case: Case, buffer: int) -> Judged:
             elif event.kind == "anomaly" and event.type == "end":
                 ends[opened[-1]] = max(row, opened[-1] + 1)
     alarms = [(start, ends.get(start, count)) for start in opened]
-    return Judged(raw, alarm, case.labels, alarms, share, judged, case.time_ns, detector.schema.period_ns, buffer)
+    period_ns = detector.schema.period_ns
+    return Judged(raw, alarm, case.labels, alarms, share, judged, case.time_ns, period_ns, buffer), sound
 
 
 def _baseline_case(fit: Fit, case: Case, period_ns: int, buffer: int) -> Judged:
@@ -81,18 +88,43 @@ def _baseline_case(fit: Fit, case: Case, period_ns: int, buffer: int) -> Judged:
     return replace(bare, alarm=judged & (raw > fit.thresholds["promise"]))
 
 
+def _adapting(streamed: Judged, sound: NDArray[np.bool_], fit: Fit) -> Measures:
+    """At the limits for many events, adapting as the stream does: the statistic itself does not depend on them."""
+    assert fit.often is not None
+    adaptive = AdaptiveThreshold(fit.often, streamed.period_ns)
+    tracker, alarm = EventTracker("anomaly", fit.often.events), np.zeros(len(streamed.raw), bool)
+    events, opened = [], 0
+    for row, raw in enumerate(streamed.raw.tolist()):
+        judged = bool(streamed.judged[row])
+        alarm[row] = judged and raw > adaptive.value
+        event = tracker.push(row, raw, adaptive.value, (), judged)
+        if event is not None and event.type == "new":
+            opened = row
+        elif event is not None and event.type == "end":
+            events.append((opened, row))
+            adaptive.event_ended()
+        if sound[row]:
+            adaptive.learn(raw, tracker.is_open)
+    if tracker.is_open:
+        events.append((opened, len(alarm)))
+    return _measures(alarm, events, streamed.labels)
+
+
 def _at(streamed: Judged, threshold: float, fit: Fit) -> Measures:
     """What is measured at a threshold that stays where it is."""
     alarm: NDArray[np.bool_] = streamed.judged & (streamed.raw > threshold)
-    rows, events = confusion(alarm, streamed.labels), count_events(alarm, streamed.labels)
-    opened = _events(streamed.raw, streamed.judged, threshold, fit)
+    return _measures(alarm, _events(streamed.raw, streamed.judged, threshold, fit), streamed.labels)
+
+
+def _measures(alarm: NDArray[np.bool_], opened: list[tuple[int, int]], labels: NDArray[np.bool_]) -> Measures:
+    rows, events = confusion(alarm, labels), count_events(alarm, labels)
     return {
         "f1": rows.f1,
         "far": rows.far,
         "mar": rows.mar,
         "event_recall": events.recall,
         "delay_rows": events.median_delay,
-        "false_alarms": float(false_alarms(opened, streamed.labels)),
+        "false_alarms": float(false_alarms(opened, labels)),
     }
 
 

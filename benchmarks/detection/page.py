@@ -20,6 +20,8 @@ AT_PROMISE = (MAIN, OFF, TWIN, YARDSTICK, "window-PCA (reference)", "ridge-VAR, 
 THRESHOLDS = {
     "adapting": "1 false alarm a day, adapting",
     "promise": "1 false alarm a day",
+    "thousand adapting": "1 event in 1,000 rows, adapting",
+    "thousand": "1 event in 1,000 rows",
     "quantile": "0.999 quantile",
 }
 

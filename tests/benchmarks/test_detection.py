@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.detection.bars import YARDSTICK, verdicts
-from benchmarks.detection.fitting import MAIN, OFF, TWIN
+from benchmarks.detection.fitting import MAIN, OFF, TWIN, fit_method
 from benchmarks.detection.jobs import Job, jobs, methods_of, run_job
 from benchmarks.detection.judging import measures_of
 from benchmarks.detection.loso import GRID, Cell
@@ -87,8 +88,6 @@ def test_series_with_the_same_training_part_are_trained_once() -> None:
 
 
 def test_every_way_of_spoiling_can_be_scored() -> None:
-    from benchmarks.detection.fitting import fit_method
-
     series = plant()
     fit = fit_method(OFF, series, 0)
     found = {name: measures_of(fit, spoil(series), series.period_ns, 20) for name, spoil in SPOILT.items()}
@@ -96,6 +95,17 @@ def test_every_way_of_spoiling_can_be_scored() -> None:
     assert found["every second row"]["rows"] == 150
     assert found["a gap of 5% of the rows"]["rows"] == 285
     assert found["50% of the values missing"]["vus_pr"] < found[CLEAN]["vus_pr"]
+
+
+def test_adapting_afterwards_is_what_the_stream_does() -> None:
+    series = plant()
+    fit = fit_method(OFF, series, 0)
+    assert fit.detector is not None
+    found = measures_of(replace(fit, often=fit.detector.calibration), series.case, series.period_ns)
+    stream = {name.partition(".")[2]: value for name, value in found.items() if name.startswith("adapting.")}
+    again = {name.partition(".")[2]: value for name, value in found.items() if name.startswith("thousand adapting.")}
+    assert stream == again
+    assert stream["false_alarms"] is not None
 
 
 def test_a_line_that_was_cut_off_is_left_out_and_a_broken_one_is_named(tmp_path: Path) -> None:
