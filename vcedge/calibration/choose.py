@@ -1,7 +1,7 @@
 """The weight of each part of the scorer, chosen without labels: by how well it tells injected faults from normal rows.
 
 Hedged on purpose. On real plants the rank of the parts by injected faults agrees only weakly with that by real ones
-(docs/decisions/0010-scorer.md): no part is ever dropped, and none can rule.
+(docs/decisions/0011-scorer.md): no part is ever dropped, and none can rule.
 """
 
 from __future__ import annotations

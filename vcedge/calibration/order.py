@@ -2,7 +2,7 @@
 
 The best forecaster is not the best detector: with more rows behind it, it learns to follow a fault, and with less
 ridge it leans on differences of channels. So the shortest order is taken that forecasts nearly as well as the best,
-and fewer than three rows or less ridge are not tried (docs/decisions/0010-scorer.md has the numbers).
+and fewer than three rows or less ridge are not tried (docs/decisions/0011-scorer.md has the numbers).
 """
 
 from __future__ import annotations
