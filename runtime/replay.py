@@ -19,6 +19,8 @@ CONNECT_S = 5.0
 """How long a broker may take to answer."""
 STALLED_S = 30.0
 """How long it may take no message."""
+LOOK_S = 0.1
+"""How often what is left is counted at the end."""
 FLOAT_SECONDS_BELOW = 2**32
 """Up to here (the year 2106) seconds in a float64 are exact to the microsecond."""
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)
@@ -93,7 +95,15 @@ def replay(
 
 
 def finish(link: Link) -> None:
-    """Wait until the broker has acknowledged everything, and disconnect. Raises Unavailable if it does not."""
+    """Wait until the broker has acknowledged everything, and disconnect.
+
+    Raises Unavailable where it is not there, or acknowledges nothing for STALLED_S.
+    """
     connected = link.wait_connected(STALLED_S)
+    left, since = link.unsent, time.monotonic()
+    while left and time.monotonic() - since < STALLED_S:
+        time.sleep(LOOK_S)
+        if link.unsent < left:
+            left, since = link.unsent, time.monotonic()
     if not link.stop(STALLED_S) or not connected:
         raise Unavailable(f"{link.unsent} messages were not acknowledged: {link.complaint or 'no answer'}")

@@ -93,6 +93,8 @@ class Stream:
         self._seq = 0
         self._raw = 0.0
         self._top: Top = ()
+        self.contributions: F64 = np.zeros(self._detector.channels)
+        """What each channel (C,) added to the last statistic."""
 
     @property
     def detector(self) -> Detector:
@@ -154,10 +156,10 @@ class Stream:
         warming = self.state.seen < self._calibration.warmup_rows
         quiet = not self.in_event
         bias = logit_bias + self._budget.bias if quiet else logit_bias
-        self._raw, level, contributions = self._engine.step(values, self.state, min_level, bias)
+        self._raw, level, self.contributions = self._engine.step(values, self.state, min_level, bias)
         if quiet and self._detector.levels > 1:
             self._budget.spend(self._updated(level) / self._detector.hidden)
-        self._top = self._top_channels(contributions)
+        self._top = self._top_channels(self.contributions)
         status: Status = "gap" if gap else _status(warming, bool(beyond.any()), bool(stuck.any()), bool(missing.any()))
         event = self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming)
         events.append(event)

@@ -145,7 +145,7 @@ def test_the_scores_are_those_of_the_stream(labelled: Comparison) -> None:
     main = labelled.main.method
     assert isinstance(main, NetworkMethod)
     case = labelled.cases[0]
-    stream = Stream(load_engine(main.detector))
+    stream = Stream(load_engine(main.detector), main.threshold)
     scores = [stream.push(Sample(t, row)) for t, row in zip(case.time_ns.tolist(), case.values, strict=True)]
     assert [score.raw for score in scores] == labelled.main.scored[0].raw.tolist()
     share = [score.updated / score.hidden for score in scores]

@@ -13,7 +13,8 @@ from vcedge.calibration.split import Ranges
 from vcedge.detector import Detector
 from vcedge.limits import EventRule
 from vcedge.runtime.engine import load_engine
-from vcedge.schema import F32, F64
+from vcedge.runtime.stream import Stream
+from vcedge.schema import F32, F64, Sample
 
 MAIN, OFF = "VCGRU", "VCGRU, network off"
 SAME_SIZE, SAME_COST, PLAIN = "GRU, same size", "GRU, same cost", "RNN, same size"
@@ -97,18 +98,18 @@ class NetworkMethod:
         return sum(map(_array_bytes, parts)) + len(state.tobytes())
 
     def score(self, values: F64, ranges: Ranges) -> Scored:
-        """See `Method.score`. A row without any value repeats the last statistic, as in the stream."""
-        engine, cell = load_engine(self.detector), self.detector.cell
+        """See `Method.score`. Through the stream, with the threshold held still."""
         raw, updated = np.zeros(len(values)), np.zeros(len(values))
         parts = np.zeros(values.shape, np.float32)
         missing = np.asarray(~np.isfinite(values).any(axis=1))
+        engine, period_ns = load_engine(self.detector), self.detector.schema.period_ns
         for start, stop in ranges:
-            state, last = engine.new_state(), 0.0
+            stream = Stream(engine, self.threshold)
             for row in range(start, stop):
+                score = stream.push(Sample(row * period_ns, values[row]))
+                raw[row], updated[row] = score.raw, score.updated
                 if not missing[row]:
-                    last, level, parts[row] = engine.step(values[row], state)
-                    updated[row] = 0 if cell is None else cell.spec.boundaries[level - 1]
-                raw[row] = last
+                    parts[row] = stream.contributions
         share = updated / self.hidden if self.hidden else np.full(len(values), np.nan)
         sizes, rows = np.unique(updated[~missing], return_counts=True)
         macs = float(np.average([self.detector.macs(float(k)) for k in sizes], weights=rows))
