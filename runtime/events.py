@@ -23,7 +23,8 @@ class Event:
     """What is published of an event: `new` when it opens, `update` when its peak grows, `end` when it is over.
 
     `peak` and `top` are those of the largest row so far, also in `end`, however little the peak had grown. `start_ns`
-    is the first row above the threshold, `time_ns` the row that opened, updated or ended it.
+    is the first row above the threshold, `time_ns` the row that opened, updated or ended it. The last three are of
+    anomaly events, and are filled in by `explainer`.
     """
 
     id: str
@@ -33,6 +34,12 @@ class Event:
     time_ns: int
     peak: float
     top: Top
+    resembles: str = ""
+    """Kinds of injected faults that it looks like: "spike", "offset or drift", "unclear"; empty where none is known."""
+    agreement: float = 0.0
+    """Share of that name in the likelihood of all names, 0 to 1."""
+    why: str = ""
+    """Why the gate woke: "Pressure change", "surprise", "memory"; empty where it did not."""
 
 
 @dataclass(frozen=True)

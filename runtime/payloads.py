@@ -87,6 +87,9 @@ def event_payload(event: Event, origin: Origin) -> bytes:
             "ts": milliseconds(event.time_ns),
             "peak": event.peak,
             "top": event.top,
+            "resembles": event.resembles,
+            "agreement": event.agreement,
+            "why": event.why,
         }
     )
 

@@ -16,6 +16,7 @@ from vcedge.runtime.adaptive import AdaptiveThreshold
 from vcedge.runtime.budget import Budget
 from vcedge.runtime.engine import Engine
 from vcedge.runtime.events import Event, EventTracker, Top
+from vcedge.runtime.explainer import Explainer
 from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
 from vcedge.schema import F64, Sample, beyond_limits
 
@@ -85,6 +86,7 @@ class Stream:
         self._stuck = StuckCounter(self._calibration.stuck_rows)
         self._events = EventTracker("anomaly", self._calibration.events)
         self._stuck_events = EventTracker("stuck")
+        self._explainer = Explainer(self._detector)
         self._names = self._detector.schema.names
         self._wakes = scheduler_inputs(self._detector.schema, self._detector.features.flags)
         self._last_ns: int | None = None
@@ -144,8 +146,9 @@ class Stream:
         events: list[Event | None] = []
         gap = self._usable_ns is not None and sample.time_ns - self._usable_ns > self._detector.schema.max_gap_ns
         if gap and self._usable_ns is not None:
-            events += [self._events.close(self._usable_ns), self._stuck_events.close(self._usable_ns)]
-            self._count_end(events[0])
+            ended = self._events.close(self._usable_ns)
+            events += [ended and self._explainer.explain(ended), self._stuck_events.close(self._usable_ns)]
+            self._count_end(ended)
         if missing.all():
             return self._result(sample.time_ns, "stale", 0, missing, events)
         if gap:
@@ -162,7 +165,7 @@ class Stream:
         self._top = self._top_channels(self.contributions)
         status: Status = "gap" if gap else _status(warming, bool(beyond.any()), bool(stuck.any()), bool(missing.any()))
         event = self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming)
-        events.append(event)
+        events.append(self._explainer.row(event, self.state, self._wake(level), self.in_event))
         stuck_top = tuple((self._names[i], 1.0) for i in np.flatnonzero(stuck)[:TOP_CHANNELS])
         events.append(self._stuck_events.push(sample.time_ns, float(stuck.any()), 0.5, stuck_top))
         score = self._result(sample.time_ns, status, level, missing, events)
@@ -180,6 +183,7 @@ class Stream:
 
     def _reset(self) -> None:
         self.state.reset()
+        self._explainer.reset()
         self._stuck.reset()
         self._raw, self._top = 0.0, ()
 
@@ -203,7 +207,7 @@ class Stream:
             hidden=self._detector.hidden,
             status=status,
             top=self._top,
-            wake=self._wake() if level > 0 else "",
+            wake=self._wake(level),
             missing=tuple(self._names[i] for i in np.flatnonzero(missing)),
             events=tuple(event for event in events if event is not None),
         )
@@ -213,9 +217,9 @@ class Stream:
         cell = self._detector.cell
         return 0 if cell is None or level == 0 else cell.spec.boundaries[level - 1]
 
-    def _wake(self) -> str:
-        """Why the network computed more than its floor; empty when it did not."""
-        wake = self.state.wake
+    def _wake(self, level: int) -> str:
+        """Why the network computed more than its floor at this level; empty when it did not, or there was no step."""
+        wake = self.state.wake if level > 0 else WAKE_NONE
         words = {WAKE_NONE: "", WAKE_SURPRISE: "surprise", WAKE_MEMORY: "memory"}
         return words[wake] if wake < 0 else self._wakes[wake]
 

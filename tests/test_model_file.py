@@ -34,6 +34,7 @@ VARIANTS = {
     "rnn": tiny_detector(7, cell="rnn"),
     "linear": tiny_detector(4, cell=None, order=3),
     "part": replace(tiny_detector(5), scorer=tiny_scorer(3, 2, (ScorerPart("only", "error", 5.0, 1.0, 0.7),))),
+    "no resemblance": replace(tiny_detector(8), resemblance=None),
 }
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcedge.resemblance import FEATURES, STATISTICS, UNCLEAR, Resemblance, ShapeTracker, row_statistics, shape
+from vcedge.resemblance import (
+    BATCH,
+    FEATURES,
+    SPANS,
+    STATISTICS,
+    UNCLEAR,
+    Resemblance,
+    ShapeTracker,
+    row_statistics,
+    shape,
+)
 from vcedge.schema import F64
 
 CHANGE = np.ones(3, np.float32)
@@ -109,10 +120,39 @@ def test_the_nearest_kind_is_named_and_what_is_between_or_beyond_is_unclear() ->
     assert crowd.of(at(0.0)) == UNCLEAR
 
 
-def test_it_is_stored_as_plain_numbers() -> None:
+def test_the_share_says_how_sure_the_name_is() -> None:
     model = resemblance(("spike", "noise"), [0.0, 4.0])
-    stored = json.loads(json.dumps(model.to_json()))
-    again = Resemblance.from_json(stored)
-    assert again.to_json() == model.to_json()
+    shares = [model.likeness(at(place))[1] for place in (-1.0, 0.0, 1.0, 1.9)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0.99 > 0.6 > shares[-1] > 0.5
+    assert model.likeness(at(40.0)) == (UNCLEAR, 0.0)
+
+
+def test_shapes_must_fit() -> None:
+    sound = resemblance(("spike", "noise"), [0.0, 4.0])
     with pytest.raises(ValueError, match="resemblance of shapes"):
-        Resemblance.from_json({**stored, "mean": [0.0]})
+        replace(sound, mean=np.zeros(1, np.float32))
+    with pytest.raises(ValueError, match="for 1 names"):
+        replace(sound, names=("spike",))
+
+
+@given(st.integers(0, 999), st.integers(1, 3 * BATCH), st.integers(0, 3 * BATCH))
+@settings(max_examples=30)
+def test_rows_that_wait_leave_the_same_as_one_by_one(seed: int, quiet: int, cut: int) -> None:
+    rng = np.random.default_rng(seed)
+    residual, z = rng.standard_normal((2, quiet + 5, 3))
+    means, last = np.zeros((len(SPANS), len(STATISTICS), 3)), np.zeros((2, 3))
+    alpha = np.array([2 / (span + 1) for span in SPANS])[:, None, None]
+    tracker = ShapeTracker(3, CHANGE)
+    shapes = []
+    for row in range(quiet + 5):
+        means += alpha * (row_statistics(residual[row], last[0], z[row], last[1], CHANGE) - means)
+        last = np.array([residual[row], z[row]])
+        tracker.push(residual[row], z[row], row >= quiet)
+        if row == min(cut, quiet + 3):  # a restart in between changes nothing
+            stored = json.loads(json.dumps(tracker.snapshot()))
+            tracker = ShapeTracker(3, CHANGE)
+            tracker.restore(stored)
+        if row >= quiet:
+            shapes.append(shape(means[0], means[1]))
+    assert tracker.features == pytest.approx(np.mean(shapes, axis=0), rel=1e-9)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.limits import EventRule, Tail, Usual
+from vcedge.resemblance import Resemblance
 from vcedge.schema import F32, F64, SensorSchema
 
 PartKind = Literal["error", "horizon", "reconstruction"]
@@ -254,6 +255,8 @@ class Detector:
     """How the training files were read (`time`, `table`), the default for files to be scored."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Data files with SHA-256, configuration, library versions, seed."""
+    resemblance: Resemblance | None = None
+    """What events are compared with; None where too few injected faults raised events, or none were tried."""
 
     @property
     def channels(self) -> int:

@@ -33,6 +33,7 @@ def _positive(values: list[float]) -> list[float]:
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=0, le=INT32)]
 Nanoseconds = Annotated[int, Field(gt=0, le=INT64)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
 Scales = Annotated[list[float], AfterValidator(_positive)]
 
 
@@ -203,6 +204,23 @@ class CalibrationPart(_Part):
     events: EventRulePart
 
 
+class ResemblancePart(_Part):
+    """Kinds of faults that events are compared with, and what they are called."""
+
+    kinds: list[Name] = Field(min_length=1)
+    names: list[Name] = Field(min_length=1)
+    limit: Positive
+
+    @model_validator(mode="after")
+    def _kinds_are_named(self) -> ResemblancePart:
+        twice = first_repeated(self.kinds)
+        if twice is not None:
+            raise ValueError(f"expected different kinds, found {shown(twice)} twice")
+        if len(self.names) != len(self.kinds):
+            raise ValueError(f"expected as many names as kinds, found {len(self.names)} for {len(self.kinds)}")
+        return self
+
+
 class Manifest(_Part):
     """The whole manifest."""
 
@@ -214,6 +232,7 @@ class Manifest(_Part):
     cell: CellPart | None
     scorer: ScorerManifest
     calibration: CalibrationPart
+    resemblance: ResemblancePart | None
     reading: dict[str, Any]
     provenance: dict[str, Any]
 
@@ -257,6 +276,7 @@ def parse_manifest(text: str, name: str) -> Manifest:
 def manifest_of(detector: Detector) -> dict[str, Any]:
     """The manifest of a detector, as plain JSON values."""
     features, calibration, cell = detector.features, detector.calibration, detector.cell
+    resemblance = detector.resemblance
     return {
         "format": FORMAT,
         "asset": detector.asset,
@@ -293,6 +313,9 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "tail": asdict(calibration.tail),
             "events": asdict(calibration.events),
         },
+        "resemblance": None
+        if resemblance is None
+        else {"kinds": list(resemblance.kinds), "names": list(resemblance.names), "limit": float(resemblance.limit)},
         "reading": dict(detector.reading),
         "provenance": dict(detector.provenance),
     }

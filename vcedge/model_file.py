@@ -34,6 +34,7 @@ from vcedge.errors import InputNotFound, ModelFileError
 from vcedge.files import write_atomic
 from vcedge.limits import EventRule, Tail, Usual
 from vcedge.manifest import CalibrationPart, Manifest, manifest_of, manifest_text, parse_manifest
+from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, Channel, SensorSchema
 from vcedge.strict_json import parse_json
 
@@ -134,6 +135,12 @@ def tensors_of(detector: Detector) -> dict[str, F32]:
             "head.shrink": head.shrink,
             "head.error_scale": head.error_scale,
         }
+    if detector.resemblance is not None:
+        tensors |= {
+            "resemblance.mean": detector.resemblance.mean,
+            "resemblance.whitening": detector.resemblance.whitening,
+            "resemblance.centroids": detector.resemblance.centroids,
+        }
     return tensors
 
 
@@ -168,6 +175,13 @@ def tensor_shapes(manifest: Manifest) -> Shapes:
             "head.shrink": (C,),
             "head.error_scale": (C,),
         }
+    if manifest.resemblance is not None:
+        F = len(FEATURES)
+        shapes |= {
+            "resemblance.mean": (F,),
+            "resemblance.whitening": (F, F),
+            "resemblance.centroids": (len(manifest.resemblance.kinds), F),
+        }
     return shapes
 
 
@@ -195,6 +209,21 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
         calibration=_calibration(manifest.calibration),
         reading=manifest.reading,
         provenance=manifest.provenance,
+        resemblance=_resemblance(manifest, tensors),
+    )
+
+
+def _resemblance(manifest: Manifest, tensors: Mapping[str, F32]) -> Resemblance | None:
+    part = manifest.resemblance
+    if part is None:
+        return None
+    return Resemblance(
+        kinds=tuple(part.kinds),
+        names=tuple(part.names),
+        mean=tensors["resemblance.mean"],
+        whitening=tensors["resemblance.whitening"],
+        centroids=tensors["resemblance.centroids"],
+        limit=part.limit,
     )
 
 

@@ -2,6 +2,9 @@
 
 Every row leaves a few statistics of each channel in two exponentially weighted means, a fast and a slow one; while an
 event is open, the shape of its leading channel is averaged over its rows. Constant memory, no clock.
+
+Outside of events nobody asks, so that rows wait until there are BATCH of them, or an event opens: the means of a batch
+are the same to rounding, and cost a fraction of its rows one by one.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.schema import F64
+from vcedge.schema import F32, F64
 
 SPANS = (8.0, 64.0)
 """Rows that the fast and the slow mean reach over."""
@@ -39,15 +42,16 @@ FEATURES = (
 )
 UNCLEAR = "unclear"
 TINY = 1e-6
+BATCH = 64
 
 
 def row_statistics(residual: F64, before: F64, z: F64, z_before: F64, change_scale: F64) -> F64:
-    """What one row says of each channel, (K, C), in the order of STATISTICS.
+    """What rows say of each channel, (K, ..., C), in the order of STATISTICS.
 
-    `residual` (C,) is the highway's in spreads, 0 where there is none, and `before` that of the last row; `z` and
-    `z_before` the standardised samples, `change_scale` the usual size of their change (`Features.change_scale`).
+    `residual` (..., C) is the highway's in spreads, 0 where there is none, and `before` that of the row before; `z` and
+    `z_before` the standardised samples, `change_scale` (C,) the usual size of their change (`Features.change_scale`).
     """
-    out = np.empty((len(STATISTICS), len(residual)))
+    out = np.empty((len(STATISTICS), *residual.shape))
     r, squared, change = out[0], out[1], out[4]
     np.minimum(np.maximum(residual, -LARGEST), LARGEST, out=r)
     np.multiply(r, r, out=squared)
@@ -92,22 +96,30 @@ class ShapeTracker:
     """Follows one stream; its whole memory is the arrays of `snapshot`."""
 
     def __init__(self, channels: int, change_scale: NDArray[Any]) -> None:
-        self._alpha = np.array([2 / (span + 1) for span in SPANS])[:, None, None]
         self._change_scale = change_scale.astype(np.float64)
+        alpha = np.array([2 / (span + 1) for span in SPANS])[:, None]
+        ages = np.arange(BATCH)[::-1]
+        self._weights = alpha * (1 - alpha) ** ages  # (spans, BATCH) of the rows of a batch, oldest first
+        self._keeps = (1 - alpha) ** np.arange(BATCH + 1)  # (spans, BATCH + 1) of the means before so many rows
         self._means = np.zeros((len(SPANS), len(STATISTICS), channels))
         self._sum = np.zeros(len(FEATURES))
-        self._last = np.zeros((2, channels))  # residual and standardised sample of the row before
         self._rows = 0
+        self._residual = np.zeros((BATCH + 1, channels))  # of the last row that was digested, then those that wait
+        self._z = np.zeros((BATCH + 1, channels))
+        self._waiting = 0
 
     def push(self, residual: NDArray[Any], z: NDArray[Any], in_event: bool) -> None:
         """One row; `in_event` says whether an event is open after it."""
-        statistics = row_statistics(residual, self._last[0], z, self._last[1], self._change_scale)
-        self._means += self._alpha * (statistics - self._means)
-        self._last[0], self._last[1] = residual, z
+        self._waiting += 1
+        self._residual[self._waiting], self._z[self._waiting] = residual, z
         if in_event:
+            self._digest()
             self._sum += shape(self._means[0], self._means[1])
             self._rows += 1
-        else:
+            return
+        if self._waiting == BATCH:
+            self._digest()
+        if self._rows:
             self._rows = 0
             self._sum[:] = 0.0
 
@@ -118,7 +130,38 @@ class ShapeTracker:
 
     def reset(self) -> None:
         """Forget everything, as after a gap."""
-        self._means[:], self._last[:], self._sum[:], self._rows = 0.0, 0.0, 0.0, 0
+        for array in (self._means, self._sum, self._residual, self._z):
+            array[:] = 0.0
+        self._rows = self._waiting = 0
+
+    def snapshot(self) -> dict[str, Any]:
+        """The memory as JSON values; `restore` is the inverse."""
+        rows = slice(0, self._waiting + 1)
+        return {
+            "means": self._means.tolist(),
+            "sum": self._sum.tolist(),
+            "rows": self._rows,
+            "residual": self._residual[rows].tolist(),
+            "z": self._z[rows].tolist(),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on from a snapshot of a tracker of as many channels."""
+        self._means[:], self._sum[:] = snapshot["means"], snapshot["sum"]
+        self._rows, self._waiting = snapshot["rows"], len(snapshot["z"]) - 1
+        self._residual[: self._waiting + 1], self._z[: self._waiting + 1] = snapshot["residual"], snapshot["z"]
+
+    def _digest(self) -> None:
+        """Take the rows that wait into the means."""
+        count = self._waiting
+        now, before = slice(1, count + 1), slice(0, count)
+        statistics = row_statistics(
+            self._residual[now], self._residual[before], self._z[now], self._z[before], self._change_scale
+        )  # (K, count, C)
+        self._means *= self._keeps[:, count, None, None]
+        self._means += np.matmul(self._weights[:, None, None, -count:], statistics)[:, :, 0]
+        self._residual[0], self._z[0] = self._residual[count], self._z[count]
+        self._waiting = 0
 
 
 @dataclass(frozen=True)
@@ -127,9 +170,9 @@ class Resemblance:
 
     kinds: tuple[str, ...]  # (G,) of fault
     names: tuple[str, ...]  # (G,) what they are called: "spike", "offset or drift", "unclear"
-    mean: F64  # (F,) of all injected events
-    whitening: F64  # (F, F) features minus mean times this have unit spread within a kind
-    centroids: F64  # (G, F) whitened
+    mean: F32  # (F,) of all injected events
+    whitening: F32  # (F, F) features minus mean times this have unit spread within a kind
+    centroids: F32  # (G, F) whitened
     limit: float
     """Squared distance to the nearest centroid beyond which an event is like none of them."""
 
@@ -145,24 +188,21 @@ class Resemblance:
         return dict(zip(self.kinds, self.names, strict=True))
 
     def of(self, features: F64) -> str:
-        """The name that an event of these features (F,) resembles most; UNCLEAR where no name is likelier than all
-        others together, or where it is far from all of them."""
+        """The name that an event of these features (F,) resembles most; see `likeness`."""
+        return self.likeness(features)[0]
+
+    def likeness(self, features: F64) -> tuple[str, float]:
+        """The name that an event of these features (F,) resembles most, and how much of all likelihood it has.
+
+        UNCLEAR where no name is likelier than all others together, with the share of the likeliest, or where the event
+        is far from all of them, with 0.
+        """
         place = (features - self.mean) @ self.whitening
         distance = ((self.centroids - place) ** 2).sum(axis=1)
         nearest = int(distance.argmin())
         if not distance[nearest] <= self.limit:
-            return UNCLEAR
+            return UNCLEAR, 0.0
         likely = np.exp(-0.5 * (distance - distance[nearest]))
         same = np.array([name == self.names[nearest] for name in self.names])
-        return self.names[nearest] if likely[same].sum() > likely[~same].sum() else UNCLEAR
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values; `from_json` is the inverse."""
-        arrays = {name: getattr(self, name).tolist() for name in ("mean", "whitening", "centroids")}
-        return {"kinds": list(self.kinds), "names": list(self.names), "limit": self.limit, **arrays}
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Resemblance:
-        """From what `to_json` made. Raises ValueError for shapes that do not fit."""
-        mean, whitening, centroids = (np.array(stored[name], float) for name in ("mean", "whitening", "centroids"))
-        return cls(tuple(stored["kinds"]), tuple(stored["names"]), mean, whitening, centroids, float(stored["limit"]))
+        share = float(likely[same].sum() / likely.sum())
+        return (self.names[nearest] if share > 0.5 else UNCLEAR), share

@@ -111,6 +111,11 @@ TENSORS: Table = {
     ),
     "spread-nan": (tensor_value("highway.spread", np.nan), "'highway.spread' holds nan at [1], expected a number"),
     "error-scale": (tensor_value("head.error_scale", -1.0), "'head.error_scale' holds -1.0 at [1], expected a number"),
+    "centroids": (tensor_value("resemblance.centroids", np.nan), "'resemblance.centroids' holds nan at [0, 1]"),
+    "whitening": (
+        tensors_with(lambda t: t.pop("resemblance.whitening")),
+        "tensor 'resemblance.whitening' is missing",
+    ),
     "shrink-high": (tensor_value("head.shrink", 1.5), "'head.shrink' holds 1.5 at [1], expected a number from 0 to 1"),
     "shrink-low": (tensor_value("head.shrink", -0.5), "'head.shrink' holds -0.5 at [1], expected a number from 0 to 1"),
 }
@@ -228,6 +233,17 @@ MANIFEST: Table = {
     "duration": (manifest_with("calibration.events.min_rows", 0), "'calibration.events.min_rows' is 0, expected"),
     "stuck": (manifest_with("calibration.stuck_rows", [0]), "'calibration.stuck_rows' has 1 numbers, expected 3"),
     "stuck-negative": (manifest_with("calibration.stuck_rows.1", -1), "'calibration.stuck_rows[1]' is -1, expected"),
+    "resemblance": (manifest_with("resemblance", None), "unknown tensor 'resemblance.centroids', expected only those"),
+    "kinds": (manifest_with("resemblance.kinds", []), "'resemblance.kinds' is [], List must have at least 1 item"),
+    "kind-twice": (manifest_with("resemblance.kinds.0", "spike"), "expected different kinds, found 'spike' twice"),
+    "kind-more": (
+        manifest_with("resemblance", {"kinds": ["a"], "names": ["a"], "limit": 1.0}),
+        '\'resemblance.centroids\' is "F32" [4, 14], expected "F32" [1, 14]',
+    ),
+    "names": (manifest_with("resemblance.names", ["a"]), "expected as many names as kinds, found 1 for 4"),
+    "name-long": (manifest_with("resemblance.names.0", "a" * 101), "'resemblance.names[0]' is"),
+    "name-empty": (manifest_with("resemblance.names.0", ""), "'resemblance.names[0]' is '', String must have at least"),
+    "resemblance-limit": (manifest_with("resemblance.limit", 0), "'resemblance.limit' is 0, expected greater than 0"),
     "reading": (manifest_with("reading", []), "key 'reading' is [], expected keys and values"),
 }
 

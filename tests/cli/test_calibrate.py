@@ -51,6 +51,8 @@ def test_what_was_written_is_told_and_comes_again_to_the_byte(folder: Path) -> N
         }
         files.append(out.read_bytes())
     assert files[0] == files[1]
+    assert adapted.resemblance is not None
+    assert not np.array_equal(adapted.resemblance.mean, tiny_detector().resemblance.mean)
     assert adapted.reading["time"]["format"] == "%Y.%m.%dT%H:%M:%S"
     assert vcedge("score", str(out), str(folder / "other.csv"), "--out", "/dev/null").returncode == 0
 

@@ -96,8 +96,9 @@ def test_every_score_arrives_and_equals_the_offline_one(version: str, shared_bro
         assert {s["model"] for s in published} == {model}
         assert len({s["boot"] for s in published}) == 1
         events = payloads(peer.messages, node, "event")
-        assert [(e["id"], e["type"], e["peak"]) for e in events] == [
-            (event.id, event.type, event.peak) for score in expected for event in score.events
+        said = ("id", "type", "peak", "resembles", "agreement", "why")
+        assert [tuple(e[key] for key in said) for e in events] == [
+            tuple(getattr(event, key) for key in said) for score in expected for event in score.events
         ]
         anomaly = [m.payload for m in peer.messages if m.topic == f"vcedge/{node}/{node}/anomaly"]
         kinds = [event.type for score in expected for event in score.events if event.kind == "anomaly"]

@@ -24,6 +24,7 @@ from vcedge.detector import (
     boundaries_of,
 )
 from vcedge.history import DataReport, Recording
+from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, F64, NS_PER_S, Channel, Sample, SensorSchema, schema_of
 
 MEMORY = 0.9
@@ -124,7 +125,18 @@ def tiny_detector(
         ),
         reading={"time": {"column": "time"}, "table": {"delimiter": ","}},
         provenance={"note": "random weights of a test", "seed": seed},
+        resemblance=tiny_resemblance(),
     )
+
+
+def tiny_resemblance() -> Resemblance:
+    """Four kinds under three names, whose centroids lie apart in every feature."""
+    rng = np.random.default_rng(2)
+    kinds = ("offset", "drift", "spike", "noise")
+    names = ("offset or drift", "offset or drift", "spike", "noise")
+    count = len(FEATURES)
+    centroids = _normal(rng, 1.0, len(kinds), count)
+    return Resemblance(kinds, names, _normal(rng, 0.5, count), 0.5 * np.eye(count, dtype=np.float32), centroids, 100.0)
 
 
 def tiny_scorer(channels: int, order: int, parts: tuple[ScorerPart, ...] = PARTS) -> Scorer:

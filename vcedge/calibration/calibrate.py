@@ -167,6 +167,7 @@ def recalibrate(
 ) -> Detector:
     """The same network for another machine of the kind, from a recording of its normal operation; no training.
 
+    What events resemble is of the old machine and left out (`vcedge.sensitivity.resemblance.refitted`).
     Raises DataError where the recording is too short or too broken.
     """
     values, sequences = usable_rows(recording)
@@ -187,6 +188,7 @@ def recalibrate(
         highway=linear.cross.highway,
         scorer=scorer,
         provenance={**detector.provenance, "calibration": calibration},
+        resemblance=None,
     )
     stuck = stuck_limits(recording.values, recording.sequences)
     return calibrate_limits(fresh, values, split, stuck, false_alarms_per_day)

@@ -29,6 +29,8 @@ def calibrate_command(
 ) -> None:
     """Fit statistics, linear forecaster, shrinkage and thresholds to another machine. The network stays; no training.
 
+    So is what events are compared with, where the model has that.
+
     What --set says of the files is stored in the new model, so that it reads others of the same kind.
 
     \b
@@ -46,6 +48,7 @@ def calibrate_command(
     from vcedge.history.files import find_files
     from vcedge.history.reading import data_config, reading_of
     from vcedge.model_file import load, model_id, save
+    from vcedge.sensitivity.resemblance import refitted
 
     refuse_overwriting(out, [model, *find_files(inputs, Path())])
     detector = load(model)
@@ -56,6 +59,8 @@ def calibrate_command(
         detector = replace(detector, reading=reading_of(detector, overrides).model_dump(mode="json"))
     rate = detector.calibration.false_alarms_per_day if false_alarms_per_day is None else false_alarms_per_day
     adapted = recalibrate(detector, recording, rate, asset)
+    if detector.resemblance is not None:
+        adapted = refitted(adapted, recording)
     save(adapted, out)
     limits = adapted.calibration
     evidence = f"{limits.tail.peaks} excursions in {limits.rows} rows"

@@ -105,7 +105,8 @@ def _with_sensitivity(trained: Trained, report: Report, stop: Callable[[], bool]
     if found is None:
         return trained
     recognition = measure_resemblance(trained.detector, trained.values, trained.split, trained.device_trace)
-    return replace(trained, sensitivity=found, recognition=recognition)
+    detector = replace(trained.detector, resemblance=recognition.model)
+    return replace(trained, detector=detector, sensitivity=found, recognition=recognition)
 
 
 class Interruption:

@@ -7,15 +7,19 @@ more. Kinds that are not told apart are named together, or, where too many would
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.calibration.split import Split, rows_in
+from vcedge.calibration.calibrate import tail_trace
+from vcedge.calibration.rows import usable_rows
+from vcedge.calibration.scorer import REACH
+from vcedge.calibration.split import Split, rows_in, split_by_time
 from vcedge.calibration.trace import Trace
 from vcedge.detector import Detector
+from vcedge.history import Recording
 from vcedge.injection.faults import KINDS, FaultKind
 from vcedge.resemblance import UNCLEAR, Resemblance
 from vcedge.runtime.engine import load_engine
@@ -70,6 +74,14 @@ def measure_resemblance(
     """Fit it on faults injected into the tail of values (N, C); `trace` is the detector's over at least the tail."""
     steps = min(most_steps, STEPS_PER_ROW * rows_in(split.all))
     return fit_resemblance(injected_events(load_engine(detector), values, split, trace, steps))
+
+
+def refitted(detector: Detector, recording: Recording) -> Detector:
+    """A detector that was calibrated on a recording, with what events on that machine resemble."""
+    values, sequences = usable_rows(recording)
+    split = split_by_time(sequences, max(REACH, detector.highway.order))
+    found = measure_resemblance(detector, values, split, tail_trace(detector, values, split))
+    return replace(detector, resemblance=found.model)
 
 
 def fit_resemblance(events: InjectedEvents) -> Recognition:
@@ -155,9 +167,9 @@ def _centroids(features: F64, kinds: Names, names: dict[str, str], least: int = 
     return Resemblance(
         tuple(enough),
         tuple(names.get(kind, kind) for kind in enough),
-        mean,
-        whitening,
-        (centroids - mean) @ whitening,
+        mean.astype(np.float32),
+        whitening.astype(np.float32),
+        ((centroids - mean) @ whitening).astype(np.float32),
         LIMIT_FACTOR * float(np.quantile(distances, LIMIT_QUANTILE)),
     )
 
