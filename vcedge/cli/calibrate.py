@@ -61,6 +61,8 @@ def calibrate_command(
     adapted = recalibrate(detector, recording, rate, asset)
     if detector.resemblance is not None:
         adapted = refitted(adapted, recording)
+        if adapted.resemblance is None:
+            note("too few rows to learn what events resemble: those of this machine will bear no name")
     save(adapted, out)
     limits = adapted.calibration
     evidence = f"{limits.tail.peaks} excursions in {limits.rows} rows"
