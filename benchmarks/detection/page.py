@@ -1,4 +1,4 @@
-"""The tables as Markdown, put between the markers of docs/detection.md: no number there is written by hand."""
+"""The tables as Markdown, put between markers of docs/detection.md and README.md: no number is written by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.detection.robustness_table import robustness_table
 from benchmarks.detection.sets import SETS
 from benchmarks.detection.summary import Summary, newest_version
 
-PAGE = ROOT / "docs" / "detection.md"
+PAGE, README = ROOT / "docs" / "detection.md", ROOT / "README.md"
 BEGIN, END = "<!-- tables of scripts/bench detection -->", "<!-- end of tables -->"
 AT_PROMISE = (MAIN, OFF, TWIN, YARDSTICK, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
 THRESHOLDS = {
@@ -26,16 +26,28 @@ THRESHOLDS = {
 }
 
 
-def write_page(out: Path, page: Path = PAGE) -> str:
-    """Make the tables of the results in a folder, put them into the page, and give them back."""
+IN_README = (MAIN, OFF, TWIN, YARDSTICK, "window-PCA (reference)", "max |z|, EWMA 20", "random", "all ones")
+
+
+def write_page(out: Path, page: Path = PAGE, readme: Path = README) -> str:
+    """Make the tables of the results in a folder, put them into the page and a short one into the README, and give
+    back the page's."""
     text = "\n\n".join(sections(out))
+    fill(page, text)
+    rows = _rows(out / "results.jsonl")
+    if rows:
+        fill(readme, "\n\n".join(_short_table(rows)))
+    return text
+
+
+def fill(page: Path, text: str) -> None:
+    """Put a text between the markers of a page. Leaves with a message where they are not there."""
     whole = page.read_text(encoding="utf-8")
     before, _, rest = whole.partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:
         raise SystemExit(f"{page}: expected the lines {BEGIN!r} and {END!r}")
     page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
-    return text
 
 
 def sections(out: Path) -> list[str]:
@@ -47,12 +59,26 @@ def sections(out: Path) -> list[str]:
         ("robustness.jsonl", lambda rows: ["## Robustness", *robustness_table(rows)]),
     )
     for name, make in makers:
-        path = out / name
-        rows = newest_version(list(read_rows(path))) if path.is_file() else []
+        rows = _rows(out / name)
         if rows:
             title, *rest = make(rows)
             parts += [title, _origin(rows), *rest]
     return parts
+
+
+def _rows(path: Path) -> list[Row]:
+    """The lines of the newest version; none where there is no file."""
+    return newest_version(list(read_rows(path))) if path.is_file() else []
+
+
+def _short_table(rows: list[Row]) -> list[str]:
+    """VUS-PR alone."""
+    summary = Summary(rows)
+    sets = [name for name in SETS if name in summary.sets]
+    lines = [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in IN_README if m in summary.methods]
+    updated = [summary.value(name, MAIN, "updated_normal").text() for name in sets]
+    words = f"VUS-PR. {_coverage(summary, sets)} {_origin(rows)}"
+    return [words, table(["", *sets], [*lines, ["share that VCGRU updates on normal rows", *updated]])]
 
 
 def _detection(rows: list[Row]) -> list[str]:

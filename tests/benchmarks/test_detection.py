@@ -125,16 +125,18 @@ def test_tables_of_golden_lines(tmp_path: Path) -> None:
 
 
 def test_the_page_keeps_what_is_around_its_markers(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nlast time\n{END}\nafter\n")
+    page, readme = tmp_path / "page.md", tmp_path / "readme.md"
+    for path in (page, readme):
+        path.write_text(f"before\n{BEGIN}\nlast time\n{END}\nafter\n")
     (tmp_path / "results.jsonl").write_text(GOLDEN.read_text())
-    write_page(tmp_path, page)
+    write_page(tmp_path, page, readme)
     first = page.read_text()
-    write_page(tmp_path, page)
+    write_page(tmp_path, page, readme)
     assert page.read_text() == first
     assert first.startswith("before\n")
     assert first.endswith("\nafter\n")
-    assert "last time" not in first
+    assert "last time" not in first + readme.read_text()
+    assert "| VCGRU | .938 | .998 ± .002 |" in readme.read_text()
 
 
 def rows_of(name: str, method: str, values: dict[int, float], **more: float) -> list[Row]:
