@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks.detection.fitting import MAIN, OFF, TWIN
+from benchmarks.detection.sets import SERIES
 from benchmarks.detection.summary import Summary, Value
 
 YARDSTICK = "ridge-VAR, EWMA 20 (reference)"
@@ -32,8 +33,10 @@ class Verdict:
         return self.bar, self.found, {True: "reached", False: "**missed**", None: "not measured"}[self.reached]
 
 
-def verdicts(summary: Summary) -> Iterator[Verdict]:
-    """All bars that the results can tell of; seeds are said where they are fewer than asked for."""
+def verdicts(summary: Summary, series: Mapping[str, int] = SERIES) -> Iterator[Verdict]:
+    """All bars; seeds are said where they are fewer than asked for. A set that was not measured on as many `series`
+    tells nothing."""
+    summary = summary.only([name for name in VUS_PR if len(summary.series(name)) >= series.get(name, 1)])
     for name, least in VUS_PR.items():
         value = summary.value(name, MAIN, "vus_pr")
         yield Verdict(f"{name}: VUS-PR at least {least:g}", _with_seeds(value), _at_least(value, least))

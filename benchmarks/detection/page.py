@@ -11,7 +11,7 @@ from benchmarks.detection.loso_table import loso_table
 from benchmarks.detection.markdown import table
 from benchmarks.detection.results import ROOT, Row, read_rows
 from benchmarks.detection.robustness_table import robustness_table
-from benchmarks.detection.sets import SETS
+from benchmarks.detection.sets import SERIES, SETS
 from benchmarks.detection.summary import Summary, newest_version
 
 PAGE, README = ROOT / "docs" / "detection.md", ROOT / "README.md"
@@ -78,7 +78,7 @@ def _short_table(rows: list[Row]) -> list[str]:
     lines = [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in IN_README if m in summary.methods]
     updated = [summary.value(name, MAIN, "updated_normal").text() for name in sets]
     words = f"VUS-PR. {_coverage(summary, sets)} {_origin(rows)}"
-    return [words, table(["", *sets], [*lines, ["share that VCGRU updates on normal rows", *updated]])]
+    return [words, table(["", *_heads(summary, sets)], [*lines, ["share that VCGRU updates on normal rows", *updated]])]
 
 
 def _detection(rows: list[Row]) -> list[str]:
@@ -90,10 +90,12 @@ def _detection(rows: list[Row]) -> list[str]:
         table(["bar", "found", ""], [verdict.row for verdict in verdicts(summary)]),
         "## VUS-PR",
         _coverage(summary, sets),
-        table(["", *sets], [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in methods]),
+        table(
+            ["", *_heads(summary, sets)], [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in methods]
+        ),
         "## What the network adds",
         table(
-            ["VUS-PR", *sets],
+            ["VUS-PR", *_heads(summary, sets)],
             [
                 [words, *(summary.difference(s, MAIN, other, "vus_pr").text(4) for s in sets)]
                 for words, other in (("VCGRU − network off", OFF), ("VCGRU − GRU, same size", TWIN))
@@ -153,6 +155,14 @@ def _coverage(summary: Summary, sets: Sequence[str]) -> str:
         for name in sets
     ]
     return f"Mean over series, then mean ± standard deviation over seeds. {'; '.join(words)}."
+
+
+def _heads(summary: Summary, sets: Sequence[str]) -> list[str]:
+    """Names of the sets, with a warning where series are missing."""
+    counts = {name: len(summary.series(name)) for name in sets}
+    return [
+        name if counts[name] >= SERIES[name] else f"{name}, {counts[name]} of {SERIES[name]} series" for name in sets
+    ]
 
 
 def _list(seeds: Sequence[int]) -> str:

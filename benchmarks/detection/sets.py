@@ -19,6 +19,8 @@ START_NS = 1_700_000_000 * NS_PER_S
 GAP_PERIODS = 5
 PERIODS_S = {"SKAB": 1.0, "BATADAL": 3600.0, "GECCO": 60.0, "SMD": 60.0, "TEP": 180.0}
 SETS = tuple(PERIODS_S)
+SERIES = {"SKAB": 34, "BATADAL": 1, "GECCO": 1, "SMD": 4, "TEP": 10}
+"""How many series each set has: a mean over fewer is no result of the set."""
 SLOW_SETS = ("GECCO", "SMD")
 """Those whose seeds come last: they take most of the time."""
 

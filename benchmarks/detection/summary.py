@@ -56,6 +56,12 @@ class Summary:
         )
         return sorted(set(found))
 
+    def only(self, sets: Sequence[str]) -> Summary:
+        """The lines of some sets."""
+        kept = Summary(())
+        kept._by.update({key: seeds for key, seeds in self._by.items() if key[0] in sets})
+        return kept
+
     def seeds(self, name: str, method: str) -> tuple[int, ...]:
         """The seeds that were measured on every series of the set."""
         whole = len(self.series(name))

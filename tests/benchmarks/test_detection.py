@@ -151,19 +151,24 @@ def test_a_gain_within_the_spread_of_the_seeds_is_none() -> None:
     off = [rows_of(name, OFF, {0: 0.86}) for name in ("TEP", "SKAB")]
     for network, reached in ((noisy, False), (sure, True)):
         summary = Summary([row for rows in (*network, *off) for row in rows])
-        verdict = next(v for v in verdicts(summary) if "network off" in v.bar)
+        verdict = next(v for v in verdicts(summary, {}) if "network off" in v.bar)
         assert verdict.reached is reached
 
 
 def test_the_twin_bar_needs_the_saving_too() -> None:
     for updated, reached in ((0.2, True), (0.3, False)):
         rows = rows_of("TEP", MAIN, {0: 0.9}, updated_normal=updated) + rows_of("TEP", TWIN, {0: 0.904})
-        verdict = next(v for v in verdicts(Summary(rows)) if v.bar.startswith("TEP") and "twin" in v.bar)
+        verdict = next(v for v in verdicts(Summary(rows), {}) if v.bar.startswith("TEP") and "twin" in v.bar)
         assert verdict.reached is reached
 
 
 def test_bars_without_results_are_not_called_missed() -> None:
     assert {verdict.reached for verdict in verdicts(Summary([]))} == {None}
+
+
+def test_a_set_that_was_measured_in_part_tells_nothing() -> None:
+    verdict = next(v for v in verdicts(Summary(rows_of("TEP", MAIN, {0: 1.0}))) if v.bar.startswith("TEP: VUS-PR"))
+    assert verdict.reached is None
 
 
 def test_a_seed_that_misses_a_series_does_not_count() -> None:
