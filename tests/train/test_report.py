@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,6 +14,8 @@ import pytest
 
 from tests.support.detectors import recording, tiny_detector
 from tests.support.process import modules_after
+from vcedge.calibration.choose import PartsChoice
+from vcedge.calibration.order import Choice
 from vcedge.calibration.split import split_by_time
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Detector
@@ -24,8 +27,10 @@ from vcedge.sensitivity.findings import Finding, Sensitivity
 from vcedge.sensitivity.resemblance import Recognised, Recognition
 from vcedge.train.fit import Epoch, FitResult
 from vcedge.train.pipeline import Trained
+from vcedge.train.regimes import find_regimes
 from vcedge.train.report import write_report
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
+from vcedge.train.report.choice_words import regime_section
 from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
 from vcedge.train.report.words import number, percent, summary
@@ -313,7 +318,8 @@ def test_it_shows_what_events_are_called(usual: Trained, findings: Sensitivity, 
     trained = replace(usual, sensitivity=findings, recognition=Recognition(model, kinds))
     page = report_of(trained, tmp_path)
     assert structure_of(page).open == []
-    rows = re.findall(r'<tr><th scope="row">(\w+)</th><td>([^<]*)</td>', page)
+    table = page[page.index("What their events look like") :]
+    rows = re.findall(r'<tr><th scope="row">(\w+)</th><td>([^<]*)</td>', table)
     assert rows == [("offset", "offset or lost gain"), ("spikes", "spikes"), ("delay", "too few events")]
     assert '<td class="num">75%</td>' in page
     metrics = summarise(trained, DataReport(), 1.0)["recognition"]
@@ -332,3 +338,59 @@ def test_without_it_nothing_is_said_of_it(page: str) -> None:
 def test_delays_in_the_picture_are_short(findings: Sensitivity, seconds: float, text: str) -> None:
     assert brief(replace(findings.findings[0], delay_s=seconds)) == text
     assert brief(replace(findings.findings[0], delay_s=None)) == "–"
+
+
+def chosen(usual: Trained, fused: float, alone: float) -> Trained:
+    names = tuple(part.name for part in usual.detector.scorer.parts)
+    parts = PartsChoice(names, (alone, 0.4, 0.3, 0.2, 0.1), (0.3, 0.2, 0.1, 0.2, 0.2), fused, 0.5, 40)
+    losses = ((3, 10.0, -2.0), (3, 100.0, -1.9), (5, 10.0, -2.05), (5, 100.0, -2.04))
+    return replace(usual, parts=parts, order=Choice(3, 10.0, losses))
+
+
+def test_it_says_how_the_score_and_the_forecaster_were_chosen(usual: Trained, tmp_path: Path) -> None:
+    page = report_of(chosen(usual, 0.61, 0.6), tmp_path)
+    assert structure_of(page).open == []
+    assert "40 synthetic faults" in page
+    assert "Together they reach 0.61, more than with equal weights (0.50); the best part alone, fast, 0.60." in page
+    assert "<b>0.368, taken</b>" in page
+    assert "Of 4 pairs" in page
+    assert "costs 2.5% of error" in page
+    assert "alone reaches 0.70" in report_of(chosen(usual, 0.61, 0.7), tmp_path)
+    metrics = json.loads(json.dumps(summarise(chosen(usual, 0.61, 0.6), DataReport(), 1.0)))
+    assert metrics["scorer"]["fused"] == 0.61
+    assert metrics["highway"]["tried"][0] == {"order": 3, "ridge": 10.0, "loss": -2.0}
+
+
+def test_without_a_choice_all_parts_weigh_the_same(page: str) -> None:
+    assert "too few to choose weights on" in page
+    assert "The linear forecaster</h3>" not in page
+
+
+def test_ways_of_running_are_found_without_labels(usual: Trained) -> None:
+    detector, trace = usual.detector, usual.device_trace
+    z = 0.1 * np.random.default_rng(0).standard_normal(trace.z.shape).astype(np.float32)
+    z[:300, 0] += 2.0
+    z[300:420, 1] -= 3.0
+    updated = np.full(len(z), detector.hidden // 4, np.int32)
+    updated[:300] = detector.hidden
+    regimes = find_regimes(replace(trace, z=z, updated=updated), detector, 700)
+    assert [regime.share for regime in regimes] == pytest.approx([0.53, 0.33, 0.13], abs=0.05)
+    assert [regime.typical[0][:2] for regime in regimes[1:]] == [("Channel 0", "high"), ("Channel 1", "low")]
+    assert regimes[1].updated > 0.8 > 0.4 > regimes[0].updated
+    assert regimes[1].updated_tail is None
+    assert regimes[0].updated_tail == 0.25
+    words = regime_section([regime.to_json() for regime in regimes])
+    assert words is not None
+    assert "3 ways of running were found. The gate opens furthest in B (Channel 0 high" in words["text"]
+
+
+def test_a_machine_that_runs_in_one_way_has_one(usual: Trained) -> None:
+    z = np.random.default_rng(0).standard_normal(usual.device_trace.z.shape).astype(np.float32)
+    (regime,) = find_regimes(replace(usual.device_trace, z=z), usual.detector, 700)
+    assert regime.share == 1.0
+    assert regime.typical == ()
+    words = regime_section([regime.to_json()])
+    assert words is not None
+    assert "runs in one way" in words["text"]
+    assert find_regimes(usual.device_trace, tiny_detector(cell="gru"), 700) == []
+    assert regime_section([]) is None

@@ -15,6 +15,7 @@ from vcedge.detector import Detector
 from vcedge.history import DataReport
 from vcedge.schema import F64
 from vcedge.train.pipeline import Trained
+from vcedge.train.regimes import find_regimes
 
 
 def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str, Any]:
@@ -52,11 +53,22 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
             "alarm_share_tail": float((settled > limits.threshold).mean()),
             "surprise_limit": limits.surprise_limit,
         },
+        "scorer": None if trained.parts is None else trained.parts.to_json(),
+        "highway": highway_choice(trained),
+        "regimes": [item.to_json() for item in find_regimes(trained.device_trace, detector, split.tail[0][0])],
         "channels": channel_errors(tail, detector),
         "recognition": None if trained.recognition is None else trained.recognition.to_json(),
         "sensitivity": None if trained.sensitivity is None else trained.sensitivity.to_json(),
         "data": report.to_json(),
     }
+
+
+def highway_choice(trained: Trained) -> dict[str, Any] | None:
+    """Order and ridge of the highway, and the held-out loss of all that were tried; None where it is not known."""
+    if trained.order is None:
+        return None
+    tried = [{"order": order, "ridge": ridge, "loss": loss} for order, ridge, loss in trained.order.losses]
+    return {"order": trained.order.order, "ridge": trained.order.ridge, "tried": tried}
 
 
 def channel_errors(trace: Trace, detector: Detector) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from vcedge.history import DataReport
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
+from vcedge.train.report.choice_words import order_section, regime_section, score_section
 from vcedge.train.report.figure import Chart
 from vcedge.train.report.gate_charts import closer_chart, gate_chart, level_chart
 from vcedge.train.report.sensitivity_charts import map_chart
@@ -49,6 +50,9 @@ def render(trained: Trained, metrics: dict[str, Any], recording_report: DataRepo
         summary=summary(trained, metrics),
         training=_training_charts(trained),
         gate=_gate_charts(trained),
+        regimes=regime_section(metrics["regimes"]),
+        score=score_section(trained),
+        order=order_section(trained),
         alarm=[spread_chart(trained), statistic_chart(trained)],
         sensitivity=_sensitivity(trained),
         shares=_shares(trained, metrics),
