@@ -87,14 +87,14 @@ def group_rows(points: F64, variance: float) -> NDArray[np.intp]:
     """The group of each of the points (M, C), numbered from 0; `variance` is what a group must explain a share of."""
     few = points[np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_FITTED)).astype(int))]
     centers = few.mean(axis=0, keepdims=True)
-    left = float(((few - centers) ** 2).sum(axis=1).mean())
+    left, least = _left(few, centers), LEAST_SHARE * len(few)
     while len(centers) < MOST:
-        tries = [_k_means(few, np.vstack((centers, start))) for start in few[:: max(len(few) // STARTS, 1)]]
-        left_of = [float(_distances(few, tried).min(axis=1).mean()) for tried, _ in tries]
-        now = min(left_of)
-        more, group = tries[left_of.index(now)]
-        smallest = np.bincount(group, minlength=len(more)).min()
-        if left - now < EXPLAINED * variance or smallest < LEAST_SHARE * len(few):
+        starts = few[:: max(len(few) // STARTS, 1)]
+        tries = [_k_means(few, np.vstack((centers, start))) for start in starts]
+        # A start-up is far from all else but short: it must not keep ways of running from being found.
+        large = [more for more, group in tries if np.bincount(group, minlength=len(more)).min() >= least]
+        now, more = min(((_left(few, more), i, more) for i, more in enumerate(large)), default=(left, 0, centers))[::2]
+        if left - now < EXPLAINED * variance:
             break
         centers, left = more, now
     return np.unique(_distances(points, centers).argmin(axis=1), return_inverse=True)[1]
@@ -112,6 +112,11 @@ def _k_means(points: F64, centers: F64) -> tuple[F64, NDArray[np.intp]]:
             break
         group = moved
     return centers, group
+
+
+def _left(points: F64, centers: F64) -> float:
+    """Mean squared distance of the points to their nearest centre."""
+    return float(_distances(points, centers).min(axis=1).mean())
 
 
 def _distances(points: F64, centers: F64) -> F64:
