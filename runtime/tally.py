@@ -8,12 +8,16 @@ from typing import Any
 from vcedge.detector import Detector
 from vcedge.history.recording import NO_TIME
 from vcedge.history.report import duration_text
+from vcedge.runtime.events import Event
+from vcedge.runtime.payloads import milliseconds
 from vcedge.runtime.stream import Score
 
 UNJUDGED = ("clock", "gap", "stale", "warmup")
 """Statuses of rows that cannot raise an alarm."""
 ENOUGH = 0.5
 """Share of judged rows below which a person is warned."""
+LISTED = 1000
+"""Events that are listed; all are counted. Of inputs that overlap in time, equal starts count as one."""
 MOST_INTERVALS = 10_000
 NS_PER_S = 1e9
 
@@ -28,6 +32,7 @@ class Tally:
         self._last_ns: int | None = None
         self._intervals: list[int] = []
         self._clock: Counter[str] = Counter()
+        self._found: dict[str, Event] = {}
         self.rows = self.alarms = self.events = self.updated = 0
         self.statuses: Counter[str] = Counter()
 
@@ -40,7 +45,10 @@ class Tally:
         self.rows += 1
         self.alarms += score.alarm
         self.updated += score.updated
-        self.events += sum(event.type == "new" and event.kind == "anomaly" for event in score.events)
+        for event in score.events:
+            if event.kind == "anomaly":
+                self.events += event.type == "new"
+                self._keep(event)
         self.statuses[score.status] += 1
         if score.status == "clock":
             self._clock[_clock_words(score.time_ns)] += 1
@@ -48,6 +56,11 @@ class Tally:
         if self._last_ns is not None and len(self._intervals) < MOST_INTERVALS:
             self._intervals.append(score.time_ns - self._last_ns)
         self._last_ns = score.time_ns
+
+    def _keep(self, event: Event) -> None:
+        """Keep an event as it was last published, of the first LISTED."""
+        if event.id in self._found or len(self._found) < LISTED:
+            self._found[event.id] = event
 
     @property
     def judged(self) -> int:
@@ -68,6 +81,19 @@ class Tally:
             "alarms": self.alarms,
             "events": self.events,
             "updated_share": self.updated_share,
+            "found": [
+                {
+                    "start": milliseconds(event.start_ns),
+                    "last": milliseconds(event.time_ns),
+                    "ended": event.type == "end",
+                    "peak": event.peak,
+                    "top": event.top,
+                    "resembles": event.resembles,
+                    "agreement": event.agreement,
+                    "why": event.why,
+                }
+                for event in self._found.values()
+            ],
         }
 
     def lines(self, took_s: float) -> list[str]:
