@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from vcedge.schema import F32
+from vcedge.schema import F32, F64
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int, int, int, int]
@@ -68,3 +68,37 @@ class Stream:
     def __new__(cls, model: Model, state: F32, out: F32, /) -> Stream: ...
     def step(self, x: F32, /) -> int: ...
     def policy(self, min_level: int, logit_bias: float, /) -> None: ...
+
+DetectorShape = tuple[int, int, int, int, int, int, int, int, int, int, int]
+
+def detector_sections() -> list[tuple[str, str]]: ...
+def detector_size(shape: DetectorShape, isa: int, cell_bytes: int, /) -> int: ...
+def detector_pack(
+    shape: DetectorShape,
+    isa: int,
+    model: Array,
+    clip: float,
+    surprise_limit: float,
+    sections: tuple[Array, ...],
+    cell: Array,
+    /,
+) -> None: ...
+
+class Detector:
+    def __new__(cls, packed: Array, /) -> Detector: ...
+    def step(
+        self, values: F64, state: Array, contributions: F64, min_level: int, logit_bias: float, /
+    ) -> tuple[float, int, F64]: ...
+    def run(
+        self,
+        rows: int,
+        values: F64,
+        state: Array,
+        raw: F64,
+        levels: Array,
+        wakes: Array,
+        contributions: F64,
+        min_level: int,
+        logit_bias: float,
+        /,
+    ) -> None: ...

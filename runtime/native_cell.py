@@ -38,15 +38,11 @@ class NativeCell:
 
         Raises Unavailable for an instruction set that the CPU has not, ValueError for impossible weights.
         """
-        available = {name: number for name, number in _kernel.isas().items() if name.endswith(INT8) == int8}
-        name = _kernel.best(int8) if isa == "auto" else isa
-        if name not in available:
-            raise Unavailable(f"instruction set '{name}': not on this CPU, expected one of {', '.join(available)}")
         spec = cell.spec
-        self.isa, self.cell = name, cell
+        self.isa, number = isa_number(isa, int8)
+        self.cell = cell
         self.signals, self.outputs = len(cell.gate_input), len(head_bias)
         shape = (spec.gates, spec.inputs, self.signals, spec.hidden, self.outputs, spec.levels)
-        number = available[name]
         size = _kernel.model_size(shape, number)
         if not size:
             raise ValueError(f"shape {shape} is not possible")
@@ -86,6 +82,15 @@ class NativeCell:
         y, levels = np.empty((len(x), self.outputs), np.float32), np.empty(len(x), np.int32)
         self.model.step_many(len(x), states, x, y, levels, min_level, logit_bias)
         return y, levels
+
+
+def isa_number(isa: str, int8: bool) -> tuple[str, int]:
+    """Name and number of an instruction set, the fastest for `auto`. Raises Unavailable where the CPU has it not."""
+    available = {name: number for name, number in _kernel.isas().items() if name.endswith(INT8) == int8}
+    name = _kernel.best(int8) if isa == "auto" else isa
+    if name not in available:
+        raise Unavailable(f"instruction set '{name}': not on this CPU, expected one of {', '.join(available)}")
+    return name, available[name]
 
 
 def instruction_sets(int8: bool = False) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ typedef struct vce_memory {
 
 #define VCE_STREAMS 4  /* most streams of one level that are computed together */
 
+struct vce_detector;
+
 struct vce_ops {
     int width;
     int group;  /* int8: recurrent columns in a 32-bit word; 0: float32 weights */
@@ -29,6 +31,8 @@ struct vce_ops {
     int (*step)(const vce_cell *, vce_memory, void *scratch, const float *x, int min_level, float logit_bias);
     void (*step_many)(const vce_cell *, int32_t streams, void *states, size_t stride, void *scratch, const float *x,
                       float *y, int32_t *levels, int min_level, float logit_bias);
+    double (*detect)(const struct vce_detector *, void *record, void *scratch, const double *values,
+                     double *contributions, int32_t *level, int min_level, float logit_bias);
     float (*probe_read)(const void *, size_t bytes, int64_t times);
     float (*probe_fma)(int64_t times);
 };

@@ -12,9 +12,10 @@
 #include "cell.h"
 #include "kept.h"
 #include "step.h"
+#include "detector_step.h"
 #include "probe.h"
 
-const struct vce_ops vce_ops_avx512 = {W, 0, 0, step, step_many, probe_read, probe_fma};
+const struct vce_ops vce_ops_avx512 = {W, 0, 0, step, step_many, detect, probe_read, probe_fma};
 
 #if defined __clang__
 #pragma clang attribute pop

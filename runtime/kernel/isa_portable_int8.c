@@ -7,6 +7,7 @@
 #include "int8.h"
 #include "kept.h"
 #include "step.h"
+#include "detector_step.h"
 #include "probe.h"
 
-const struct vce_ops vce_ops_portable_int8 = {W, GROUP, OFFSET, step, step_many, probe_read, probe_fma};
+const struct vce_ops vce_ops_portable_int8 = {W, GROUP, OFFSET, step, step_many, detect, probe_read, probe_fma};

@@ -31,14 +31,15 @@ VCE_INLINE int pick_level(const vce_cell *cell, vce_memory m, const float *x, in
     return level < floor ? floor : level;
 }
 
-/* y += W[:, :k] v for a panel of outputs at a time, four sums each. */
-VCE_INLINE void add_head(const vce_cell *cell, const float *v, int k, const float *start, float *y)
+/* y = start + W[:, :k] v for a panel of outputs at a time, four sums each; no start: 0. */
+VCE_INLINE void add_product(const float *weights, int outputs, int columns, const float *v, int k, const float *start,
+                            float *y)
 {
-    const float *weights = cell->head;
-    for (int first = 0; first < cell->shape.outputs; first += W, weights += (size_t)cell->shape.hidden * W) {
-        int rows = cell->shape.outputs - first;
-        vf sums[4] = {rows < W ? vf_load_part(start + first, rows) : vf_load(start + first), vf_set(0.0f), vf_set(0.0f),
-                      vf_set(0.0f)};
+    for (int first = 0; first < outputs; first += W, weights += (size_t)columns * W) {
+        int rows = outputs - first;
+        vf sums[4] = {vf_set(0.0f), vf_set(0.0f), vf_set(0.0f), vf_set(0.0f)};
+        if (start)
+            sums[0] = rows < W ? vf_load_part(start + first, rows) : vf_load(start + first);
         int j = 0;
         for (; j + 3 < k; j += 4)
             UNROLL for (int i = 0; i < 4; i++)
@@ -51,6 +52,18 @@ VCE_INLINE void add_head(const vce_cell *cell, const float *v, int k, const floa
         else
             vf_store(y + first, sum);
     }
+}
+
+VCE_INLINE void add_head(const vce_cell *cell, const float *v, int k, const float *start, float *y)
+{
+    add_product(cell->head, cell->shape.outputs, cell->shape.hidden, v, k, start, y);
+}
+
+/* y = start + W x for the detector's matrices, packed like the head. */
+static __attribute__((noinline)) void product(const float *panels, int outputs, int inputs, const float *x,
+                                              const float *start, float *y)
+{
+    add_product(panels, outputs, inputs, x, inputs, start, y);
 }
 
 /* h[:k] = next[:k]; the head's output and u.h follow the change, or are computed anew. */

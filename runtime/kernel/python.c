@@ -1,6 +1,6 @@
 /* The extension vcedge.runtime._kernel: the kernel's calls for Python, on the caller's arrays. */
-#include "python_pack.h"
 #include "python_stream.h"
+#include "python_detector.h"
 
 static PyObject *py_isas(PyObject *module, PyObject *unused)
 {
@@ -67,6 +67,12 @@ static PyMethodDef functions[] = {
     {"pack", py_pack, METH_VARARGS,
      "pack(shape, isa, model, gate_bias, boundaries, thresholds, recurrent, input, bias, reset_bias, gate_hidden, "
      "gate_input, head, head_bias)\n\nPack weights into the bytes of `model`."},
+    {"detector_sections", py_detector_sections, METH_NOARGS,
+     "detector_sections()\n\nName and format of each array that detector_pack takes, in order."},
+    {"detector_size", py_detector_size, METH_VARARGS,
+     "detector_size(shape, isa, cell_bytes)\n\nBytes of a packed detector; 0: impossible."},
+    {"detector_pack", py_detector_pack, METH_VARARGS,
+     "detector_pack(shape, isa, model, clip, surprise_limit, sections, cell)\n\nPack a detector around a packed cell."},
     {"probe_read", py_probe_read, METH_VARARGS, "probe_read(isa, memory, times)\n\nRead memory, times over."},
     {"probe_fma", py_probe_fma, METH_VARARGS, "probe_fma(isa, times)\n\n64 vector multiply-adds, times over."},
     {NULL, NULL, 0, NULL},
@@ -76,12 +82,14 @@ static int execute(PyObject *module)
 {
     PyObject *model = PyType_FromModuleAndSpec(module, &model_spec, NULL);
     PyObject *stream = PyType_FromModuleAndSpec(module, &stream_spec, NULL);
-    int failed = !model || !stream || PyObject_SetAttrString(stream, "_model_type", model) < 0 ||
+    PyObject *detector = PyType_FromModuleAndSpec(module, &detector_spec, NULL);
+    int failed = !model || !stream || !detector || PyObject_SetAttrString(module, "Detector", detector) < 0 || PyObject_SetAttrString(stream, "_model_type", model) < 0 ||
                  PyObject_SetAttrString(module, "Model", model) < 0 ||
                  PyObject_SetAttrString(module, "Stream", stream) < 0 ||
                  PyModule_AddIntConstant(module, "ALIGN", VCE_ALIGN) < 0;
     Py_XDECREF(model);
     Py_XDECREF(stream);
+    Py_XDECREF(detector);
     return failed ? -1 : 0;
 }
 

@@ -1,26 +1,7 @@
 /* The cell for comparison: float64 sums in a fixed order, no fused multiply-add, no libm, so that every CPU gives the
  * same bits. Nothing is kept incrementally. Reads the packed model with panels of one row. */
 #include "internal.h"
-
-#include <string.h>
-
-/* e^x: 2^n times a series for |r| <= ln(2)/2, exact to the last bits of a float64 */
-static double exact_exp(double x)
-{
-    if (x != x)
-        return x;
-    x = x > 700 ? 700 : x < -700 ? -700 : x;
-    double shifted = x * 1.4426950408889634 + 6755399441055744.0; /* 1.5 * 2^52 rounds to a whole number */
-    double whole = shifted - 6755399441055744.0;
-    double r = (x - whole * 0.693147180369123816490) - whole * 1.90821492927058770002e-10;
-    double sum = 1.0;
-    for (int i = 13; i > 0; i--)
-        sum = 1.0 + r / i * sum;
-    uint64_t bits = (uint64_t)((int64_t)whole + 1023) << 52;
-    double power;
-    memcpy(&power, &bits, sizeof power);
-    return sum * power;
-}
+#include "numbers.h"
 
 static double sigmoid(double x) { return 1.0 / (1.0 + exact_exp(-x)); }
 static double tangent(double x) { return 1.0 - 2.0 / (1.0 + exact_exp(x + x)); }
@@ -84,6 +65,16 @@ static void step_many(const vce_cell *cell, int32_t streams, void *states, size_
     }
 }
 
+static float dot(const float *a, const float *b, int n) { return (float)sum(a, b, n, 1); }
+
+static void product(const float *rows, int outputs, int inputs, const float *x, const float *start, float *y)
+{
+    for (int i = 0; i < outputs; i++)
+        y[i] = (float)((start ? (double)start[i] : 0.0) + sum(rows + (size_t)i * (size_t)inputs, x, inputs, 1));
+}
+
+#include "detector_step.h"
+
 static float probe_read(const void *memory, size_t bytes, int64_t times)
 {
     (void)memory, (void)bytes, (void)times;
@@ -92,4 +83,4 @@ static float probe_read(const void *memory, size_t bytes, int64_t times)
 
 static float probe_fma(int64_t times) { return probe_read(NULL, 0, times); }
 
-const struct vce_ops vce_ops_strict = {1, 0, 0, step, step_many, probe_read, probe_fma};
+const struct vce_ops vce_ops_strict = {1, 0, 0, step, step_many, detect, probe_read, probe_fma};
