@@ -7,6 +7,7 @@ from typing import Protocol
 
 from vcedge.detector import Detector
 from vcedge.errors import UsageError
+from vcedge.runtime.native import native_problem
 from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.state import State
 from vcedge.schema import F64
@@ -41,16 +42,37 @@ class Engine(Protocol):
         ...
 
 
-ENGINES: dict[str, Callable[[Detector], Engine]] = {"numpy": NumpyEngine}
+REFERENCE = "numpy"
+"""What training and calibration run: a model file must not depend on whether a machine has a C compiler."""
+
+
+def _installed() -> dict[str, Callable[[Detector], Engine]]:
+    engines: dict[str, Callable[[Detector], Engine]] = {}
+    if native_problem() is None:
+        from vcedge.runtime.native_engine import NativeEngine
+
+        engines["native"] = NativeEngine
+    return {**engines, REFERENCE: NumpyEngine}
+
+
+ENGINES = _installed()
+"""What can run a detector here, the fastest first."""
 
 
 def load_engine(detector: Detector, name: str = "auto") -> Engine:
     """The engine of that name for a detector; `auto` takes the fastest that is installed.
 
-    Raises UsageError for an unknown name: an engine that is not there is never replaced silently.
+    Raises UsageError for a name that is not there: but for `auto` an engine is never replaced by another.
     """
     if name == "auto":
-        name = "numpy"
+        name = next(iter(ENGINES))
     if name not in ENGINES:
-        raise UsageError(f"engine '{name}' is not available; installed: {', '.join(ENGINES)}")
+        why = f" ({native_problem()})" if name == "native" else ""
+        raise UsageError(f"engine '{name}' is not available{why}; installed: {', '.join(ENGINES)}")
     return ENGINES[name](detector)
+
+
+def engine_words(engine: Engine) -> str:
+    """An engine's name, for people; with the reason where it serves in place of the native one."""
+    problem = native_problem()
+    return engine.name if problem is None else f"{engine.name} (native: {problem})"

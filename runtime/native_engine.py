@@ -1,4 +1,4 @@
-"""The whole detector's step in the native kernel. It goes on with the state of the numpy engine, and that with its own."""
+"""The whole detector's step in the native kernel; it and the numpy engine go on with each other's states."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.detector import Cell, Detector, Head
+from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
 from vcedge.runtime.native_cell import NativeCell, aligned, isa_number
 from vcedge.runtime.state import State, state_dtype
@@ -22,7 +23,7 @@ class NativeEngine:
     name = "native"
 
     def __init__(self, detector: Detector, isa: str = "auto", int8: bool = False) -> None:
-        """Pack a detector for an instruction set, see `NativeCell`. Raises Unavailable where the CPU has it not."""
+        """Pack a detector for an instruction set, see `NativeCell`. Raises Unavailable where it is not possible."""
         self._detector = detector
         self._dtype = state_dtype(detector)
         self._channels = detector.channels
@@ -30,10 +31,10 @@ class NativeEngine:
         cell = _packed_cell(detector, isa, int8)
         shape = _shape(detector)
         arrays = _arrays(detector, self._dtype)
-        sections = tuple(np.ascontiguousarray(arrays[name], _TYPES[format]) for name, format in _SECTIONS)
+        sections = tuple(np.ascontiguousarray(arrays[name], _TYPES[code]) for name, code in _SECTIONS)
         size = _kernel.detector_size(shape, number, cell.nbytes)
         if not size:
-            raise ValueError(f"a detector of shape {shape} is not possible")
+            raise Unavailable(f"engine 'native': a detector of shape {shape} is too large for it, use 'numpy'")
         self._packed = aligned(size)
         limit = detector.calibration.surprise_limit
         _kernel.detector_pack(shape, number, self._packed, detector.features.clip, limit, sections, cell)
@@ -59,8 +60,7 @@ class NativeEngine:
         """One sample for each stream: the loop over `step`, so that both agree bit for bit."""
         step, contributions = self._kernel.step, np.empty((len(states), self._channels))
         rows = [
-            step(v, s.record, c, min_level, logit_bias)
-            for v, s, c in zip(values, states, contributions, strict=True)
+            step(v, s.record, c, min_level, logit_bias) for v, s, c in zip(values, states, contributions, strict=True)
         ]
         return np.array([row[0] for row in rows]), [row[1] for row in rows], contributions
 

@@ -81,6 +81,7 @@ def test_the_engines_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None
     assert run(["inspect", "--engines"]) == 0
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert "numpy" in lines["engines"].split(", ")
+    assert lines["auto"] == ("native" if "native" in lines["engines"] else "numpy")
     assert lines["native kernel"].startswith("not built on this machine") or "portable" in lines["native kernel"]
     assert run(["inspect", "--engines", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

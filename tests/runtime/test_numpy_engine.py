@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.detectors import recording, tiny_detector
+from tests.support.detectors import recording, tiny_detector, variants
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import ERROR_CAP, ScorerPart
 from vcedge.runtime.checks import CHECKS, check_engine
@@ -15,15 +15,7 @@ from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.state import WAKE_SURPRISE, State
 from vcedge.schema import F64
 
-VARIANTS = {
-    "vcgru": tiny_detector(),
-    "gru": tiny_detector(cell="gru", levels=1),
-    "vcrnn": tiny_detector(cell="vcrnn"),
-    "rnn": tiny_detector(cell="rnn", flags=True),
-    "flags": tiny_detector(flags=True),
-    "linear": tiny_detector().without_network(),
-    "wide": tiny_detector(channels=7, hidden=64, levels=8, order=5),
-}
+VARIANTS = variants()
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -18,8 +18,8 @@ from vcedge.cli.main import run as run_program
 from vcedge.config.train import TableConfig, TimeConfig
 from vcedge.history import CsvWriter, open_rows
 from vcedge.runtime import replay as replay_module
+from vcedge.runtime.engine import load_engine
 from vcedge.runtime.messages import Reading
-from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.offline import score_blocks
 from vcedge.runtime.record import LEARN_MESSAGES, AssetRecord
 from vcedge.runtime.replay import Pace
@@ -38,7 +38,7 @@ def write_recording(path: Path, rows: int, missing: float = 0.05) -> None:
 
 def scores_of(path: Path) -> list[Score]:
     rows = open_rows([path], DETECTOR.schema, TimeConfig(), TableConfig())
-    return list(score_blocks(Stream(NumpyEngine(DETECTOR)), rows))
+    return list(score_blocks(Stream(load_engine(DETECTOR)), rows))
 
 
 def configure(folder: Path, topic: str, url: str, **assets: dict[str, str]) -> Path:

@@ -25,8 +25,8 @@ from vcedge.config.runtime import load_runtime_config
 from vcedge.detector import Detector
 from vcedge.runtime import service as service_module
 from vcedge.runtime.assets import load_recipes
+from vcedge.runtime.engine import ENGINES, load_engine
 from vcedge.runtime.mailbox import Incoming
-from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.replay import message_of
 from vcedge.runtime.service import Service
 from vcedge.runtime.stream import Score, Stream
@@ -51,7 +51,7 @@ def configure(folder: Path, node: str, url: str, detector: Detector | None = Non
 
 
 def offline(detector: Detector, values: Sequence[Sample], threshold: float | None = None) -> list[Score]:
-    stream = Stream(NumpyEngine(detector), threshold)
+    stream = Stream(load_engine(detector), threshold)
     return [stream.push(sample) for sample in values]
 
 
@@ -355,7 +355,8 @@ def test_check_prints_a_line_for_each_asset(tmp_path: Path, capsys: pytest.Captu
     assert run_program(["run", str(config), "--check"]) == 0
     line = capsys.readouterr().out
     assert line.startswith("a*: checked/a*, tiny@sha256:")
-    assert "3 channels, vcgru of 16, engine numpy" in line
+    assert f"3 channels, vcgru of 16, engine {next(iter(ENGINES))}" in line
+    assert ("(native: not built" in line) == ("native" not in ENGINES)
 
 
 def _broken_model(folder: Path) -> None:

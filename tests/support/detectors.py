@@ -139,6 +139,19 @@ def tiny_resemblance() -> Resemblance:
     return Resemblance(kinds, names, _normal(rng, 0.5, count), 0.5 * np.eye(count, dtype=np.float32), centroids, 100.0)
 
 
+def variants() -> dict[str, Detector]:
+    """A detector of each kind, for what every engine must do."""
+    return {
+        "vcgru": tiny_detector(),
+        "gru": tiny_detector(cell="gru", levels=1),
+        "vcrnn": tiny_detector(cell="vcrnn"),
+        "rnn": tiny_detector(cell="rnn", flags=True),
+        "flags": tiny_detector(flags=True),
+        "linear": tiny_detector().without_network(),
+        "wide": tiny_detector(channels=7, hidden=64, levels=8, order=5),
+    }
+
+
 def tiny_scorer(channels: int, order: int, parts: tuple[ScorerPart, ...] = PARTS) -> Scorer:
     """A scorer whose parts are about 1 on `recording(...)`."""
     rng = np.random.default_rng(1)

@@ -24,7 +24,7 @@ from vcedge.detector import Calibration, Cell, Detector, Features, Head, Scorer
 from vcedge.errors import DataError
 from vcedge.history import Recording
 from vcedge.limits import EventRule, events_per_row
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine import REFERENCE, load_engine
 from vcedge.schema import F32, F64, SensorSchema
 
 SURPRISE_SHARE = 0.002
@@ -196,7 +196,9 @@ def recalibrate(
 
 def tail_trace(detector: Detector, values: F64, split: Split) -> Trace:
     """What the detector does on the tail, with the state warmed up on the validation rows before it."""
-    return run_engine(load_engine(detector), values, split.validation + split.tail, split.starts).within(split.tail)
+    return run_engine(load_engine(detector, REFERENCE), values, split.validation + split.tail, split.starts).within(
+        split.tail
+    )
 
 
 def stuck_limits(values: F64, ranges: Ranges) -> tuple[int, ...]:

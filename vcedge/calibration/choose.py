@@ -16,7 +16,7 @@ from vcedge.detector import Detector, Scorer
 from vcedge.evaluation.metrics import auc_pr
 from vcedge.injection.faults import Fault, Scales, inject
 from vcedge.injection.plan import plan_faults
-from vcedge.runtime.engine import Engine, load_engine
+from vcedge.runtime.engine import REFERENCE, Engine, load_engine
 from vcedge.runtime.state import State
 from vcedge.schema import F64
 
@@ -67,7 +67,7 @@ def choose_weights(detector: Detector, values: F64, split: Split, residual: F64)
     rows = values[start:stop]
     lead = min(detector.calibration.warmup_rows, len(rows) // 4)
     plan = plan_faults(rows, residual[start:stop], Scales.of(detector), FAULTS, seed=0, lead=lead)
-    normal, faulty = _run(load_engine(detector), rows, _affordable(plan), Scales.of(detector))
+    normal, faulty = _run(load_engine(detector, REFERENCE), rows, _affordable(plan), Scales.of(detector))
     normal = normal[lead:]
     usual = np.maximum(normal.mean(axis=0), 1e-9)
     found = np.array([_told_apart(normal[:, i], [f[:, i] for f in faulty]) for i in range(normal.shape[1])])

@@ -18,7 +18,7 @@ def evaluate_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Recordings.", show_default=False)],
     label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="The column that says which rows are wrong.")],
-    engine: Annotated[str, typer.Option("--engine", help="auto or numpy.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, native or numpy.")] = "auto",
     network: Annotated[
         bool, typer.Option("--network/--no-network", help="Without: the linear forecaster alone, same scorer.")
     ] = True,

@@ -56,7 +56,10 @@ def _inspect_engines(file: Path | None, json: bool) -> None:
     if json:
         print_json({"engines": list(ENGINES), "kernel": {"sets": native_sets(), "problem": native_problem()}})
     else:
-        print_table([("engines", ", ".join(ENGINES)), ("native kernel", native_status())], title="engines")
+        print_table(
+            [("engines", ", ".join(ENGINES)), ("auto", next(iter(ENGINES))), ("native kernel", native_status())],
+            title="engines",
+        )
 
 
 def describe(detector: Detector, file: str, identity: str, size: int) -> dict[str, Any]:

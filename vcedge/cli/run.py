@@ -46,6 +46,7 @@ def run_command(
 
 def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
     """One line for each asset: what it is judged by."""
+    from vcedge.runtime.engine import engine_words
     from vcedge.topics import InputTopic
 
     topic = InputTopic(settings.input.topic)
@@ -53,6 +54,6 @@ def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
     for name, recipe in recipes.items():
         detector = recipe.engine.detector
         cell = "no network" if detector.cell is None else f"{detector.cell.spec.kind} of {detector.hidden}"
-        engine = f"engine {recipe.engine.name}"
+        engine = f"engine {engine_words(recipe.engine)}"
         lines.append(f"{name}: {topic.of(name)}, {recipe.model}, {detector.channels} channels, {cell}, {engine}")
     return lines

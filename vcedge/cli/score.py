@@ -18,7 +18,7 @@ def score_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Recordings.", show_default=False)],
     out: Annotated[Path | None, typer.Option("--out", help="The scores file; default: stdout.")] = None,
-    engine: Annotated[str, typer.Option("--engine", help="auto or numpy.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, native or numpy.")] = "auto",
     network: Annotated[
         bool, typer.Option("--network/--no-network", help="Without: the linear forecaster alone, same scorer.")
     ] = True,

@@ -22,7 +22,7 @@ from vcedge.detector import Detector
 from vcedge.history import Recording
 from vcedge.injection.faults import KINDS, FaultKind
 from vcedge.resemblance import UNCLEAR, Resemblance
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine import REFERENCE, load_engine
 from vcedge.schema import F64
 from vcedge.sensitivity.events import InjectedEvents, injected_events
 
@@ -73,7 +73,7 @@ def measure_resemblance(
 ) -> Recognition:
     """Fit it on faults injected into the tail of values (N, C); `trace` is the detector's over at least the tail."""
     steps = min(most_steps, STEPS_PER_ROW * rows_in(split.all))
-    return fit_resemblance(injected_events(load_engine(detector), values, split, trace, steps))
+    return fit_resemblance(injected_events(load_engine(detector, REFERENCE), values, split, trace, steps))
 
 
 def refitted(detector: Detector, recording: Recording) -> Detector:

@@ -30,7 +30,7 @@ from vcedge.config.train import ScoreConfig, TrainConfig
 from vcedge.detector import DENSE_KINDS, Cell, CellSpec, Detector, Head, boundaries_of
 from vcedge.history import Recording
 from vcedge.limits import EventRule
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine import REFERENCE, load_engine
 from vcedge.schema import F64, NS_PER_S, SensorSchema
 from vcedge.sensitivity.findings import Sensitivity
 from vcedge.sensitivity.resemblance import Recognition
@@ -101,7 +101,7 @@ def train_detector(
         raise KeyboardInterrupt
     stuck = stuck_limits(recording.values, recording.sequences)
     detector = calibrate_limits(build(model.export()), values, split, stuck, config.score.false_alarms_per_day)
-    trace = run_engine(load_engine(detector), values, split.all, split.starts)
+    trace = run_engine(load_engine(detector, REFERENCE), values, split.all, split.starts)
     return Trained(detector, values, split, result, trace, order=linear.order, parts=linear.parts)
 
 
@@ -123,7 +123,7 @@ def train_network(
     """Train the network on what the engine of the bare detector sees and on the highway's held-out residuals."""
     torch.manual_seed(config.train.seed)
     torch.set_num_threads(1)  # windows are small: threads cost more than they give, and sums keep their order
-    trace = run_engine(load_engine(bare), values, split.fitted, split.starts)
+    trace = run_engine(load_engine(bare, REFERENCE), values, split.fitted, split.starts)
     levels = 1 if config.model.cell in DENSE_KINDS else config.model.levels
     boundaries = boundaries_of(levels, config.model.hidden_size)
     spec = CellSpec(config.model.cell, linear.features.inputs, config.model.hidden_size, boundaries)

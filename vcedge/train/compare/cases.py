@@ -19,7 +19,7 @@ from vcedge.history import NO_TIME, Recording, open_rows
 from vcedge.history.files import find_files
 from vcedge.injection.faults import Fault, Scales, inject_all
 from vcedge.injection.plan import in_rounds, plan_faults
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine import REFERENCE, load_engine
 from vcedge.schema import F64, NS_PER_S, SensorSchema, beyond_limits
 
 HELD_OUT = 0.25
@@ -68,7 +68,7 @@ def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
     """Copies of the longest stretch of a case with injected faults in them, each fault in one copy."""
     start, stop = max(case.ranges, key=lambda one: one[1] - one[0])
     values, lead = case.values[start:stop], linear.calibration.warmup_rows
-    trace = run_engine(load_engine(linear), values, ((0, len(values)),))
+    trace = run_engine(load_engine(linear, REFERENCE), values, ((0, len(values)),))
     residual = np.full(values.shape, np.nan)
     residual[trace.rows] = np.where(trace.known, trace.residual, np.nan)
     scales = Scales.of(linear)
