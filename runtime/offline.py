@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TextIO
 
 from vcedge.history import Block
@@ -35,6 +36,7 @@ def write_score(out: TextIO, score: Score, row: int | None = None) -> None:
     )
 
 
+@lru_cache(1024)
 def _safe(name: str) -> str:
     """A channel's name without what would break the line: separators and quotes become spaces."""
     return "".join(" " if character in ',;="\n\r' else character for character in name)

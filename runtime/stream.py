@@ -22,6 +22,7 @@ from vcedge.schema import F64, Sample, beyond_limits
 
 Status = Literal["warmup", "ok", "imputed", "stale", "gap", "stuck", "limit", "clock", "inhibited"]
 TOP_CHANNELS = 3
+WAKE_WORDS = {WAKE_NONE: "", WAKE_SURPRISE: "surprise", WAKE_MEMORY: "memory"}
 MOST_IMPUTED = 0.25
 """Largest share of missing channels with which a row still tells what normal is."""
 
@@ -52,19 +53,30 @@ class StuckCounter:
         self._limits = np.array(limits)
         self._last: F64 = np.full(len(limits), np.nan)
         self._run = np.zeros(len(limits), np.int64)
+        self._moving = True
+        """Whether all runs are 0."""
+        self._none = np.zeros(len(limits), bool)
 
-    def push(self, values: F64) -> NDArray[np.bool_]:
-        """Which channels (C,) are stuck after this sample. A missing value neither counts nor resets."""
-        present = np.isfinite(values)
+    def push(self, values: F64, whole: bool = False) -> NDArray[np.bool_]:
+        """Which channels (C,) are stuck after this sample. A missing value neither counts nor resets; `whole` says that
+        none is missing.
+        """
         same = values == self._last
+        if whole and not np.count_nonzero(same):  # the usual row, and so a quick one
+            self._last = values.copy()
+            if not self._moving:
+                self._run[:], self._moving = 0, True
+            return self._none
+        present = np.isfinite(values)
         self._run = np.where(present, np.where(same, self._run + 1, 0), self._run)
         self._last = np.where(present, values, self._last)
+        self._moving = False
         return np.asarray((self._limits > 0) & (self._run >= self._limits))
 
     def reset(self) -> None:
         """Forget all runs, as after a gap."""
         self._last[:] = np.nan
-        self._run[:] = 0
+        self._run[:], self._moving = 0, True
 
 
 class Stream:
@@ -138,23 +150,22 @@ class Stream:
             raise ValueError(f"values of shape {sample.values.shape}, expected {self._low.shape}")
         self._seq += 1
         if sample.time_ns < 0 or (self._last_ns is not None and sample.time_ns <= self._last_ns):
-            return self._result(sample.time_ns, "clock", 0, np.zeros(0, bool), ())
+            return self._result(sample.time_ns, "clock", 0, None, ())
         self._last_ns = sample.time_ns
-        beyond = beyond_limits(sample.values, self._low, self._high)
-        values = np.where(beyond | ~np.isfinite(sample.values), np.nan, sample.values)
-        missing = np.isnan(values)
+        values, beyond, missing = self._usable(sample.values)
         events: list[Event | None] = []
         gap = self._usable_ns is not None and sample.time_ns - self._usable_ns > self._detector.schema.max_gap_ns
         if gap and self._usable_ns is not None:
             ended = self._events.close(self._usable_ns)
             events += [ended and self._explainer.explain(ended), self._stuck_events.close(self._usable_ns)]
             self._count_end(ended)
-        if missing.all():
+        if missing is not None and missing.all():
             return self._result(sample.time_ns, "stale", 0, missing, events)
         if gap:
             self._reset()
         self._usable_ns = sample.time_ns
-        stuck = self._stuck.push(values)
+        stopped = self._stuck.push(values, missing is None)
+        stuck = stopped if np.count_nonzero(stopped) else None
 
         warming = self.state.seen < self._calibration.warmup_rows
         quiet = not self.in_event
@@ -163,16 +174,29 @@ class Stream:
         if quiet and self._detector.levels > 1:
             self._budget.spend(self._updated(level) / self._detector.hidden)
         self._top = self._top_channels(self.contributions)
-        status: Status = "gap" if gap else _status(warming, bool(beyond.any()), bool(stuck.any()), bool(missing.any()))
+        status: Status = "gap" if gap else _status(warming, beyond, stuck is not None, missing is not None)
         event = self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming)
         events.append(self._explainer.row(event, self.state, self._wake(level), self.in_event))
-        stuck_top = tuple((self._names[i], 1.0) for i in np.flatnonzero(stuck)[:TOP_CHANNELS])
-        events.append(self._stuck_events.push(sample.time_ns, float(stuck.any()), 0.5, stuck_top))
+        stuck_top = tuple((name, 1.0) for name in self._named(stuck)[:TOP_CHANNELS])
+        events.append(self._stuck_events.push(sample.time_ns, float(stuck is not None), 0.5, stuck_top))
         score = self._result(sample.time_ns, status, level, missing, events)
         self._count_end(event)
-        if self._by_hand is None and (status == "ok" or (status == "imputed" and missing.mean() <= MOST_IMPUTED)):
+        imputed = 0.0 if missing is None else missing.mean()
+        if self._by_hand is None and (status == "ok" or (status == "imputed" and imputed <= MOST_IMPUTED)):
             self._adaptive.learn(self._raw, self.in_event)
         return score
+
+    def _usable(self, values: F64) -> tuple[F64, bool, NDArray[np.bool_] | None]:
+        """Values (C,) with NaN where they are missing or beyond a limit, whether one is beyond, and where they are NaN;
+        None: nowhere."""
+        if np.count_nonzero((values >= self._low) & (values <= self._high)) == len(values):
+            return values, False, None  # the usual row, and so a quick one
+        beyond = beyond_limits(values, self._low, self._high)
+        missing = np.asarray(beyond | ~np.isfinite(values))
+        return np.where(missing, np.nan, values), bool(beyond.any()), missing
+
+    def _named(self, channels: NDArray[np.bool_] | None) -> tuple[str, ...]:
+        return () if channels is None else tuple(self._names[i] for i in np.flatnonzero(channels))
 
     def _new_adaptive(self) -> AdaptiveThreshold:
         return AdaptiveThreshold(self._calibration, self._detector.schema.period_ns, self._adapt)
@@ -192,7 +216,7 @@ class Stream:
         time_ns: int,
         status: Status,
         level: int,
-        missing: NDArray[np.bool_],
+        missing: NDArray[np.bool_] | None,
         events: list[Event | None] | tuple[()],
     ) -> Score:
         judged = status not in ("clock", "stale", "gap", "warmup")
@@ -208,8 +232,8 @@ class Stream:
             status=status,
             top=self._top,
             wake=self._wake(level),
-            missing=tuple(self._names[i] for i in np.flatnonzero(missing)),
-            events=tuple(event for event in events if event is not None),
+            missing=self._named(missing),
+            events=tuple([event for event in events if event is not None]),
         )
 
     def _updated(self, level: int) -> int:
@@ -220,17 +244,17 @@ class Stream:
     def _wake(self, level: int) -> str:
         """Why the network computed more than its floor at this level; empty when it did not, or there was no step."""
         wake = self.state.wake if level > 0 else WAKE_NONE
-        words = {WAKE_NONE: "", WAKE_SURPRISE: "surprise", WAKE_MEMORY: "memory"}
-        return words[wake] if wake < 0 else self._wakes[wake]
+        return WAKE_WORDS[wake] if wake < 0 else self._wakes[wake]
 
     def _top_channels(self, contributions: F64) -> Top:
         """Up to three channels with the largest shares of the statistic, rounded as they are published."""
         total = float(contributions.sum())
         if total <= 0.0:
             return ()
-        order = np.argsort(-contributions, kind="stable")[:TOP_CHANNELS]
-        shares = ((self._names[i], round(float(contributions[i]) / total, 2)) for i in order)
-        return tuple((name, share) for name, share in shares if share > 0.0)
+        values = contributions.tolist()
+        order = (-contributions).argsort(kind="stable").tolist()[:TOP_CHANNELS]
+        shares = [(self._names[i], round(values[i] / total, 2)) for i in order]
+        return tuple([named for named in shares if named[1] > 0.0])
 
 
 def _status(warming: bool, beyond: bool, stuck: bool, missing: bool) -> Status:
