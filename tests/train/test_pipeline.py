@@ -14,7 +14,7 @@ from vcedge.detector import CELL_KINDS, DENSE_KINDS
 from vcedge.errors import DataError
 from vcedge.history import DataReport
 from vcedge.model_file import load, save
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine import REFERENCE, load_engine
 from vcedge.train.fit import Epoch, mask_mode, share_budget
 from vcedge.train.pipeline import Trained, train_detector
 from vcedge.train.summary import change_correlation, summarise
@@ -75,7 +75,7 @@ def test_every_kind_learns_and_is_written(kind: str, tmp_path: Path) -> None:
     back = load(tmp_path / "m.vcedge")
     assert back.cell is not None
     assert back.cell.spec.kind == kind
-    scored = run_engine(load_engine(back), values, ((0, len(values)),))
+    scored = run_engine(load_engine(back, REFERENCE), values, ((0, len(values)),))
     assert np.array_equal(scored.raw, result.device_trace.raw)
 
 
@@ -107,7 +107,7 @@ def test_training_sees_what_the_device_sees_over_rows_with_nothing_usable() -> N
     values = recording(5, ROWS, CHANNELS)
     values[200:204] = np.nan
     result = train_detector(config_of(epochs=1), recording_of(values))
-    scored = run_engine(load_engine(result.detector), values, ((0, ROWS),))
+    scored = run_engine(load_engine(result.detector, REFERENCE), values, ((0, ROWS),))
     assert len(result.device_trace.rows) == len(scored.rows) == ROWS - 4
     assert np.array_equal(result.device_trace.raw, scored.raw)
 
