@@ -1,5 +1,6 @@
-/* The packed detector: its sizes, its packing, its checking, and the public calls. */
-#include "detector_internal.h"
+/* The packed detector: its sizes, its packing, its checking. */
+#include "detector.h"
+#include "internal.h"
 
 #include <string.h>
 
@@ -66,8 +67,10 @@ static int shape_ok(const vce_detector_shape *s)
 static int64_t count_of(const vce_detector_shape *s, int count)
 {
     const int64_t c = s->channels;
-    const int64_t counts[COUNTS] = {1,           c, s->parts, s->lags, s->components, s->lags * c, s->order * c, s->horizon_order * c,
-                                    s->hidden ? c : 0, VCE_FIELDS + 1};
+    const int64_t counts[COUNTS] = {1,           c,           s->parts,
+                                    s->lags,     s->components, s->lags * c,
+                                    s->order * c, s->horizon_order * c, s->hidden ? c : 0,
+                                    VCE_FIELDS + 1};
     return counts[count];
 }
 
@@ -127,13 +130,15 @@ static int tables_ok(const vce_detector_shape *s, const int32_t *kinds, const in
     for (int32_t i = 0; i < s->lags; i++)
         if (i == 0 ? lags[0] != 0 : lags[i] <= lags[i - 1] || lags[i] > s->depth)
             return 0;
+    int64_t whole = 8; /* what is behind the fields is padding */
     for (int field = 0; field < VCE_FIELDS; field++) {
         int item;
         int64_t bytes = field_bytes(s, field, &item);
+        whole += bytes + 8;
         if (record[field] < 0 || record[field] % item || record[field] + bytes > record[VCE_FIELDS])
             return 0;
     }
-    return 1;
+    return record[VCE_FIELDS] <= whole;
 }
 
 static int section_finite(const void *section, int which, int64_t items)
@@ -242,24 +247,4 @@ int vce_detector_open(vce_detector *d, const void *model, size_t size)
         return VCE_OK;
     int error = vce_open(&d->cell, base + from.cell, (size_t)header.cell_bytes);
     return error ? error : d->cell.ops == ops && cell_fits(&d->shape, &d->cell) ? VCE_OK : VCE_BAD_SHAPE;
-}
-
-size_t vce_record_size(const vce_detector *d) { return (size_t)d->record[VCE_FIELDS]; }
-size_t vce_detector_scratch_size(const vce_detector *d) { return (size_t)(uintptr_t)vce_work_of(d, NULL).end; }
-
-double vce_detector_step(const vce_detector *d, void *record, void *scratch, const double *values,
-                         double *contributions, int32_t *level, int min_level, float logit_bias)
-{
-    return d->ops->detect(d, record, scratch, values, contributions, level, min_level, logit_bias);
-}
-
-void vce_detector_run(const vce_detector *d, void *record, void *scratch, int64_t rows, const double *values,
-                      double *raw, int32_t *levels, int32_t *wakes, double *contributions, int min_level,
-                      float logit_bias)
-{
-    const int32_t *wake = vce_record_of(d, record).wake;
-    for (int64_t row = 0; row < rows; row++, values += d->shape.channels, contributions += d->shape.channels) {
-        raw[row] = d->ops->detect(d, record, scratch, values, contributions, levels + row, min_level, logit_bias);
-        wakes[row] = *wake;
-    }
 }

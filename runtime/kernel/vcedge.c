@@ -1,5 +1,5 @@
 /* Which instruction set serves, and the public calls. */
-#include "internal.h"
+#include "detector_internal.h"
 
 #include <string.h>
 #if VCE_ARM64 && defined __linux__
@@ -135,6 +135,26 @@ void vce_step_many(const vce_cell *cell, int32_t streams, void *states, size_t s
                    float *y, int32_t *levels, int min_level, float logit_bias)
 {
     cell->ops->step_many(cell, streams, states, stride, scratch, x, y, levels, min_level, logit_bias);
+}
+
+size_t vce_record_size(const vce_detector *d) { return (size_t)d->record[VCE_FIELDS]; }
+size_t vce_detector_scratch_size(const vce_detector *d) { return (size_t)(uintptr_t)vce_work_of(d, NULL).end; }
+
+double vce_detector_step(const vce_detector *d, void *record, void *scratch, const double *values,
+                         double *contributions, int32_t *level, int min_level, float logit_bias)
+{
+    return d->ops->detect(d, record, scratch, values, contributions, level, min_level, logit_bias);
+}
+
+void vce_detector_run(const vce_detector *d, void *record, void *scratch, int64_t rows, const double *values,
+                      double *raw, int32_t *levels, int32_t *wakes, double *contributions, int min_level,
+                      float logit_bias)
+{
+    const int32_t *wake = vce_record_of(d, record).wake;
+    for (int64_t row = 0; row < rows; row++, values += d->shape.channels, contributions += d->shape.channels) {
+        raw[row] = d->ops->detect(d, record, scratch, values, contributions, levels + row, min_level, logit_bias);
+        wakes[row] = *wake;
+    }
 }
 
 float vce_probe_read(int isa, const void *memory, size_t bytes, int64_t times)
