@@ -17,9 +17,11 @@ def native_problem() -> str | None:
     if find_spec("vcedge.runtime._kernel") is None:
         return f"not built on this machine; {HOW_TO}"
     try:
-        from vcedge.runtime import _kernel  # noqa: F401
+        from vcedge.runtime import _kernel
     except ImportError as error:
         return f"built, but cannot be loaded: {error}"
+    if not hasattr(_kernel, "Detector"):
+        return "built from older sources; reinstall vcedge, or in a checkout: python setup.py build_ext --inplace"
     return None
 
 
