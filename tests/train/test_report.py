@@ -382,6 +382,9 @@ def test_ways_of_running_are_found_without_labels(usual: Trained) -> None:
     words = regime_section([regime.to_json() for regime in regimes])
     assert words is not None
     assert "3 ways of running were found. The gate opens furthest in B (Channel 0 high" in words["text"]
+    alike = regime_section([{**regime.to_json(), "updated": 0.22 + i / 1000} for i, regime in enumerate(regimes)])
+    assert alike is not None
+    assert "opens as far in each of them" in alike["text"]
 
 
 def test_a_machine_that_runs_in_one_way_has_one(usual: Trained) -> None:

@@ -134,6 +134,8 @@ def _regime_words(rows: Sequence[tuple[Any, ...]], regimes: Sequence[Mapping[str
     if len(regimes) == 1:
         return text + "This machine runs in one way as far as its averages tell: they do not fall into groups."
     shares = [regime["updated"] for regime in regimes]
+    if f"{max(shares):.0%}" == f"{min(shares):.0%}":
+        return text + f"{len(regimes)} ways of running were found; the gate opens as far in each of them."
     most, least = max(range(len(shares)), key=shares.__getitem__), min(range(len(shares)), key=shares.__getitem__)
     return text + (
         f"{len(regimes)} ways of running were found. The gate opens furthest in {rows[most][0]} ({rows[most][1]}): "
