@@ -8,8 +8,9 @@ import numpy as np
 
 from vcedge.bench import peers
 from vcedge.bench.cells import Subject
-from vcedge.bench.timing import Run, interleaved, machine, one_core
+from vcedge.bench.timing import Run, interleaved, machine
 from vcedge.errors import Unavailable
+from vcedge.pinning import one_core
 from vcedge.runtime.native import require_native
 
 ROUNDS = 101

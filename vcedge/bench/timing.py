@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,20 +24,6 @@ class Run:
     row: dict[str, Any]
     call: Callable[[], Any]
     steps: int = 1
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Keep this process on one core meanwhile, where the system can."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def interleaved(runs: list[Run], rounds: int) -> list[F64]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from vcedge.pinning import one_core
 
 ROUNDS, CALLS, SLOW_S = 41, 10, 1e-3
 """Rounds, and calls in each; one that takes longer than SLOW_S is called once a round."""
@@ -21,7 +21,7 @@ Tick = Callable[[], None]
 def time_ticks(tickers: dict[str, Tick]) -> dict[str, float]:
     """Microseconds a call of each: the median of its rounds, taken in turn, so that a noisy moment strikes all."""
     times: dict[str, list[float]] = {name: [] for name in tickers}
-    with _one_core():
+    with one_core():
         calls = {name: 1 if _seconds(tick, 2) > SLOW_S else CALLS for name, tick in tickers.items()}
         for _ in range(ROUNDS):
             for name, tick in tickers.items():
@@ -44,7 +44,7 @@ def energy_of_ticks(tickers: dict[str, Tick], counter: Path = COUNTER) -> dict[s
     """
     if _read(counter) is None:
         return None
-    with _one_core():
+    with one_core():
         return {name: _energy(tick, counter) for name, tick in tickers.items()}
 
 
@@ -65,17 +65,3 @@ def _read(path: Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Keep this thread on one core meanwhile, where the system can."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
