@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 pytest.importorskip("amqtt", reason="amqtt is not installed: the demonstration has no broker")
 
-from vcedge.demo.flow import Handover
+from vcedge.demo.flow import Handover, Subscriptions
 
 
 def test_put_returns_when_the_message_was_handled():
@@ -51,3 +52,29 @@ def test_a_sender_that_went_away_holds_nobody_up():
         assert [await queue.get(), await queue.get()] == ["gone", "next"]
 
     asyncio.run(scenario())
+
+
+async def _deliver(subscriptions: dict[str, list[Any]], seen: list[str]) -> None:
+    """As amqtt does: it awaits while it goes through them."""
+    for topic_filter, subscribers in subscriptions.items():
+        for subscriber in subscribers:
+            await asyncio.sleep(0)
+            seen.append(f"{topic_filter} {subscriber}")
+
+
+async def _change(subscriptions: dict[str, list[Any]]) -> None:
+    subscriptions["c"] = ["new"]
+    del subscriptions["b"]
+    subscriptions["a"].remove("one")
+
+
+def test_who_subscribes_or_leaves_during_a_delivery_does_not_end_it():
+    subscriptions = Subscriptions({"a": ["one", "two"], "b": ["three"]})
+    seen: list[str] = []
+
+    async def both() -> None:
+        await asyncio.gather(_deliver(subscriptions, seen), _change(subscriptions))
+
+    asyncio.run(both())
+    assert seen == ["a one", "a two", "b three"]
+    assert list(subscriptions) == ["a", "c"]

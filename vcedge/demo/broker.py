@@ -11,7 +11,7 @@ import socket
 
 from amqtt.broker import Broker
 
-from vcedge.demo.flow import WINDOW
+from vcedge.demo.flow import WINDOW, Subscriptions
 from vcedge.runtime.signals import SIGNALS
 
 
@@ -34,6 +34,7 @@ async def serve(port: int) -> None:
         }
     )
     broker._broadcast_queue = asyncio.Queue(WINDOW)  # no setting bounds it, and senders are faster than what empties it
+    broker._subscriptions = Subscriptions()
     await broker.start()
     print(port, flush=True)
     await stop.wait()

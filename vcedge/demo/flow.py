@@ -7,6 +7,7 @@ subscriber without limit, so that acknowledgements wait behind thousands of mess
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
@@ -43,6 +44,21 @@ class Handover(asyncio.Queue[Any]):
             self._handling.set_result(None)
         item, self._handling = await super().get()
         return item
+
+
+class Subscriptions(dict[str, list[Any]]):
+    """Who subscribed to what, gone through as it stands at the start.
+
+    amqtt awaits while it goes through them: a program that subscribes or leaves meanwhile would end the delivery of
+    that message with "dictionary changed size during iteration".
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self.keys()))
+
+    def items(self) -> Any:
+        """Topic filters with their subscribers, both copied."""
+        return [(topic_filter, list(subscribers)) for topic_filter, subscribers in super().items()]
 
 
 class Admission(BaseAuthPlugin):  # type: ignore[misc]
