@@ -1,17 +1,19 @@
-"""Keeps the promise about computing: the mean updated share of quiet rows stays at its target when operation drifts.
+"""Keeps the promise about computing: the mean updated share stays at its target when operation drifts.
 
 The scheduler learned on a recording what is lively. Where a machine has become livelier since, it would open ever more
-often, for nothing. A bias on its logit follows the share that was spent, slowly and only downwards; while an event is
-open it neither counts nor learns, so that what is unusual gets all the network that the scheduler asks for.
+often, for nothing. A bias on its logit follows the share that was spent, only downwards: what a surprise or an event
+took is paid back by the quiet rows after it. The first rows of an event get what the scheduler asks for, and a surprise
+the full network at any time; an event that lasts is no news.
 """
 
 from __future__ import annotations
 
-RATE = 0.05
-"""How much the bias moves for a row, times the share's deviation from its target: a livelier way of operating is paid
-for within some hundred rows."""
+RATE = 1.0
+"""How much the bias moves for a row, times the share's deviation from its target: some ten rows pay for a surprise."""
 LEAST_BIAS = -12.0
 """Every level but the floor is out of reach then; lower would only take longer to come back."""
+EVENT_ROWS = 8
+"""Rows after an event opened on which nothing is taken from the scheduler."""
 
 
 class Budget:
@@ -19,9 +21,23 @@ class Budget:
 
     def __init__(self, target: float) -> None:
         self._target = target
-        self.bias = 0.0
-        """What is added to the scheduler's logit on quiet rows, at most 0. All there is to snapshot."""
+        self._debt = 0.0
+        self._event_rows = 0
+        """Rows spent in the event that is open."""
 
-    def spend(self, share: float) -> None:
-        """Count the share of the hidden dimensions that a quiet row updated."""
-        self.bias = min(max(self.bias + RATE * (self._target - share), LEAST_BIAS), 0.0)
+    def bias(self, in_event: bool) -> float:
+        """What is added to the scheduler's logit on the next row, at most 0; `in_event`: one was open before it."""
+        return 0.0 if in_event and self._event_rows < EVENT_ROWS else self._debt
+
+    def spend(self, share: float, in_event: bool) -> None:
+        """Count the share of the hidden dimensions that the row updated; `in_event` as for its bias."""
+        self._event_rows = self._event_rows + 1 if in_event else 0
+        self._debt = min(max(self._debt + RATE * (self._target - share), LEAST_BIAS), 0.0)
+
+    def snapshot(self) -> dict[str, float]:
+        """All that it remembers, as JSON values; `restore` is the inverse."""
+        return {"debt": self._debt, "event_rows": self._event_rows}
+
+    def restore(self, snapshot: dict[str, float]) -> None:
+        """Go on from a snapshot."""
+        self._debt, self._event_rows = snapshot["debt"], int(snapshot["event_rows"])

@@ -168,11 +168,11 @@ class Stream:
         stuck = stopped if np.count_nonzero(stopped) else None
 
         warming = self.state.seen < self._calibration.warmup_rows
-        quiet = not self.in_event
-        bias = logit_bias + self._budget.bias if quiet else logit_bias
+        in_event = self.in_event
+        bias = logit_bias + self._budget.bias(in_event)
         self._raw, level, self.contributions = self._engine.step(values, self.state, min_level, bias)
-        if quiet and self._detector.levels > 1:
-            self._budget.spend(self._updated(level) / self._detector.hidden)
+        if self._detector.levels > 1:
+            self._budget.spend(self._updated(level) / self._detector.hidden, in_event)
         self._top = self._top_channels(self.contributions)
         status: Status = "gap" if gap else _status(warming, beyond, stuck is not None, missing is not None)
         event = self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming)

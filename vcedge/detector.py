@@ -221,7 +221,7 @@ class Calibration:
     rows: int
     """Held-out rows the limits were measured on."""
     target_share: float = 1.0
-    """Mean share of the hidden dimensions that quiet rows may update."""
+    """Mean share of the hidden dimensions that rows may update over time; see `runtime.budget`."""
     usual: Usual = field(default_factory=Usual)
     tail: Tail = field(default_factory=Tail)
     events: EventRule = field(default_factory=EventRule)

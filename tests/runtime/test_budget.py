@@ -1,7 +1,8 @@
-"""The budget of computing: kept where operation has become livelier, left alone where it has not, waived in events."""
+"""The budget of computing: kept where operation has become livelier, left alone where it has not, waived as events begin."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.detectors import recording, samples, tiny_detector
-from vcedge.runtime.budget import LEAST_BIAS, Budget
+from vcedge.runtime.budget import EVENT_ROWS, LEAST_BIAS, Budget
 from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import F64
@@ -37,7 +38,7 @@ def test_a_quiet_machine_is_left_alone() -> None:
     assert abs(share(scored(values, 1.0)) - share(scored(values, 0.9))) < 0.03
 
 
-def test_an_event_gets_what_the_scheduler_asks_for() -> None:
+def test_a_violent_event_keeps_the_whole_network() -> None:
     values = recording(3, 4000, 3)
     values[3000:3200] += 60 * tiny_detector().features.scale * np.resize([1.0, -1.0], (200, 1))
     held = scored(values, 0.3, threshold=6.0)
@@ -46,9 +47,27 @@ def test_an_event_gets_what_the_scheduler_asks_for() -> None:
     assert share(inside) > 0.9
 
 
-@given(st.lists(st.floats(0, 1)), st.floats(0.01, 1))
-def test_it_only_ever_takes_away_and_is_bounded(shares: list[float], target: float) -> None:
-    budget = Budget(target)
-    for spent in shares:
-        budget.spend(spent)
-        assert LEAST_BIAS <= budget.bias <= 0
+def test_an_event_that_lasts_is_held_to_the_target() -> None:
+    held = scored(recording(3, 6000, 3), 0.4, threshold=1e-6)
+    assert all(score.alarm for score in held[1000:])
+    assert share(held[1000:]) < 0.45
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.floats(0.01, 1))
+def test_it_only_ever_takes_away_and_is_bounded(rows: list[tuple[float, bool]], target: float) -> None:
+    budget, open_rows = Budget(target), 0
+    for spent, in_event in rows:
+        assert LEAST_BIAS <= budget.bias(in_event) <= 0
+        if in_event and open_rows < EVENT_ROWS:
+            assert budget.bias(in_event) == 0
+        budget.spend(spent, in_event)
+        open_rows = open_rows + 1 if in_event else 0
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.booleans())
+def test_a_restored_one_goes_on_as_the_first_would(rows: list[tuple[float, bool]], in_event: bool) -> None:
+    first, second = Budget(0.2), Budget(0.2)
+    for row in rows:
+        first.spend(*row)
+    second.restore(json.loads(json.dumps(first.snapshot())))
+    assert second.bias(in_event) == first.bias(in_event)
