@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from vcedge.limits import RELEASE, EventRule
 
-__all__ = ["GROWTH", "RELEASE", "Event", "EventKind", "EventTracker", "Top"]
+__all__ = ["GROWTH", "RELEASE", "Event", "EventKind", "EventTracker", "Top", "top_of"]
 GROWTH = 1.25
 """An open event is reported again when its peak has grown by this factor."""
 
@@ -106,9 +106,9 @@ class EventTracker:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on from a snapshot of a tracker of the same kind and rule."""
-        memory = Memory(**{**snapshot, "top": _top(snapshot["top"])})
+        memory = Memory(**{**snapshot, "top": top_of(snapshot["top"])})
         event = snapshot["open"]
-        self._memory = replace(memory, open=event and Event(**{**event, "top": _top(event["top"])}))
+        self._memory = replace(memory, open=event and Event(**{**event, "top": top_of(event["top"])}))
 
     def _exceeded(self, time_ns: int, value: float, top: Top) -> Event | None:
         """A row above the threshold while nothing is open: the last one that an event needs, or one more."""
@@ -127,6 +127,6 @@ class EventTracker:
         return event
 
 
-def _top(pairs: Any) -> Top:
+def top_of(pairs: Any) -> Top:
     """Channels and shares as they were before JSON made lists of them."""
     return tuple((str(name), float(share)) for name, share in pairs)

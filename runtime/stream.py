@@ -6,18 +6,20 @@ No input or output and no clock: the same samples give the same scores, in a fil
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.detector import Detector, scheduler_inputs
+from vcedge.errors import DataError
+from vcedge.packed import pack, pack_bytes, unpack, unpack_bytes
 from vcedge.runtime.adaptive import AdaptiveThreshold
 from vcedge.runtime.budget import Budget
 from vcedge.runtime.engine import Engine
-from vcedge.runtime.events import Event, EventTracker, Top
+from vcedge.runtime.events import Event, EventTracker, Top, top_of
 from vcedge.runtime.explainer import Explainer
-from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
+from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE, State
 from vcedge.schema import F64, Sample, beyond_limits
 
 Status = Literal["warmup", "ok", "imputed", "stale", "gap", "stuck", "limit", "clock", "inhibited"]
@@ -77,6 +79,15 @@ class StuckCounter:
         """Forget all runs, as after a gap."""
         self._last[:] = np.nan
         self._run[:], self._moving = 0, True
+
+    def snapshot(self) -> dict[str, Any]:
+        """The memory as JSON values; `restore` is the inverse."""
+        return {"last": pack(self._last), "run": pack(self._run)}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on from a snapshot of as many channels. Raises DataError for another one's."""
+        self._last, self._run = unpack(snapshot["last"], self._last), unpack(snapshot["run"], self._run)
+        self._moving = False  # all runs may be 0, and are then found to be
 
 
 class Stream:
@@ -185,6 +196,44 @@ class Stream:
         if self._by_hand is None and (status == "ok" or (status == "imputed" and imputed <= MOST_IMPUTED)):
             self._adaptive.learn(self._raw, self.in_event)
         return score
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that the future depends on, as JSON values; `restore` is the inverse.
+
+        A threshold set by hand is not part of it: that belongs to whoever set it.
+        """
+        return {
+            "seq": self._seq,
+            "last_ns": self._last_ns,
+            "usable_ns": self._usable_ns,
+            "raw": self._raw,
+            "top": self._top,
+            "state": pack_bytes(self.state.tobytes()),
+            "bias": self._budget.bias,
+            "adaptive": self._adaptive.snapshot(),
+            "stuck": self._stuck.snapshot(),
+            "events": self._events.snapshot(),
+            "stuck_events": self._stuck_events.snapshot(),
+            "explainer": self._explainer.snapshot(),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on from a snapshot of a stream of the same model: the same samples then give the same scores, bit for bit.
+
+        Raises DataError where it cannot be of this model; the stream is then of no use.
+        """
+        try:
+            self._seq, self._last_ns, self._usable_ns = snapshot["seq"], snapshot["last_ns"], snapshot["usable_ns"]
+            self._raw, self._top = snapshot["raw"], top_of(snapshot["top"])
+            self.state = State(self.state.record.dtype, unpack_bytes(snapshot["state"]))
+            self._budget.bias = snapshot["bias"]
+            self._adaptive.restore(snapshot["adaptive"])
+            self._stuck.restore(snapshot["stuck"])
+            self._events.restore(snapshot["events"])
+            self._stuck_events.restore(snapshot["stuck_events"])
+            self._explainer.restore(snapshot["explainer"])
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise DataError(f"a snapshot of something else: {type(error).__name__}: {error}") from None
 
     def _usable(self, values: F64) -> tuple[F64, bool, NDArray[np.bool_] | None]:
         """Values (C,) with NaN where they are missing or beyond a limit, whether one is beyond, and where they are NaN;

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vcedge.packed import pack, unpack
 from vcedge.schema import F32, F64
 
 SPANS = (8.0, 64.0)
@@ -138,18 +139,21 @@ class ShapeTracker:
         """The memory as JSON values; `restore` is the inverse."""
         rows = slice(0, self._waiting + 1)
         return {
-            "means": self._means.tolist(),
-            "sum": self._sum.tolist(),
+            "means": pack(self._means),
+            "sum": pack(self._sum),
             "rows": self._rows,
-            "residual": self._residual[rows].tolist(),
-            "z": self._z[rows].tolist(),
+            "waiting": self._waiting,
+            "residual": pack(self._residual[rows]),
+            "z": pack(self._z[rows]),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on from a snapshot of a tracker of as many channels."""
-        self._means[:], self._sum[:] = snapshot["means"], snapshot["sum"]
-        self._rows, self._waiting = snapshot["rows"], len(snapshot["z"]) - 1
-        self._residual[: self._waiting + 1], self._z[: self._waiting + 1] = snapshot["residual"], snapshot["z"]
+        """Go on from a snapshot of a tracker of as many channels. Raises DataError for another one's."""
+        rows = slice(0, snapshot["waiting"] + 1)
+        self._means[:], self._sum[:] = unpack(snapshot["means"], self._means), unpack(snapshot["sum"], self._sum)
+        self._residual[rows] = unpack(snapshot["residual"], self._residual[rows])
+        self._z[rows] = unpack(snapshot["z"], self._z[rows])
+        self._rows, self._waiting = snapshot["rows"], snapshot["waiting"]
 
     def _digest(self) -> None:
         """Take the rows that wait into the means."""
