@@ -209,7 +209,7 @@ class Stream:
             "raw": self._raw,
             "top": self._top,
             "state": pack_bytes(self.state.tobytes()),
-            "bias": self._budget.bias,
+            "budget": self._budget.snapshot(),
             "adaptive": self._adaptive.snapshot(),
             "stuck": self._stuck.snapshot(),
             "events": self._events.snapshot(),
@@ -226,7 +226,7 @@ class Stream:
             self._seq, self._last_ns, self._usable_ns = snapshot["seq"], snapshot["last_ns"], snapshot["usable_ns"]
             self._raw, self._top = snapshot["raw"], top_of(snapshot["top"])
             self.state = State(self.state.record.dtype, unpack_bytes(snapshot["state"]))
-            self._budget.bias = snapshot["bias"]
+            self._budget.restore(snapshot["budget"])
             self._adaptive.restore(snapshot["adaptive"])
             self._stuck.restore(snapshot["stuck"])
             self._events.restore(snapshot["events"])
