@@ -65,13 +65,13 @@ class StuckCounter:
         """
         same = values == self._last
         if whole and not np.count_nonzero(same):  # the usual row, and so a quick one
-            self._last = values.copy()
+            self._last[:] = values
             if not self._moving:
                 self._run[:], self._moving = 0, True
             return self._none
         present = np.isfinite(values)
-        self._run = np.where(present, np.where(same, self._run + 1, 0), self._run)
-        self._last = np.where(present, values, self._last)
+        self._run[:] = np.where(present, np.where(same, self._run + 1, 0), self._run)
+        self._last[:] = np.where(present, values, self._last)
         self._moving = False
         return np.asarray((self._limits > 0) & (self._run >= self._limits))
 
@@ -184,7 +184,7 @@ class Stream:
         self._raw, level, self.contributions = self._engine.step(values, self.state, min_level, bias)
         if self._detector.levels > 1:
             self._budget.spend(self._updated(level) / self._detector.hidden, in_event)
-        self._top = self._top_channels(self.contributions)
+        self._top = self._top_channels(self.contributions, self._raw)
         status: Status = "gap" if gap else _status(warming, beyond, stuck is not None, missing is not None)
         event = self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming)
         events.append(self._explainer.row(event, self.state, self._wake(level), self.in_event))
@@ -295,14 +295,13 @@ class Stream:
         wake = self.state.wake if level > 0 else WAKE_NONE
         return WAKE_WORDS[wake] if wake < 0 else self._wakes[wake]
 
-    def _top_channels(self, contributions: F64) -> Top:
+    def _top_channels(self, contributions: F64, raw: float) -> Top:
         """Up to three channels with the largest shares of the statistic, rounded as they are published."""
-        total = float(contributions.sum())
-        if total <= 0.0:
+        if raw <= 0.0:
             return ()
         values = contributions.tolist()
         order = (-contributions).argsort(kind="stable").tolist()[:TOP_CHANNELS]
-        shares = [(self._names[i], round(values[i] / total, 2)) for i in order]
+        shares = [(self._names[i], round(values[i] / raw, 2)) for i in order]
         return tuple([named for named in shares if named[1] > 0.0])
 
 

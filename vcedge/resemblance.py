@@ -5,10 +5,14 @@ event is open, the shape of its leading channel is averaged over its rows. Const
 
 Outside of events nobody asks, so that rows wait until there are BATCH of them, or an event opens: the means of a batch
 are the same to rounding, and cost a fraction of its rows one by one.
+
+`runtime/kernel/shape.h` is the same for many rows, and must give the same bits: sums are taken in a fixed order, which
+is that of `cumsum`, and logarithms are those of the C library.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +46,8 @@ FEATURES = (
     "channels",
 )
 UNCLEAR = "unclear"
-TINY = 1e-6
+TINY, LEAST_CHANGE, LEAST_LEVEL = 1e-6, 1e-2, 0.1
+"""What is added so that nothing is divided by zero, and no logarithm leaves the range of what is usual."""
 BATCH = 64
 
 
@@ -71,26 +76,31 @@ def shape(fast: F64, slow: F64) -> F64:
     """The features (F,) of the leading channel from the means (K, C) of the row statistics, free of its size."""
     energy = fast[1] + slow[1]
     lead = int(np.argmax(energy))
-    share = energy / max(float(energy.sum()), TINY)
-    f, s = fast[:, lead], slow[:, lead]
+    share = energy / max(_total(energy), TINY)
+    f, s = fast[:, lead].tolist(), slow[:, lead].tolist()
     return np.array(
         [
-            abs(s[0]) / np.sqrt(s[1] + TINY),
-            abs(f[0]) / np.sqrt(f[1] + TINY),
+            abs(s[0]) / math.sqrt(s[1] + TINY),
+            abs(f[0]) / math.sqrt(f[1] + TINY),
             s[3] / (s[1] + TINY),
             f[3] / (f[1] + TINY),
-            np.log((f[1] + TINY) / (s[1] + TINY)),
-            np.log((s[2] + TINY) / (s[1] * s[1] + TINY)),
-            np.log(s[4] + 1e-2),
-            np.log(f[4] + 1e-2),
+            math.log((f[1] + TINY) / (s[1] + TINY)),
+            math.log((s[2] + TINY) / (s[1] * s[1] + TINY)),
+            math.log(s[4] + LEAST_CHANGE),
+            math.log(f[4] + LEAST_CHANGE),
             s[6],
             f[6],
             s[7],
-            np.log(abs(s[5]) + 0.1),
-            share[lead],
-            -np.log(float((share * share).sum()) + TINY),
+            math.log(abs(s[5]) + LEAST_LEVEL),
+            float(share[lead]),
+            -math.log(_total(share * share) + TINY),
         ]
     )
+
+
+def _total(values: F64) -> float:
+    """The sum (N,) from first to last: numpy's own sums in an order that depends on how many there are."""
+    return float(np.cumsum(values)[-1])
 
 
 class ShapeTracker:
@@ -162,8 +172,10 @@ class ShapeTracker:
         statistics = row_statistics(
             self._residual[now], self._residual[before], self._z[now], self._z[before], self._change_scale
         )  # (K, count, C)
-        self._means *= self._keeps[:, count, None, None]
-        self._means += np.matmul(self._weights[:, None, None, -count:], statistics)[:, :, 0]
+        terms = np.empty((len(SPANS), len(STATISTICS), count + 1, statistics.shape[2]))
+        np.multiply(self._means, self._keeps[:, count, None, None], out=terms[:, :, 0])
+        np.multiply(self._weights[:, None, -count:, None], statistics, out=terms[:, :, 1:])
+        self._means[:] = np.cumsum(terms, axis=2)[:, :, -1]
         self._residual[0], self._z[0] = self._residual[count], self._z[count]
         self._waiting = 0
 
