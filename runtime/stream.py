@@ -5,89 +5,33 @@ No input or output and no clock: the same samples give the same scores, in a fil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vcedge.detector import Detector, scheduler_inputs
 from vcedge.errors import DataError
-from vcedge.packed import pack, pack_bytes, unpack, unpack_bytes
+from vcedge.packed import pack_bytes, unpack_bytes
 from vcedge.runtime.adaptive import AdaptiveThreshold
 from vcedge.runtime.budget import Budget
 from vcedge.runtime.engine import Engine
 from vcedge.runtime.events import Event, EventTracker, Top, top_of
 from vcedge.runtime.explainer import Explainer
+from vcedge.runtime.operation import Operation, RunWhen
+from vcedge.runtime.score import UNJUDGED, Score, Status
+from vcedge.runtime.sensor_health import Checked, Mask, SensorHealth
 from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE, State
-from vcedge.schema import F64, Sample, beyond_limits
+from vcedge.runtime.timeline import Timeline, Verdict
+from vcedge.schema import F64, Sample
 
-Status = Literal["warmup", "ok", "imputed", "stale", "gap", "stuck", "limit", "clock", "inhibited"]
+__all__ = ["Score", "Status", "Stream"]
 TOP_CHANNELS = 3
+LATE_ROWS = 3
+"""Samples in a row that are late make an event of the clock; fewer are the network's reordering."""
 WAKE_WORDS = {WAKE_NONE: "", WAKE_SURPRISE: "surprise", WAKE_MEMORY: "memory"}
 MOST_IMPUTED = 0.25
 """Largest share of missing channels with which a row still tells what normal is."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """What is known after one sample. `raw` is what alarms are decided on, `score` the same in [0, 1]."""
-
-    time_ns: int
-    seq: int
-    raw: float
-    score: float
-    alarm: bool
-    threshold: float
-    updated: int
-    hidden: int
-    status: Status
-    top: Top
-    wake: str
-    missing: tuple[str, ...]
-    events: tuple[Event, ...]
-
-
-class StuckCounter:
-    """Counts how long each channel has stood still to the last bit; a run longer than in training is a defect."""
-
-    def __init__(self, limits: tuple[int, ...]) -> None:
-        self._limits = np.array(limits)
-        self._last: F64 = np.full(len(limits), np.nan)
-        self._run = np.zeros(len(limits), np.int64)
-        self._moving = True
-        """Whether all runs are 0."""
-        self._none = np.zeros(len(limits), bool)
-
-    def push(self, values: F64, whole: bool = False) -> NDArray[np.bool_]:
-        """Which channels (C,) are stuck after this sample. A missing value neither counts nor resets; `whole` says that
-        none is missing.
-        """
-        same = values == self._last
-        if whole and not np.count_nonzero(same):  # the usual row, and so a quick one
-            self._last[:] = values
-            if not self._moving:
-                self._run[:], self._moving = 0, True
-            return self._none
-        present = np.isfinite(values)
-        self._run[:] = np.where(present, np.where(same, self._run + 1, 0), self._run)
-        self._last[:] = np.where(present, values, self._last)
-        self._moving = False
-        return np.asarray((self._limits > 0) & (self._run >= self._limits))
-
-    def reset(self) -> None:
-        """Forget all runs, as after a gap."""
-        self._last[:] = np.nan
-        self._run[:], self._moving = 0, True
-
-    def snapshot(self) -> dict[str, Any]:
-        """The memory as JSON values; `restore` is the inverse."""
-        return {"last": pack(self._last), "run": pack(self._run)}
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on from a snapshot of as many channels. Raises DataError for another one's."""
-        self._last, self._run = unpack(snapshot["last"], self._last), unpack(snapshot["run"], self._run)
-        self._moving = False  # all runs may be 0, and are then found to be
 
 
 class Stream:
@@ -96,7 +40,13 @@ class Stream:
     A `threshold` set by hand stands as it is; the calibrated one follows slow drift unless `adapt` is false.
     """
 
-    def __init__(self, engine: Engine, threshold: float | None = None, adapt: bool = True) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        threshold: float | None = None,
+        adapt: bool = True,
+        run_when: RunWhen | None = None,
+    ) -> None:
         self._engine = engine
         self._detector: Detector = engine.detector
         self._calibration = self._detector.calibration
@@ -105,16 +55,17 @@ class Stream:
         self._adaptive = self._new_adaptive()
         self._budget = Budget(self._calibration.target_share)
         self.state = engine.new_state()
-        self._low, self._high = self._detector.schema.limits()
-        self._stuck = StuckCounter(self._calibration.stuck_rows)
+        self._timeline = Timeline(self._detector.schema)
+        self._sensors = SensorHealth(self._detector)
+        self.operation = Operation(run_when)
         self._events = EventTracker("anomaly", self._calibration.events)
-        self._stuck_events = EventTracker("stuck")
         self._explainer = Explainer(self._detector)
         self._names = self._detector.schema.names
         self._wakes = scheduler_inputs(self._detector.schema, self._detector.features.flags)
-        self._last_ns: int | None = None
         self._usable_ns: int | None = None
         """Time of the last sample that was not `stale`: what a gap is measured from."""
+        self._settling = 0
+        """Rows that are still to pass without an alarm after the machine began to run."""
         self._seq = 0
         self._raw = 0.0
         self._top: Top = ()
@@ -147,55 +98,87 @@ class Stream:
         return self._events.is_open
 
     @property
+    def watermark_ns(self) -> int | None:
+        """Time of the last sample that continued the stream; None before the first."""
+        return self._timeline.last_ns
+
+    @property
     def budget(self) -> Budget:
         """What keeps the updated share at its target."""
         return self._budget
 
     def push(self, sample: Sample, min_level: int = 1, logit_bias: float = 0.0) -> Score:
-        """Score one sample. A sample that is not later than the last one, or from before 1970, changes no state
-        (status `clock`).
+        """Score one sample. One whose time does not continue the stream changes no state (status `clock`).
 
         Raises ValueError for values of another shape than (C,).
         """
-        if sample.values.shape != self._low.shape:
-            raise ValueError(f"values of shape {sample.values.shape}, expected {self._low.shape}")
+        if sample.values.shape != self.contributions.shape:
+            raise ValueError(f"values of shape {sample.values.shape}, expected {self.contributions.shape}")
         self._seq += 1
-        if sample.time_ns < 0 or (self._last_ns is not None and sample.time_ns <= self._last_ns):
-            return self._result(sample.time_ns, "clock", 0, None, ())
-        self._last_ns = sample.time_ns
-        values, beyond, missing = self._usable(sample.values)
+        verdict = self._timeline.push(sample.time_ns)
+        if verdict in (Verdict.LATE, Verdict.WILD):
+            return self._result(sample.time_ns, "clock", 0, None, self._clock_events(verdict))
+        checked = self._sensors.check(sample.time_ns, sample.values)
         events: list[Event | None] = []
-        gap = self._usable_ns is not None and sample.time_ns - self._usable_ns > self._detector.schema.max_gap_ns
-        if gap and self._usable_ns is not None:
-            ended = self._events.close(self._usable_ns)
-            events += [ended and self._explainer.explain(ended), self._stuck_events.close(self._usable_ns)]
-            self._count_end(ended)
-        if missing is not None and missing.all():
-            return self._result(sample.time_ns, "stale", 0, missing, events)
+        gap = self._usable_ns is not None and (
+            verdict is Verdict.ANEW or sample.time_ns - self._usable_ns > self._detector.schema.max_gap_ns
+        )
+        if gap:
+            events += self._cut()
+        if checked.missing is not None and checked.missing.all():
+            return self._result(sample.time_ns, "stale", 0, checked.missing, events)
         if gap:
             self._reset()
         self._usable_ns = sample.time_ns
-        stopped = self._stuck.push(values, missing is None)
-        stuck = stopped if np.count_nonzero(stopped) else None
+        return self._judge(sample.time_ns, checked, gap, events, min_level, logit_bias)
 
-        warming = self.state.seen < self._calibration.warmup_rows
+    def _judge(
+        self, time_ns: int, checked: Checked, gap: bool, events: list[Event | None], min_level: int, logit_bias: float
+    ) -> Score:
+        """A sample that continues the stream: the engine's step, and what follows from it."""
+        resting = not self.operation.always and self.operation.inhibited(time_ns, checked.values)
+        stuck, defects = self._sensors.follow(time_ns, checked, resting)
+        warming = self._warming(resting)
         in_event = self.in_event
         bias = logit_bias + self._budget.bias(in_event)
-        self._raw, level, self.contributions = self._engine.step(values, self.state, min_level, bias)
-        if self._detector.levels > 1:
+        self._raw, level, self.contributions = self._engine.step(checked.values, self.state, min_level, bias)
+        if self._detector.levels > 1 and not resting:
             self._budget.spend(self._updated(level) / self._detector.hidden, in_event)
         self._top = self._top_channels(self.contributions, self._raw)
-        status: Status = "gap" if gap else _status(warming, beyond, stuck is not None, missing is not None)
-        event = self._events.push(sample.time_ns, self._raw, self.threshold, self._top, not warming)
+        status: Status = "gap" if gap else "inhibited" if resting else _status(warming, checked, stuck is not None)
+        if resting:
+            event = self._events.close(time_ns)
+        else:
+            event = self._events.push(time_ns, self._raw, self.threshold, self._top, not warming)
         events.append(self._explainer.row(event, self.state, self._wake(level), self.in_event))
-        stuck_top = tuple((name, 1.0) for name in self._named(stuck)[:TOP_CHANNELS])
-        events.append(self._stuck_events.push(sample.time_ns, float(stuck is not None), 0.5, stuck_top))
-        score = self._result(sample.time_ns, status, level, missing, events)
+        score = self._result(time_ns, status, level, checked.missing, [*events, *defects])
         self._count_end(event)
-        imputed = 0.0 if missing is None else missing.mean()
+        imputed = 0.0 if checked.missing is None else checked.missing.mean()
         if self._by_hand is None and (status == "ok" or (status == "imputed" and imputed <= MOST_IMPUTED)):
             self._adaptive.learn(self._raw, self.in_event)
         return score
+
+    def _warming(self, resting: bool) -> bool:
+        """Whether too little was seen for an alarm, since a reset or since the machine stood."""
+        if resting:
+            self._settling = self._calibration.warmup_rows
+        elif self._settling:
+            self._settling -= 1
+            return True
+        return self.state.seen < self._calibration.warmup_rows
+
+    def _clock_events(self, verdict: Verdict) -> list[Event | None]:
+        """A time far from the last one is an event at once; late samples are once there are several in a row."""
+        if verdict is Verdict.LATE and self._timeline.wrong < LATE_ROWS:
+            return []
+        return [*self._sensors.clock_wrong(self._timeline.last_ns or 0)]
+
+    def _cut(self) -> list[Event | None]:
+        """End what was open before a gap, as of the last usable sample."""
+        last_ns = self._usable_ns or 0
+        ended = self._events.close(last_ns)
+        self._count_end(ended)
+        return [ended and self._explainer.explain(ended), *self._sensors.close(last_ns)]
 
     def snapshot(self) -> dict[str, Any]:
         """All that the future depends on, as JSON values; `restore` is the inverse.
@@ -204,16 +187,17 @@ class Stream:
         """
         return {
             "seq": self._seq,
-            "last_ns": self._last_ns,
+            "timeline": self._timeline.snapshot(),
             "usable_ns": self._usable_ns,
             "raw": self._raw,
             "top": self._top,
             "state": pack_bytes(self.state.tobytes()),
             "budget": self._budget.snapshot(),
             "adaptive": self._adaptive.snapshot(),
-            "stuck": self._stuck.snapshot(),
+            "sensors": self._sensors.snapshot(),
+            "operation": self.operation.snapshot(),
+            "settling": self._settling,
             "events": self._events.snapshot(),
-            "stuck_events": self._stuck_events.snapshot(),
             "explainer": self._explainer.snapshot(),
         }
 
@@ -223,28 +207,20 @@ class Stream:
         Raises DataError where it cannot be of this model; the stream is then of no use.
         """
         try:
-            self._seq, self._last_ns, self._usable_ns = snapshot["seq"], snapshot["last_ns"], snapshot["usable_ns"]
+            self._seq, self._usable_ns, self._settling = snapshot["seq"], snapshot["usable_ns"], snapshot["settling"]
+            self._timeline.restore(snapshot["timeline"])
             self._raw, self._top = snapshot["raw"], top_of(snapshot["top"])
             self.state = State(self.state.record.dtype, unpack_bytes(snapshot["state"]))
             self._budget.restore(snapshot["budget"])
             self._adaptive.restore(snapshot["adaptive"])
-            self._stuck.restore(snapshot["stuck"])
+            self._sensors.restore(snapshot["sensors"])
+            self.operation.restore(snapshot["operation"])
             self._events.restore(snapshot["events"])
-            self._stuck_events.restore(snapshot["stuck_events"])
             self._explainer.restore(snapshot["explainer"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise DataError(f"a snapshot of something else: {type(error).__name__}: {error}") from None
 
-    def _usable(self, values: F64) -> tuple[F64, bool, NDArray[np.bool_] | None]:
-        """Values (C,) with NaN where they are missing or beyond a limit, whether one is beyond, and where they are NaN;
-        None: nowhere."""
-        if np.count_nonzero((values >= self._low) & (values <= self._high)) == len(values):
-            return values, False, None  # the usual row, and so a quick one
-        beyond = beyond_limits(values, self._low, self._high)
-        missing = np.asarray(beyond | ~np.isfinite(values))
-        return np.where(missing, np.nan, values), bool(beyond.any()), missing
-
-    def _named(self, channels: NDArray[np.bool_] | None) -> tuple[str, ...]:
+    def _named(self, channels: Mask | None) -> tuple[str, ...]:
         return () if channels is None else tuple(self._names[i] for i in np.flatnonzero(channels))
 
     def _new_adaptive(self) -> AdaptiveThreshold:
@@ -257,7 +233,8 @@ class Stream:
     def _reset(self) -> None:
         self.state.reset()
         self._explainer.reset()
-        self._stuck.reset()
+        self._sensors.reset()
+        self._settling = 0
         self._raw, self._top = 0.0, ()
 
     def _result(
@@ -265,10 +242,10 @@ class Stream:
         time_ns: int,
         status: Status,
         level: int,
-        missing: NDArray[np.bool_] | None,
-        events: list[Event | None] | tuple[()],
+        missing: Mask | None,
+        events: Sequence[Event | None],
     ) -> Score:
-        judged = status not in ("clock", "stale", "gap", "warmup")
+        judged = status not in UNJUDGED
         return Score(
             time_ns=time_ns,
             seq=self._seq,
@@ -305,12 +282,14 @@ class Stream:
         return tuple([named for named in shares if named[1] > 0.0])
 
 
-def _status(warming: bool, beyond: bool, stuck: bool, missing: bool) -> Status:
+def _status(warming: bool, checked: Checked, stuck: bool) -> Status:
     """The one status of a sample that was scored: the most serious first."""
     if warming:
         return "warmup"
-    if beyond:
+    if checked.beyond is not None:
         return "limit"
+    if checked.leap is not None:
+        return "rate"
     if stuck:
         return "stuck"
-    return "imputed" if missing else "ok"
+    return "imputed" if checked.missing is not None else "ok"

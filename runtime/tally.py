@@ -10,10 +10,8 @@ from vcedge.history.recording import NO_TIME
 from vcedge.history.report import duration_text
 from vcedge.runtime.events import Event
 from vcedge.runtime.payloads import milliseconds
-from vcedge.runtime.stream import Score
+from vcedge.runtime.score import UNJUDGED, Score
 
-UNJUDGED = ("clock", "gap", "stale", "warmup")
-"""Statuses of rows that cannot raise an alarm."""
 ENOUGH = 0.5
 """Share of judged rows below which a person is warned."""
 LISTED = 1000

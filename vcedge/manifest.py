@@ -50,6 +50,7 @@ class ChannelPart(_Part):
     unit: str
     low: float | None
     high: float | None
+    rate: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> ChannelPart:

@@ -187,7 +187,7 @@ def tensor_shapes(manifest: Manifest) -> Shapes:
 
 def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "model") -> Detector:
     """The detector of a checked manifest and the tensors that `tensor_shapes` asks for."""
-    channels = tuple(Channel(c.name, c.unit, c.low, c.high) for c in manifest.sensors.channels)
+    channels = tuple(Channel(c.name, c.unit, c.low, c.high, c.rate) for c in manifest.sensors.channels)
     features = manifest.features
     cell, head = _network(manifest, tensors)
     return Detector(

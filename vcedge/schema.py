@@ -27,6 +27,8 @@ class Channel:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    rate: float | None = None
+    """The most it can change a second, in its unit. A faster value is a defect, unless the next one confirms it."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,18 @@ class SensorSchema:
         high = [LARGEST_READING if c.high is None else c.high for c in self.channels]
         return np.array(low, np.float64), np.array(high, np.float64)
 
+    def rates(self) -> F64:
+        """The most each channel can change a second, (C,); infinite where not stated."""
+        return np.array([np.inf if c.rate is None else c.rate for c in self.channels], np.float64)
+
     def to_json(self) -> dict[str, Any]:
         """The schema as the manifest of a model file holds it."""
         return {
-            "channels": [{"name": c.name, "unit": c.unit, "low": c.low, "high": c.high} for c in self.channels],
+            "channels": [
+                {"name": c.name, "unit": c.unit, "low": c.low, "high": c.high}
+                | ({} if c.rate is None else {"rate": c.rate})
+                for c in self.channels
+            ],
             "period_ns": self.period_ns,
             "max_gap_ns": self.max_gap_ns,
         }

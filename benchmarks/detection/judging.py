@@ -17,8 +17,8 @@ from vcedge.evaluation.metrics import confusion, count_events, dominant_period, 
 from vcedge.runtime.adaptive import AdaptiveThreshold
 from vcedge.runtime.engine import load_engine
 from vcedge.runtime.events import EventTracker
+from vcedge.runtime.score import UNJUDGED
 from vcedge.runtime.stream import MOST_IMPUTED, Stream
-from vcedge.runtime.tally import UNJUDGED
 from vcedge.schema import F64, Sample
 from vcedge.train.compare.cases import Case
 

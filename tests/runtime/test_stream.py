@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.support.detectors import START_NS, recording, samples, tiny_detector
 from vcedge.runtime.events import RELEASE, EventTracker
 from vcedge.runtime.numpy_engine import NumpyEngine
-from vcedge.runtime.stream import Score, Stream, StuckCounter
+from vcedge.runtime.sensor_health import StuckCounter
+from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import F64, NS_PER_S, Channel, Sample
 
 DETECTOR = tiny_detector()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from vcedge.config.strict import Strict, load_yaml
 from vcedge.errors import ConfigError
@@ -25,6 +25,16 @@ class ChannelConfig(Strict):
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    rate: float | Literal["auto"] | None = None
+    """The most it can change a second; a faster value counts as missing unless the next one confirms it. `auto`: ten
+    times the fastest change of the recordings."""
+
+    @field_validator("rate")
+    @classmethod
+    def _is_a_rate(cls, value: float | str | None) -> float | str | None:
+        if isinstance(value, float) and value <= 0:
+            raise ValueError("expected a number above zero, or auto")
+        return value
 
 
 class TimeConfig(Strict):

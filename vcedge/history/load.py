@@ -12,6 +12,7 @@ from vcedge.config.train import DataConfig
 from vcedge.errors import ConfigError, DataError
 from vcedge.history.columns import check_time, clipped, find_time, misspelt, pick_channels, time_checker
 from vcedge.history.files import find_files, fingerprint
+from vcedge.history.rates import with_rates
 from vcedge.history.recording import NO_TIME, Recording
 from vcedge.history.report import DataReport, utc_text
 from vcedge.history.rows import RowReader
@@ -51,6 +52,7 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
     times, values = _arranged(times, values, order, kept, data.memory_rows)
     channels = tuple(channels[j] for j in kept.tolist())
     period_ns, gap_ns, sequences = survey_intervals(report, times, draft, data.time)
+    channels = with_rates(channels, data.channels or [], times, values, sequences)
     report.used = len(times)
     return Recording(
         schema=SensorSchema(channels, period_ns, gap_ns),

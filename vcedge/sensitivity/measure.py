@@ -21,7 +21,7 @@ from vcedge.injection.faults import KINDS, Fault, FaultKind, Scales, inject
 from vcedge.injection.plan import FEW, MOVED, SHORTEST_PERIOD, Memory, joint, memory_rows, moves, size_range
 from vcedge.runtime.engine import Engine, load_engine
 from vcedge.runtime.events import EventTracker
-from vcedge.runtime.stream import StuckCounter
+from vcedge.runtime.sensor_health import StuckCounter
 from vcedge.schema import F64, NS_PER_S, beyond_limits
 from vcedge.sensitivity.findings import Finding, Sensitivity
 from vcedge.sensitivity.places import Place, find_starts, prepare
