@@ -72,8 +72,6 @@ class Watched:
         self.names = self.stream.detector.schema.names
         self.silent_after_s = self.stream.detector.schema.max_gap_ns / NS_PER_S
         self.last: Score | None = None
-        self.watermark_ns: int | None = None
-        """The latest time of a sample."""
         self.heard_s: float | None = None
         """Monotonic clock at the last message."""
         self.anomaly: bool | None = None
@@ -85,8 +83,6 @@ class Watched:
     def remember(self, scores: list[Score], now_s: float) -> None:
         """What a message brought."""
         self.last, self.heard_s = scores[-1], now_s
-        latest = max(score.time_ns for score in scores)
-        self.watermark_ns = latest if self.watermark_ns is None else max(latest, self.watermark_ns)
 
     def condition(self, now_s: float) -> tuple[str, tuple[str, ...]]:
         """Status and missing channels for the health topic: `waiting` before the first sample, `stale` in silence."""

@@ -145,7 +145,8 @@ class Service:
         if watched.anomaly is None:
             self._begin(watched)
         times = reading.times_ns
-        if message.duplicate and times and watched.watermark_ns is not None and times[-1] <= watched.watermark_ns:
+        watermark_ns = watched.stream.watermark_ns
+        if message.duplicate and times and watermark_ns is not None and times[-1] <= watermark_ns:
             self._counters.duplicates += 1
             return
         self._score(watched, reading, times or (message.arrival_ns,))
