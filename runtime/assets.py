@@ -10,7 +10,8 @@ from pathlib import Path
 from vcedge import model_file
 from vcedge.config.runtime import AssetConfig, RuntimeConfig
 from vcedge.errors import ConfigError, UsageError
-from vcedge.runtime.engine import Engine, load_engine
+from vcedge.runtime.artifact import engine_for, read_artifact
+from vcedge.runtime.engine import Engine
 from vcedge.runtime.payloads import Origin
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import NS_PER_S
@@ -53,13 +54,12 @@ def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
 
 
 def _load(path: Path, asset: AssetConfig, key: str) -> Recipe:
-    data = model_file.read(path)
-    detector = model_file.loads(data, str(path))
+    artifact = read_artifact(path)
     try:
-        engine = load_engine(detector, asset.engine)
+        engine = engine_for(artifact, asset.engine)
     except UsageError as error:
         raise ConfigError(f"{key}: {error}") from None
-    model = f"{detector.asset}@{model_file.model_id(data)[:ID_LENGTH]}"
+    model = f"{engine.detector.asset}@{model_file.model_id(artifact.data)[:ID_LENGTH]}"
     return Recipe(engine, model, None)
 
 

@@ -1,4 +1,4 @@
-"""The recurrent cell of the oracle in readable numpy: the scheduler's level and the update of h[:k]."""
+"""The network of the oracle in readable numpy: the scheduler's level, the update of h[:k], and the head."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from bisect import bisect_right
 
 import numpy as np
 
-from vcedge.detector import Cell
-from vcedge.runtime.state import WAKE_MEMORY
+from vcedge.detector import Cell, Head
+from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, State
 from vcedge.schema import F32
 
 
 def sigmoid(x: F32) -> F32:
     """Logistic function; written with tanh, which does not overflow."""
     return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x), np.float32)
+
+
+def loudest(terms: F32, memory: float) -> int:
+    """Which of the scheduler's terms (N + 3C,) speaks loudest for waking, or WAKE_MEMORY where `memory`, u h, does."""
+    index = int(terms.argmax())
+    return index if terms[index] >= memory else WAKE_MEMORY
 
 
 class GatedCell:
@@ -35,8 +41,7 @@ class GatedCell:
         memory = float(cell.gate_hidden @ h)
         logit = memory + float(terms.sum()) + cell.gate_bias + logit_bias
         level = 1 + bisect_right(self._thresholds, logit)
-        loudest = int(terms.argmax())
-        return level, loudest if terms[loudest] >= memory else WAKE_MEMORY
+        return level, loudest(terms, memory)
 
     def update(self, h: F32, x: F32, level: int) -> None:
         """Update h[:k] in place; h[k:] keeps its bits (hard form of the paper, reset gate after the product).
@@ -54,3 +59,23 @@ class GatedCell:
         r = sigmoid(a[1] + s[1])
         c = np.tanh(a[2] + r * (s[2] + self._cell.reset_bias[:k]))
         h[:k] = z * c + (1 - z) * h[:k]
+
+
+class NumpyNetwork:
+    """See `vcedge.runtime.numpy_engine.Network`."""
+
+    def __init__(self, cell: Cell, head: Head) -> None:
+        self._cell, self._head = GatedCell(cell), head
+        self._inputs = cell.spec.inputs
+
+    def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
+        """One step of scheduler, cell and head; see the protocol."""
+        level, wake = 1, WAKE_NONE
+        if floor < self._cell.levels:
+            level, wake = self._cell.schedule(state.h, signals, logit_bias)
+        if level <= floor:
+            level, wake = floor, WAKE_NONE
+        self._cell.update(state.h, signals[: self._inputs], level)
+        head = self._head
+        state.correction[:] = head.shrink * (head.weights @ state.h + head.bias)
+        return level, wake

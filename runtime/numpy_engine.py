@@ -6,14 +6,28 @@ memories lose nothing.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.detector import ERROR_CAP, Detector, Features, Head
-from vcedge.runtime.numpy_cell import GatedCell
+from vcedge.detector import ERROR_CAP, Detector, Features
+from vcedge.runtime.numpy_cell import NumpyNetwork
 from vcedge.runtime.numpy_scorer import NumpyScorer
-from vcedge.runtime.state import WAKE_NONE, WAKE_SURPRISE, State, state_dtype
+from vcedge.runtime.state import WAKE_SURPRISE, State, state_dtype
 from vcedge.schema import F32, F64
+
+
+class Network(Protocol):
+    """Scheduler, cell and head of one detector: the part of the step that an interpreter of exported files replaces."""
+
+    def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
+        """Update `state.h` and `state.correction`, and nothing else: (level, wake).
+
+        `signals` (S,): the cell's inputs (N,), and with more than one level `scheduler_sizes` after them. The level is
+        at least `floor`; wake is `loudest` of the scheduler's terms where the level is above it, else WAKE_NONE.
+        """
+        ...
 
 
 class NumpyEngine:
@@ -21,10 +35,13 @@ class NumpyEngine:
 
     name = "numpy"
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, network: Network | None = None) -> None:
+        """`network` stands in the place of the detector's cell and head in numpy."""
         self._detector = detector
         self._dtype = state_dtype(detector)
-        self._cell = None if detector.cell is None else GatedCell(detector.cell)
+        if network is None and detector.cell is not None and detector.head is not None:
+            network = NumpyNetwork(detector.cell, detector.head)
+        self._network = network
         self._scorer = NumpyScorer(detector.scorer, detector.highway.order)
         self._zeros: F32 = np.zeros(detector.channels, np.float32)
 
@@ -46,7 +63,7 @@ class NumpyEngine:
         residual, error = self._errors(z, unknown, state)
         raw, contributions = self._scorer.step(z, error, unknown, state)
         level = 1
-        if self._cell is not None:
+        if self._network is not None:
             mean_error = float(np.minimum(error * error, ERROR_CAP).astype(np.float64).mean())
             level = self._update_cell(z, missing, residual, mean_error, state, min_level, logit_bias)
         self._remember(z, missing, residual, state)
@@ -99,24 +116,21 @@ class NumpyEngine:
         logit_bias: float,
     ) -> int:
         """Pick the level, update the hidden state, and leave the next correction in the state."""
-        assert self._cell is not None
-        assert self._detector.head is not None
-        head: Head = self._detector.head
+        assert self._network is not None
         x = np.concatenate((z, missing)).astype(np.float32) if self._detector.features.flags else z
-        level, wake = 1, WAKE_NONE
-        if self._cell.levels > 1:
+        levels = self._detector.levels
+        if levels == 1:
+            level, wake = self._network.step(x, state, 1, logit_bias)
+        else:
             previous = state.lags[0] if state.seen else z
             signals = np.concatenate((x, *scheduler_sizes(self._detector.features, z, previous, residual)))
-            level, wake = self._cell.schedule(state.h, signals, logit_bias)
-            if self._surprised(mean_error, state):
-                level, wake = self._cell.levels, WAKE_SURPRISE
-            floor = min(max(min_level, 1), self._cell.levels)
-            if level <= floor:
-                level, wake = floor, WAKE_NONE
-        self._cell.update(state.h, x, level)
+            floor = min(max(min_level, 1), levels)
+            surprised = self._surprised(mean_error, state)
+            level, wake = self._network.step(signals, state, levels if surprised else floor, logit_bias)
+            if surprised and floor < levels:
+                wake = WAKE_SURPRISE
         state.record["level"] = level
         state.record["wake"] = wake
-        state.correction[:] = head.shrink * (head.weights @ state.h + head.bias)
         return level
 
     def _surprised(self, mean_error: float, state: State) -> bool:

@@ -15,10 +15,12 @@ PROGRESS_ROWS = 100_000
 
 
 def evaluate_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model.vcedge, or exported from one.", show_default=False)
+    ],
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Recordings.", show_default=False)],
     label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="The column that says which rows are wrong.")],
-    engine: Annotated[str, typer.Option("--engine", help="auto, native or numpy.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, numpy, onnx or tflite.")] = "auto",
     network: Annotated[
         bool, typer.Option("--network/--no-network", help="Without: the linear forecaster alone, same scorer.")
     ] = True,
@@ -54,14 +56,14 @@ def evaluate_command(
     from vcedge.errors import UsageError
     from vcedge.evaluation.bars import check_bars, parse_bars
     from vcedge.evaluation.measure import beside, mean_of, measure
-    from vcedge.model_file import load, model_id
-    from vcedge.runtime.engine import load_engine
+    from vcedge.model_file import model_id
+    from vcedge.runtime.artifact import open_engine
 
     wanted = parse_bars(bars or [])
-    detector = load(model)
+    runner = open_engine(model, engine, network)
+    detector = runner.detector
     if label in detector.schema.names:
         raise UsageError(f"--label {label}: is a channel that {model} watches, expected a column that it does not see")
-    runner = load_engine(detector if network else detector.without_network(), engine)
     found: list[Measures] = []
     other: dict[str, list[Measures]] = {"random": [], "all ones": []}
     for path in inputs:

@@ -1,4 +1,4 @@
-"""`vcedge inspect`: what a model file is."""
+"""`vcedge inspect`: what a model or an exported file is."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ NS_PER_S = 1e9
 
 
 def inspect_command(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="A model.vcedge.", show_default=False)] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A model.vcedge, or exported from one.", show_default=False)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same and more as JSON on stdout.")] = False,
     engines: Annotated[bool, typer.Option("--engines", help="What can run models here, and what not and why.")] = False,
 ) -> None:
-    """Say what a model file is: machine, channels, network, limits, and where it comes from.
+    """Say what a model or an exported file is: machine, channels, network, limits, and where it comes from.
 
     The file is read as strictly as the service reads it: what is shown here runs.
 
@@ -37,10 +39,14 @@ def inspect_command(
         return
     if file is None:
         raise UsageError("expected a FILE or --engines")
-    from vcedge.model_file import loads, model_id, read
+    from vcedge.model_file import model_id
+    from vcedge.runtime.artifact import read_artifact
 
-    data = read(file)
-    description = describe(loads(data, str(file)), str(file), model_id(data), len(data))
+    artifact = read_artifact(file)
+    description = describe(artifact.detector, str(file), model_id(artifact.data), len(artifact.data))
+    if artifact.graph is not None:
+        graph = {**vars(artifact.graph), "model": model_id(artifact.model), "words": artifact.graph.words}
+        description = {**description, "type": artifact.graph.to, "graph": graph}
     if json:
         print_json(description)
     else:
@@ -105,6 +111,7 @@ def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("asset", description["asset"]),
         ("id", f"sha256:{description['id'].removeprefix('sha256:')[:SHORT_ID]}"),
+        *_graph_rows(description),
         ("format", f"{description['format']}, {description['bytes']} bytes, {description['parameters']} parameters"),
         ("period", f"{description['period_s']:g} s; a pause of more than {description['max_gap_s']:g} s is a gap"),
         ("channels", str(len(description["channels"]))),
@@ -127,6 +134,14 @@ def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
         ),
     ]
     return rows + _provenance_rows(description["provenance"])
+
+
+def _graph_rows(description: dict[str, Any]) -> list[tuple[str, str]]:
+    """What an exported file is, and of which model."""
+    graph = description.get("graph")
+    return (
+        [] if graph is None else [("graph", graph["words"]), ("of model", graph["model"][: len("sha256:") + SHORT_ID])]
+    )
 
 
 def _channel_words(channel: dict[str, Any]) -> str:

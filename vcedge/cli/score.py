@@ -15,10 +15,12 @@ PROGRESS_ROWS = 100_000
 
 
 def score_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model.vcedge, or exported from one.", show_default=False)
+    ],
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Recordings.", show_default=False)],
     out: Annotated[Path | None, typer.Option("--out", help="The scores file; default: stdout.")] = None,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native or numpy.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, numpy, onnx or tflite.")] = "auto",
     network: Annotated[
         bool, typer.Option("--network/--no-network", help="Without: the linear forecaster alone, same scorer.")
     ] = True,
@@ -46,8 +48,7 @@ def score_command(
     from vcedge.errors import UsageError
     from vcedge.history import open_rows
     from vcedge.history.reading import time_and_table
-    from vcedge.model_file import load
-    from vcedge.runtime.engine import load_engine
+    from vcedge.runtime.artifact import open_engine
     from vcedge.runtime.offline import score_blocks, write_header, write_score
     from vcedge.runtime.stream import Stream
     from vcedge.runtime.tally import Tally
@@ -56,8 +57,8 @@ def score_command(
         raise UsageError("--json prints a summary on stdout, so the scores need --out FILE")
     if out is not None:
         refuse_overwriting(out, [model, *inputs])
-    detector = load(model)
-    runner = load_engine(detector if network else detector.without_network(), engine)
+    runner = open_engine(model, engine, network)
+    detector = runner.detector
     time_settings, table = time_and_table(detector, overrides or [])
     tally = Tally(runner.detector)
     began = time.perf_counter()

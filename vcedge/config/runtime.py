@@ -131,7 +131,7 @@ class AssetConfig(Strict):
     """How one asset, or all that match a pattern, is watched."""
 
     model: Path | None = None
-    """A model.vcedge, relative to the configuration file; only `vcedge record` does without."""
+    """A model.vcedge or a file exported from one, relative to the configuration file; `vcedge record` does without."""
     engine: str = Field(default="auto", min_length=1)
     threshold: float | None = Field(default=None, gt=0)
     """In the unit of `raw`, instead of the calibrated one; it is not adapted."""

@@ -1,0 +1,41 @@
+"""A recording for the parity gate, made from what the model knows of its plant; seeded, to be the same each time.
+
+Not for detection: it has to reach every level, wake the network, surprise it, and lose sensors, as a plant would.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vcedge.detector import Detector
+from vcedge.schema import F64
+
+SIZES = (0.2, 1.0, 1.0, 4.0)
+"""Sizes of the noise, by episode: quiet, usual twice, a burst."""
+EPISODE = 40
+"""Rows of an episode."""
+MISSING = 0.01
+MOST_MEMORY = 0.999
+
+
+def generated(detector: Detector, rows: int, seed: int = 0) -> F64:
+    """Values (rows, C): each channel a random walk back to its mean, as quick as it was in training.
+
+    One value in a hundred is missing, one channel for a while, and one says something mad for a while.
+    """
+    rng = np.random.default_rng(seed)
+    features = detector.features
+    # The change's variance of a walk x' = m x + sqrt(1 - m^2) e with unit variance is 2 (1 - m).
+    memory = np.clip(1.0 - features.change_scale.astype(np.float64) ** 2 / 2, 0.0, MOST_MEMORY)
+    size = np.repeat(rng.choice(SIZES, rows // EPISODE + 1), EPISODE)[:rows]
+    noise = rng.standard_normal((rows, detector.channels)) * size[:, None] * np.sqrt(1 - memory**2)
+    z = np.zeros((rows, detector.channels))
+    last = np.zeros(detector.channels)
+    for row in range(rows):
+        last = memory * last + noise[row]
+        z[row] = last
+    values = np.asarray(features.center + features.scale * z)
+    values[rng.random(values.shape) < MISSING] = np.nan
+    values[rows // 3 : rows // 3 + EPISODE, -1] = np.nan
+    values[rows // 2 : rows // 2 + EPISODE // 2, 0] = 1e30
+    return values

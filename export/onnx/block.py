@@ -1,0 +1,83 @@
+"""Graphs and branches in the making: operators with names, weights with names, one value after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOAT, INT32, BOOL, DOUBLE = 1, 6, 9, 11
+"""TensorProto's numbers of types, for `Cast`."""
+OPSET, IR_VERSION = 17, 8
+"""The oldest that know all operators used: what loads in onnxruntime 1.16 loads in many a host besides."""
+
+
+class Block:
+    """A main graph, or with a `scope` a branch of one, whose names all begin with it.
+
+    A branch sees the values of what it is in. A value is named after what it is, so that a viewer shows the formulas.
+    """
+
+    def __init__(self, scope: str = "") -> None:
+        from onnx import helper, numpy_helper
+
+        self._helper: Any = helper
+        self._from_array: Any = numpy_helper.from_array
+        self._scope = scope
+        self._nodes: list[Any] = []
+        self._constants: dict[str, Any] = {}
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        """Weights or the like by their name. Asked for again, they must be the same."""
+        full = self._scope + name
+        tensor = self._from_array(np.ascontiguousarray(value), full)
+        if self._constants.setdefault(full, tensor).SerializeToString() != tensor.SerializeToString():
+            raise ValueError(f"two constants of the name {full}")
+        return full
+
+    def op(self, kind: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
+        """An operator with one output, which has its name."""
+        return self.ops(kind, inputs, [name], **attributes)[0]
+
+    def ops(self, kind: str, inputs: Sequence[str], names: Sequence[str], **attributes: Any) -> list[str]:
+        """An operator with several outputs; it is called after the first."""
+        outputs = [self._scope + name for name in names]
+        self._nodes.append(self._helper.make_node(kind, inputs, outputs, name=outputs[0], **attributes))
+        return outputs
+
+    def product(self, x: str, weights: NDArray[Any], bias: str | NDArray[Any], name: str) -> str:
+        """x W + b: x (B, n), W (n, m), b (m,) or a value (B, m)."""
+        w = self.constant(f"{name}/W", weights)
+        b = bias if isinstance(bias, str) else self.constant(f"{name}/b", bias)
+        return self.op("Gemm", [x, w, b], name)
+
+    def split(self, x: str, sizes: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Neighbouring columns of x (B, sum of sizes)."""
+        where = self.constant("sizes/" + "_".join(map(str, sizes)), np.array(sizes, np.int64))
+        return self.ops("Split", [x, where], names, axis=1)
+
+    def branch(self, condition: str, then: Block, otherwise: Block, output: str, width: int, name: str) -> str:
+        """`If`: the value `output` (1, width) within the scope of one of two blocks; the other is not run."""
+        ends = [value(block.named(output), np.float32, (1, width)) for block in (then, otherwise)]
+        graphs = {
+            "then_branch": then.graph([], ends[:1], f"{self.named(name)}/then"),
+            "else_branch": otherwise.graph([], ends[1:], f"{self.named(name)}/else"),
+        }
+        return self.op("If", [condition], name, **graphs)
+
+    def named(self, name: str) -> str:
+        """What a value of this name is called within the block's scope."""
+        return self._scope + name
+
+    def graph(self, inputs: Sequence[Any], outputs: Sequence[Any], name: str) -> Any:
+        """The finished graph."""
+        return self._helper.make_graph(self._nodes, name, inputs, outputs, initializer=list(self._constants.values()))
+
+
+def value(name: str, kind: type[np.generic], shape: Sequence[int | str]) -> Any:
+    """An input or output of the main graph; a text in `shape` is a size that is free."""
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), shape)

@@ -1,0 +1,60 @@
+"""The network as a graph: the scheduler's level, the cell in one of its layouts, the head. B is the batch.
+
+`dense` computes everything and masks it: the reference, and what a batch needs, whose streams have levels of their own.
+`branches` is a tree of `If` over the levels, with blocks of weights of their own: what is not updated is not computed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vcedge.detector import Cell, Head
+from vcedge.export.onnx.block import INT32, Block
+from vcedge.export.onnx.cell import CellWriter
+
+LAYOUTS = ("dense", "branches")
+
+
+def write_network(block: Block, cell: Cell, head: Head, layout: str, int8: bool) -> None:
+    """From `signals`, `h`, `min_level`, `logit_bias` of the block to `level`, `h_next`, `correction`.
+
+    Shapes: `vcedge.export.formats`.
+    """
+    spec = cell.spec
+    writer = CellWriter(cell, int8)
+    if spec.levels == 1:
+        batch = block.op("Shape", ["h"], "batch", start=0, end=1)
+        block.op("Expand", [block.constant("one", np.array([1], np.int32)), batch], "level")
+        writer.update(block, "signals", "h", spec.hidden, "h_next")
+    else:
+        level = _level(block, cell)
+        sizes = (spec.inputs, len(cell.gate_input) - spec.inputs)
+        x, _ = block.split("signals", sizes, ["x", "scheduler/sizes"])
+        if layout == "dense":
+            writer.masked(block, x, "h", level, "h_next")
+        else:
+            writer.branches(block, x, "h", level, range(spec.levels), "h_next")
+    shrunk = (head.shrink[:, None] * head.weights).T
+    block.product("h_next", shrunk, head.shrink * head.bias, "correction")
+
+
+def _level(block: Block, cell: Cell) -> str:
+    """The level (B, 1) int32 of eq. 7: how many limits the logit reaches, and at least min_level."""
+    spec = cell.spec
+    outside = block.product(
+        "signals", cell.gate_input[:, None], np.array([cell.gate_bias], np.float32), "scheduler/signals"
+    )
+    memory = block.product("h", cell.gate_hidden[:, None], outside, "scheduler/memory")
+    logit = block.op("Add", [memory, "logit_bias"], "scheduler/logit")
+    limits = block.constant("scheduler/limits", spec.thresholds().astype(np.float32)[None])
+    reached = block.op("GreaterOrEqual", [logit, limits], "scheduler/reached")
+    number = block.op("Cast", [reached], "scheduler/reached_number", to=INT32)
+    axis = block.constant("axis_1", np.array([1], np.int64))
+    count = block.op("ReduceSum", [number, axis], "scheduler/count", keepdims=1)
+    one = block.constant("one", np.array([1], np.int32))
+    picked = block.op("Add", [count, one], "scheduler/picked")
+    raised = block.op("Max", [picked, "min_level"], "scheduler/raised")
+    highest = block.constant("scheduler/highest", np.array([spec.levels], np.int32))
+    level = block.op("Min", [raised, highest], "scheduler/level")
+    block.op("Squeeze", [level, axis], "level")
+    return level

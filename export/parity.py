@@ -1,0 +1,110 @@
+"""The parity gate: a model's oracle beside an exported file, closed loop, each with its own state.
+
+The compute policy of the steps varies: left to the scheduler, each level forced in turn, and probed. A probe chooses
+the logit bias so that the oracle's logit lies just below or just above a level's limit: an error in the scheduler that
+is larger than that shows at once, and not only where a recording happens to come near a limit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vcedge.detector import Cell, Detector, Head
+from vcedge.errors import DataError, GateFailed
+from vcedge.export.generated import generated
+from vcedge.export.judging import FLOAT, INT8, Judge, Parity, Tolerance
+from vcedge.model_file import model_id
+from vcedge.runtime.artifact import Artifact, engine_for
+from vcedge.runtime.engine import Engine
+from vcedge.runtime.numpy_cell import NumpyNetwork
+from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.runtime.state import State
+from vcedge.schema import F32, F64
+
+STEPS, WARM = 5000, 300
+"""Fewest steps that are compared, and steps of the oracle before them, so that no state begins with zeros."""
+NEVER = -1e30
+"""A bias that silences the scheduler: the level is the floor."""
+AUTO, FORCED, PROBED = range(3)
+PERIOD = 20
+"""Steps of a turn: the first half is left to the scheduler, a quarter forced, a quarter probed."""
+
+
+def verify(model: Artifact, exported: Artifact, values: F64 | None = None) -> Parity:
+    """Whether an exported file does what the model does, over values (N, C) or a generated recording.
+
+    Raises GateFailed where the file is of another model, DataError for a recording without rows, and what `engine_for`
+    raises.
+    """
+    if exported.graph is None:
+        raise DataError(f"{exported.name}: a model.vcedge, expected an exported file")
+    if exported.model != model.model:
+        made, wanted = (model_id(artifact.model)[:19] for artifact in (exported, model))
+        raise GateFailed(f"{exported.name}: exported from the model {made}, expected {wanted} of {model.name}")
+    rows = generated(model.detector, WARM + STEPS) if values is None else _long_enough(values)
+    tolerance = FLOAT if exported.graph.quantize == "none" else INT8
+    return compare(model.detector, engine_for(exported), rows, tolerance)
+
+
+def compare(detector: Detector, engine: Engine, values: F64, tolerance: Tolerance = FLOAT) -> Parity:
+    """Step the oracle and an engine through the rows after the first `WARM` of values (N, C)."""
+    probe = _Probe(detector.cell, detector.head) if detector.cell and detector.head else None
+    oracle = NumpyEngine(detector, probe)
+    wanted = oracle.new_state()
+    for row in values[:WARM]:
+        oracle.step(row, wanted)
+    found = wanted.copy()
+    judge = Judge(detector, tolerance)
+    for step, row in enumerate(values[WARM:]):
+        kind, floor, bias, margin = _policy(step, detector, tolerance)
+        if probe is not None:
+            probe.margin = margin
+        expected = oracle.step(row, wanted, floor, bias)
+        if probe is not None and kind == PROBED:
+            bias = probe.bias
+        before = found.h.copy()
+        outcome = engine.step(row, found, floor, bias)
+        if not judge.step(step, kind == AUTO, (*expected, wanted), (*outcome, found), before):
+            found = wanted.copy()
+    return judge.parity
+
+
+def _policy(step: int, detector: Detector, tolerance: Tolerance) -> tuple[int, int, float, tuple[int, float] | None]:
+    """Kind, min_level, logit_bias of a step, and of a probe: the limit's number and how far from it to go."""
+    turn, place = divmod(step, PERIOD)
+    levels = detector.levels
+    if levels == 1 or place < PERIOD // 2:
+        return AUTO, 1, 0.0, None
+    if place < PERIOD * 3 // 4:
+        return FORCED, 1 + (turn % levels), NEVER, None
+    # a quarter of a turn probes both sides of some limits; the next turn goes on with the others
+    sign = 1 if place % 2 else -1
+    return PROBED, 1, 0.0, ((turn * PERIOD // 4 + place // 2) % (levels - 1), sign * tolerance.probe)
+
+
+class _Probe(NumpyNetwork):
+    """The oracle's network; with a `margin` set it chooses the step's `bias` itself."""
+
+    def __init__(self, cell: Cell, head: Head) -> None:
+        super().__init__(cell, head)
+        self._gate = cell
+        self._limits = cell.spec.thresholds()
+        self.margin: tuple[int, float] | None = None
+        self.bias = 0.0
+
+    def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
+        if self.margin is not None:
+            limit, margin = self.margin
+            terms = np.concatenate((self._gate.gate_input * signals, self._gate.gate_hidden * state.h))
+            wide = terms.astype(np.float64)
+            goal = self._limits[limit] + margin * max(1.0, float(np.abs(wide).sum()))
+            logit_bias = float(np.float32(goal - wide.sum() - self._gate.gate_bias))
+        self.bias = logit_bias
+        return super().step(signals, state, floor, logit_bias)
+
+
+def _long_enough(values: F64) -> F64:
+    """The rows, again from the first as often as the gate needs."""
+    if not len(values):
+        raise DataError("the recording has no rows, expected some to compare on")
+    return np.tile(values, (-(-(WARM + STEPS) // len(values)), 1))

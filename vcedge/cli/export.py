@@ -1,0 +1,65 @@
+"""`vcedge export`: a model as a graph for somebody else's interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", help="onnx or tflite.", show_default=False)],
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="How the levels are laid out; default: by the model's size.")
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="From raw sensor values to the score, not the network alone.")
+    ] = False,
+    quantize: Annotated[str, typer.Option("--quantize", help="none or int8: the weights.")] = "none",
+    out: Annotated[Path, typer.Option("--out", help="Folder for the file.")] = Path(),
+    json: Annotated[bool, typer.Option("--json", help="What was written and measured, as JSON on stdout.")] = False,
+) -> None:
+    """Write a model as a graph that other interpreters run, once it is shown to do what the model does.
+
+    The file carries the model: vcedge runs it too, and it says where it comes from. It is compared with the model over
+    5,000 steps, and is not written where it differs.
+
+    \b
+    Example:
+      vcedge export models/pump/model.vcedge --to onnx --out exported
+      vcedge export model.vcedge --to onnx --whole --layout dense
+    """
+    from vcedge.cli.console import note, print_json, single_threaded
+
+    single_threaded()
+    from vcedge.cli.verify import described
+    from vcedge.errors import GateFailed
+    from vcedge.export.formats import Wanted, export_model, graph_of
+    from vcedge.export.parity import verify
+    from vcedge.files import write_atomic
+    from vcedge.model_file import model_id
+    from vcedge.runtime.artifact import read_artifact
+
+    source = read_artifact(model)
+    graph = graph_of(source.detector, Wanted(to, layout, whole, quantize))
+    exported = export_model(source, graph)
+    parity = verify(source, exported)
+    if parity.problem is not None:
+        raise GateFailed(f"{exported.name} ({graph.words}): not written, it differs from {model}: {parity.problem}")
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / exported.name
+    write_atomic(path, exported.data)
+    note(f"{path} written: {graph.words}, {len(exported.data)} bytes, {described(parity)}")
+    if json:
+        print_json(
+            {
+                "out": str(path),
+                "id": model_id(exported.data),
+                "model": model_id(source.model),
+                "bytes": len(exported.data),
+                "graph": vars(graph),
+                "parity": parity.to_json(),
+            }
+        )
