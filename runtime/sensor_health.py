@@ -153,11 +153,8 @@ class SensorHealth:
         missing = None if beyond is None and leap is None else np.isnan(values)
         return Checked(values, missing, None if beyond is None or not beyond.any() else beyond, leap)
 
-    def follow(self, time_ns: int, checked: Checked, quiet: bool = False) -> tuple[Mask | None, list[Event]]:
-        """After a sample that the model sees: the stuck channels (C,), None: none, and what changed of the events.
-
-        `quiet`: no event opens, and open ones end.
-        """
+    def follow(self, time_ns: int, checked: Checked) -> tuple[Mask | None, list[Event]]:
+        """After a sample that the model sees: the stuck channels (C,), None: none, and what changed of the events."""
         stopped = self._stuck.push(checked.values, checked.missing is None)
         stuck = stopped if np.count_nonzero(stopped) else None
         if stuck is None and checked.missing is None and self._calm:
@@ -169,9 +166,7 @@ class SensorHealth:
             ("rate", checked.leap),
             ("dropout", absent),
         )
-        events = [
-            self._events[kind].close(time_ns) if quiet else self._push(kind, time_ns, mask) for kind, mask in found
-        ]
+        events = [self._push(kind, time_ns, mask) for kind, mask in found]
         events.append(self._push("clock", time_ns, None))
         self._calm = not self._absent.any() and not any(tracker.is_open for tracker in self._events.values())
         return stuck, [event for event in events if event is not None]
@@ -180,6 +175,11 @@ class SensorHealth:
         """A sample whose time is wrong; `time_ns` is the last right one."""
         self._calm = False
         event = self._events["clock"].push(time_ns, 1.0, 0.5, ())
+        return [] if event is None else [event]
+
+    def rest(self, time_ns: int) -> list[Event]:
+        """A sample that the model does not see, of a machine that stands: only its time counts."""
+        event = None if self._calm else self._push("clock", time_ns, None)
         return [] if event is None else [event]
 
     def close(self, time_ns: int) -> list[Event]:

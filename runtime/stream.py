@@ -64,8 +64,8 @@ class Stream:
         self._wakes = scheduler_inputs(self._detector.schema, self._detector.features.flags)
         self._usable_ns: int | None = None
         """Time of the last sample that was not `stale`: what a gap is measured from."""
-        self._settling = 0
-        """Rows that are still to pass without an alarm after the machine began to run."""
+        self._resting = False
+        """Whether the machine stands or is being serviced: the state is then empty."""
         self._seq = 0
         self._raw = 0.0
         self._top: Top = ()
@@ -123,6 +123,9 @@ class Stream:
         gap = self._usable_ns is not None and (
             verdict is Verdict.ANEW or sample.time_ns - self._usable_ns > self._detector.schema.max_gap_ns
         )
+        if not self.operation.always and self.operation.inhibited(sample.time_ns, checked.values):
+            return self._rest(sample.time_ns, checked)
+        self._resting = False
         if gap:
             events += self._cut()
         if checked.missing is not None and checked.missing.all():
@@ -136,20 +139,16 @@ class Stream:
         self, time_ns: int, checked: Checked, gap: bool, events: list[Event | None], min_level: int, logit_bias: float
     ) -> Score:
         """A sample that continues the stream: the engine's step, and what follows from it."""
-        resting = not self.operation.always and self.operation.inhibited(time_ns, checked.values)
-        stuck, defects = self._sensors.follow(time_ns, checked, resting)
-        warming = self._warming(resting)
+        stuck, defects = self._sensors.follow(time_ns, checked)
+        warming = self.state.seen < self._calibration.warmup_rows
         in_event = self.in_event
         bias = logit_bias + self._budget.bias(in_event)
         self._raw, level, self.contributions = self._engine.step(checked.values, self.state, min_level, bias)
-        if self._detector.levels > 1 and not resting:
+        if self._detector.levels > 1:
             self._budget.spend(self._updated(level) / self._detector.hidden, in_event)
         self._top = self._top_channels(self.contributions, self._raw)
-        status: Status = "gap" if gap else "inhibited" if resting else _status(warming, checked, stuck is not None)
-        if resting:
-            event = self._events.close(time_ns)
-        else:
-            event = self._events.push(time_ns, self._raw, self.threshold, self._top, not warming)
+        status: Status = "gap" if gap else _status(warming, checked, stuck is not None)
+        event = self._events.push(time_ns, self._raw, self.threshold, self._top, not warming)
         events.append(self._explainer.row(event, self.state, self._wake(level), self.in_event))
         score = self._result(time_ns, status, level, checked.missing, [*events, *defects])
         self._count_end(event)
@@ -158,14 +157,16 @@ class Stream:
             self._adaptive.learn(self._raw, self.in_event)
         return score
 
-    def _warming(self, resting: bool) -> bool:
-        """Whether too little was seen for an alarm, since a reset or since the machine stood."""
-        if resting:
-            self._settling = self._calibration.warmup_rows
-        elif self._settling:
-            self._settling -= 1
-            return True
-        return self.state.seen < self._calibration.warmup_rows
+    def _rest(self, time_ns: int, checked: Checked) -> Score:
+        """A sample of a machine that stands or is being serviced: what was open ends, and the state is empty until it
+        runs again (docs/decisions/0020)."""
+        events: list[Event | None] = []
+        if not self._resting:
+            events += self._cut()
+            self._reset()
+        self._resting, self._usable_ns = True, time_ns
+        events += self._sensors.rest(time_ns)
+        return self._result(time_ns, "inhibited", 0, checked.missing, events)
 
     def _clock_events(self, verdict: Verdict) -> list[Event | None]:
         """A time far from the last one is an event at once; late samples are once there are several in a row."""
@@ -174,7 +175,7 @@ class Stream:
         return [*self._sensors.clock_wrong(self._timeline.last_ns or 0)]
 
     def _cut(self) -> list[Event | None]:
-        """End what was open before a gap, as of the last usable sample."""
+        """End what was open, as of the last usable sample."""
         last_ns = self._usable_ns or 0
         ended = self._events.close(last_ns)
         self._count_end(ended)
@@ -196,7 +197,7 @@ class Stream:
             "adaptive": self._adaptive.snapshot(),
             "sensors": self._sensors.snapshot(),
             "operation": self.operation.snapshot(),
-            "settling": self._settling,
+            "resting": self._resting,
             "events": self._events.snapshot(),
             "explainer": self._explainer.snapshot(),
         }
@@ -207,7 +208,7 @@ class Stream:
         Raises DataError where it cannot be of this model; the stream is then of no use.
         """
         try:
-            self._seq, self._usable_ns, self._settling = snapshot["seq"], snapshot["usable_ns"], snapshot["settling"]
+            self._seq, self._usable_ns, self._resting = snapshot["seq"], snapshot["usable_ns"], snapshot["resting"]
             self._timeline.restore(snapshot["timeline"])
             self._raw, self._top = snapshot["raw"], top_of(snapshot["top"])
             self.state = State(self.state.record.dtype, unpack_bytes(snapshot["state"]))
@@ -234,7 +235,6 @@ class Stream:
         self.state.reset()
         self._explainer.reset()
         self._sensors.reset()
-        self._settling = 0
         self._raw, self._top = 0.0, ()
 
     def _result(
