@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.skab import load_yardstick
 from vcedge.calibration.calibrate import calibrate_limits
+from vcedge.calibration.refit import refit
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
 from vcedge.history import DataReport, Recording
@@ -106,8 +107,9 @@ def measure(series: Series, seed: int, expected: list[float], network: bool) -> 
     for count in expected:
         stuck = detector.calibration.stuck_rows
         limited = calibrate_limits(detector, trained.values, trained.split, stuck, count / days)
+        finished = refit(limited, trained.values, trained.split)
         for adapt in (False, True):
-            seen, counted = follow(limited, series, adapt), count * (1 - ADAPTING_SHARE)
+            seen, counted = follow(finished, series, adapt), count * (1 - ADAPTING_SHARE)
             yield {
                 "series": series.name,
                 "network": "on" if network else "off",

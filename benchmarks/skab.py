@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from vcedge.calibration.calibrate import recalibrate
+from vcedge.calibration.recalibrate import recalibrate
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
 from vcedge.history import load_history, open_rows
@@ -74,9 +74,9 @@ def _one_seed(data: Path, cases: list[Any], yardstick: ModuleType, seed: int) ->
     fitted: dict[str, list[Detector]] = {"uncalibrated": [], "transfer": [], "per file": []}
     for case in cases:
         path = data / "SKAB/data" / case["name"].removeprefix("SKAB/")
-        fitted["uncalibrated"].append(free.detector)
-        fitted["transfer"].append(_calibrated(free.detector, path))
-        fitted["per file"].append(_train(data, str(path.relative_to(data)), CALIBRATION_ROWS, seed).detector)
+        fitted["uncalibrated"].append(free.finished())
+        fitted["transfer"].append(_calibrated(free.finished(), path))
+        fitted["per file"].append(_train(data, str(path.relative_to(data)), CALIBRATION_ROWS, seed).finished())
     for protocol, detectors in fitted.items():
         for network in (True, False):
             chosen = [d if network else d.without_network() for d in detectors]

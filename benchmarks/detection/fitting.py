@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +13,6 @@ from benchmarks.detection.sets import Series
 from vcedge.baselines.interface import Cost, Fitted
 from vcedge.baselines.table import fit_baseline, trivial
 from vcedge.calibration.calibrate import (
-    LinearPart,
     assemble,
     calibrate_limits,
     fit_linear,
@@ -23,18 +21,17 @@ from vcedge.calibration.calibrate import (
     wants_flags,
     weighted,
 )
+from vcedge.calibration.refit import refit
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Ranges, Split, split_by_time
 from vcedge.calibration.threshold import keep_promise
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
-from vcedge.detector import Calibration, Detector, Scorer, ScorerPart
+from vcedge.detector import Calibration, Detector
 from vcedge.limits import DAY_NS, EventRule, events_per_row
 from vcedge.schema import F64
 from vcedge.train.pipeline import train_detector
 
 MAIN, TWIN, OFF = "VCGRU", "GRU, same size", "VCGRU, network off"
-REFIT = "VCGRU, network off, refitted"
-"""A trial: thresholds and weights from the held-out rows as ever, then highway and scorer fitted again on all rows."""
 NETWORKS: dict[str, dict[str, Any]] = {MAIN: {}, TWIN: {"cell": "gru", "levels": 1}}
 SIMPLE: dict[str, tuple[str, float]] = {
     "ridge-VAR, EWMA 20": ("ridge-VAR", 20.0),
@@ -52,7 +49,7 @@ REFERENCE = {
 }
 """The reference's own, fitted on the whole training part; its threshold is one of a fit on three quarters of it."""
 TRIVIAL = ("random", "all ones")
-METHODS = (MAIN, OFF, REFIT, TWIN, *REFERENCE, *SIMPLE, *TRIVIAL)
+METHODS = (MAIN, OFF, TWIN, *REFERENCE, *SIMPLE, *TRIVIAL)
 SEEDED = (*NETWORKS, "random")
 FALSE_ALARMS_PER_DAY = TrainConfig(asset="-", data=DataConfig(train=["-"])).score.false_alarms_per_day
 QUANTILE, ROWS_AN_EVENT = 0.999, 1000
@@ -95,7 +92,7 @@ def default_config(seed: int, **model: Any) -> TrainConfig:
     )
 
 
-def linear_detector(series: Series) -> tuple[Detector, LinearPart, Split]:
+def linear_detector(series: Series) -> tuple[Detector, Split]:
     """Highway and scorer as `train_detector` fits them, and nothing else: the network switched off."""
     recording = series.recording
     values, split = series.train, split_by_time(recording.sequences, REACH)
@@ -106,17 +103,16 @@ def linear_detector(series: Series) -> tuple[Detector, LinearPart, Split]:
 
     linear = weighted(linear, build(), values, split)
     stuck = stuck_limits(values, recording.sequences)
-    return calibrate_limits(build(), values, split, stuck, FALSE_ALARMS_PER_DAY), linear, split
+    return calibrate_limits(build(), values, split, stuck, FALSE_ALARMS_PER_DAY), split
 
 
 def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -> Fit:
     if method in NETWORKS:
         trained = train_detector(default_config(seed, **NETWORKS[method]), series.recording)
         return _of_detector(method, trained.detector, trained.values, trained.split)
-    if method in (OFF, REFIT):
-        detector, _, split = linear_detector(series)
-        fit = _of_detector(method, detector, series.train, split)
-        return fit if method == OFF else replace(fit, detector=_refitted(detector, series))
+    if method == OFF:
+        detector, split = linear_detector(series)
+        return _of_detector(method, detector, series.train, split)
     split = split_by_time(series.recording.sequences, REACH)
     fitted_on = _joined(split.fitted)
     if method in REFERENCE:
@@ -131,20 +127,6 @@ def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -
     return _of_scores(method, baseline, [raw[start:stop] for start, stop in split.tail], series)
 
 
-def _refitted(detector: Detector, series: Series) -> Detector:
-    """The detector with all that is linear fitted on every row of the training part, its limits as they were."""
-    everything = Split(series.recording.sequences, (), (), frozenset({0}))
-    order, ridge = detector.highway.order, detector.highway.ridge
-    linear = fit_linear(series.train, everything, detector.features.flags, order, ridge)
-    fresh = (replace(new, weight=old.weight, usual=old.usual) for new, old in _pairs(linear.scorer, detector.scorer))
-    scorer = replace(linear.scorer, parts=tuple(fresh))
-    return replace(detector, features=linear.features, highway=linear.cross.highway, scorer=scorer)
-
-
-def _pairs(new: Scorer, old: Scorer) -> Iterator[tuple[ScorerPart, ScorerPart]]:
-    return zip(new.parts, old.parts, strict=True)
-
-
 def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> Fit:
     limits = detector.calibration
     often = calibrate_limits(detector, values, split, limits.stuck_rows, _a_day(detector.schema.period_ns)).calibration
@@ -153,7 +135,7 @@ def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> 
     shrink = np.zeros(1) if detector.head is None else detector.head.shrink
     return Fit(
         method,
-        detector,
+        refit(detector, values, split),
         None,
         {"promise": limits.threshold, "thousand": often.threshold, "quantile": float(np.quantile(normal, QUANTILE))},
         limits.events,

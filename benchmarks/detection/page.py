@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.detection.bars import YARDSTICK, verdicts
-from benchmarks.detection.fitting import MAIN, METHODS, OFF, REFIT, TWIN
+from benchmarks.detection.fitting import MAIN, METHODS, OFF, TWIN
 from benchmarks.detection.loso_table import loso_table
 from benchmarks.detection.markdown import table
 from benchmarks.detection.results import ROOT, Row, read_rows
@@ -16,7 +16,7 @@ from benchmarks.detection.summary import Summary, newest_version
 
 PAGE, README = ROOT / "docs" / "detection.md", ROOT / "README.md"
 BEGIN, END = "<!-- tables of scripts/bench detection -->", "<!-- end of tables -->"
-AT_PROMISE = (MAIN, OFF, REFIT, TWIN, YARDSTICK, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
+AT_PROMISE = (MAIN, OFF, TWIN, YARDSTICK, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
 THRESHOLDS = {
     "adapting": "1 false alarm a day, adapting",
     "promise": "1 false alarm a day",

@@ -1,4 +1,4 @@
-"""The budget of computing: kept where operation has become livelier, left alone where it has not, waived as events begin."""
+"""The budget of computing: kept where operation has become livelier, left alone elsewhere, waived as events begin."""
 
 from __future__ import annotations
 

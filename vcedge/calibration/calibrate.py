@@ -1,7 +1,6 @@
 """Turns a recording and, where there is one, a trained network into a calibrated detector.
 
-Used at the end of training and by `vcedge calibrate`, which keeps the network and refits the rest for another machine
-of the kind: statistics, highway, shrinkage, limits.
+Used at the end of training and by `vcedge calibrate` (`vcedge.calibration.recalibrate`).
 """
 
 from __future__ import annotations
@@ -15,14 +14,12 @@ import numpy as np
 from vcedge.calibration.choose import PartsChoice, choose_weights
 from vcedge.calibration.highway import CrossFit, cross_fit, fit_features
 from vcedge.calibration.order import ORDERS, RIDGES, Choice, choose_order
-from vcedge.calibration.rows import check_channels, usable_rows
-from vcedge.calibration.scorer import DEFAULT_SPAN, REACH, fit_scorer, medium_span, reweighted, with_usual
-from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in, split_by_time
+from vcedge.calibration.scorer import DEFAULT_SPAN, fit_scorer, medium_span, with_usual
+from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in
 from vcedge.calibration.threshold import keep_promise, steepness, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Calibration, Cell, Detector, Features, Head, Scorer
 from vcedge.errors import DataError
-from vcedge.history import Recording
 from vcedge.limits import EventRule, events_per_row
 from vcedge.runtime.engine import REFERENCE, load_engine
 from vcedge.schema import F32, F64, SensorSchema
@@ -160,38 +157,6 @@ def calibrate_limits(
         events=promise.events,
     )
     return replace(detector, calibration=limits)
-
-
-def recalibrate(
-    detector: Detector, recording: Recording, false_alarms_per_day: float, asset: str | None = None
-) -> Detector:
-    """The same network for another machine of the kind, from a recording of its normal operation; no training.
-
-    What events resemble is of the old machine and left out (`vcedge.sensitivity.resemblance.refitted`).
-    Raises DataError where the recording is too short or too broken.
-    """
-    values, sequences = usable_rows(recording)
-    split = split_by_time(sequences, max(REACH, detector.highway.order))
-    check_channels(values, split, detector.schema)
-    order, ridge = detector.highway.order, detector.highway.ridge
-    linear = fit_linear(values, split, detector.features.flags, order, ridge, medium_span(detector.scorer))
-    scorer = reweighted(linear.scorer, detector.scorer)
-    calibration = {
-        "files": [{"name": name, "sha256": digest} for name, digest in recording.files],
-        "rows": len(values),
-        "false_alarms_per_day": false_alarms_per_day,
-    }
-    fresh = replace(
-        detector,
-        asset=asset or detector.asset,
-        features=replace(linear.features, clip=detector.features.clip),
-        highway=linear.cross.highway,
-        scorer=scorer,
-        provenance={**detector.provenance, "calibration": calibration},
-        resemblance=None,
-    )
-    stuck = stuck_limits(recording.values, recording.sequences)
-    return calibrate_limits(fresh, values, split, stuck, false_alarms_per_day)
 
 
 def tail_trace(detector: Detector, values: F64, split: Split) -> Trace:

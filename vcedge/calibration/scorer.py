@@ -11,13 +11,13 @@ from vcedge.calibration.split import Ranges, Split, rows_in
 from vcedge.detector import Detector, Features, Reconstruction, Scorer, ScorerPart
 from vcedge.schema import F32, F64
 
-FAST, SLOW, COMPONENTS = 0.25, 5.0, 0.75
+FAST, SLOW, COMPONENTS = 0.25, 8.0, 0.5
 """Spans of the parts, in units of `score.span`."""
-AHEAD = 5
+AHEAD = 3
 """Rows that the second forecast looks ahead: what is usual over some rows, not from one to the next."""
 LAGS = (0, 1, 2, 4, 8)
 """Rows that are put together from components: a window in steps that double holds as much in a quarter of the size."""
-KEPT_VARIANCE = 0.9
+KEPT_VARIANCE = 0.85
 COVARIANCE_RIDGE = 0.05
 """Added to the residuals' variances before whitening: channels that are nearly the same must not divide by nothing."""
 REACH = LAGS[-1]

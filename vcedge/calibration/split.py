@@ -39,6 +39,17 @@ def rows_in(ranges: Ranges) -> int:
     return sum(stop - start for start, stop in ranges)
 
 
+def joined(ranges: Ranges, starts: frozenset[int]) -> Ranges:
+    """Ranges that touch as one, unless a sequence starts there."""
+    whole: list[tuple[int, int]] = []
+    for start, stop in ranges:
+        if whole and whole[-1][1] == start and start not in starts:
+            whole[-1] = (whole[-1][0], stop)
+        else:
+            whole.append((start, stop))
+    return tuple(whole)
+
+
 def clip_ranges(sequences: Sequence[tuple[int, int]], start: int, stop: int) -> Ranges:
     """The parts of the sequences between two rows."""
     cut = ((max(a, start), min(b, stop)) for a, b in sequences)

@@ -43,7 +43,7 @@ def calibrate_command(
     single_threaded()
     from dataclasses import replace
 
-    from vcedge.calibration.calibrate import recalibrate
+    from vcedge.calibration.recalibrate import recalibrate
     from vcedge.history import load_history
     from vcedge.history.files import find_files
     from vcedge.history.reading import data_config, reading_of

@@ -81,7 +81,7 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
         elif settings.report.sensitivity:
             trained = _with_sensitivity(trained, report, interruption.wanted)
         metrics = summarise(trained, recording.report, time.perf_counter() - began)
-        save(trained.detector, folder / MODEL)
+        save(trained.finished(), folder / MODEL)
         write_metrics(folder / METRICS, metrics)
         write_report(folder / REPORT, trained, metrics, recording.report)
     return metrics

@@ -22,6 +22,7 @@ from vcedge.calibration.calibrate import (
 )
 from vcedge.calibration.choose import PartsChoice
 from vcedge.calibration.order import Choice
+from vcedge.calibration.refit import refit
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Split, split_by_time
@@ -53,6 +54,7 @@ class Trained:
     """A calibrated detector and how it came about."""
 
     detector: Detector
+    """What was measured: no limit of it comes from a row that it was fitted on. See `finished`."""
     values: F64  # (N, C) the rows that were used
     split: Split
     result: FitResult
@@ -66,6 +68,10 @@ class Trained:
     """How order and ridge of the highway were found."""
     parts: PartsChoice | None = None
     """How the scorer's weights were found."""
+
+    def finished(self) -> Detector:
+        """What is used from here on: the linear parts fitted again on all rows, the held-out ones included."""
+        return refit(self.detector, self.values, self.split)
 
 
 def train_detector(

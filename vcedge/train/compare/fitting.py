@@ -8,7 +8,8 @@ from typing import Any
 from vcedge.baselines.interface import Fitted
 from vcedge.baselines.table import DETECTORS, fit_baseline, trivial
 from vcedge.calibration.calibrate import calibrate_limits
-from vcedge.calibration.split import Ranges
+from vcedge.calibration.refit import refit
+from vcedge.calibration.split import joined
 from vcedge.calibration.threshold import keep_promise
 from vcedge.config.train import TrainConfig
 from vcedge.detector import CellSpec, Detector
@@ -32,7 +33,10 @@ def train_methods(config: TrainConfig, recording: Recording, progress: Progress)
     macs = mean_macs(main.device_trace.within(main.split.tail), main.detector)
     rate, stuck = config.score.false_alarms_per_day, main.detector.calibration.stuck_rows
     off = calibrate_limits(main.detector.without_network(), main.values, main.split, stuck, rate)
-    methods: list[Method] = [NetworkMethod(MAIN, main.detector), NetworkMethod(OFF, off)]
+    methods: list[Method] = [
+        NetworkMethod(MAIN, main.finished()),
+        NetworkMethod(OFF, refit(off, main.values, main.split)),
+    ]
     small = equal_macs_size(main.detector, macs)
     rivals = (
         (SAME_SIZE, "gru", config.model.hidden_size, (0.3, 0.55)),
@@ -41,7 +45,7 @@ def train_methods(config: TrainConfig, recording: Recording, progress: Progress)
     )
     for name, cell, hidden, span in rivals:
         trained = _train(config, recording, cell, hidden, progress, span, name)
-        methods.append(NetworkMethod(name, trained.detector))
+        methods.append(NetworkMethod(name, trained.finished()))
     progress(0.95, "baselines")
     methods += fit_baselines(config, main, recording)
     return methods, main
@@ -61,7 +65,7 @@ def equal_macs_size(detector: Detector, macs: float) -> int:
 def fit_baselines(config: TrainConfig, trained: Trained, recording: Recording) -> list[Method]:
     """The simple detectors, smoothed as the detector is, and ridge-VAR also bare; then random and all ones."""
     values, split = trained.values, trained.split
-    fitted, span = _joined(split.fitted, split.starts), config.score.span
+    fitted, span = joined(split.fitted, split.starts), config.score.span
     methods: list[Method] = []
     wanted = [*((name, span) for name in DETECTORS), ("ridge-VAR", 1.0)]
     rule = event_rule(config.score, recording.schema)
@@ -80,7 +84,7 @@ def fit_baselines(config: TrainConfig, trained: Trained, recording: Recording) -
 def _calibrated(name: str, fitted: Fitted, trained: Trained, config: TrainConfig, rule: EventRule) -> Method:
     """The threshold that keeps the promise on the held-out tail, as the detector's is found."""
     split, warmup = trained.split, trained.detector.calibration.warmup_rows
-    raw = fitted.score(trained.values, _joined(split.all, split.starts))
+    raw = fitted.score(trained.values, joined(split.all, split.starts))
     stretches = [raw[start + (warmup if start in split.starts else 0) : stop] for start, stop in split.tail]
     rate = events_per_row(config.score.false_alarms_per_day, trained.detector.schema.period_ns)
     promise = keep_promise([stretch for stretch in stretches if len(stretch)], rate, rule)
@@ -105,14 +109,3 @@ def _train(
         progress(span[0] + done * (span[1] - span[0]), f"{name}: loss {epoch.loss:.3f}")
 
     return train_detector(config.model_copy(update={"model": model}), recording, on_epoch)
-
-
-def _joined(ranges: Ranges, starts: frozenset[int]) -> Ranges:
-    """Ranges that touch as one, unless a sequence starts there."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in ranges:
-        if joined and joined[-1][1] == start and start not in starts:
-            joined[-1] = (joined[-1][0], stop)
-        else:
-            joined.append((start, stop))
-    return tuple(joined)

@@ -1,0 +1,62 @@
+"""The last fit sees every row, and changes nothing that held-out rows have measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import recording, recording_of, tiny_detector
+from vcedge.calibration.calibrate import calibrate_limits, fit_linear
+from vcedge.calibration.recalibrate import recalibrate
+from vcedge.calibration.refit import refit
+from vcedge.calibration.split import Split, joined, split_by_time
+from vcedge.calibration.trace import run_engine
+from vcedge.detector import Detector
+from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.schema import F64
+
+SEQUENCES = ((0, 1500), (1500, 3000))
+
+
+def measured(values: F64, split: Split) -> Detector:
+    base = tiny_detector()
+    linear = fit_linear(values, split, base.features.flags, 3, 10.0)
+    fitted = replace(base, features=linear.features, highway=linear.cross.highway, scorer=linear.scorer)
+    return calibrate_limits(fitted, values, split, (0, 0, 0), 10.0)
+
+
+def test_what_is_linear_is_that_of_a_fit_on_all_rows_and_the_rest_stays() -> None:
+    values, split = recording(5, 3000, 3), split_by_time(SEQUENCES, 8)
+    detector = measured(values, split)
+    again = refit(detector, values, split)
+    whole = fit_linear(values, Split(SEQUENCES, (), (), split.starts), detector.features.flags, 3, 10.0)
+    np.testing.assert_array_equal(again.highway.weights, whole.cross.highway.weights)
+    np.testing.assert_array_equal(again.scorer.whiten, whole.scorer.whiten)
+    assert not np.array_equal(again.highway.weights, detector.highway.weights)
+    assert [(p.weight, p.usual) for p in again.scorer.parts] == [(p.weight, p.usual) for p in detector.scorer.parts]
+    assert (again.calibration, again.cell, again.head) == (detector.calibration, detector.cell, detector.head)
+
+
+def test_rows_that_come_later_are_no_more_unusual_than_before() -> None:
+    values = recording(5, 9000, 3)
+    known, later = values[:3000], values[3000:]
+    split = split_by_time(SEQUENCES, 8)
+    detector = measured(known, split)
+    raw = [run_engine(NumpyEngine(d), later, ((0, len(later)),)).raw for d in (detector, refit(detector, known, split))]
+    assert np.median(raw[1]) == pytest.approx(np.median(raw[0]), rel=0.1)
+    assert np.quantile(raw[1], 0.99) < 1.1 * np.quantile(raw[0], 0.99)
+
+
+def test_a_machine_whose_last_rows_moved_is_known_where_it_is_now() -> None:
+    """Without the refit the highway would know only what came before the held-out rows."""
+    values = recording(5, 3000, 3)
+    moved = values.copy()
+    moved[2500:] += 3.0 * tiny_detector().features.scale
+    before, after = (recalibrate(tiny_detector(), recording_of(rows), 1.0) for rows in (values, moved))
+    assert (after.features.center - before.features.center > 0.2 * before.features.scale).all()
+
+
+def test_ranges_that_a_cut_had_separated_are_one_again() -> None:
+    assert joined(((0, 10), (10, 20), (20, 30), (40, 50)), frozenset({0, 20, 40})) == ((0, 20), (20, 30), (40, 50))
