@@ -30,7 +30,7 @@ from vcedge.runtime.engine import load_engine
 from vcedge.schema import F64
 
 FASTS, SLOWS, COMPONENT_SPANS = (0.25, 0.5), (3.0, 5.0, 8.0), (0.5, 0.75, 1.0)
-POWERS, AHEADS = (0.0, 1.0, 2.0), (5, 10)
+POWERS, AHEADS = (0.0, 1.0, 2.0), (3, 5, 10)
 FILE = "loso.jsonl"
 
 
