@@ -55,6 +55,7 @@ class FileEngine(NumpyEngine):
             raise ModelFileError(f"{artifact.name}: a graph of the network alone, and the model in it has none")
         super().__init__(artifact.detector, GraphNetwork(artifact.detector.cell, graph))
         self.name = name
+        self.graph = graph
         self.interpreter = interpreter
 
 

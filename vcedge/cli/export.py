@@ -34,6 +34,7 @@ def export_command(
     from vcedge.cli.console import note, print_json, single_threaded
 
     single_threaded()
+    from vcedge.bench.break_even import break_even
     from vcedge.cli.verify import described
     from vcedge.errors import GateFailed
     from vcedge.export.formats import Wanted, export_model, graph_of
@@ -52,6 +53,9 @@ def export_command(
     path = out / exported.name
     write_atomic(path, exported.data)
     note(f"{path} written: {graph.words}, {len(exported.data)} bytes, {described(parity)}")
+    times = break_even(source, exported)
+    for line in times.lines():
+        note(line)
     if json:
         print_json(
             {
@@ -61,5 +65,6 @@ def export_command(
                 "bytes": len(exported.data),
                 "graph": vars(graph),
                 "parity": parity.to_json(),
+                "break_even": times.to_json(),
             }
         )

@@ -1,0 +1,121 @@
+"""What gating gains or costs in an exported file: each level beside the dense layouts, in the same interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vcedge.bench.timing import Run, interleaved
+from vcedge.bench.whole import NEVER, quiet_samples, step_of
+from vcedge.export.formats import export_model, writer_of
+from vcedge.pinning import one_core
+from vcedge.runtime.artifact import Artifact, GraphInfo, Quantize, engine_for
+from vcedge.runtime.file_engine import FileEngine, network_shapes
+
+ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """Times in microseconds a step, the whole call from Python."""
+
+    interpreter: str
+    boundaries: tuple[int, ...]
+    """Hidden dimensions that each level updates."""
+    us: tuple[float, ...]
+    """Of each level."""
+    dense_us: float
+    dense_int8_us: float | None
+    """None where the format cannot have it."""
+    target_share: float
+    """Mean share of the dimensions that the model was trained to update."""
+
+    @property
+    def usual(self) -> int:
+        """Index of the level that is nearest to the target."""
+        share = np.array(self.boundaries) / self.boundaries[-1]
+        return int(np.abs(share - self.target_share).argmin())
+
+    def lines(self) -> list[str]:
+        """For people: a line for each level, and what follows."""
+        hidden = self.boundaries[-1]
+        int8 = "" if self.dense_int8_us is None else f", dense int8 {self.dense_int8_us:.1f}"
+        lines = [f"{self.interpreter}, a step in µs: dense {self.dense_us:.1f}{int8}; by level:"]
+        lines += [
+            f"  {k:4d} of {hidden} updated: {us:.1f}, {self.dense_us / us:.2f} times as fast as dense"
+            for k, us in zip(self.boundaries, self.us, strict=True)
+        ]
+        return [*lines, *self._verdicts()]
+
+    def _verdicts(self) -> list[str]:
+        if len(self.boundaries) == 1:
+            return ["one level: there is nothing to gate"]
+        us, k, hidden = self.us[self.usual], self.boundaries[self.usual], self.boundaries[-1]
+        where = f"at the usual {k} of {hidden}"
+        said = []
+        for name, other in (("dense", self.dense_us), ("dense int8", self.dense_int8_us)):
+            if other is not None:
+                won = f"{other / us:.2f} times as fast" if us < other else f"it LOSES: {us / other:.2f} times the time"
+                said.append(f"gating against {name} {where}: {won}")
+        return said
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {
+            "interpreter": self.interpreter,
+            "levels": [{"updated": k, "us": us} for k, us in zip(self.boundaries, self.us, strict=True)],
+            "dense_us": self.dense_us,
+            "dense_int8_us": self.dense_int8_us,
+            "usual_updated": self.boundaries[self.usual],
+            "wins_against_dense": self.us[self.usual] < self.dense_us,
+            "wins_against_dense_int8": None if self.dense_int8_us is None else self.us[self.usual] < self.dense_int8_us,
+        }
+
+
+def break_even(model: Artifact, exported: Artifact, rounds: int = ROUNDS) -> BreakEven:
+    """Time an exported file at each level beside the dense layouts, in turns on one core.
+
+    Raises what reading the files into the interpreter raises.
+    """
+    graph, detector = exported.graph, model.detector
+    assert graph is not None
+    levels = range(1, detector.levels + 1)
+    runs = [Run({"level": level}, _call(exported, level)) for level in levels]
+    runs.append(Run({}, _call(_dense(model, graph, "none"), detector.levels)))
+    int8 = writer_of(graph.to).quantizes("dense", graph.whole)
+    if int8:
+        runs.append(Run({}, _call(_dense(model, graph, "int8"), detector.levels)))
+    with one_core():
+        times = [float(np.median(us)) for us in interleaved(runs, rounds)]
+    return BreakEven(
+        interpreter=getattr(engine_for(exported), "interpreter", graph.to),
+        boundaries=(0,) if detector.cell is None else detector.cell.spec.boundaries,
+        us=tuple(times[: len(levels)]),
+        dense_us=times[len(levels)],
+        dense_int8_us=times[-1] if int8 else None,
+        target_share=detector.calibration.target_share,
+    )
+
+
+def _dense(model: Artifact, graph: GraphInfo, quantize: Quantize) -> Artifact:
+    return export_model(model, GraphInfo(graph.to, "dense", graph.whole, quantize))
+
+
+def _call(exported: Artifact, level: int) -> Callable[[], Any]:
+    """One step at a level: of the network where the graph is that, its state fed back, else of the whole detector."""
+    engine, detector = engine_for(exported), exported.detector
+    if not isinstance(engine, FileEngine):
+        return step_of(engine, quiet_samples(detector), level)
+    graph, shapes = engine.graph, network_shapes(detector)
+    signals = np.random.default_rng(0).random(shapes["signals"][1]).astype(np.float32)
+    h = np.zeros(shapes["h"][1], np.float32)
+
+    def step() -> Any:
+        nonlocal h
+        correction, _, h = graph.run(signals, h, level, NEVER)
+        return correction
+
+    return step
