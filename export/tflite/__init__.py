@@ -1,0 +1,1 @@
+"""Writer of .tflite files: the flatbuffer itself, from the schema's classes, no converter."""

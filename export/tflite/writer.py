@@ -1,0 +1,68 @@
+"""TFLite as a format of `vcedge export`; see `vcedge.export.formats`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from vcedge.detector import Detector
+from vcedge.export.tflite import layouts
+from vcedge.export.tflite.graph import File
+from vcedge.export.tflite.parts import Network
+from vcedge.runtime.artifact import MANIFEST, MODEL, GraphInfo
+from vcedge.runtime.file_engine import network_shapes
+from vcedge.runtime.tflite_file import DIGEST, DIGEST_SIZE, MODEL_DIGEST, SCHEDULER, pack, sealed, step_name
+
+ONE_FILE = {"case": layouts.case, "if4": layouts.if4, "dense": layouts.dense}
+
+
+class TfliteWriter:
+    """See `vcedge.export.formats.Writer`."""
+
+    def suffix(self, graph: GraphInfo) -> str:
+        """`.tflite`, or `.zip` for a family of them."""
+        return ".tflite.zip" if graph.layout == "family" else ".tflite"
+
+    def layouts(self, detector: Detector, whole: bool) -> tuple[str, ...]:
+        """The layouts that the model's levels allow; none for the whole detector."""
+        if whole or detector.cell is None:
+            return ()
+        if detector.levels == 1:
+            return ("dense",)
+        if layouts.fits_if4(detector.cell.spec.boundaries):
+            return ("case", "if4", "family", "dense")
+        return ("case", "family", "dense")
+
+    def quantizes(self, layout: str, whole: bool) -> bool:
+        """All layouts can have int8 weights."""
+        return True
+
+    def write(self, detector: Detector, graph: GraphInfo, metadata: Mapping[str, bytes]) -> bytes:
+        """The file, with the metadata in it; the same input gives the same bytes.
+
+        Raises ModuleNotFoundError where ai-edge-litert, which brings the schema's classes, is not installed.
+        """
+        assert detector.cell is not None
+        assert detector.head is not None
+        net = Network(detector.cell, detector.head, graph.quantize == "int8")
+        signals = network_shapes(detector)["signals"][1]
+        if graph.layout in ONE_FILE:
+            return _finished(ONE_FILE[graph.layout](net, signals), graph, metadata)
+        # The model is in the zip once; each step model says of which it is.
+        about = {MANIFEST: metadata[MANIFEST], MODEL_DIGEST: sha256(metadata[MODEL]).digest()}
+        steps = {
+            step_name(level): _finished(layouts.step_alone(net, level), graph, about)
+            for level in range(1, 1 + detector.levels)
+        }
+        scheduler = _finished(layouts.scheduler_alone(net, signals), graph, about)
+        return pack({**metadata, SCHEDULER: scheduler, **steps})
+
+
+def _finished(file: File, graph: GraphInfo, metadata: Mapping[str, bytes]) -> bytes:
+    for key, content in metadata.items():
+        file.metadata(key, content)
+    file.metadata(DIGEST, bytes(DIGEST_SIZE))
+    return sealed(file.build(f"vcedge: {graph.words}"))
+
+
+WRITER = TfliteWriter()
