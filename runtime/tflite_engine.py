@@ -1,4 +1,4 @@
-"""The engine `tflite`: exported .tflite files and families of them in LiteRT, or in tflite-runtime where that is installed.
+"""Engine `tflite`: exported .tflite files and families of them, in LiteRT or where it is missing in tflite-runtime.
 
 One thread, XNNPACK where the package has it. A file is checked before the interpreter sees it (`tflite_file.py`,
 `tflite_structure.py`).
@@ -10,6 +10,7 @@ import ctypes
 import hashlib
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from threading import Lock
 from typing import Any
 
@@ -33,7 +34,12 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def load(artifact: Artifact) -> FileEngine:
-    """The engine of an exported file. Raises Unavailable without an interpreter, ModelFileError for an unsound graph."""
+    """The engine of an exported file.
+
+    Raises Unavailable without an interpreter, ModelFileError for a graph that is not sound or not the model's.
+    """
+    if artifact.detector.cell is None or artifact.graph is None or artifact.graph.whole:
+        raise ModelFileError(f"{artifact.name}: expected the graph of a network, and that of the model in it")
     package, make = _interpreter()
     words = f"{package} {version(package)}"
     shapes = network_shapes(artifact.detector)
@@ -47,11 +53,8 @@ def load(artifact: Artifact) -> FileEngine:
 def _interpreter() -> tuple[str, Any]:
     """The package's name and its class Interpreter."""
     for module, package in PACKAGES.items():
-        try:
+        if find_spec(module) is not None:
             return package, import_module(f"{module}.interpreter").Interpreter
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != module:
-                raise
     needs = f"one of the packages {', '.join(PACKAGES.values())}, and none is installed"
     raise Unavailable(f"engine '{NAME}' needs {needs}: pip install 'vcedge[{NAME}]'")
 
@@ -166,13 +169,10 @@ def _check(tensor: TensorInfo, shapes: Shapes, name: str) -> None:
         raise ModelFileError(f"{name}: tensor '{tensor.name[:60]}', expected one of {', '.join(shapes)}")
     dtype = np.dtype(NETWORK_TYPES.get(tensor.name, np.float32)).name
     if (tensor.shape, tensor.dtype) != (shapes[tensor.name], dtype):
-        found = f"{tensor.dtype} {list(tensor.shape)}"
-        raise ModelFileError(
-            f"{name}: tensor '{tensor.name}' is {found}, expected {dtype} {list(shapes[tensor.name])} by the model in it"
-        )
+        found, wanted = f"{tensor.dtype} {list(tensor.shape)}", f"{dtype} {list(shapes[tensor.name])}"
+        raise ModelFileError(f"{name}: tensor '{tensor.name}' is {found}, expected {wanted} by the model in it")
 
 
 def _bound(address: int, tensor: TensorInfo) -> NDArray[Any]:
-    dtype = np.dtype(tensor.dtype)
-    size = int(np.prod(tensor.shape)) * dtype.itemsize
-    return np.frombuffer((ctypes.c_uint8 * size).from_address(address), dtype).reshape(tensor.shape)
+    size = int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize
+    return np.ndarray(tensor.shape, tensor.dtype, (ctypes.c_uint8 * size).from_address(address))

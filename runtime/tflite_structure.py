@@ -88,7 +88,11 @@ def _graph(graph: Table, name: str, sizes: list[int], codes: list[int]) -> Inter
 
 
 def _tensor(tensor: Table, what: str, sizes: list[int]) -> TensorInfo:
-    shape, kind, buffer = tuple(tensor.wholes(TENSOR_SHAPE)), tensor.whole(TENSOR_TYPE, "b"), tensor.whole(TENSOR_BUFFER, "I")
+    shape, kind, buffer = (
+        tuple(tensor.wholes(TENSOR_SHAPE)),
+        tensor.whole(TENSOR_TYPE, "b"),
+        tensor.whole(TENSOR_BUFFER, "I"),
+    )
     if kind not in ITEMSIZE or tensor.whole(TENSOR_VARIABLE, "b"):
         raise Malformed(f"{what}: type {kind}, expected one of {', '.join(NAMES.values())}")
     size = prod(shape) * ITEMSIZE[kind]
@@ -119,7 +123,9 @@ def _check_branches(graph: Table, number: int, codes: list[int], interfaces: lis
         shapes = [tuple(tensor.wholes(TENSOR_SHAPE)) for tensor in graph.tables(GRAPH_TENSORS)]
         for branch in branches:
             taken, made = interfaces[branch].inputs, interfaces[branch].outputs
-            if [t.shape for t in taken] != [shapes[j] for j in given] or [t.shape for t in made] != [shapes[j] for j in results]:
+            if [t.shape for t in taken] != [shapes[j] for j in given] or [t.shape for t in made] != [
+                shapes[j] for j in results
+            ]:
                 raise Malformed(f"{what}: branch {branch} has other inputs or outputs than it")
 
 

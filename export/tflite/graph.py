@@ -21,7 +21,6 @@ ALIGN = 16
 """Bytes that the address of a constant is a multiple of, as the schema asks."""
 
 
-
 class Code(NamedTuple):
     """An operator of the schema and the version of it that is meant."""
 
@@ -259,7 +258,7 @@ class Graph:
 def _aligned_buffer(schema: Any, data: bytes) -> Any:
     """A buffer whose content is aligned: the schema's own class leaves that out."""
 
-    class Aligned(schema.BufferT):  # type: ignore[misc, name-defined]
+    class Aligned(schema.BufferT):  # type: ignore[misc]
         def Pack(self, builder: Any) -> Any:  # noqa: N802 - the schema's name
             builder.StartVector(1, len(data), ALIGN)
             builder.head -= len(data)
