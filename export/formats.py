@@ -85,7 +85,7 @@ def graph_of(detector: Detector, wanted: Wanted) -> GraphInfo:
         return GraphInfo(wanted.to, layout, wanted.whole)
     if wanted.quantize != "int8":
         raise UsageError(f"--quantize {wanted.quantize}: expected none or int8")
-    if not writer.quantizes(layout, wanted.whole):
+    if detector.cell is None or not writer.quantizes(layout, wanted.whole):
         raise UsageError(f"--quantize int8: --to {wanted.to} cannot write the layout {layout} with int8 weights")
     return GraphInfo(wanted.to, layout, wanted.whole, "int8")
 

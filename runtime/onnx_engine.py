@@ -10,9 +10,8 @@ from vcedge.errors import ModelFileError, Unavailable
 from vcedge.runtime.artifact import Artifact
 from vcedge.runtime.engine import Engine
 from vcedge.runtime.file_engine import NETWORK_TYPES, FileEngine, network_shapes
+from vcedge.runtime.whole import Arrays, Slots, WholeEngine, input_slots, output_slots
 from vcedge.schema import F32
-
-Shapes = dict[str, tuple[int, ...]]
 
 
 def load(artifact: Artifact) -> Engine:
@@ -21,9 +20,15 @@ def load(artifact: Artifact) -> Engine:
     Raises Unavailable without onnxruntime, ModelFileError where it refuses the graph or another was expected.
     """
     session, interpreter = _session(artifact)
-    if artifact.detector.cell is None:
+    detector = artifact.detector
+    if artifact.graph is not None and artifact.graph.whole:
+        _check_interface(session, input_slots(detector) | output_slots(detector), artifact.name)
+        return WholeEngine(artifact, OnnxWholeGraph(session), "onnx", interpreter)
+    if detector.cell is None:
         raise ModelFileError(f"{artifact.name}: a graph of the network alone, and the model in it has none")
-    _check_interface(session, network_shapes(artifact.detector), artifact.name)
+    shapes = network_shapes(detector)
+    slots = {what: (shape, NETWORK_TYPES.get(what, np.float32)) for what, shape in shapes.items()}
+    _check_interface(session, slots, artifact.name)
     return FileEngine(artifact, OnnxGraph(session), "onnx", interpreter)
 
 
@@ -44,6 +49,18 @@ class OnnxGraph:
         }
         correction, level, after = self._run(self._outputs, feed)
         return correction[0], int(level[0]), after[0]
+
+
+class OnnxWholeGraph:
+    """See `vcedge.runtime.whole.WholeGraph`."""
+
+    def __init__(self, session: Any) -> None:
+        self._run = session.run
+        self._outputs = [output.name for output in session.get_outputs()]
+
+    def run(self, feed: Arrays) -> Arrays:
+        """One call of onnxruntime."""
+        return dict(zip(self._outputs, self._run(self._outputs, feed), strict=True))
 
 
 def _session(artifact: Artifact) -> tuple[Any, str]:
@@ -69,18 +86,23 @@ def _session(artifact: Artifact) -> tuple[Any, str]:
     return session, f"onnxruntime {onnxruntime.__version__}"
 
 
-_TYPES = {"tensor(float)": np.float32, "tensor(int32)": np.int32}
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
 
 
-def _check_interface(session: Any, shapes: Shapes, name: str) -> None:
-    """The graph must have these inputs and outputs, for a batch of one or of any size."""
+def _check_interface(session: Any, slots: Slots, name: str) -> None:
+    """The graph must have these inputs and outputs; where the model has a batch of one, any size of it will do."""
     arguments = {argument.name: argument for argument in (*session.get_inputs(), *session.get_outputs())}
-    for what in sorted(set(shapes) ^ set(arguments)):
-        known = "is missing in" if what in shapes else "is not expected in"
+    for what in sorted(set(slots) ^ set(arguments)):
+        known = "is missing in" if what in slots else "is not expected in"
         raise ModelFileError(f"{name}: '{what}' {known} the graph's inputs and outputs")
-    for what, shape in shapes.items():
+    for what, (shape, wanted) in slots.items():
         kind, found = _TYPES.get(arguments[what].type), tuple(arguments[what].shape)
-        wanted = NETWORK_TYPES.get(what, np.float32)
         fits = len(found) == len(shape) and all(
             f == s or (isinstance(f, str) and s == 1) for f, s in zip(found, shape, strict=True)
         )

@@ -175,4 +175,5 @@ def _check(tensor: TensorInfo, shapes: Shapes, name: str) -> None:
 
 def _bound(address: int, tensor: TensorInfo) -> NDArray[Any]:
     size = int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize
-    return np.ndarray(tensor.shape, tensor.dtype, (ctypes.c_uint8 * size).from_address(address))
+    memory = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
+    return memory.view(tensor.dtype).reshape(tensor.shape)

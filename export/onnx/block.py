@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FLOAT, INT32, BOOL, DOUBLE = 1, 6, 9, 11
 """TensorProto's numbers of types, for `Cast`."""
@@ -37,6 +37,18 @@ class Block:
             raise ValueError(f"two constants of the name {full}")
         return full
 
+    def floats(self, name: str, value: ArrayLike) -> str:
+        """A float32 constant."""
+        return self.constant(name, np.asarray(value, np.float32))
+
+    def doubles(self, name: str, value: ArrayLike) -> str:
+        """A float64 constant."""
+        return self.constant(name, np.asarray(value, np.float64))
+
+    def int32(self, name: str, value: int) -> str:
+        """A constant (1,)."""
+        return self.constant(name, np.array([value], np.int32))
+
     def op(self, kind: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
         """An operator with one output, which has its name."""
         return self.ops(kind, inputs, [name], **attributes)[0]
@@ -52,6 +64,11 @@ class Block:
         w = self.constant(f"{name}/W", weights)
         b = bias if isinstance(bias, str) else self.constant(f"{name}/b", bias)
         return self.op("Gemm", [x, w, b], name)
+
+    def rows(self, x: str, first: int, last: int, name: str) -> str:
+        """x[first:last] of x (n, m)."""
+        borders = [self.constant(f"row_{row}", np.array([row], np.int64)) for row in (first, last)]
+        return self.op("Slice", [x, *borders, self.constant("axis_0", np.zeros(1, np.int64))], name)
 
     def split(self, x: str, sizes: Sequence[int], names: Sequence[str]) -> list[str]:
         """Neighbouring columns of x (B, sum of sizes)."""

@@ -15,8 +15,16 @@ from vcedge.export.onnx.cell import CellWriter
 LAYOUTS = ("dense", "branches")
 
 
-def write_network(block: Block, cell: Cell, head: Head, layout: str, int8: bool) -> None:
-    """From `signals`, `h`, `min_level`, `logit_bias` of the block to `level`, `h_next`, `correction`.
+def write_network(
+    block: Block,
+    cell: Cell,
+    head: Head,
+    layout: str,
+    int8: bool,
+    floor: str = "min_level",
+    correction: str = "correction",
+) -> None:
+    """From `signals`, `h`, `floor`, `logit_bias` of the block to `level`, `h_next`, `correction`.
 
     Shapes: `vcedge.export.formats`.
     """
@@ -27,7 +35,7 @@ def write_network(block: Block, cell: Cell, head: Head, layout: str, int8: bool)
         block.op("Expand", [block.constant("one", np.array([1], np.int32)), batch], "level")
         writer.update(block, "signals", "h", spec.hidden, "h_next")
     else:
-        level = _level(block, cell)
+        level = _level(block, cell, floor)
         sizes = (spec.inputs, len(cell.gate_input) - spec.inputs)
         x, _ = block.split("signals", sizes, ["x", "scheduler/sizes"])
         if layout == "dense":
@@ -35,11 +43,11 @@ def write_network(block: Block, cell: Cell, head: Head, layout: str, int8: bool)
         else:
             writer.branches(block, x, "h", level, range(spec.levels), "h_next")
     shrunk = (head.shrink[:, None] * head.weights).T
-    block.product("h_next", shrunk, head.shrink * head.bias, "correction")
+    block.product("h_next", shrunk, head.shrink * head.bias, correction)
 
 
-def _level(block: Block, cell: Cell) -> str:
-    """The level (B, 1) int32 of eq. 7: how many limits the logit reaches, and at least min_level."""
+def _level(block: Block, cell: Cell, floor: str) -> str:
+    """The level (B, 1) int32 of eq. 7: how many limits the logit reaches, and at least `floor`."""
     spec = cell.spec
     outside = block.product(
         "signals", cell.gate_input[:, None], np.array([cell.gate_bias], np.float32), "scheduler/signals"
@@ -53,7 +61,7 @@ def _level(block: Block, cell: Cell) -> str:
     count = block.op("ReduceSum", [number, axis], "scheduler/count", keepdims=1)
     one = block.constant("one", np.array([1], np.int32))
     picked = block.op("Add", [count, one], "scheduler/picked")
-    raised = block.op("Max", [picked, "min_level"], "scheduler/raised")
+    raised = block.op("Max", [picked, floor], "scheduler/raised")
     highest = block.constant("scheduler/highest", np.array([spec.levels], np.int32))
     level = block.op("Min", [raised, highest], "scheduler/level")
     block.op("Squeeze", [level, axis], "level")

@@ -10,9 +10,11 @@ import numpy as np
 from vcedge.detector import Detector
 from vcedge.export.onnx.block import IR_VERSION, OPSET, Block, value
 from vcedge.export.onnx.network import LAYOUTS, write_network
+from vcedge.export.onnx.whole import write_whole
 from vcedge.runtime.artifact import GraphInfo
 from vcedge.runtime.file_engine import NETWORK_TYPES, network_shapes
 from vcedge.runtime.onnx_file import encoded
+from vcedge.runtime.whole import Slots, input_slots, output_slots
 
 LEAST_BRANCHES = 256
 """Hidden size from which skipping gains more than `If` costs, by measurement: docs/export.md."""
@@ -28,8 +30,6 @@ class OnnxWriter:
 
     def layouts(self, detector: Detector, whole: bool) -> tuple[str, ...]:
         """What there is for a detector, the default first."""
-        if whole:
-            return ()
         if detector.levels == 1:
             return ("dense",)
         return LAYOUTS if detector.hidden < LEAST_BRANCHES else tuple(reversed(LAYOUTS))
@@ -43,11 +43,15 @@ class OnnxWriter:
         import onnx
         from onnx import helper
 
-        assert detector.cell is not None
-        assert detector.head is not None
-        block = Block()
-        write_network(block, detector.cell, detector.head, graph.layout, graph.quantize == "int8")
-        inputs, outputs = _interface(detector, "batch" if graph.layout == "dense" else 1)
+        block, int8 = Block(), graph.quantize == "int8"
+        if graph.whole:
+            write_whole(block, detector, graph.layout, int8)
+            inputs, outputs = (_values(slots(detector)) for slots in (input_slots, output_slots))
+        else:
+            assert detector.cell is not None
+            assert detector.head is not None
+            write_network(block, detector.cell, detector.head, graph.layout, int8)
+            inputs, outputs = _interface(detector, "batch" if graph.layout == "dense" else 1)
         model = helper.make_model(
             block.graph(inputs, outputs, detector.asset),
             opset_imports=[helper.make_opsetid("", OPSET)],
@@ -67,6 +71,10 @@ def _interface(detector: Detector, batch: int | str) -> tuple[list[Any], list[An
         values[name] = value(name, NETWORK_TYPES.get(name, np.float32), shape)
     outputs = [values.pop(name) for name in ("correction", "level", "h_next")]
     return list(values.values()), outputs
+
+
+def _values(slots: Slots) -> list[Any]:
+    return [value(name, kind, shape) for name, (shape, kind) in slots.items()]
 
 
 WRITER = OnnxWriter()
