@@ -1,0 +1,145 @@
+"""Exported files that are damaged, cut short, forged or of somebody else: refused before an interpreter sees them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.detectors import tiny_detector
+from tests.support.exports import exported, forged, model_of, small_model
+from vcedge.errors import ModelFileError, UsageError
+from vcedge.export.formats import writer_of
+from vcedge.runtime.artifact import EXPORT, MANIFEST, MODEL, GraphInfo, artifact_of, engine_for, metadata_of
+
+MODEL_FILE = small_model()
+FILES = {
+    "net.onnx": exported(MODEL_FILE, "onnx", "branches").data,
+    "net.tflite": exported(MODEL_FILE, "tflite", "case").data,
+    "net.tflite.zip": exported(MODEL_FILE, "tflite", "family").data,
+}
+GRAPHS = {
+    "net.onnx": GraphInfo("onnx", "branches"),
+    "net.tflite": GraphInfo("tflite", "case"),
+    "net.tflite.zip": GraphInfo("tflite", "family"),
+}
+every = pytest.mark.parametrize("name", list(FILES))
+
+
+def load(data: bytes, name: str) -> None:
+    engine_for(artifact_of(data, name))
+
+
+@every
+def test_the_files_themselves_are_sound(name: str) -> None:
+    load(FILES[name], name)
+
+
+@every
+def test_a_file_that_is_cut_short_is_refused_at_every_length(name: str) -> None:
+    data = FILES[name]
+    for length in {*range(0, 64), *np.linspace(64, len(data) - 1, 60).astype(int).tolist(), len(data) - 1}:
+        with pytest.raises(ModelFileError):
+            load(data[:length], name)
+
+
+@pytest.mark.parametrize("name", ["net.tflite", "net.tflite.zip"])
+@settings(max_examples=60, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), value=st.integers(1, 255))
+def test_no_flipped_byte_reaches_the_interpreter(name: str, place: float, value: int) -> None:
+    data = bytearray(FILES[name])
+    at = int(place * len(data))
+    data[at] ^= value
+    try:
+        load(bytes(data), name)
+    except ModelFileError:
+        return
+    # what is left are bytes that say nothing, such as a zip's time of a file
+    assert name.endswith(".zip")
+
+
+def with_metadata(name: str, **changes: bytes | None) -> bytes:
+    """The file with entries of its metadata replaced, or with None left out."""
+    graph = GRAPHS[name]
+    keys = {"manifest": MANIFEST, "model": MODEL, "export": EXPORT}
+    metadata = metadata_of(MODEL_FILE.model, graph)
+    for short, content in changes.items():
+        if content is None:
+            del metadata[keys[short]]
+        else:
+            metadata[keys[short]] = content
+    return writer_of(graph.to).write(MODEL_FILE.detector, graph, metadata)
+
+
+def said(**changes: object) -> bytes:
+    graph = {"format": 1, "to": "onnx", "layout": "branches", "whole": False, "quantize": "none"}
+    return json.dumps({**graph, **changes}).encode()
+
+
+OTHER = small_model(seed=7)
+ATTACKS = {
+    "no manifest": ({"manifest": None}, "metadata 'vcedge' is missing"),
+    "no model": ({"model": None}, "metadata 'vcedge.model' is missing"),
+    "no graph": ({"export": None}, "metadata 'vcedge.export' is missing"),
+    "a newer graph": ({"export": said(format=2)}, "version 2 is newer than 1: update vcedge"),
+    "another format": ({"export": said(to="tflite")}, "key 'to' is 'tflite' in a file of the format onnx"),
+    "an unknown key": ({"export": said(note="x")}, "'note'"),
+    "a layout that is none": ({"export": said(layout="")}, "layout"),
+    "a newer manifest": ({"manifest": b'{"format": 99}'}, "newer"),
+    "a manifest of another model": (
+        {"manifest": metadata_of(OTHER.model, GRAPHS["net.onnx"])[MANIFEST]},
+        "is another manifest than that of the model",
+    ),
+    "a model that is cut short": ({"model": MODEL_FILE.model[:-9]}, "model"),
+    "no JSON": ({"export": b"{nonsense"}, "vcedge.export"),
+}
+
+
+@pytest.mark.parametrize("attack", list(ATTACKS))
+def test_metadata_that_is_wrong_is_refused(attack: str) -> None:
+    changes, message = ATTACKS[attack]
+    with pytest.raises(ModelFileError, match=message):
+        load(with_metadata("net.onnx", **changes), "net.onnx")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("graph", list(GRAPHS.values()), ids=lambda graph: graph.words)
+def test_a_graph_of_other_shapes_than_its_model_is_refused(graph: GraphInfo) -> None:
+    wider = tiny_detector(hidden=32, levels=[1 / 8, 1 / 4, 1 / 2, 1.0])
+    with pytest.raises(ModelFileError, match="expected"):
+        engine_for(forged(MODEL_FILE, wider, graph))
+
+
+def test_a_graph_that_onnxruntime_refuses_and_one_with_other_names() -> None:
+    proto = onnx.load_from_string(FILES["net.onnx"])
+    proto.graph.node[0].op_type = "Nonsense"
+    with pytest.raises(ModelFileError, match=r"onnxruntime .* refuses it"):
+        load(proto.SerializeToString(), "net.onnx")
+    proto = onnx.load_from_string(exported(MODEL_FILE, "onnx", "dense").data)
+    proto.graph.output[0].name = proto.graph.node[-1].output[0] = "answer"
+    with pytest.raises(ModelFileError, match="is not expected in the graph's inputs and outputs"):
+        load(proto.SerializeToString(), "net.onnx")
+
+
+def test_a_whole_graph_must_have_the_state_of_its_model() -> None:
+    whole = GraphInfo("onnx", "dense", True)
+    other = tiny_detector(hidden=32, levels=[1 / 8, 1 / 4, 1 / 2, 1.0])
+    with pytest.raises(ModelFileError, match=r"'h' is .* expected float32"):
+        engine_for(forged(MODEL_FILE, other, whole))
+
+
+def test_what_is_something_else_is_refused() -> None:
+    for name in ("x.onnx", "x.tflite", "x.zip", "model.vcedge"):
+        for data in (b"", b"\x00" * 4000, b"a text file\n" * 50, b"PK\x03\x04" + b"\x01" * 200):
+            with pytest.raises(ModelFileError):
+                load(data, name)
+
+
+def test_a_model_says_which_engine_does_not_run_it() -> None:
+    model = model_of(replace(tiny_detector(), asset="other"))
+    with pytest.raises(UsageError, match=r"engine 'onnx' runs .onnx files"):
+        engine_for(model, "onnx")

@@ -1,0 +1,145 @@
+"""The gate lets through what does as the model does, in every layout, and stops what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import recording, tiny_detector
+from tests.support.exports import exported, forged, model_of, small_model
+from vcedge.detector import Cell, Detector
+from vcedge.errors import DataError, GateFailed
+from vcedge.export.judging import FLOAT
+from vcedge.export.parity import STEPS, compare, verify
+from vcedge.runtime.artifact import GraphInfo, engine_for
+from vcedge.runtime.state import State
+from vcedge.schema import F64
+
+FLOAT_LAYOUTS = [
+    ("onnx", "dense", False),
+    ("onnx", "branches", False),
+    ("onnx", "dense", True),
+    ("onnx", "branches", True),
+]
+FLOAT_LAYOUTS += [("tflite", layout, False) for layout in ("case", "if4", "family", "dense")]
+Change = Callable[[Cell], Cell]
+
+
+@pytest.mark.parametrize(("to", "layout", "whole"), FLOAT_LAYOUTS)
+def test_every_layout_does_as_the_model_does(to: str, layout: str, whole: bool) -> None:
+    model = small_model(flags=True)
+    parity = verify(model, exported(model, to, layout, whole))
+    assert parity.problem is None
+    assert parity.steps == STEPS
+    assert min(parity.levels.get(level, 0) for level in range(1, 5)) > 100
+    assert parity.flips <= 5
+    assert max(parity.worst.values()) < FLOAT.relative
+    assert parity.worst["correction"] > 0, "compared, and not just zero with zero"
+
+
+@pytest.mark.parametrize(("to", "layout"), [("onnx", "branches"), ("tflite", "case"), ("tflite", "family")])
+def test_int8_is_near_and_not_the_same(to: str, layout: str) -> None:
+    model = small_model()
+    parity = verify(model, exported(model, to, layout, quantize="int8"))
+    assert parity.problem is None
+    assert 1e-4 < parity.worst["h"] < parity.tolerance.relative
+
+
+@pytest.mark.parametrize("changes", [{"cell": "gru", "levels": 1}, {"cell": "vcrnn"}, {"cell": "rnn", "levels": 1}])
+@pytest.mark.parametrize("to", ["onnx", "tflite"])
+def test_the_other_kinds_of_cell(to: str, changes: dict[str, Any]) -> None:
+    model = small_model(**changes)
+    assert verify(model, exported(model, to)).problem is None
+
+
+def test_a_detector_without_a_network() -> None:
+    model = model_of(tiny_detector(cell=None))
+    assert verify(model, exported(model, "onnx", whole=True)).problem is None
+
+
+def swapped(cell: Cell) -> Cell:
+    order = [1, 0, 2]
+    return replace(cell, recurrent=cell.recurrent[order], input=cell.input[order], bias=cell.bias[order])
+
+
+def bias_off(cell: Cell) -> Cell:
+    bias = cell.bias.copy()
+    bias[2, 0] += 1e-3
+    return replace(cell, bias=bias)
+
+
+def gate_off(cell: Cell) -> Cell:
+    return replace(cell, gate_bias=cell.gate_bias + 1e-3)
+
+
+def transposed(cell: Cell) -> Cell:
+    return replace(cell, recurrent=np.ascontiguousarray(cell.recurrent.transpose(0, 2, 1)))
+
+
+@pytest.mark.parametrize(("to", "layout"), [("onnx", "branches"), ("tflite", "case")])
+@pytest.mark.parametrize(
+    ("change", "what"), [(swapped, "h["), (bias_off, "h["), (gate_off, "level"), (transposed, "h[")]
+)
+def test_a_wrong_network_is_stopped_and_the_step_is_named(change: Change, what: str, to: str, layout: str) -> None:
+    model = small_model()
+    assert model.detector.cell is not None
+    wrong = replace(model.detector, cell=change(model.detector.cell))
+    parity = verify(model, forged(model, wrong, GraphInfo(to, layout)))
+    assert parity.problem is not None
+    assert parity.problem.startswith("step ")
+    assert parity.first is not None
+    assert parity.first.what.startswith(what)
+
+
+def off_by_little(detector: Detector) -> Detector:
+    highway = detector.highway
+    return replace(detector, highway=replace(highway, bias=highway.bias + np.float32(1e-3)))
+
+
+def other_weights(detector: Detector) -> Detector:
+    parts = detector.scorer.parts
+    heavier = (replace(parts[0], weight=parts[0].weight + 1e-3), *parts[1:])
+    return replace(detector, scorer=replace(detector.scorer, parts=heavier))
+
+
+@pytest.mark.parametrize("change", [off_by_little, other_weights])
+def test_a_wrong_part_around_the_network_is_stopped(change: Callable[[Detector], Detector]) -> None:
+    model = small_model()
+    wrong = change(model.detector)
+    assert verify(model, forged(model, wrong, GraphInfo("onnx", "dense", True))).problem is not None
+
+
+class Forgetful:
+    """An engine of an exported file whose host does not feed the hidden state back."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine, self.name, self.detector = engine, engine.name, engine.detector
+
+    def new_state(self) -> State:
+        state: State = self._engine.new_state()
+        return state
+
+    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+        state.h[:] = 0
+        outcome: tuple[float, int, F64] = self._engine.step(values, state, min_level, logit_bias)
+        return outcome
+
+
+def test_a_state_that_is_not_fed_back_is_stopped() -> None:
+    model = small_model()
+    engine: Any = Forgetful(engine_for(exported(model, "onnx")))
+    assert compare(model.detector, engine, recording(1, 600, 3)).problem is not None
+
+
+def test_a_file_of_another_model_and_a_recording_without_rows_are_refused() -> None:
+    model = small_model()
+    with pytest.raises(GateFailed, match="exported from the model sha256:"):
+        verify(small_model(seed=1), exported(model, "onnx"))
+    with pytest.raises(DataError, match="no rows"):
+        verify(model, exported(model, "onnx"), np.zeros((0, 3)))
+    with pytest.raises(DataError, match="expected an exported file"):
+        verify(model, model)
