@@ -32,6 +32,8 @@ class BreakEven:
     """None where the format cannot have it."""
     target_share: float
     """Mean share of the dimensions that the model was trained to update."""
+    skips: bool
+    """Whether the file is of a layout that leaves out what is not updated."""
 
     @property
     def usual(self) -> int:
@@ -53,6 +55,8 @@ class BreakEven:
     def _verdicts(self) -> list[str]:
         if len(self.boundaries) == 1:
             return ["one level: there is nothing to gate"]
+        if not self.skips:
+            return ["every level costs the same in this layout: it masks, and skips nothing"]
         us, k, hidden = self.us[self.usual], self.boundaries[self.usual], self.boundaries[-1]
         where = f"at the usual {k} of {hidden}"
         said = []
@@ -97,6 +101,7 @@ def break_even(model: Artifact, exported: Artifact, rounds: int = ROUNDS) -> Bre
         dense_us=times[len(levels)],
         dense_int8_us=times[-1] if int8 else None,
         target_share=detector.calibration.target_share,
+        skips=graph.layout != "dense",
     )
 
 
