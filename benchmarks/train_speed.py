@@ -9,7 +9,8 @@ import torch
 
 from benchmarks.timing import interleaved, machine, pin_to_one_core, show, wants_json
 from vcedge.detector import CellSpec, boundaries_of
-from vcedge.train.cells import VCGRU, MaskMode
+from vcedge.train.cells import VCGRU
+from vcedge.train.scheduler import MaskMode
 
 BATCH, STEPS, HIDDEN, CHANNELS = 32, 128, 128, 16
 

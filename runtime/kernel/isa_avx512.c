@@ -14,8 +14,10 @@
 #include "step.h"
 #include "detector_step.h"
 #include "probe.h"
+#include "unroll_step.h"
 
 const struct vce_ops vce_ops_avx512 = {W, 0, 0, step, step_many, detect, probe_read, probe_fma};
+const struct vce_unroll_ops vce_unroll_avx512 = {unroll_forward, unroll_backward};
 
 #if defined __clang__
 #pragma clang attribute pop

@@ -1,6 +1,7 @@
 /* The extension vcedge.runtime._kernel: the kernel's calls for Python, on the caller's arrays. */
 #include "python_stream.h"
 #include "python_detector.h"
+#include "python_unroll.h"
 
 static PyObject *py_isas(PyObject *module, PyObject *unused)
 {
@@ -83,13 +84,18 @@ static int execute(PyObject *module)
     PyObject *model = PyType_FromModuleAndSpec(module, &model_spec, NULL);
     PyObject *stream = PyType_FromModuleAndSpec(module, &stream_spec, NULL);
     PyObject *detector = PyType_FromModuleAndSpec(module, &detector_spec, NULL);
-    int failed = !model || !stream || !detector || PyObject_SetAttrString(module, "Detector", detector) < 0 || PyObject_SetAttrString(stream, "_model_type", model) < 0 ||
+    PyObject *unroll = PyType_FromModuleAndSpec(module, &unroll_spec, NULL);
+    int failed = !model || !stream || !detector || !unroll ||
+                 PyObject_SetAttrString(module, "Detector", detector) < 0 ||
+                 PyObject_SetAttrString(module, "Unroll", unroll) < 0 ||
+                 PyObject_SetAttrString(stream, "_model_type", model) < 0 ||
                  PyObject_SetAttrString(module, "Model", model) < 0 ||
                  PyObject_SetAttrString(module, "Stream", stream) < 0 ||
                  PyModule_AddIntConstant(module, "ALIGN", VCE_ALIGN) < 0;
     Py_XDECREF(model);
     Py_XDECREF(stream);
     Py_XDECREF(detector);
+    Py_XDECREF(unroll);
     return failed ? -1 : 0;
 }
 

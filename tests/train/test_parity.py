@@ -13,8 +13,9 @@ from vcedge.detector import CELL_KINDS, DENSE_KINDS, CellSpec, Detector, boundar
 from vcedge.runtime.numpy_engine import NumpyEngine, scheduler_sizes
 from vcedge.runtime.state import State
 from vcedge.schema import F32, F64
-from vcedge.train.cells import CELLS, GATE_GAIN, MaskMode
+from vcedge.train.cells import CELLS
 from vcedge.train.model import ResidualModel
+from vcedge.train.scheduler import GATE_GAIN, MaskMode
 
 CHANNELS, STEPS, WARM = 4, 3000, 200
 

@@ -1,77 +1,28 @@
 """Recurrent cells for training. Equation numbers are those of Jernite et al. 2017 (arXiv 1611.06188v2).
 
-A cell unrolls over a window with the state carried; what is exported from it is what the engines run. Inputs are few
-and stay unmasked (PAPER.md, point 8): xbar of eq. 12 is x.
+A cell unrolls over a window with the state carried; what is exported from it is what the engines run. In our form
+inputs are few and stay unmasked (PAPER.md, point 8): xbar of eq. 12 is x. The paper's own form is for its reproduction.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vcedge.detector import CellKind, CellSpec
-
-GATE_GAIN = 5.0
-"""Factor on the scheduler's logit: with 1 the gate hardly moves within the length of a training (PAPER.md, point 1)."""
-GATE_PRIOR = 0.3
-"""Initial weight of change and error in the scheduler: a gate that starts blind to them often stays constant."""
-
-
-@dataclass(frozen=True)
-class MaskMode:
-    """How the mask is computed: `sharpness` is lam D of eq. 8; `hard` is the exported form, straight-through."""
-
-    sharpness: float
-    hard: bool
-
-
-class Scheduler(nn.Module):
-    """Eq. 7: a logit from the hidden state, the inputs and the sizes that a linear gate cannot see."""
-
-    thresholds: Tensor  # (L-1,) logits from which the next level is taken
-    middles: Tensor  # (L-1,) the same as shares m
-    expand: Tensor  # (L, D) which dimensions each level adds
-
-    def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
-        super().__init__()
-        self.hidden = nn.Parameter(torch.zeros(spec.hidden))
-        weights = torch.zeros(signals)
-        weights[-2 * sizes :] = GATE_PRIOR / sizes**0.5
-        self.input = nn.Parameter(weights)
-        self.bias = nn.Parameter(torch.zeros(()))
-        thresholds = torch.tensor(spec.thresholds(), dtype=torch.float32)
-        self.register_buffer("thresholds", thresholds)
-        self.register_buffer("middles", torch.sigmoid(thresholds))
-        steps = torch.diff(torch.tensor((0, *spec.boundaries)))
-        self.register_buffer("expand", torch.repeat_interleave(torch.eye(spec.levels), steps, dim=1))
-
-    def start_at(self, signals: Tensor, share: float) -> None:
-        """Set the bias so that the mean logit over signals (T, B, G) is that of a share in (0, 1)."""
-        with torch.no_grad():
-            wanted = torch.logit(torch.tensor(min(max(share, 0.02), 0.98)))
-            self.bias.copy_(wanted - GATE_GAIN * (signals @ self.input).mean())
-
-    def from_inputs(self, signals: Tensor) -> Tensor:
-        """The part of the logit (T, B) that does not depend on the hidden state: one product for a whole window."""
-        return GATE_GAIN * (signals @ self.input) + self.bias
-
-    def mask(self, logit: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
-        """Mask e (B, D) over the levels' blocks and its mean (B,) from a logit (B,): eq. 8, centred, without eps."""
-        soft = torch.sigmoid(mode.sharpness * (torch.sigmoid(logit)[:, None] - self.middles))  # (B, L-1)
-        if mode.hard:
-            soft = (logit[:, None] >= self.thresholds).float() + (soft - soft.detach())  # exactly 0 or 1
-        open_levels = torch.cat((torch.ones_like(soft[:, :1]), soft), dim=1)  # level 1 is always updated
-        e = open_levels @ self.expand
-        return e, e.mean(dim=1)
+from vcedge.train.scheduler import MaskMode, MaskTable, PaperScheduler, Scheduler
+from vcedge.train.unroll import can_unroll, unroll
 
 
 class VariableCell(nn.Module, ABC):
     """What the kinds share: G blocks of weights, the scheduler, the unrolling. A kind adds its `update`."""
 
+    schedules = Scheduler
+    """What decides how much is updated, where the kind has more than one level."""
     reset_bias: Tensor  # (D,), or (0,) where there is no reset gate
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
@@ -82,7 +33,7 @@ class VariableCell(nn.Module, ABC):
         self.recurrent = nn.Parameter(torch.empty(width, spec.hidden).uniform_(-bound, bound))  # (GD, D) U
         self.input = nn.Parameter(torch.empty(width, spec.inputs).uniform_(-bound, bound))  # (GD, N) V
         self.bias = nn.Parameter(torch.zeros(width))
-        self.scheduler = Scheduler(spec, signals, sizes) if spec.levels > 1 else None
+        self.scheduler = self.schedules(spec, signals, sizes) if spec.levels > 1 else None
 
     def forward(self, x: Tensor, signals: Tensor, keep: Tensor, h: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
         """Unroll over a window.
@@ -90,8 +41,10 @@ class VariableCell(nn.Module, ABC):
         x (T, B, N), signals (T, B, N + 3C), keep (T, B, 1): 0 where the state starts anew, h (B, D) →
         hidden states (T, B, D) and updated shares (T, B), k/D where the mask is hard.
         """
-        a = x @ self.input.T + self.bias  # (T, B, GD)
+        a = self.from_inputs(x)  # (T, B, GD)
         gate = None if self.scheduler is None else self.scheduler.from_inputs(signals)
+        if self.unrolls and can_unroll(a):
+            return self._unroll(a, gate, keep, h, mode)
         hidden, shares = [], []
         for t in range(len(x)):
             h = h * keep[t]
@@ -100,12 +53,28 @@ class VariableCell(nn.Module, ABC):
             shares.append(share)
         return torch.stack(hidden), torch.stack(shares)
 
+    unrolls = True
+    """Whether the kernel knows this kind; its steps are those of `update`."""
+
+    def _unroll(self, a: Tensor, gate: Tensor | None, keep: Tensor, h: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
+        """`forward` in the kernel: the same numbers up to rounding, several times as fast."""
+        if self.scheduler is None:
+            none = a.new_empty(0)
+            table, weights = MaskTable(none, none, np.array([self.spec.hidden], np.int32)), None
+        else:
+            table, weights = self.scheduler.table, self.scheduler.gain * self.scheduler.hidden
+        return unroll(a, gate, keep[..., 0], h, self.recurrent, self.reset_bias, weights, table, mode)
+
+    def from_inputs(self, x: Tensor) -> Tensor:
+        """The part of the gates (T, B, GD) that does not depend on the hidden state: one product for a whole window."""
+        return x @ self.input.T + self.bias
+
     def step(self, a: Tensor, gate: Tensor | None, h: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
         """One step from the inputs' product a (B, GD) and the gate's logit without the state (B,)."""
         if self.scheduler is None or gate is None:
             e, share = torch.ones_like(h), torch.ones_like(h[:, 0])
         else:
-            logit = gate + GATE_GAIN * (h @ self.scheduler.hidden)
+            logit = gate + self.scheduler.gain * (h @ self.scheduler.hidden)
             e, share = self.scheduler.mask(logit, mode)
         return self.update(a, e, h), share
 
@@ -151,3 +120,55 @@ class VCRNN(VariableCell):
 
 CELLS: Mapping[CellKind, type[VariableCell]] = {"vcgru": VCGRU, "vcrnn": VCRNN, "gru": VCGRU, "rnn": VCRNN}
 """A dense kind is the variable one with one level: no scheduler, everything updated."""
+
+
+class PaperCell(VariableCell, ABC):
+    """The paper's own form: the input is an embedding of as many dimensions as the state, and masked with it.
+
+    It is no cell of model.vcedge: decision note 23 says why.
+    """
+
+    schedules = PaperScheduler
+    unrolls = False
+
+    def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
+        if spec.inputs != spec.hidden:
+            raise ValueError(f"{spec.inputs} inputs, expected an embedding of the hidden size {spec.hidden}")
+        super().__init__(spec, signals, sizes)
+        self.register_buffer("reset_bias", torch.zeros(0))
+
+    def from_inputs(self, x: Tensor) -> Tensor:
+        """The embedding itself: what is masked before the product cannot be multiplied for a whole window."""
+        return x
+
+
+class PaperVCGRU(PaperCell):
+    """Eq. 4 to 7, 14 to 16 as printed: the reset gate before the product."""
+
+    def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
+        """Eq. 14 to 16; `a` is the embedding x (B, D)."""
+        hbar, xbar = e * h, e * a  # eq. 9 and 12
+        two = 2 * self.spec.hidden
+        vz, vr, vc = (xbar @ self.input.T + self.bias).chunk(3, dim=1)
+        sz, sr = (hbar @ self.recurrent[:two].T).chunk(2, dim=1)
+        z = e * torch.sigmoid(sz + vz)  # eq. 14
+        r = torch.sigmoid(sr + vr)
+        c = torch.tanh((r * hbar) @ self.recurrent[two:].T + vc)  # eq. 15
+        return z * c + (1 - z) * h  # eq. 16
+
+
+class PaperVCRNN(PaperCell):
+    """Eq. 7 and 13 as printed, but for its typo: h_{t-1} stays where h_t is printed."""
+
+    def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
+        """Eq. 13; `a` is the embedding x (B, D)."""
+        c = torch.tanh((e * h) @ self.recurrent.T + (e * a) @ self.input.T + self.bias)  # eq. 9 and 12
+        return e * c + (1 - e) * h
+
+
+PAPER_CELLS: Mapping[CellKind, type[VariableCell]] = {
+    "vcgru": PaperVCGRU,
+    "vcrnn": PaperVCRNN,
+    "gru": PaperVCGRU,
+    "rnn": PaperVCRNN,
+}

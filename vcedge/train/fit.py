@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from vcedge.train.cells import MaskMode
 from vcedge.train.model import ResidualModel
+from vcedge.train.scheduler import MaskMode
 from vcedge.train.streams import Streams
 
 WINDOW = 32

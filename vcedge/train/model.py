@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from vcedge.detector import Cell, CellSpec, Head
 from vcedge.schema import F32
-from vcedge.train.cells import CELLS, GATE_GAIN, MaskMode
+from vcedge.train.cells import CELLS
+from vcedge.train.scheduler import GATE_GAIN, MaskMode
 
 
 class ResidualModel(nn.Module):
