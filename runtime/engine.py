@@ -43,7 +43,7 @@ class Engine(Protocol):
 
 
 REFERENCE = "numpy"
-"""What training and calibration run: a model file must not depend on whether a machine has a C compiler."""
+"""What calibration runs, before and after training: limits must not depend on whether a machine has a C compiler."""
 
 
 def _installed() -> dict[str, Callable[[Detector], Engine]]:

@@ -170,7 +170,6 @@ class _Passes:
         x, signals, wanted, weight, keep, h = window
         mode = mask_mode(progress, self._model.cell.spec.levels)
         predicted, shares, hidden = self._model(x, signals, keep, h, mode)
-        h.copy_(hidden[-1].detach())
         loss = (_huber(predicted - wanted) * weight).sum() / weight.sum().clamp(min=1.0)
         excess = shares.mean() - share_budget(progress, self._aim)
         over = float(excess.detach())
@@ -178,6 +177,7 @@ class _Passes:
         total = loss + (self.price + PRICE_GAIN * over) * loss.detach() * excess  # Omega of eq. 10
         self._optimizer.zero_grad()
         total.backward()
+        h.copy_(hidden[-1].detach())  # not before: the gradient needs the state that the window began with
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimizer.step()
         return float(loss.detach())

@@ -46,7 +46,7 @@ def unroll(
     gate and gate_hidden are None for a dense cell.
     """
     none = a.new_empty(0)
-    found: tuple[Tensor, Tensor] = _Unroll.apply(
+    found: tuple[Tensor, Tensor] = _Unroll.apply(  # type: ignore[no-untyped-call]
         a,
         none if gate is None else gate,
         keep,
@@ -81,7 +81,7 @@ class _Unroll(torch.autograd.Function):
         return states, shares
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, d_states: Tensor, d_shares: Tensor) -> tuple[Tensor | None, ...]:
         window: _Window = ctx.window
         _ = ctx.saved_tensors
