@@ -1,0 +1,107 @@
+"""Exported files: models of real plants in every layout for `scripts/check-exports`, and what skipping saves in each.
+
+python -m benchmarks.exports make FOLDER     trains briefly (parity does not depend on how well), exports, verifies
+python -m benchmarks.exports [--json]        time of a step, each layout beside dense in the same interpreter
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.detection.fitting import default_config
+from benchmarks.detection.sets import load_set
+from benchmarks.skab import load_yardstick
+from tests.support.detectors import tiny_detector
+from tests.support.exports import GEOMETRIC, exported, model_of
+from vcedge.bench.break_even import BreakEven, break_even
+from vcedge.detector import Detector
+from vcedge.export.formats import Wanted, graph_of, writer_of
+from vcedge.export.parity import verify
+from vcedge.pinning import one_core
+from vcedge.runtime.artifact import Artifact, artifact_of
+from vcedge.train.pipeline import train_detector
+
+SETS, SIZES = ("SKAB", "SMD", "BATADAL"), (64, 128, 256)
+LEVELS: dict[str, Any] = {"8": 8, "4": GEOMETRIC}
+INT8_SIZE = 128
+TIMED = {"onnx": (("branches",), (128, 256, 512, 1024)), "tflite": (("case", "family"), (64, 128, 256, 512))}
+INPUTS, QUARTER = 16, 0.25
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["make"]:
+        make(Path(sys.argv[2]))
+        return
+    rows = [row(found, hidden, to, layout) for found, hidden, to, layout in times()]
+    if "--json" in sys.argv:
+        print(json.dumps({"rows": rows}, indent=2))
+
+
+def make(folder: Path) -> None:
+    """Models and exported files, verified in the interpreters installed here; a line of JSON for each file."""
+    for name in SETS:
+        for hidden in SIZES:
+            for words, levels in LEVELS.items():
+                at = folder / f"{name}-{hidden}-{words}"
+                at.mkdir(parents=True, exist_ok=True)
+                _export_all(_model(name, hidden, levels), at, int8=hidden == INT8_SIZE)
+
+
+def times() -> Iterator[tuple[BreakEven, int, str, str]]:
+    """Break-even of each layout that skips, on a model of 16 channels with random weights."""
+    for to, (layouts, sizes) in TIMED.items():
+        for hidden in sizes:
+            model = model_of(tiny_detector(channels=INPUTS, hidden=hidden, levels=8))
+            for layout in layouts:
+                yield break_even(model, exported(model, to, layout), rounds=200), hidden, to, layout
+
+
+def row(found: BreakEven, hidden: int, to: str, layout: str) -> dict[str, Any]:
+    """One line of the table, printed as it comes."""
+    us = found.us[[k / hidden for k in found.boundaries].index(QUARTER)]
+    faster = found.dense_us / us
+    int8 = "-" if found.dense_int8_us is None else f"{found.dense_int8_us:.1f}"
+    numbers = f"25% {us:6.1f} us, dense {found.dense_us:6.1f} us, dense int8 {int8} us: {faster:.2f} times as fast"
+    print(f"{to:<7} {layout:<9} D={hidden:<5} {numbers}", file=sys.stderr)
+    return {"hidden": hidden, "inputs": INPUTS, "to": to, "layout": layout, "faster_at_25": faster, **found.to_json()}
+
+
+def _export_all(model: Artifact, folder: Path, int8: bool) -> None:
+    (folder / "model.vcedge").write_bytes(model.data)
+    for graph in _wanted(model.detector, int8):
+        began = time.perf_counter()
+        artifact = exported(model, graph.to, graph.layout, graph.whole, graph.quantize)
+        parity = verify(model, artifact)
+        suffix = artifact.name.partition(".")[2]
+        kind = "whole" if graph.whole else "network"
+        path = folder / f"{graph.layout}-{kind}-{graph.quantize}.{suffix}"
+        path.write_bytes(artifact.data)
+        seconds = round(time.perf_counter() - began, 1)
+        print(json.dumps({"file": str(path), **parity.to_json(), "seconds": seconds}), flush=True)
+
+
+def _wanted(detector: Detector, int8: bool) -> Iterator[Any]:
+    for to, kinds in (("onnx", (False, True)), ("tflite", (False,))):
+        for whole in kinds:
+            for layout in writer_of(to).layouts(detector, whole):
+                for quantize in ("none", "int8") if int8 and not whole else ("none",):
+                    yield graph_of(detector, Wanted(to, layout, whole, quantize))
+
+
+def _model(name: str, hidden: int, levels: Any) -> Artifact:
+    data = Path(os.environ["VCEDGE_DATA"])
+    series = load_set(name, data, load_yardstick(data), 1)[0]
+    config = default_config(0, hidden_size=hidden, levels=levels)
+    config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1})})
+    return artifact_of(model_of(train_detector(config, series.recording).finished()).data, f"{name}.vcedge")
+
+
+if __name__ == "__main__":
+    with one_core():
+        main()
