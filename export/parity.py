@@ -12,7 +12,7 @@ import numpy as np
 from vcedge.detector import Cell, Detector, Head
 from vcedge.errors import DataError, GateFailed
 from vcedge.export.generated import generated
-from vcedge.export.judging import FLOAT, INT8, Judge, Parity, Tolerance
+from vcedge.export.judging import FLOAT, INT8, PROBE, Judge, Parity, Tolerance
 from vcedge.model_file import model_id
 from vcedge.runtime.artifact import Artifact, engine_for
 from vcedge.runtime.engine import Engine
@@ -56,7 +56,12 @@ def compare(detector: Detector, engine: Engine, values: F64, tolerance: Toleranc
     found = wanted.copy()
     judge = Judge(detector, tolerance)
     for step, row in enumerate(values[WARM:]):
-        kind, floor, bias, margin = _policy(step, detector, tolerance)
+        kind, floor, bias, margin = _policy(step, detector)
+        if probe is not None and kind == PROBED and tolerance.same_state:
+            aside = wanted.copy(), wanted.copy()
+            probe.margin, margin, kind = margin, None, AUTO
+            level = oracle.step(row, aside[0], floor)[1]
+            judge.level(step, level, engine.step(row, aside[1], floor, probe.bias)[1])
         if probe is not None:
             probe.margin = margin
         expected = oracle.step(row, wanted, floor, bias)
@@ -69,7 +74,7 @@ def compare(detector: Detector, engine: Engine, values: F64, tolerance: Toleranc
     return judge.parity
 
 
-def _policy(step: int, detector: Detector, tolerance: Tolerance) -> tuple[int, int, float, tuple[int, float] | None]:
+def _policy(step: int, detector: Detector) -> tuple[int, int, float, tuple[int, float] | None]:
     """Kind, min_level, logit_bias of a step, and of a probe: the limit's number and how far from it to go."""
     turn, place = divmod(step, PERIOD)
     levels = detector.levels
@@ -79,7 +84,7 @@ def _policy(step: int, detector: Detector, tolerance: Tolerance) -> tuple[int, i
         return FORCED, 1 + (turn % levels), NEVER, None
     # a quarter of a turn probes both sides of some limits; the next turn goes on with the others
     sign = 1 if place % 2 else -1
-    return PROBED, 1, 0.0, ((turn * PERIOD // 4 + place // 2) % (levels - 1), sign * tolerance.probe)
+    return PROBED, 1, 0.0, ((turn * PERIOD // 4 + place // 2) % (levels - 1), sign * PROBE)
 
 
 class _Probe(NumpyNetwork):

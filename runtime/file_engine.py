@@ -6,6 +6,7 @@ file carries; state and contract are the same.
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -23,7 +24,10 @@ class Graph(Protocol):
     """A network's graph, loaded: the interface in `vcedge.export.formats`, for a batch of one."""
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
-        """One step, signals (S,) and h (D,), neither written to: correction (C,), level, h_next (D,)."""
+        """One step, signals (S,) and h (D,), neither written to: correction (C,), level, h_next (D,).
+
+        What it returns may be the interpreter's own memory: it holds until the next call.
+        """
         ...
 
 
@@ -32,13 +36,16 @@ class GraphNetwork:
 
     def __init__(self, cell: Cell, graph: Graph) -> None:
         self._cell, self._graph = cell, graph
+        self._lock = Lock()
+        """The interpreter is one for all streams, so that they take turns."""
 
     def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
         """One call of the interpreter; see the protocol."""
-        correction, level, after = self._graph.run(signals, state.h, floor, logit_bias)
-        wake = WAKE_NONE if level <= floor else self._wake(signals, state.h)
-        state.h[:] = after
-        state.correction[:] = correction
+        with self._lock:
+            correction, level, after = self._graph.run(signals, state.h, floor, logit_bias)
+            wake = WAKE_NONE if level <= floor else self._wake(signals, state.h)
+            state.h[:] = after
+            state.correction[:] = correction
         return level, wake
 
     def _wake(self, signals: F32, h: F32) -> int:

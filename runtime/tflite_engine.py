@@ -11,7 +11,6 @@ import hashlib
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -102,50 +101,68 @@ class OneFile:
     """See `vcedge.runtime.file_engine.Graph`."""
 
     def __init__(self, file: LoadedFile) -> None:
-        self._file = file  # the arrays below are in its interpreter's memory
-        self._lock = Lock()
-        tensors = file.tensors
+        self._invoke, tensors = file.invoke, file.tensors  # the method holds the memory that the arrays are in
         self._signals, self._h = tensors["signals"][0], tensors["h"][0]
         self._min_level, self._logit_bias = tensors["min_level"], tensors["logit_bias"]
         self._correction, self._level, self._after = tensors["correction"][0], tensors["level"], tensors["h_next"][0]
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
-        """One step; the interpreter is one for all streams, so that they take turns."""
-        with self._lock:
-            self._signals[:] = signals
-            self._h[:] = h
-            self._min_level[0] = min_level
-            self._logit_bias[0] = logit_bias
-            self._file.invoke()
-            return self._correction.copy(), int(self._level[0]), self._after.copy()
+        """One step; what comes out is in the interpreter's memory."""
+        self._signals[:] = signals
+        self._h[:] = h
+        self._min_level[0] = min_level
+        self._logit_bias[0] = logit_bias
+        self._invoke()
+        return self._correction, int(self._level[0]), self._after
+
+
+class Scheduler:
+    """The first of a family: which level is next."""
+
+    def __init__(self, file: LoadedFile) -> None:
+        self._invoke, tensors = file.invoke, file.tensors
+        self._signals, self._h = tensors["signals"][0], tensors["h"][0]
+        self._min_level, self._logit_bias, self._level = (tensors[n] for n in ("min_level", "logit_bias", "level"))
+
+    def level(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> int:
+        """One call of the interpreter."""
+        self._signals[:] = signals
+        self._h[:] = h
+        self._min_level[0] = min_level
+        self._logit_bias[0] = logit_bias
+        self._invoke()
+        return int(self._level[0])
+
+
+class Step:
+    """One level of a family."""
+
+    def __init__(self, file: LoadedFile) -> None:
+        self._invoke, tensors = file.invoke, file.tensors
+        self._x, self._h = tensors["x"][0], tensors["h"][0]
+        self._correction, self._after = tensors["correction"][0], tensors["h_next"][0]
+        self._inputs = len(self._x)
+
+    def run(self, signals: F32, h: F32) -> tuple[F32, F32]:
+        """Correction and h_next of one call of the interpreter, in its memory."""
+        self._x[:] = signals[: self._inputs]
+        self._h[:] = h
+        self._invoke()
+        return self._correction, self._after
 
 
 class Family:
     """A scheduler and a step model for each level. See `vcedge.runtime.file_engine.Graph`."""
 
-    def __init__(self, scheduler: LoadedFile, steps: list[LoadedFile]) -> None:
+    def __init__(self, scheduler: Scheduler, steps: list[Step]) -> None:
         self._scheduler, self._steps = scheduler, steps
-        self._lock = Lock()
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
         """Ask the scheduler, unless the floor leaves nothing to choose, then run the level's step model."""
-        with self._lock:
-            level = min_level
-            if min_level < len(self._steps):
-                given = self._scheduler.tensors
-                given["signals"][0] = signals
-                given["h"][0] = h
-                given["min_level"][0] = min_level
-                given["logit_bias"][0] = logit_bias
-                self._scheduler.invoke()
-                level = int(given["level"][0])
-            step = self._steps[level - 1]
-            tensors = step.tensors
-            x = tensors["x"]
-            x[0] = signals[: x.shape[1]]
-            tensors["h"][0] = h
-            step.invoke()
-            return tensors["correction"][0].copy(), level, tensors["h_next"][0].copy()
+        top = len(self._steps)
+        level = min_level if min_level >= top else self._scheduler.level(signals, h, min_level, logit_bias)
+        correction, after = self._steps[level - 1].run(signals, h)
+        return correction, level, after
 
 
 def _family(artifact: Artifact, shapes: Shapes, make: Any) -> Family:
@@ -161,7 +178,7 @@ def _family(artifact: Artifact, shapes: Shapes, make: Any) -> Family:
         if metadata(files[member], name).get(MODEL_DIGEST) != model:
             raise ModelFileError(f"{name} is of another model")
         loaded.append(LoadedFile(files[member], name, make, shapes))
-    return Family(loaded[0], loaded[1:])
+    return Family(Scheduler(loaded[0]), [Step(file) for file in loaded[1:]])
 
 
 def _check(tensor: TensorInfo, shapes: Shapes, name: str) -> None:

@@ -95,6 +95,15 @@ def test_a_wrong_network_is_stopped_and_the_step_is_named(change: Change, what: 
     assert parity.first.what.startswith(what)
 
 
+def test_a_wrong_scheduler_is_found_behind_rounded_weights_too() -> None:
+    model = small_model()
+    assert model.detector.cell is not None
+    wrong = replace(model.detector, cell=gate_off(model.detector.cell))
+    parity = verify(model, forged(model, wrong, GraphInfo("tflite", "case", False, "int8")))
+    assert parity.first is not None
+    assert parity.first.what == "level"
+
+
 def off_by_little(detector: Detector) -> Detector:
     highway = detector.highway
     return replace(detector, highway=replace(highway, bias=highway.bias + np.float32(1e-3)))

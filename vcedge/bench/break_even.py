@@ -119,8 +119,8 @@ def _call(exported: Artifact, level: int) -> Callable[[], Any]:
     h = np.zeros(shapes["h"][1], np.float32)
 
     def step() -> Any:
-        nonlocal h
-        correction, _, h = graph.run(signals, h, level, NEVER)
+        correction, _, after = graph.run(signals, h, level, NEVER)
+        h[:] = after
         return correction
 
     return step
