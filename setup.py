@@ -18,6 +18,7 @@ kernel = Extension(
     define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE else [],
     py_limited_api=STABLE,
     extra_compile_args=["-std=gnu99", "-O3", "-g0", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden"],
+    libraries=["m"],
     optional=True,  # without a compiler the numpy engine serves, and says so
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vcedge.detector import Detector
 from vcedge.errors import UsageError
@@ -11,6 +11,10 @@ from vcedge.runtime.native import native_problem
 from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.state import State
 from vcedge.schema import F64
+
+if TYPE_CHECKING:
+    from vcedge.runtime.block import ScoreBlock
+    from vcedge.runtime.stream import Stream
 
 
 class Engine(Protocol):
@@ -39,6 +43,25 @@ class Engine(Protocol):
         self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
     ) -> tuple[F64, list[int], F64]:
         """One sample for each of M streams: values (M, C) → raw (M,), levels, contributions (M, C)."""
+        ...
+
+
+class Judge(Protocol):
+    """Decides about rows of a stream as `Stream.push` does, many at a time."""
+
+    def judge(
+        self, stream: Stream, block: ScoreBlock, values: F64, row: int, min_level: int, logit_bias: float
+    ) -> int:
+        """Score rows of values (N, C) from `row` on into the block: the first row that is left for `Stream.push`."""
+        ...
+
+
+@runtime_checkable
+class JudgingEngine(Protocol):
+    """An engine that has a judge."""
+
+    def judge(self) -> Judge:
+        """One for a new stream."""
         ...
 
 

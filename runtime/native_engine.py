@@ -11,6 +11,7 @@ from vcedge.detector import Cell, Detector, Head
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
 from vcedge.runtime.native_cell import NativeCell, aligned, isa_number
+from vcedge.runtime.native_judge import NativeJudge
 from vcedge.runtime.state import State, state_dtype
 from vcedge.schema import F32, F64
 
@@ -63,6 +64,10 @@ class NativeEngine:
             step(v, s.record, c, min_level, logit_bias) for v, s, c in zip(values, states, contributions, strict=True)
         ]
         return np.array([row[0] for row in rows]), [row[1] for row in rows], contributions
+
+    def judge(self) -> NativeJudge:
+        """See `vcedge.runtime.engine.Judge`."""
+        return NativeJudge(self._kernel)
 
     def run(
         self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0

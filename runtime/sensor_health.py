@@ -88,13 +88,12 @@ class LeapGuard:
         self._last: F64 = np.full(len(rates), np.nan)
         self._refused: F64 = np.full(len(rates), np.nan)
         """The last value where it was not believed, else NaN."""
-        self._times: F64 = np.full(len(rates), -np.inf)
-        """Seconds of the last believed values."""
+        self._times = np.zeros(len(rates), np.int64)
+        """When the last believed values came, in nanoseconds since 1970."""
 
     def push(self, time_ns: int, values: F64) -> Mask | None:
         """Where (C,) the change is too fast; None: nowhere."""
-        now_s = time_ns / NS_PER_S
-        reach = self._rates * np.maximum(now_s - self._times, self._period_s)
+        reach = self._rates * np.maximum((time_ns - self._times) / NS_PER_S, self._period_s)
         with np.errstate(invalid="ignore"):
             leap = np.abs(values - self._last) > reach
             confirmed = np.abs(values - self._refused) <= self._rates * self._period_s
@@ -103,12 +102,12 @@ class LeapGuard:
         self._refused = np.where(leap, values, np.where(present, np.nan, self._refused))
         believed = present & ~leap
         self._last = np.where(believed, values, self._last)
-        self._times = np.where(believed, now_s, self._times)
+        self._times = np.where(believed, time_ns, self._times)
         return leap if np.count_nonzero(leap) else None
 
     def reset(self) -> None:
         """Forget everything, as after a gap."""
-        self._last[:], self._refused[:], self._times[:] = np.nan, np.nan, -np.inf
+        self._last[:], self._refused[:], self._times[:] = np.nan, np.nan, 0
 
     def snapshot(self) -> dict[str, Any]:
         """The memory as JSON values; `restore` is the inverse."""

@@ -9,27 +9,27 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vcedge.detector import Detector, scheduler_inputs
+from vcedge.detector import Detector
 from vcedge.errors import DataError
 from vcedge.packed import pack_bytes, unpack_bytes
 from vcedge.runtime.adaptive import AdaptiveThreshold
+from vcedge.runtime.block import TOP_CHANNELS, ScoreBlock, Words
 from vcedge.runtime.budget import Budget
-from vcedge.runtime.engine import Engine
+from vcedge.runtime.engine import Engine, JudgingEngine
 from vcedge.runtime.events import Event, EventTracker, Top, top_of
 from vcedge.runtime.explainer import Explainer
 from vcedge.runtime.operation import Operation, RunWhen
 from vcedge.runtime.score import UNJUDGED, Score, Status
 from vcedge.runtime.sensor_health import Checked, Mask, SensorHealth
-from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE, State
+from vcedge.runtime.state import WAKE_NONE, State
 from vcedge.runtime.timeline import Timeline, Verdict
 from vcedge.schema import F64, Sample
 
 __all__ = ["Score", "Status", "Stream"]
-TOP_CHANNELS = 3
 LATE_ROWS = 3
 """Samples in a row that are late make an event of the clock; fewer are the network's reordering."""
-WAKE_WORDS = {WAKE_NONE: "", WAKE_SURPRISE: "surprise", WAKE_MEMORY: "memory"}
 MOST_IMPUTED = 0.25
 """Largest share of missing channels with which a row still tells what normal is."""
 
@@ -61,7 +61,8 @@ class Stream:
         self._events = EventTracker("anomaly", self._calibration.events)
         self._explainer = Explainer(self._detector)
         self._names = self._detector.schema.names
-        self._wakes = scheduler_inputs(self._detector.schema, self._detector.features.flags)
+        self._words = Words(self._detector)
+        self._many = engine.judge() if isinstance(engine, JudgingEngine) else None
         self._usable_ns: int | None = None
         """Time of the last sample that was not `stale`: what a gap is measured from."""
         self._resting = False
@@ -134,6 +135,26 @@ class Stream:
             self._reset()
         self._usable_ns = sample.time_ns
         return self._judge(sample.time_ns, checked, gap, events, min_level, logit_bias)
+
+    def push_block(
+        self, time_ns: NDArray[np.int64], values: F64, min_level: int = 1, logit_bias: float = 0.0
+    ) -> ScoreBlock:
+        """Score rows at times (N,) with values (N, C): bit for bit what `push` says of one after the other.
+
+        An engine that can judge rows does those that it can in one go. Raises ValueError for values of another shape.
+        """
+        if values.shape != (len(time_ns), len(self._names)):
+            raise ValueError(f"values of shape {values.shape}, expected ({len(time_ns)}, {len(self._names)})")
+        block = ScoreBlock(self._words, np.ascontiguousarray(time_ns, np.int64), self._seq + 1)
+        values, row = np.ascontiguousarray(values, np.float64), 0
+        while row < len(block):
+            if self._many is not None:
+                row = self._many.judge(self, block, values, row, min_level, logit_bias)
+            if row < len(block):
+                score = self.push(Sample(int(block.time_ns[row]), values[row]), min_level, logit_bias)
+                block.put(row, score, self.in_event)
+                row += 1
+        return block
 
     def _judge(
         self, time_ns: int, checked: Checked, gap: bool, events: list[Event | None], min_level: int, logit_bias: float
@@ -269,8 +290,7 @@ class Stream:
 
     def _wake(self, level: int) -> str:
         """Why the network computed more than its floor at this level; empty when it did not, or there was no step."""
-        wake = self.state.wake if level > 0 else WAKE_NONE
-        return WAKE_WORDS[wake] if wake < 0 else self._wakes[wake]
+        return self._words.wake(self.state.wake if level > 0 else WAKE_NONE)
 
     def _top_channels(self, contributions: F64, raw: float) -> Top:
         """Up to three channels with the largest shares of the statistic, rounded as they are published."""

@@ -1,6 +1,6 @@
 /* The extension vcedge.runtime._kernel: the kernel's calls for Python, on the caller's arrays. */
 #include "python_stream.h"
-#include "python_detector.h"
+#include "python_judge.h"
 #include "python_unroll.h"
 
 static PyObject *py_isas(PyObject *module, PyObject *unused)
@@ -74,6 +74,10 @@ static PyMethodDef functions[] = {
      "detector_size(shape, isa, cell_bytes)\n\nBytes of a packed detector; 0: impossible."},
     {"detector_pack", py_detector_pack, METH_VARARGS,
      "detector_pack(shape, isa, model, clip, surprise_limit, sections, cell)\n\nPack a detector around a packed cell."},
+    {"judge_fields", py_judge_fields, METH_NOARGS, "judge_fields()\n\nNames and formats of the fields of rules, of memory."},
+    {"score_lines", py_score_lines, METH_VARARGS,
+     "score_lines(rows, start, stop, arrays, channels, names, hidden, numbered)\n\nLines of scores.csv, and the first row "
+     "that is left."},
     {"probe_read", py_probe_read, METH_VARARGS, "probe_read(isa, memory, times)\n\nRead memory, times over."},
     {"probe_fma", py_probe_fma, METH_VARARGS, "probe_fma(isa, times)\n\n64 vector multiply-adds, times over."},
     {NULL, NULL, 0, NULL},

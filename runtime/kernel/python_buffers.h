@@ -8,15 +8,18 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Fill `view` with `count` items of `format` ("f", "d", "i"; "" for any bytes); count -1: any. 0, or -1 with an error
- * that names the argument. */
+/* Fill `view` with `count` items of `format` ("f", "d", "i", "q", "B"; "" for any bytes); count -1: any. 0, or -1 with an
+ * error that names the argument. */
 static int take_array(PyObject *object, Py_buffer *view, const char *name, const char *format, Py_ssize_t itemsize,
                       Py_ssize_t count, int writable)
 {
     int flags = PyBUF_C_CONTIGUOUS | (*format ? PyBUF_FORMAT : 0) | (writable ? PyBUF_WRITABLE : 0);
     if (PyObject_GetBuffer(object, view, flags) < 0)
         return -1;
-    if (*format && (view->itemsize != itemsize || !view->format || strcmp(view->format, format)))
+    const char *found = view->format;
+    if (found && *format == 'q' && sizeof(long) == 8 && !strcmp(found, "l"))
+        found = "q"; /* numpy's name of int64 where a long is one */
+    if (*format && (view->itemsize != itemsize || !found || strcmp(found, format)))
         PyErr_Format(PyExc_TypeError, "%s: items of format '%s', expected '%s'", name, view->format, format);
     else if (count >= 0 && view->len != count * itemsize)
         PyErr_Format(PyExc_ValueError, "%s: %zd bytes, expected %zd", name, view->len, count * itemsize);

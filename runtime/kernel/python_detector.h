@@ -228,11 +228,16 @@ done:
     return result;
 }
 
+static PyObject *detector_judge(Detector *self, PyObject *args); /* python_judge.h */
+
 static PyMethodDef detector_methods[] = {
     {"step", (PyCFunction)(void (*)(void))detector_step, METH_FASTCALL,
      "step(values, state, contributions, min_level, logit_bias)\n\nOne sample; returns (raw, level, contributions)."},
     {"run", (PyCFunction)(void (*)(void))detector_run, METH_VARARGS,
      "run(rows, values, state, raw, levels, wakes, contributions, min_level, logit_bias)\n\nMany samples of one stream."},
+    {"judge", (PyCFunction)(void (*)(void))detector_judge, METH_VARARGS,
+     "judge(rows, start, stop, state, arrays, min_level, logit_bias)\n\nMany samples of one stream with all that is decided "
+     "about each; returns the first row that is left."},
     {NULL, NULL, 0, NULL},
 };
 
