@@ -32,6 +32,18 @@ def pack(
     head_bias: F32,
     /,
 ) -> None: ...
+def judge_fields() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]: ...
+def score_lines(
+    rows: int,
+    start: int,
+    stop: int,
+    arrays: tuple[Array, ...],
+    channels: int,
+    names: bytes,
+    hidden: int,
+    numbered: int,
+    /,
+) -> tuple[str, int]: ...
 def probe_read(isa: int, memory: F32, times: int, /) -> float: ...
 def probe_fma(isa: int, times: int, /) -> float: ...
 
@@ -102,6 +114,17 @@ class Detector:
         logit_bias: float,
         /,
     ) -> None: ...
+    def judge(
+        self,
+        rows: int,
+        start: int,
+        stop: int,
+        state: Array,
+        arrays: tuple[Array, ...],
+        min_level: int,
+        logit_bias: float,
+        /,
+    ) -> int: ...
 
 UnrollSizes = tuple[int, int, int, int, int, bool]
 

@@ -38,6 +38,8 @@ calibration elsewhere or long ago an event may be open from the first row, and w
 SETTLING_START = 30
 """The first rows count as if so many had been at the calibrated level."""
 SMALLEST = 1e-12
+MOST_IMPUTED = 0.25
+"""Largest share of missing channels with which a row still tells what normal is, for whoever calls `learn`."""
 
 
 @dataclass

@@ -49,9 +49,7 @@ class Engine(Protocol):
 class Judge(Protocol):
     """Decides about rows of a stream as `Stream.push` does, many at a time."""
 
-    def judge(
-        self, stream: Stream, block: ScoreBlock, values: F64, row: int, min_level: int, logit_bias: float
-    ) -> int:
+    def judge(self, stream: Stream, block: ScoreBlock, values: F64, row: int, min_level: int, logit_bias: float) -> int:
         """Score rows of values (N, C) from `row` on into the block: the first row that is left for `Stream.push`."""
         ...
 

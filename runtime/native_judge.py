@@ -40,9 +40,7 @@ class NativeJudge:
         self._leaps: Arrays = ()
         """Stand in where no channel has a largest change."""
 
-    def judge(
-        self, stream: Stream, block: ScoreBlock, values: F64, row: int, min_level: int, logit_bias: float
-    ) -> int:
+    def judge(self, stream: Stream, block: ScoreBlock, values: F64, row: int, min_level: int, logit_bias: float) -> int:
         """Score rows of values (N, C) from `row` on into the block: the first row that is left for `Stream.push`."""
         if not _goes_on(stream, int(block.time_ns[row])):
             return row
@@ -129,7 +127,7 @@ def _rules_of(stream: Stream) -> dict[str, float]:
         "most": adapting._most,
         "slack": adapting._slack,
         "smallest": adaptive.SMALLEST,
-        "most_imputed": MOST_IMPUTED,
+        "most_imputed": adaptive.MOST_IMPUTED,
         "period_s": schema.period_ns / NS_PER_S,
         "largest": resemblance.LARGEST,
         "large": resemblance.LARGE,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vcedge.detector import Detector
 from vcedge.errors import DataError
 from vcedge.packed import pack_bytes, unpack_bytes
-from vcedge.runtime.adaptive import AdaptiveThreshold
+from vcedge.runtime.adaptive import MOST_IMPUTED, AdaptiveThreshold
 from vcedge.runtime.block import TOP_CHANNELS, ScoreBlock, Words
 from vcedge.runtime.budget import Budget
 from vcedge.runtime.engine import Engine, JudgingEngine
@@ -30,8 +30,6 @@ from vcedge.schema import F64, Sample
 __all__ = ["Score", "Status", "Stream"]
 LATE_ROWS = 3
 """Samples in a row that are late make an event of the clock; fewer are the network's reordering."""
-MOST_IMPUTED = 0.25
-"""Largest share of missing channels with which a row still tells what normal is."""
 
 
 class Stream:

@@ -14,11 +14,11 @@ from benchmarks.detection.fitting import Fit
 from vcedge.detector import Detector
 from vcedge.evaluation.measure import Judged, Measures, measure
 from vcedge.evaluation.metrics import confusion, count_events, dominant_period, false_alarms
-from vcedge.runtime.adaptive import AdaptiveThreshold
+from vcedge.runtime.adaptive import MOST_IMPUTED, AdaptiveThreshold
 from vcedge.runtime.engine import load_engine
 from vcedge.runtime.events import EventTracker
 from vcedge.runtime.score import UNJUDGED
-from vcedge.runtime.stream import MOST_IMPUTED, Stream
+from vcedge.runtime.stream import Stream
 from vcedge.schema import F64, Sample
 from vcedge.train.compare.cases import Case
 

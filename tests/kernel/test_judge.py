@@ -1,0 +1,157 @@
+"""Rows judged many at a time in the kernel are those of `Stream.push`, one after the other, to the last bit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tests.support.detectors import START_NS, recording, tiny_detector
+from vcedge.detector import Detector
+from vcedge.limits import EventRule
+from vcedge.runtime.native import native_problem
+from vcedge.runtime.stream import Score, Stream
+from vcedge.schema import F64, NS_PER_S
+
+if native_problem() is not None:
+    pytest.skip(f"native kernel: {native_problem()}", allow_module_level=True)
+
+from vcedge.runtime.native_engine import NativeEngine
+
+ROWS = 700
+
+
+def of_a_plant(**changes: Any) -> Detector:
+    """A detector with limits, a largest change and rows of a learning threshold."""
+    detector = tiny_detector(**changes)
+    first, second, *others = detector.schema.channels
+    channels = (first, replace(second, rate=400.0), *others)
+    limits = replace(detector.calibration, target_share=0.4, false_alarms_per_day=300.0, rows=300)
+    return replace(detector, schema=replace(detector.schema, channels=channels), calibration=limits)
+
+
+PLANTS = {
+    "gated": of_a_plant(),
+    "linear": of_a_plant().without_network(),
+    "dense": of_a_plant(cell="gru", levels=1),
+    "flags": of_a_plant(flags=True),
+    "no rates, no names": replace(tiny_detector(), resemblance=None),
+    "slow events": replace(
+        of_a_plant(), calibration=replace(of_a_plant().calibration, events=EventRule(min_rows=3, hold_rows=4))
+    ),
+}
+
+
+def outcome(score: Score) -> dict[str, Any]:
+    return {name: getattr(score, name) for name in Score.__dataclass_fields__}
+
+
+def memory(stream: Stream) -> str:
+    """Everything the future depends on. A cache may differ."""
+    return json.dumps(stream.snapshot())
+
+
+def same(detector: Detector, time_ns: NDArray[np.int64], values: F64, cuts: list[int], **stream: Any) -> list[Score]:
+    engine = NativeEngine(detector)
+    one, many = Stream(engine, **stream), Stream(engine, **stream)
+    scores: list[Score] = []
+    borders = sorted({0, len(values), *(cut % (len(values) + 1) for cut in cuts)})
+    for start, stop in zip(borders, borders[1:], strict=False):
+        block = many.push_block(time_ns[start:stop], values[start:stop])
+        for row, found in enumerate(block):
+            from vcedge.schema import Sample
+
+            wanted = one.push(Sample(int(time_ns[start + row]), values[start + row]))
+            assert outcome(found) == outcome(wanted), start + row
+            assert bool(block.in_event[row]) == one.in_event
+            scores.append(found)
+        assert memory(many) == memory(one), (start, stop)
+        np.testing.assert_array_equal(many.contributions, one.contributions)
+        assert many.threshold == one.threshold
+    return scores
+
+
+def times(count: int) -> NDArray[np.int64]:
+    return np.asarray(START_NS + np.arange(count, dtype=np.int64) * NS_PER_S)
+
+
+@pytest.mark.parametrize("plant", list(PLANTS))
+def test_rows_are_judged_as_one_by_one(plant: str) -> None:
+    values = recording(3, 3000, 3, missing=0.01)
+    values[1000:1060] += 8 * tiny_detector().features.scale
+    values[1500:1600, 0] = values[1500, 0]
+    values[2000:2020] = np.nan
+    values[2200, 0] = 1e6
+    values[2300:2330, 1] += 5000.0
+    scores = same(PLANTS[plant], times(3000), values, [1, 2, 500, 1777])
+    assert {"warmup", "ok", "imputed", "stuck", "limit", "stale"} <= {score.status for score in scores}
+    assert any(score.alarm for score in scores)
+    assert any(score.events for score in scores)
+
+
+@st.composite
+def plants_days(draw: st.DrawFn) -> tuple[NDArray[np.int64], F64]:
+    """A recording with things going wrong at places and for times that hypothesis chooses."""
+    values = recording(draw(st.integers(0, 5)), ROWS, 3, missing=draw(st.sampled_from([0.0, 0.02, 0.3])))
+    time_ns = times(ROWS)
+    scale = tiny_detector().features.scale
+    for _ in range(draw(st.integers(0, 5))):
+        start, length = draw(st.integers(0, ROWS - 1)), draw(st.integers(1, 80))
+        span, channel = slice(start, start + length), draw(st.integers(0, 2))
+        match draw(st.sampled_from(["offset", "stuck", "gone", "silent", "beyond", "gap", "back", "future", "flat"])):
+            case "offset":
+                values[span] += draw(st.floats(-20, 20)) * scale
+            case "stuck":
+                values[span, channel] = values[start, channel]
+            case "gone":
+                values[span] = np.nan
+            case "silent":
+                values[span, channel] = np.nan
+            case "beyond":
+                values[span, 0] = draw(st.sampled_from([500.0, -500.0, np.inf]))
+            case "gap":
+                time_ns[start:] += draw(st.integers(0, 20)) * NS_PER_S
+            case "back":
+                time_ns[start:] -= draw(st.integers(0, 20)) * NS_PER_S
+            case "future":
+                time_ns[start] += 90 * 24 * 3600 * NS_PER_S
+            case "flat":
+                values[span] = 0.0
+    return time_ns, values
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    day=plants_days(),
+    cuts=st.lists(st.integers(0, ROWS), max_size=6),
+    plant=st.sampled_from(list(PLANTS)),
+    threshold=st.sampled_from([None, None, 0.9, 1.5, 1e9]),
+    adapt=st.booleans(),
+)
+def test_whatever_happens(
+    day: tuple[NDArray[np.int64], F64], cuts: list[int], plant: str, threshold: float | None, adapt: bool
+) -> None:
+    same(PLANTS[plant], *day, cuts, threshold=threshold, adapt=adapt)
+
+
+def test_a_block_of_another_shape_and_an_empty_one() -> None:
+    stream = Stream(NativeEngine(tiny_detector()))
+    with pytest.raises(ValueError, match="expected"):
+        stream.push_block(times(5), np.zeros((5, 2)))
+    assert list(stream.push_block(times(0), np.zeros((0, 3)))) == []
+
+
+def test_numpys_engine_has_blocks_too() -> None:
+    values = recording(3, 300, 3)
+    from vcedge.runtime.numpy_engine import NumpyEngine
+    from vcedge.schema import Sample
+
+    one, many = (Stream(NumpyEngine(tiny_detector())) for _ in range(2))
+    expected = [one.push(Sample(int(t), row)) for t, row in zip(times(300), values, strict=True)]
+    assert [outcome(s) for s in many.push_block(times(300), values)] == [outcome(s) for s in expected]
