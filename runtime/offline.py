@@ -6,25 +6,44 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TextIO
 
+import numpy as np
+
 from vcedge.history import Block
 from vcedge.history.recording import NO_TIME
 from vcedge.history.writer import iso_time
+from vcedge.runtime.block import ScoreBlock
+from vcedge.runtime.native import native_problem
 from vcedge.runtime.stream import Score, Stream
-from vcedge.schema import Sample
 
 HEADER = "time,raw,score,alarm,updated,hidden,status,top"
+ROWS = 20_000
+"""Rows of one block of scores: so many are in memory."""
 
 
-def score_blocks(stream: Stream, blocks: Iterable[Block]) -> Iterator[Score]:
-    """One score for each row, in order; constant memory."""
+def score_blocks(stream: Stream, blocks: Iterable[Block]) -> Iterator[ScoreBlock]:
+    """The scores of all rows in order, in blocks of up to ROWS; constant memory."""
     for block in blocks:
-        for time_ns, values in zip(block.time_ns.tolist(), block.values, strict=True):
-            yield stream.push(Sample(time_ns, values))
+        for start in range(0, len(block.time_ns), ROWS):
+            yield stream.push_block(block.time_ns[start : start + ROWS], block.values[start : start + ROWS])
 
 
 def write_header(out: TextIO) -> None:
     """The first line of scores.csv."""
     out.write(HEADER + "\n")
+
+
+def write_scores(out: TextIO, block: ScoreBlock, first_row: int | None = None) -> None:
+    """A line of scores.csv for each row. Where the recording has no time its number stands there, from `first_row` on.
+
+    The kernel writes them where there is one, the same characters.
+    """
+    row = 0
+    while row < len(block):
+        if native_problem() is None:
+            row = _native_lines(out, block, row, first_row)
+        if row < len(block):
+            write_score(out, block.at(row), None if first_row is None else first_row + row)
+            row += 1
 
 
 def write_score(out: TextIO, score: Score, row: int | None = None) -> None:
@@ -34,6 +53,23 @@ def write_score(out: TextIO, score: Score, row: int | None = None) -> None:
     out.write(
         f"{time},{score.raw!r},{score.score!r},{int(score.alarm)},{score.updated},{score.hidden},{score.status},{top}\n"
     )
+
+
+def _native_lines(out: TextIO, block: ScoreBlock, row: int, first_row: int | None) -> int:
+    """Write lines from a row on; the first one that is left: a number is out of the kernel's range."""
+    from vcedge.runtime import _kernel
+
+    names = [_safe(name).encode() for name in block.words.channels]
+    ends = np.cumsum([len(name) for name in names], dtype=np.int32)
+    scores = (block.time_ns, block.raw, block.score, block.updated, block.top, block.status, block.alarm)
+    numbered = -1 if first_row is None else first_row
+    before = -1
+    while row > before and row < len(block):
+        before = row
+        sizes, arrays = (len(block), row, len(block)), (*scores, ends)
+        text, row = _kernel.score_lines(*sizes, arrays, len(names), b"".join(names), block.words.hidden, numbered)
+        out.write(text)
+    return row
 
 
 @lru_cache(1024)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vcedge.detector import Detector
 from vcedge.history.recording import NO_TIME
 from vcedge.history.report import duration_text
+from vcedge.runtime.block import STATUSES, ScoreBlock
 from vcedge.runtime.events import Event
 from vcedge.runtime.payloads import milliseconds
-from vcedge.runtime.score import UNJUDGED, Score
+from vcedge.runtime.score import UNJUDGED
 
 ENOUGH = 0.5
 """Share of judged rows below which a person is warned."""
@@ -38,22 +42,31 @@ class Tally:
         """Begin another stream: its first row does not follow the last one's."""
         self._last_ns = None
 
-    def add(self, score: Score) -> None:
-        """Count one row."""
-        self.rows += 1
-        self.alarms += score.alarm
-        self.updated += score.updated
-        for event in score.events:
-            if event.kind == "anomaly":
-                self.events += event.type == "new"
-                self._keep(event)
-        self.statuses[score.status] += 1
-        if score.status == "clock":
-            self._clock[_clock_words(score.time_ns)] += 1
+    def add_block(self, block: ScoreBlock) -> None:
+        """Count the rows of a block."""
+        self.rows += len(block)
+        self.alarms += int(block.alarm.sum())
+        self.updated += int(block.updated.sum())
+        for row in sorted(block.events):
+            for event in block.events[row]:
+                if event.kind == "anomaly":
+                    self.events += event.type == "new"
+                    self._keep(event)
+        for code, count in enumerate(np.bincount(block.status, minlength=len(STATUSES)).tolist()):
+            if count:
+                self.statuses[STATUSES[code]] += count
+        wrong = block.status == STATUSES.index("clock")
+        self._clock.update(map(_clock_words, block.time_ns[wrong].tolist()))
+        self._count_intervals(block.time_ns[~wrong])
+
+    def _count_intervals(self, time_ns: NDArray[np.int64]) -> None:
+        """Keep the first MOST_INTERVALS distances of rows whose times are right."""
+        if not len(time_ns):
             return
-        if self._last_ns is not None and len(self._intervals) < MOST_INTERVALS:
-            self._intervals.append(score.time_ns - self._last_ns)
-        self._last_ns = score.time_ns
+        room = MOST_INTERVALS - len(self._intervals)
+        before = [] if self._last_ns is None else [self._last_ns]
+        self._intervals += np.diff(np.concatenate((before, time_ns[: room + 1])).astype(np.int64))[:room].tolist()
+        self._last_ns = int(time_ns[-1])
 
     def _keep(self, event: Event) -> None:
         """Keep an event as it was last published, of the first LISTED."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from tests.support.detectors import START_NS, recording, tiny_detector
 from vcedge.detector import Detector
 from vcedge.limits import EventRule
 from vcedge.runtime.native import native_problem
+from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.stream import Score, Stream
-from vcedge.schema import F64, NS_PER_S
+from vcedge.schema import F64, NS_PER_S, Sample
 
 if native_problem() is not None:
     pytest.skip(f"native kernel: {native_problem()}", allow_module_level=True)
@@ -62,11 +64,9 @@ def same(detector: Detector, time_ns: NDArray[np.int64], values: F64, cuts: list
     one, many = Stream(engine, **stream), Stream(engine, **stream)
     scores: list[Score] = []
     borders = sorted({0, len(values), *(cut % (len(values) + 1) for cut in cuts)})
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in pairwise(borders):
         block = many.push_block(time_ns[start:stop], values[start:stop])
         for row, found in enumerate(block):
-            from vcedge.schema import Sample
-
             wanted = one.push(Sample(int(time_ns[start + row]), values[start + row]))
             assert outcome(found) == outcome(wanted), start + row
             assert bool(block.in_event[row]) == one.in_event
@@ -149,9 +149,6 @@ def test_a_block_of_another_shape_and_an_empty_one() -> None:
 
 def test_numpys_engine_has_blocks_too() -> None:
     values = recording(3, 300, 3)
-    from vcedge.runtime.numpy_engine import NumpyEngine
-    from vcedge.schema import Sample
-
     one, many = (Stream(NumpyEngine(tiny_detector())) for _ in range(2))
     expected = [one.push(Sample(int(t), row)) for t, row in zip(times(300), values, strict=True)]
     assert [outcome(s) for s in many.push_block(times(300), values)] == [outcome(s) for s in expected]

@@ -38,7 +38,7 @@ def write_recording(path: Path, rows: int, missing: float = 0.05) -> None:
 
 def scores_of(path: Path) -> list[Score]:
     rows = open_rows([path], DETECTOR.schema, TimeConfig(), TableConfig())
-    return list(score_blocks(Stream(load_engine(DETECTOR)), rows))
+    return [score for block in score_blocks(Stream(load_engine(DETECTOR)), rows) for score in block]
 
 
 def configure(folder: Path, topic: str, url: str, **assets: dict[str, str]) -> Path:

@@ -49,7 +49,7 @@ def score_command(
     from vcedge.history import open_rows
     from vcedge.history.reading import time_and_table
     from vcedge.runtime.artifact import open_engine
-    from vcedge.runtime.offline import score_blocks, write_header, write_score
+    from vcedge.runtime.offline import score_blocks, write_header, write_scores
     from vcedge.runtime.stream import Stream
     from vcedge.runtime.tally import Tally
 
@@ -67,10 +67,11 @@ def score_command(
         write_header(stream_out)
         for reader in readers:
             tally.start()
-            for score in score_blocks(Stream(runner, adapt=adapt), reader):
-                write_score(stream_out, score, None if reader.has_time else tally.rows)
-                tally.add(score)
-                if tally.rows % PROGRESS_ROWS == 0:
+            for block in score_blocks(Stream(runner, adapt=adapt), reader):
+                write_scores(stream_out, block, None if reader.has_time else tally.rows)
+                before = tally.rows
+                tally.add_block(block)
+                if tally.rows // PROGRESS_ROWS > before // PROGRESS_ROWS:
                     note(f"{tally.rows:,} rows scored")
     for reader in readers:
         for line in reader.report.lines():

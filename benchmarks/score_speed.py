@@ -1,0 +1,87 @@
+"""`vcedge score` without reading the file: scores of rows in memory, and scores.csv written to a disk.
+
+A million rows of eight channels, a detector of 64 units with random weights; about one row in a hundred has a missing
+value and one in two hundred is in an event. The numpy engine scores fewer rows, its time is scaled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.timing import machine, pin_to_one_core
+from tests.support.detectors import START_NS, recording, tiny_detector
+from vcedge.history import Block
+from vcedge.runtime.engine import load_engine
+from vcedge.runtime.offline import score_blocks, write_header, write_scores
+from vcedge.runtime.stream import Stream
+from vcedge.runtime.tally import Tally
+from vcedge.schema import F64, NS_PER_S
+
+CHANNELS, HIDDEN, READ_ROWS, DIFFERENT = 8, 64, 65_536, 50_000
+ROWS = {"native": 1_000_000, "numpy": 10_000}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    as_json = parser.parse_args().json
+    pin_to_one_core()
+    rows = [measure(name, count) for name, count in ROWS.items()]
+    ratio = rows[1]["us_a_row"] / rows[0]["us_a_row"]
+    for row in rows:
+        print(
+            f"{row['engine']}: {row['rows']:,} rows in {row['wall_s']:.2f} s ({row['cpu_s']:.2f} s of CPU), "
+            f"{row['us_a_row']:.2f} us a row; a million: {row['us_a_row']:.1f} s; alarms {row['alarms']}, "
+            f"events {row['events']}",
+            file=sys.stderr,
+        )
+    print(f"native is {ratio:.0f} times as fast", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"rows": rows, "ratio_numpy_to_native": ratio, "machine": machine()}, indent=2))
+
+
+def measure(engine: str, rows: int) -> dict[str, Any]:
+    """Score so many rows and write their lines."""
+    detector = tiny_detector(channels=CHANNELS, hidden=HIDDEN, levels=8, threshold=3.5)
+    runner = load_engine(detector, engine)
+    values = np.resize(recording(0, DIFFERENT, CHANNELS, missing=0.001), (rows, CHANNELS))
+    tally = Tally(detector)
+    with TemporaryDirectory() as folder, (Path(folder) / "scores.csv").open("w") as out:
+        cpu, wall = time.process_time(), time.perf_counter()
+        write_header(out)
+        for block in score_blocks(Stream(runner), blocks(values)):
+            write_scores(out, block)
+            tally.add_block(block)
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return {
+        "engine": engine,
+        "rows": rows,
+        "channels": CHANNELS,
+        "hidden": HIDDEN,
+        "wall_s": wall,
+        "cpu_s": cpu,
+        "us_a_row": 1e6 * wall / rows,
+        "alarms": tally.alarms,
+        "events": tally.events,
+        "updated_share": tally.updated_share,
+    }
+
+
+def blocks(values: F64) -> Iterator[Block]:
+    """As a reader of files gives them."""
+    time_ns = START_NS + np.arange(len(values), dtype=np.int64) * NS_PER_S
+    for start in range(0, len(values), READ_ROWS):
+        yield Block(time_ns[start : start + READ_ROWS], values[start : start + READ_ROWS])
+
+
+if __name__ == "__main__":
+    main()
