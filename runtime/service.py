@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
+import numpy as np
+
 from vcedge.config.runtime import RuntimeConfig
 from vcedge.runtime.assets import Assets, Recipe, Watched
 from vcedge.runtime.link import Link
@@ -22,9 +24,9 @@ from vcedge.runtime.payloads import (
     score_payload,
     stats_payload,
 )
-from vcedge.runtime.stream import Score
+from vcedge.runtime.stream import Score, Stream
 from vcedge.runtime.systemd import READY, STOPPING, WATCHDOG, Notifier
-from vcedge.schema import Sample
+from vcedge.schema import F64, Sample
 from vcedge.topics import InputTopic
 
 log = logging.getLogger("vcedge.service")
@@ -155,11 +157,7 @@ class Service:
         values, unknown = arrange(reading, watched.names)
         self._counters.unknown_channels += unknown
         began_ns = time.perf_counter_ns()
-        scores = []
-        anomalies = []
-        for time_ns, row in zip(times, values, strict=True):
-            scores.append(watched.stream.push(Sample(time_ns, row)))
-            anomalies.append(watched.stream.in_event)
+        scores, anomalies = _pushed(watched.stream, times, values)
         us = (time.perf_counter_ns() - began_ns) / 1000 / len(scores)
         self._counters.score(scores, us)
         now_s = time.monotonic()
@@ -228,3 +226,11 @@ class Service:
             "uptime_s": round(now_s - self._started_s, 1),
         }
         self._sink.publish(self._outputs.stats, stats_payload(self._node, self._boot, numbers), qos=0)
+
+
+def _pushed(stream: Stream, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:
+    """The scores of one message's rows (N, C), and whether an event is open after each."""
+    if len(times) == 1:
+        return [stream.push(Sample(times[0], values[0]))], [stream.in_event]
+    block = stream.push_block(np.array(times, np.int64), values)
+    return list(block), block.in_event.astype(bool).tolist()
