@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from vcedge import model_file
 from vcedge.config.runtime import AssetConfig, RuntimeConfig
-from vcedge.errors import ConfigError, UsageError
+from vcedge.errors import ConfigError, DataError, UsageError
 from vcedge.runtime.artifact import engine_for, read_artifact
 from vcedge.runtime.engine import Engine
 from vcedge.runtime.payloads import Origin
@@ -79,6 +80,20 @@ class Watched:
         self.health: tuple[str, tuple[str, ...]] | None = None
         self.health_s = 0.0
         """Monotonic clock when health was last published."""
+        self.settings: dict[str, Any] = {}
+        """What was set by hand while the service runs, as JSON values by name: a restart keeps it."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that the asset's future depends on, as JSON values; `restore` is the inverse."""
+        return {"stream": self.stream.snapshot(), "settings": self.settings}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on from a snapshot of the same model. Raises DataError for another one's; this is then of no use."""
+        try:
+            self.stream.restore(snapshot["stream"])
+            self.settings = dict(snapshot["settings"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"a snapshot of something else: {type(error).__name__}: {error}") from None
 
     def remember(self, scores: list[Score], now_s: float) -> None:
         """What a message brought."""

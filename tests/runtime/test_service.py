@@ -41,6 +41,7 @@ def configure(folder: Path, node: str, url: str, detector: Detector | None = Non
     model_file.save(detector or tiny_detector(), folder / "model.vcedge")
     content: dict[str, Any] = {
         "node": node,
+        "state_dir": "state",
         "mqtt": {"broker": url},
         "input": {"topic": f"{node}/{{asset}}"},
         "assets": {node: {"model": "model.vcedge"}},

@@ -181,7 +181,8 @@ def load_runtime_config(path: Path, environment: Mapping[str, str] | None = None
     base = path.absolute().parent
     assets = {name: _absolute(asset, base, "model") for name, asset in config.assets.items()}
     mqtt = _absolute(config.mqtt, base, "password_file", "ca_file", "cert_file", "key_file")
-    return config.model_copy(update={"assets": assets, "mqtt": mqtt, "source": path})
+    state_dir = base / config.state_dir
+    return config.model_copy(update={"assets": assets, "mqtt": mqtt, "state_dir": state_dir, "source": path})
 
 
 def _absolute(section: Any, base: Path, *keys: str) -> Any:

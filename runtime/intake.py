@@ -1,0 +1,75 @@
+"""From a message of samples to what is published of it: decode, recognise what came before, score."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from vcedge.config.runtime import InputConfig
+from vcedge.runtime.assets import Assets, Watched
+from vcedge.runtime.counters import Counters
+from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.messages import CODECS, Reading, Undecodable, arrange
+from vcedge.runtime.publisher import Publisher
+from vcedge.runtime.stream import Score, Stream
+from vcedge.schema import F64, Sample
+from vcedge.topics import InputTopic
+
+HEALTH_PAUSE_S = 1.0
+"""Health is published on every change, at most so often."""
+
+
+class Intake:
+    """Takes the messages of the input topic."""
+
+    def __init__(self, config: InputConfig, assets: Assets, counters: Counters, publisher: Publisher) -> None:
+        self._topic = InputTopic(config.topic)
+        self._decode = CODECS[config.codec]
+        self._assets = assets
+        self._counters = counters
+        self._publisher = publisher
+
+    def take(self, message: Incoming) -> bool:
+        """Score a message and publish what comes of it; False where it is of no asset that is watched."""
+        name = self._topic.asset_of(message.topic)
+        watched = None if name is None else self._assets.find(name)
+        if watched is None:
+            return False
+        try:
+            reading = self._decode(message.payload)
+        except Undecodable as reason:
+            self._counters.dead_letters += 1
+            self._publisher.deadletter(message.topic, str(reason), message.payload)
+            return True
+        if watched.anomaly is None:
+            self._publisher.begin(watched, time.monotonic())
+        times = reading.times_ns
+        watermark_ns = watched.stream.watermark_ns
+        if message.duplicate and times and watermark_ns is not None and times[-1] <= watermark_ns:
+            self._counters.duplicates += 1
+        else:
+            self._score(watched, reading, times or (message.arrival_ns,))
+        return True
+
+    def _score(self, watched: Watched, reading: Reading, times: tuple[int, ...]) -> None:
+        values, unknown = arrange(reading, watched.names)
+        self._counters.unknown_channels += unknown
+        began_ns = time.perf_counter_ns()
+        scores, anomalies = _pushed(watched.stream, times, values)
+        us = (time.perf_counter_ns() - began_ns) / 1000 / len(scores)
+        self._counters.score(scores, us)
+        now_s = time.monotonic()
+        watched.remember(scores, now_s)
+        arrival = reading.times_ns is None
+        self._publisher.scores(watched, scores, anomalies, us, block=reading.block, arrival=arrival)
+        if now_s - watched.health_s >= HEALTH_PAUSE_S and watched.condition(now_s) != watched.health:
+            self._publisher.health(watched, now_s)
+
+
+def _pushed(stream: Stream, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:
+    """The scores of one message's rows (N, C), and whether an event is open after each."""
+    if len(times) == 1:
+        return [stream.push(Sample(times[0], values[0]))], [stream.in_event]
+    block = stream.push_block(np.array(times, np.int64), values)
+    return list(block), block.in_event.astype(bool).tolist()

@@ -1,0 +1,68 @@
+"""All that the service says: which payload goes to which topic, and whether the broker retains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vcedge.runtime.assets import Watched
+from vcedge.runtime.link import Link
+from vcedge.runtime.payloads import deadletter_payload, event_payload, health_payload, score_payload, stats_payload
+from vcedge.runtime.score import Score
+from vcedge.topics import OutputTopics
+
+
+class Publisher:
+    """Of one node. What was last said of an asset is kept there (`Watched`), and is not said again."""
+
+    def __init__(self, outputs: OutputTopics, sink: Link, boot: str) -> None:
+        self._outputs = outputs
+        self._sink = sink
+        self._boot = boot
+
+    def status(self, word: bytes) -> None:
+        """`online` or `offline`."""
+        self._sink.publish(self._outputs.status, word, retain=True)
+
+    def stats(self, numbers: Mapping[str, Any]) -> None:
+        """Counters; lost where there is no connection."""
+        self._sink.publish(self._outputs.stats, stats_payload(self._outputs.node, self._boot, numbers), qos=0)
+
+    def deadletter(self, topic: str, reason: str, payload: bytes) -> None:
+        """What could not be read, and why; lost where there is no connection."""
+        self._sink.publish(self._outputs.deadletter, deadletter_payload(topic, reason, payload), qos=0)
+
+    def begin(self, watched: Watched, now_s: float) -> None:
+        """A stream starts: what the broker retains of an earlier one may be out of date."""
+        self.anomaly(watched, watched.stream.in_event)
+        self.health(watched, now_s)
+
+    def scores(
+        self, watched: Watched, scores: list[Score], anomalies: list[bool], us: float, *, block: bool, arrival: bool
+    ) -> None:
+        """What came of one message: its scores, then their events and whether an event is open after each."""
+        self.of(watched, "score", score_payload(scores, watched.origin, us, block=block, arrival=arrival))
+        for score, anomaly in zip(scores, anomalies, strict=True):
+            for event in score.events:
+                self.of(watched, "event", event_payload(event, watched.origin))
+            self.anomaly(watched, anomaly)
+
+    def anomaly(self, watched: Watched, anomaly: bool) -> None:
+        """ON or OFF, where it changed."""
+        if anomaly != watched.anomaly:
+            watched.anomaly = anomaly
+            self.of(watched, "anomaly", b"ON" if anomaly else b"OFF", retain=True)
+
+    def health(self, watched: Watched, now_s: float) -> None:
+        """How the asset's input is doing."""
+        watched.health, watched.health_s = watched.condition(now_s), now_s
+        status, missing = watched.health
+        age_s = None if watched.heard_s is None else now_s - watched.heard_s
+        stream = watched.stream
+        limits = (stream.detector.calibration.threshold, stream.threshold)
+        payload = health_payload(watched.origin, status, missing, watched.last, age_s, *limits)
+        self.of(watched, "health", payload, retain=True)
+
+    def of(self, watched: Watched, kind: str, payload: bytes, retain: bool = False) -> None:
+        """A payload of one asset; `kind` is the rest of its topic."""
+        self._sink.publish(self._outputs.of(watched.origin.asset, kind), payload, retain=retain)
