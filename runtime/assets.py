@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from vcedge import model_file
+from vcedge.config.problems import one_of, shown
 from vcedge.config.runtime import AssetConfig, RuntimeConfig
 from vcedge.errors import ConfigError, DataError, UsageError
 from vcedge.runtime.artifact import engine_for, read_artifact
 from vcedge.runtime.engine import Engine
+from vcedge.runtime.operation import RunWhen
 from vcedge.runtime.payloads import Origin
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import NS_PER_S
@@ -31,6 +34,7 @@ class Recipe:
     """`name@sha256:…`, from the bytes of the model file."""
     threshold: float | None
     adapt: bool = True
+    run_when: RunWhen | None = None
 
 
 def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
@@ -50,8 +54,23 @@ def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
         if source not in loaded:
             loaded[source] = _load(asset.model, asset, f"{config.source}: key 'assets.{name}.engine'")
         shared = loaded[source]
-        recipes[name] = Recipe(shared.engine, shared.model, asset.threshold, asset.adapt)
+        run_when = _run_when(config, name, shared.engine.detector.schema.names)
+        recipes[name] = Recipe(shared.engine, shared.model, asset.threshold, asset.adapt, run_when)
     return recipes
+
+
+def _run_when(config: RuntimeConfig, name: str, channels: Sequence[str]) -> RunWhen | None:
+    """When an asset is at work. Raises ConfigError where its model does not know the channel that tells it."""
+    found = config.run_when_of(name)
+    if found is None:
+        return None
+    key, wanted = found
+    if wanted.channel not in channels:
+        problem = f"key '{key}.channel' is {shown(wanted.channel)}, which is no channel of the model of '{name}'"
+        raise ConfigError(f"{config.source}: {problem}; {one_of(wanted.channel, channels)}")
+    above = -math.inf if wanted.above is None else wanted.above
+    below = math.inf if wanted.below is None else wanted.below
+    return RunWhen(channels.index(wanted.channel), above, below)
 
 
 def _load(path: Path, asset: AssetConfig, key: str) -> Recipe:
@@ -69,7 +88,7 @@ class Watched:
 
     def __init__(self, name: str, recipe: Recipe, boot: str) -> None:
         self.origin = Origin(name, recipe.model, boot)
-        self.stream = Stream(recipe.engine, recipe.threshold, recipe.adapt)
+        self.stream = Stream(recipe.engine, recipe.threshold, recipe.adapt, recipe.run_when)
         self.names = self.stream.detector.schema.names
         self.silent_after_s = self.stream.detector.schema.max_gap_ns / NS_PER_S
         self.last: Score | None = None

@@ -20,19 +20,27 @@ class Budget:
     """Integral control of the updated share by a bias on the scheduler's logit."""
 
     def __init__(self, target: float) -> None:
-        self._target = target
+        self._target = self.target = target
+        """`target`: what the mean share is held to now."""
         self._debt = 0.0
         self._event_rows = 0
         """Rows spent in the event that is open."""
+
+    def loosen(self, looseness: float) -> None:
+        """Hold the mean share to so many times its target; 1 is what the model was trained for."""
+        self.target = min(looseness * self._target, 1.0)
 
     def bias(self, in_event: bool) -> float:
         """What is added to the scheduler's logit on the next row, at most 0; `in_event`: one was open before it."""
         return 0.0 if in_event and self._event_rows < EVENT_ROWS else self._debt
 
     def spend(self, share: float, in_event: bool) -> None:
-        """Count the share of the hidden dimensions that the row updated; `in_event` as for its bias."""
+        """Count the share of the hidden dimensions that the row updated; `in_event` as for its bias.
+
+        What somebody asked for by a floor is not the scheduler's, and not to be counted.
+        """
         self._event_rows = self._event_rows + 1 if in_event else 0
-        self._debt = min(max(self._debt + RATE * (self._target - share), LEAST_BIAS), 0.0)
+        self._debt = min(max(self._debt + RATE * (self.target - share), LEAST_BIAS), 0.0)
 
     def snapshot(self) -> dict[str, float]:
         """All that it remembers, as JSON values; `restore` is the inverse."""

@@ -48,7 +48,7 @@ class NativeJudge:
             self._fixed = self._prepare(stream)
         adapts = stream._by_hand is None and stream._adaptive._enabled
         self._rules["limit"], self._rules["by_hand"] = stream.threshold, stream._by_hand is not None
-        self._rules["learning"] = adapts
+        self._rules["learning"], self._rules["target"] = adapts, stream.budget.target
         memory, tops, defects = _numbers_of(stream), _tops_of(stream), _defects_of(stream)
         stream.contributions = stream.contributions.copy()
         arrays = (*self._fixed, memory, *self._parts(stream, defects), tops, *_columns(block, values))
@@ -108,7 +108,7 @@ def _goes_on(stream: Stream, time_ns: int) -> bool:
 
 
 def _rules_of(stream: Stream) -> dict[str, float]:
-    """What a stream does not change, by the names in judge.h."""
+    """What a stream does not change from call to call, by the names in judge.h."""
     detector, limits, adapting = stream.detector, stream.detector.calibration, stream._adaptive
     schema, events, sensors = detector.schema, stream._events._rule, stream._sensors
     return {
@@ -116,10 +116,9 @@ def _rules_of(stream: Stream) -> dict[str, float]:
         "max_power": MAX_POWER,
         "release": events.release,
         "growth": GROWTH,
-        "target": limits.target_share,
         "rate": budget.RATE,
         "least_bias": budget.LEAST_BIAS,
-        "calibrated": limits.threshold,
+        "calibrated": adapting._limits.threshold,
         "median": adapting._median,
         "clip": adapting._clip,
         "relief": adapting._relief,

@@ -17,7 +17,7 @@ from vcedge.packed import pack_bytes, unpack_bytes
 from vcedge.runtime.adaptive import MOST_IMPUTED, AdaptiveThreshold
 from vcedge.runtime.block import TOP_CHANNELS, ScoreBlock, Words
 from vcedge.runtime.budget import Budget
-from vcedge.runtime.engine import Engine, JudgingEngine
+from vcedge.runtime.engine import Engine, Judge, JudgingEngine
 from vcedge.runtime.events import Event, EventTracker, Top, top_of
 from vcedge.runtime.explainer import Explainer
 from vcedge.runtime.operation import Operation, RunWhen
@@ -60,7 +60,7 @@ class Stream:
         self._explainer = Explainer(self._detector)
         self._names = self._detector.schema.names
         self._words = Words(self._detector)
-        self._many = engine.judge() if isinstance(engine, JudgingEngine) else None
+        self._many = self._new_judge()
         self._usable_ns: int | None = None
         """Time of the last sample that was not `stale`: what a gap is measured from."""
         self._resting = False
@@ -81,10 +81,14 @@ class Stream:
         """What the next sample is judged by, in the unit of `raw`."""
         return self._adaptive.value if self._by_hand is None else self._by_hand
 
-    def set_threshold(self, threshold: float | None) -> None:
-        """Set the threshold by hand, or with None go back to the calibrated one and adapt it anew."""
-        self._by_hand = threshold
-        self._adaptive = self._new_adaptive()
+    def set_threshold(self, threshold: float | None, false_alarms_per_day: float | None = None) -> None:
+        """Set the threshold by hand, or by the events a day that it promises; with neither go back to the calibrated
+        one. What is not set by hand is adapted, anew from here."""
+        calibration = self._detector.calibration
+        if false_alarms_per_day is not None:
+            calibration = calibration.promising(false_alarms_per_day, self._detector.schema.period_ns)
+        self._by_hand, self._calibration = threshold, calibration
+        self._adaptive, self._many = self._new_adaptive(), self._new_judge()
 
     @property
     def adaptive(self) -> AdaptiveThreshold:
@@ -164,7 +168,7 @@ class Stream:
         bias = logit_bias + self._budget.bias(in_event)
         self._raw, level, self.contributions = self._engine.step(checked.values, self.state, min_level, bias)
         if self._detector.levels > 1:
-            self._budget.spend(self._updated(level) / self._detector.hidden, in_event)
+            self._budget.spend(self._above_floor(level, min_level) / self._detector.hidden, in_event)
         self._top = self._top_channels(self.contributions, self._raw)
         status: Status = "gap" if gap else _status(warming, checked, stuck is not None)
         event = self._events.push(time_ns, self._raw, self.threshold, self._top, not warming)
@@ -184,6 +188,8 @@ class Stream:
             events += self._cut()
             self._reset()
         self._resting, self._usable_ns = True, time_ns
+        if self._detector.levels > 1:
+            self._budget.spend(0.0, in_event=False)
         events += self._sensors.rest(time_ns)
         return self._result(time_ns, "inhibited", 0, checked.missing, events)
 
@@ -246,6 +252,9 @@ class Stream:
     def _new_adaptive(self) -> AdaptiveThreshold:
         return AdaptiveThreshold(self._calibration, self._detector.schema.period_ns, self._adapt)
 
+    def _new_judge(self) -> Judge | None:
+        return self._engine.judge() if isinstance(self._engine, JudgingEngine) else None
+
     def _count_end(self, event: Event | None) -> None:
         if self._by_hand is None and event is not None and event.type == "end":
             self._adaptive.event_ended()
@@ -285,6 +294,11 @@ class Stream:
         """Hidden dimensions that a level updates."""
         cell = self._detector.cell
         return 0 if cell is None or level == 0 else cell.spec.boundaries[level - 1]
+
+    def _above_floor(self, level: int, floor: int) -> int:
+        """Hidden dimensions that a level updates, as if a floor above the first level were that level."""
+        floor = min(max(floor, 1), self._detector.levels)
+        return self._updated(level) - self._updated(floor) + self._updated(1)
 
     def _wake(self, level: int) -> str:
         """Why the network computed more than its floor at this level; empty when it did not, or there was no step."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.limits import EventRule, Tail, Usual
+from vcedge.limits import EventRule, Tail, Usual, events_per_row
 from vcedge.resemblance import Resemblance
 from vcedge.schema import F32, F64, SensorSchema
 
@@ -225,6 +225,11 @@ class Calibration:
     usual: Usual = field(default_factory=Usual)
     tail: Tail = field(default_factory=Tail)
     events: EventRule = field(default_factory=EventRule)
+
+    def promising(self, false_alarms_per_day: float, period_ns: int) -> Calibration:
+        """The same with the threshold that opens so many events a day, from the tail of the held-out rows."""
+        threshold = self.tail.threshold(events_per_row(false_alarms_per_day, period_ns), self.rows)
+        return replace(self, threshold=threshold, false_alarms_per_day=false_alarms_per_day)
 
     def score(self, raw: float, threshold: float | None = None) -> float:
         """Calibrated score in [0, 1] of the statistic: 0.5 at the threshold, monotone in `raw`.

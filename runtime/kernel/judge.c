@@ -113,10 +113,14 @@ static void follow_reason(const vce_judge *j, int64_t wake)
 static double larger_of(double a, double b) { return b > a ? b : a; }
 static double smaller_of(double a, double b) { return b < a ? b : a; }
 
-static void spend(const vce_judge *j, double share)
+/* A floor that somebody asked for is not the scheduler's, and not counted. */
+static void spend(const vce_judge *j, int32_t updated, int min_level)
 {
     vce_stream *m = j->memory;
     const vce_rules *rules = j->rules;
+    const vce_detector *d = j->detector;
+    int levels = d->cell.shape.levels, floor = min_level < 1 ? 1 : min_level > levels ? levels : min_level;
+    double share = (double)(updated - d->cell.boundaries[floor - 1] + d->cell.boundaries[0]) / (double)d->shape.hidden;
     m->spent_rows = m->open ? m->spent_rows + 1 : 0;
     m->debt = smaller_of(larger_of(m->debt + rules->rate * (rules->target - share), rules->least_bias), 0.0);
 }
@@ -205,7 +209,7 @@ static int judge_row(const vce_judge *j, work w, const vce_rows *rows, int64_t r
     remember_defects(j, w, missing, &found);
     memcpy(j->contributions, w.contributions, sizeof(double) * (size_t)channels);
     if (levels > 1)
-        spend(j, (double)updated / (double)d->shape.hidden);
+        spend(j, updated, min_level);
     top_channels(w.contributions, raw, channels, j->tops);
     follow_events(j, time_ns, raw, threshold, warming);
     if (rules->shapes)

@@ -76,6 +76,13 @@ def test_fragments_and_variables_come_on_top(tmp_path: Path) -> None:
         ({"assets": {"a/b": {}}}, "key 'assets.a/b'"),
         ({"assets": {"a": {"threshold": 0}}}, "key 'assets.a.threshold' is 0"),
         ({"assets": {"a": {"thresold": 1}}}, "did you mean 'assets.a.threshold'?"),
+        ({"run_when": {}}, "key 'run_when.channel' is missing"),
+        ({"run_when": {"channel": "Speed"}}, "key 'run_when': expected above or below, a limit"),
+        ({"run_when": {"channel": "Speed", "over": 5}}, "unknown key 'run_when.over'; did you mean 'run_when.above'?"),
+        ({"run_when": {"channel": "Speed", "above": True}}, "key 'run_when.above' is True, expected a number"),
+        ({"run_when": {"channel": "Speed", "above": float("nan")}}, "expected a finite number"),
+        ({"run_when": {"channel": "Speed", "above": 5, "below": 5}}, "expected above (5) less than below (5)"),
+        ({"assets": {"a": {"run_when": {"above": 5}}}}, "key 'assets.a.run_when.channel' is missing"),
         ({"source": "x"}, "unknown key 'source'"),
     ],
 )

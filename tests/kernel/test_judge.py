@@ -59,15 +59,29 @@ def memory(stream: Stream) -> str:
     return json.dumps(stream.snapshot())
 
 
-def same(detector: Detector, time_ns: NDArray[np.int64], values: F64, cuts: list[int], **stream: Any) -> list[Score]:
+Policy = tuple[int, float]
+"""`min_level` and looseness."""
+
+
+def same(
+    detector: Detector,
+    time_ns: NDArray[np.int64],
+    values: F64,
+    cuts: list[int],
+    policy: Policy = (1, 1.0),
+    **stream: Any,
+) -> list[Score]:
     engine = NativeEngine(detector)
     one, many = Stream(engine, **stream), Stream(engine, **stream)
+    min_level, bias = policy[0], float(np.log(policy[1]))
+    one.budget.loosen(policy[1])
+    many.budget.loosen(policy[1])
     scores: list[Score] = []
     borders = sorted({0, len(values), *(cut % (len(values) + 1) for cut in cuts)})
     for start, stop in pairwise(borders):
-        block = many.push_block(time_ns[start:stop], values[start:stop])
+        block = many.push_block(time_ns[start:stop], values[start:stop], min_level, bias)
         for row, found in enumerate(block):
-            wanted = one.push(Sample(int(time_ns[start + row]), values[start + row]))
+            wanted = one.push(Sample(int(time_ns[start + row]), values[start + row]), min_level, bias)
             assert outcome(found) == outcome(wanted), start + row
             assert bool(block.in_event[row]) == one.in_event
             scores.append(found)
@@ -133,11 +147,17 @@ def plants_days(draw: st.DrawFn) -> tuple[NDArray[np.int64], F64]:
     plant=st.sampled_from(list(PLANTS)),
     threshold=st.sampled_from([None, None, 0.9, 1.5, 1e9]),
     adapt=st.booleans(),
+    policy=st.sampled_from([(1, 1.0), (1, 1.0), (2, 1.0), (4, 1.0), (9, 0.3), (1, 2.5)]),
 )
 def test_whatever_happens(
-    day: tuple[NDArray[np.int64], F64], cuts: list[int], plant: str, threshold: float | None, adapt: bool
+    day: tuple[NDArray[np.int64], F64],
+    cuts: list[int],
+    plant: str,
+    threshold: float | None,
+    adapt: bool,
+    policy: Policy,
 ) -> None:
-    same(PLANTS[plant], *day, cuts, threshold=threshold, adapt=adapt)
+    same(PLANTS[plant], *day, cuts, policy, threshold=threshold, adapt=adapt)
 
 
 def test_a_block_of_another_shape_and_an_empty_one() -> None:

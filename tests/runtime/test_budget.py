@@ -53,6 +53,29 @@ def test_an_event_that_lasts_is_held_to_the_target() -> None:
     assert share(held[1000:]) < 0.45
 
 
+def test_a_floor_that_was_asked_for_makes_no_debt() -> None:
+    detector = replace(tiny_detector(), calibration=replace(tiny_detector().calibration, target_share=0.3))
+    stream = Stream(NumpyEngine(detector), 1e9)
+    rows = samples(recording(3, 400, 3))
+    full = [stream.push(row, min_level=detector.levels) for row in rows]
+    assert share(full) == 1.0
+    assert stream.budget.bias(False) == 0.0
+
+
+def test_looseness_moves_what_the_share_is_held_to() -> None:
+    """A bias on the logit alone would be taken back by the budget."""
+    detector = replace(tiny_detector(), calibration=replace(tiny_detector().calibration, target_share=0.4))
+
+    def held(factor: float, bias: float) -> float:
+        stream = Stream(NumpyEngine(detector), 1e9)
+        stream.budget.loosen(factor)
+        return share([stream.push(row, logit_bias=bias) for row in samples(recording(3, 2500, 3))][500:])
+
+    tight, usual, loose = (held(factor, float(np.log(factor))) for factor in (0.7, 1.0, 1.5))
+    assert tight < usual - 0.05 < usual + 0.05 < loose
+    assert abs(held(1.0, float(np.log(1.5))) - usual) < 0.03
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.floats(0.01, 1))
 def test_it_only_ever_takes_away_and_is_bounded(rows: list[tuple[float, bool]], target: float) -> None:
     budget, open_rows = Budget(target), 0

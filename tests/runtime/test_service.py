@@ -376,7 +376,8 @@ def _no_model(folder: Path) -> None:
         (None, {"assets": {"a": {"model": "model.vcedge", "engine": "warp"}}}, 78, "assets.a.engine"),
         (None, {"assets": {"a": {}}}, 78, "key 'assets.a.model' is missing"),
         (None, {"assets": {}}, 78, "key 'assets' is missing"),
-        (None, {"run_when": {}}, 78, "unknown key 'run_when'"),
+        (None, {"run_when": {"channel": "Channel", "above": 1}}, 78, "did you mean 'Channel 2'?"),
+        (None, {"runs_when": {}}, 78, "unknown key 'runs_when'; did you mean 'run_when'?"),
         (None, {"mqtt": {"username": "u", "password_file": "none"}}, 78, "mqtt.password_file"),
     ],
 )

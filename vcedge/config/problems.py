@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -76,6 +76,12 @@ def unknown_key(kind: type[BaseModel], raw: Mapping[str, Any], loc: Location, so
     ]
     hint = f"did you mean '{near[0]}'?" if near else f"known keys here: {', '.join(keys)}"
     return f"{source}: unknown key '{dotted(location)}'; {hint}"
+
+
+def one_of(name: str, names: Sequence[str]) -> str:
+    """What to say where a name is none of those that there are: the nearest, or all."""
+    near = get_close_matches(name, names, 1, 0.5)
+    return f"did you mean '{near[0]}'?" if near else f"expected one of: {', '.join(names)}"
 
 
 def _nearest(key: str, names: Mapping[str, str], cutoff: float) -> list[str]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from vcedge.config.operating import RunWhenConfig
 from vcedge.config.strict import Strict, fragments_beside, load_yaml
 from vcedge.errors import ConfigError
 from vcedge.topics import InputTopic, OutputTopics
@@ -137,6 +138,8 @@ class AssetConfig(Strict):
     """In the unit of `raw`, instead of the calibrated one; it is not adapted."""
     adapt: bool = True
     """Whether the calibrated threshold follows slow drift."""
+    run_when: RunWhenConfig | None = None
+    """In the place of the file's own; null where this asset is to be watched at any time."""
 
 
 class RuntimeConfig(Strict):
@@ -147,6 +150,8 @@ class RuntimeConfig(Strict):
     mqtt: MqttConfig = MqttConfig()
     input: InputConfig = InputConfig()
     assets: dict[Level, AssetConfig] = Field(default_factory=dict)
+    run_when: RunWhenConfig | None = None
+    """When the machines are at work; absent: always. An asset's own goes before it."""
     source: Path = Field(default=Path("runtime.yaml"), exclude=True)
     """The file itself, for messages; filled in by the loader."""
 
@@ -159,6 +164,13 @@ class RuntimeConfig(Strict):
                 if InputTopic(value.topic).asset_of(own) is not None:
                     raise ValueError(f"expected a topic that does not cover {own}, which the service writes")
         return value
+
+    def run_when_of(self, name: str) -> tuple[str, RunWhenConfig] | None:
+        """When an asset is at work, and the key that says so; None: always."""
+        asset = self.assets[name]
+        own = "run_when" in asset.model_fields_set
+        key, section = (f"assets.{name}.run_when", asset.run_when) if own else ("run_when", self.run_when)
+        return None if section is None else (key, section)
 
     @property
     def outputs(self) -> OutputTopics:

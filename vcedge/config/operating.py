@@ -1,0 +1,24 @@
+"""Sections of runtime.yaml about operation: when a machine is at work, and how people look into the service."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from vcedge.config.strict import Strict
+
+
+class RunWhenConfig(Strict):
+    """The machine runs while `channel` is above `above` and below `below`, as far as they are given."""
+
+    channel: str = Field(min_length=1)
+    above: float | None = None
+    """In the channel's unit."""
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> RunWhenConfig:
+        if self.above is None and self.below is None:
+            raise ValueError("expected above or below, a limit in the channel's unit")
+        if self.above is not None and self.below is not None and self.above >= self.below:
+            raise ValueError(f"expected above ({self.above:g}) less than below ({self.below:g})")
+        return self
