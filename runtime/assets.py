@@ -17,6 +17,7 @@ from vcedge.runtime.artifact import engine_for, read_artifact
 from vcedge.runtime.engine import Engine
 from vcedge.runtime.operation import RunWhen
 from vcedge.runtime.payloads import Origin
+from vcedge.runtime.settings import Settings
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import NS_PER_S
 from vcedge.topics import is_pattern
@@ -99,18 +100,20 @@ class Watched:
         self.health: tuple[str, tuple[str, ...]] | None = None
         self.health_s = 0.0
         """Monotonic clock when health was last published."""
-        self.settings: dict[str, Any] = {}
-        """What was set by hand while the service runs, as JSON values by name: a restart keeps it."""
+        self.settings = Settings(self.stream, recipe.threshold)
+        """What was set by hand while the service runs: a restart keeps it."""
+        self.inhibited_ns = 0
+        """Until when alarms are inhibited, as it was last published."""
 
     def snapshot(self) -> dict[str, Any]:
         """All that the asset's future depends on, as JSON values; `restore` is the inverse."""
-        return {"stream": self.stream.snapshot(), "settings": self.settings}
+        return {"stream": self.stream.snapshot(), "settings": self.settings.snapshot()}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on from a snapshot of the same model. Raises DataError for another one's; this is then of no use."""
         try:
+            self.settings.restore(snapshot["settings"])  # first: what the stream learned is about the threshold set
             self.stream.restore(snapshot["stream"])
-            self.settings = dict(snapshot["settings"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"a snapshot of something else: {type(error).__name__}: {error}") from None
 
@@ -141,9 +144,13 @@ class Assets:
     def __iter__(self) -> Iterator[Watched]:
         return iter(list(self._watched.values()))
 
+    def known(self, name: str) -> Watched | None:
+        """The asset of that name, if it was heard of; nothing is made for it."""
+        return self._watched.get(name)
+
     def find(self, name: str) -> Watched | None:
         """The asset of that name; None where neither a name nor a pattern covers it. Of patterns the first counts."""
-        watched = self._watched.get(name)
+        watched = self.known(name)
         if watched is None:
             recipe = next((r for pattern, r in self._patterns.items() if fnmatchcase(name, pattern)), None)
             if recipe is None:

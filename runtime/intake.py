@@ -12,7 +12,7 @@ from vcedge.runtime.counters import Counters
 from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.messages import CODECS, Reading, Undecodable, arrange
 from vcedge.runtime.publisher import Publisher
-from vcedge.runtime.stream import Score, Stream
+from vcedge.runtime.stream import Score
 from vcedge.schema import F64, Sample
 from vcedge.topics import InputTopic
 
@@ -56,7 +56,7 @@ class Intake:
         values, unknown = arrange(reading, watched.names)
         self._counters.unknown_channels += unknown
         began_ns = time.perf_counter_ns()
-        scores, anomalies = _pushed(watched.stream, times, values)
+        scores, anomalies = _pushed(watched, times, values)
         us = (time.perf_counter_ns() - began_ns) / 1000 / len(scores)
         self._counters.score(scores, us)
         now_s = time.monotonic()
@@ -67,9 +67,10 @@ class Intake:
             self._publisher.health(watched, now_s)
 
 
-def _pushed(stream: Stream, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:
+def _pushed(watched: Watched, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:
     """The scores of one message's rows (N, C), and whether an event is open after each."""
+    stream, policy = watched.stream, (watched.settings.min_level, watched.settings.logit_bias)
     if len(times) == 1:
-        return [stream.push(Sample(times[0], values[0]))], [stream.in_event]
-    block = stream.push_block(np.array(times, np.int64), values)
+        return [stream.push(Sample(times[0], values[0]), *policy)], [stream.in_event]
+    block = stream.push_block(np.array(times, np.int64), values, *policy)
     return list(block), block.in_event.astype(bool).tolist()

@@ -26,6 +26,8 @@ class Incoming:
     mid: int
     epoch: int
     """Number of the connection it came by: an acknowledgement on a later one would be of another message."""
+    retained: bool = False
+    """Whether the broker had kept it from before the subscription."""
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,9 @@ class Wire:
         except UnicodeDecodeError:
             topic = ""
         payload, now_ns = bytes(message.payload), time.time_ns()
-        self._deliver(Incoming(topic, payload, message.qos, message.dup, now_ns, message.mid, self.epoch))
+        self._deliver(
+            Incoming(topic, payload, message.qos, message.dup, now_ns, message.mid, self.epoch, message.retain)
+        )
 
     def _on_publish(self, _: Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
         self.unacknowledged.pop(mid, None)

@@ -119,6 +119,11 @@ def health_payload(
     )
 
 
+def setting_payload(origin: Origin, values: Mapping[str, Any], refused: str) -> bytes:
+    """A setting as it holds, and why a message that was to change it did not; empty where it did."""
+    return encode({"schema": SCHEMA, **_names(origin), **values, "refused": refused})
+
+
 def stats_payload(node: str, boot: str, numbers: Mapping[str, float]) -> bytes:
     """Counters since the start of the service, and what was measured since the last report."""
     return encode({"schema": SCHEMA, "node": node, "boot": boot, **numbers})

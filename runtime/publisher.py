@@ -7,8 +7,16 @@ from typing import Any
 
 from vcedge.runtime.assets import Watched
 from vcedge.runtime.link import Link
-from vcedge.runtime.payloads import deadletter_payload, event_payload, health_payload, score_payload, stats_payload
+from vcedge.runtime.payloads import (
+    deadletter_payload,
+    event_payload,
+    health_payload,
+    score_payload,
+    setting_payload,
+    stats_payload,
+)
 from vcedge.runtime.score import Score
+from vcedge.runtime.settings import KINDS, Kind
 from vcedge.topics import OutputTopics
 
 
@@ -36,6 +44,8 @@ class Publisher:
         """A stream starts: what the broker retains of an earlier one may be out of date."""
         self.anomaly(watched, watched.stream.in_event)
         self.health(watched, now_s)
+        for kind in KINDS:
+            self.setting(watched, kind)
 
     def scores(
         self, watched: Watched, scores: list[Score], anomalies: list[bool], us: float, *, block: bool, arrival: bool
@@ -46,6 +56,14 @@ class Publisher:
             for event in score.events:
                 self.of(watched, "event", event_payload(event, watched.origin))
             self.anomaly(watched, anomaly)
+        if watched.stream.operation.until_ns != watched.inhibited_ns:
+            self.setting(watched, "inhibit")
+
+    def setting(self, watched: Watched, kind: Kind, refused: str = "") -> None:
+        """A setting as it holds; after a refusal with the reason, which the broker does not retain."""
+        watched.inhibited_ns = watched.stream.operation.until_ns
+        payload = setting_payload(watched.origin, watched.settings.state(kind), refused)
+        self.of(watched, f"{kind}/state", payload, retain=not refused)
 
     def anomaly(self, watched: Watched, anomaly: bool) -> None:
         """ON or OFF, where it changed."""

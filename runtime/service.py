@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from vcedge.config.runtime import RuntimeConfig
 from vcedge.runtime.assets import Assets, Recipe
+from vcedge.runtime.control import Control
 from vcedge.runtime.counters import Counters
 from vcedge.runtime.intake import HEALTH_PAUSE_S, Intake
 from vcedge.runtime.link import Link
@@ -45,12 +46,13 @@ class Service:
         outputs = config.outputs
         self._assets = Assets(recipes, boot)
         self._counters = Counters()
-        subscriptions = InputTopic(config.input.topic).subscriptions(config.assets)
+        subscriptions = (*InputTopic(config.input.topic).subscriptions(config.assets), outputs.sets)
         self._source = Link(config.mqtt, Identity(f"{config.client_id}-in", subscriptions))
         self._sink = Link(config.mqtt, Identity(config.client_id, will_topic=outputs.status, quiet=True))
         self._publisher = Publisher(outputs, self._sink, boot)
         intake = Intake(config.input, self._assets, self._counters, self._publisher)
-        self._routes: tuple[Route, ...] = (intake.take,)
+        control = Control(outputs, self._assets, self._counters, self._publisher)
+        self._routes: tuple[Route, ...] = (intake.take, control.take)
         self._greeted = (0, 0)
         self._systemd = Notifier()
         self._started_s = self._stats_s = self._health_s = self._beat_s = time.monotonic()

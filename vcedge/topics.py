@@ -90,5 +90,16 @@ class OutputTopics:
         return f"{self.prefix}/{self.node}/deadletter"
 
     def of(self, asset: str, kind: str) -> str:
-        """A topic of one asset: `score`, `anomaly`, `event` or `health`."""
+        """A topic of one asset: `score`, `anomaly`, `event`, `health`, or a setting's `state`."""
         return f"{self.prefix}/{self.node}/{asset}/{kind}"
+
+    @cached_property
+    def sets(self) -> str:
+        """What to subscribe to for the settings of every asset."""
+        return self.of("+", "+/set")
+
+    def setting_of(self, topic: str) -> tuple[str, str] | None:
+        """The asset and the setting that a topic such as `{prefix}/{node}/pump-1/threshold/set` speaks of."""
+        start, levels = self.of("", "")[:-1], topic.split("/")
+        asset, setting = levels[-3:-1] if len(levels) > 3 else ("", "")
+        return (asset, setting) if topic == f"{start}{asset}/{setting}/set" and asset else None

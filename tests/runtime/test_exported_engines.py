@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.support.detectors import recording, samples
-from tests.support.exports import exported, small_model
+from tests.support.exports import GEOMETRIC, exported, small_model
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, running
 from tests.support.yardstick import data_dir
@@ -21,7 +21,9 @@ from vcedge.history import load_history
 from vcedge.model_file import dumps
 from vcedge.runtime.artifact import Artifact, artifact_of, engine_for
 from vcedge.runtime.checks import check_engine
+from vcedge.runtime.engine import ENGINES
 from vcedge.runtime.replay import message_of
+from vcedge.runtime.settings import Settings, parse_setting
 from vcedge.runtime.stream import Stream
 from vcedge.schema import Sample
 from vcedge.train.pipeline import train_detector
@@ -39,6 +41,27 @@ def test_the_contract_of_an_engine(to: str, layout: str, whole: bool) -> None:
     artifact = exported(model, to, layout, whole)
     results = check_engine(lambda _: engine_for(artifact), model.detector, recording(1, 200, 3))
     assert [result for result in results if result.problem] == []
+
+
+@pytest.mark.parametrize(("to", "layout", "whole"), [*KINDS, ("native", "", False), ("numpy", "", False)])
+@pytest.mark.parametrize("message", [b'{"looseness": 0.01}', b'{"policy": "auto"}', b'{"min_level": 2}'])
+def test_a_surprise_gets_the_whole_network_whatever_the_policy(
+    to: str, layout: str, whole: bool, message: bytes
+) -> None:
+    model = small_model()
+    if to not in ("onnx", "tflite", *ENGINES):
+        pytest.skip(f"engine {to} is not built here")
+    engine = engine_for(exported(model, to, layout, whole)) if layout else engine_for(model, to)
+    detector, stream = engine.detector, Stream(engine)
+    settings = Settings(stream)
+    settings.set("compute", parse_setting("compute", message))
+    stream.budget.spend(1e6, in_event=False)  # a debt that keeps the scheduler at its floor
+    values = 0.1 * recording(3, 60, 3) + 0.9 * detector.features.center
+    values[40] += 300 * detector.features.scale
+    scores = [stream.push(row, settings.min_level, settings.logit_bias) for row in samples(values)]
+    floor = detector.hidden * GEOMETRIC[settings.min_level - 1]
+    assert {score.updated for score in scores[20:40]} == {floor}
+    assert (scores[40].updated, scores[40].wake) == (detector.hidden, "surprise")
 
 
 @pytest.fixture(scope="module")

@@ -45,12 +45,12 @@ class Peer:
     ) -> None:
         self._link.stop(2.0)
 
-    def publish(self, topic: str, payload: bytes | str | dict[str, Any]) -> None:
+    def publish(self, topic: str, payload: bytes | str | dict[str, Any], retain: bool = False) -> None:
         """Publish text, bytes, or an object as JSON, QoS 1."""
         if isinstance(payload, dict):
             payload = json.dumps(payload)
         data = payload if isinstance(payload, bytes) else payload.encode()
-        assert self._link.publish(topic, data, wait_s=PATIENCE_S)
+        assert self._link.publish(topic, data, retain=retain, wait_s=PATIENCE_S)
 
     def settle(self) -> None:
         """Wait until the broker has acknowledged everything: it will not come a second time."""

@@ -163,6 +163,9 @@ class RuntimeConfig(Strict):
             for own in (outputs.status, outputs.stats, outputs.deadletter, outputs.of("x", "score")):
                 if InputTopic(value.topic).asset_of(own) is not None:
                     raise ValueError(f"expected a topic that does not cover {own}, which the service writes")
+            own = outputs.of("x", "threshold/set")
+            if InputTopic(value.topic).asset_of(own) is not None:
+                raise ValueError(f"expected a topic that does not cover {own}, where settings arrive")
         return value
 
     def run_when_of(self, name: str) -> tuple[str, RunWhenConfig] | None:

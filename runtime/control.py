@@ -1,0 +1,67 @@
+"""Live control: messages on the `set` topics change the settings of an asset, or are refused with a reason."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from vcedge.runtime.assets import Assets
+from vcedge.runtime.counters import Counters
+from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.publisher import Publisher
+from vcedge.runtime.settings import Kind, Refused, Setting, kind_of, parse_setting
+from vcedge.topics import OutputTopics
+
+log = logging.getLogger("vcedge.control")
+
+
+class Control:
+    """Takes the messages of the `set` topics."""
+
+    def __init__(self, outputs: OutputTopics, assets: Assets, counters: Counters, publisher: Publisher) -> None:
+        self._outputs = outputs
+        self._assets = assets
+        self._counters = counters
+        self._publisher = publisher
+
+    def take(self, message: Incoming) -> bool:
+        """Change a setting and say so; False where the message is of another topic.
+
+        An empty message changes nothing: it is how a retained one is removed from a broker.
+        """
+        found = self._outputs.setting_of(message.topic)
+        if found is None:
+            return False
+        name, word = found
+        if not message.payload:
+            return True
+        kind = None
+        try:
+            kind = kind_of(word)
+            self._set(name, kind, parse_setting(kind, message.payload), message.retained)
+        except Refused as reason:
+            self._refuse(message, name, kind, str(reason))
+        return True
+
+    def _set(self, name: str, kind: Kind, setting: Setting, retained: bool) -> None:
+        """An asset that a pattern covers need not have been heard yet: this is the first that is heard of it.
+
+        What the broker kept from before is a default: it must not undo what was set since.
+        """
+        watched = self._assets.find(name)
+        if watched is None:
+            raise Refused("the configuration has no such asset")
+        if watched.anomaly is None:
+            self._publisher.begin(watched, time.monotonic())
+        if not (retained and kind in watched.settings):
+            watched.settings.set(kind, setting)
+            log.info("%s: %s set to %s", name, kind, setting.model_dump_json(exclude_none=True))
+        self._publisher.setting(watched, kind)
+
+    def _refuse(self, message: Incoming, name: str, kind: Kind | None, reason: str) -> None:
+        log.warning("%s: refused: %s", message.topic, reason)
+        self._counters.dead_letters += 1
+        self._publisher.deadletter(message.topic, reason, message.payload)
+        watched = self._assets.known(name)
+        if watched is not None and kind is not None:
+            self._publisher.setting(watched, kind, reason)

@@ -1,0 +1,128 @@
+"""Live control at a real broker: from a message on a `set` topic to its effect on scores, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jsonschema import Draft202012Validator
+
+from tests.runtime.test_service import configure, publish, wait_online
+from tests.support.detectors import recording, samples, tiny_detector
+from tests.support.mosquitto import Mosquitto
+from tests.support.mqtt import Peer, payloads, running
+
+SCHEMAS = Path(__file__).parents[2] / "runtime" / "schemas"
+STATES = {
+    kind: Draft202012Validator(json.loads((SCHEMAS / f"{kind}_state.json").read_text()))
+    for kind in ("threshold", "compute", "inhibit")
+}
+
+
+def state(peer: Peer, asset: str, kind: str, **wanted: Any) -> dict[str, Any]:
+    """Wait until the last state of a setting has these values."""
+
+    def found(_: Sequence[Any]) -> bool:
+        said = payloads(peer.messages, asset, f"{kind}/state")
+        return bool(said) and all(said[-1][key] == value for key, value in wanted.items())
+
+    peer.until(found, f"{kind}/state with {wanted}")
+    last: dict[str, Any] = payloads(peer.messages, asset, f"{kind}/state")[-1]
+    STATES[kind].validate(last)
+    return last
+
+
+def test_settings_take_effect_between_two_samples(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    config = configure(tmp_path, "live", shared_broker.url)
+    base, levels = "vcedge/live/live", tiny_detector().levels
+    rows = samples(recording(3, 150, 3))
+    with running("run", config), Peer(shared_broker.url, "vcedge/live/#") as peer:
+        wait_online(peer, "live")
+        assert state(peer, "live", "threshold")["set"] is False
+        publish(peer, "live/live", rows[:30])
+        peer.publish(f"{base}/threshold/set", {"raw": 12.5})
+        peer.publish(f"{base}/compute/set", {"policy": "full"})
+        publish(peer, "live/live", rows[30:60])
+        peer.publish(f"{base}/threshold/set", "null")
+        peer.publish(f"{base}/compute/set", {"min_level": 2, "looseness": 0.01})
+        publish(peer, "live/live", rows[60:90])
+        peer.publish(f"{base}/inhibit/set", {"until": rows[120].time_ns // 1_000_000})
+        publish(peer, "live/live", rows[90:])
+        scores = peer.scores("live", 150)
+        assert {s["threshold"] for s in scores[:30]} == {2.5}
+        assert {s["threshold"] for s in scores[30:60]} == {12.5}
+        assert {s["threshold"] for s in scores[60:]} == {2.5}
+        assert len({s["updated"] for s in scores[:30]}) > 1
+        assert {s["updated"] for s in scores[30:60]} == {16}
+        assert {s["updated"] for s in scores[60:90] if s["wake"] != "surprise"} == {2 * 16 // levels}
+        assert {s["status"] for s in scores[90:120]} == {"inhibited"}
+        assert scores[120]["status"] == "warmup"
+        assert state(peer, "live", "inhibit", until=None)["set"] is True  # it ended by itself
+        assert state(peer, "live", "compute")["min_level"] == 2
+        raw = [s["raw"] for s in payloads(peer.messages, "live", "threshold/state")]
+        assert raw == [None, 12.5, None]
+
+
+def test_what_is_refused_is_told_and_changes_nothing(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    config = configure(tmp_path, "strict", shared_broker.url)
+    base = "vcedge/strict/strict"
+    refused = {
+        f"{base}/threshold/set": ('{"raw": NaN}', "the message holds NaN, expected finite numbers"),
+        f"{base}/compute/set": ('{"min_level": 99}', "key 'min_level' is 99, expected at most 4"),
+        f"{base}/inhibit/set": ('{"until": "soon"}', "key 'until' is 'soon', expected a number"),
+        f"{base}/colour/set": ("{}", "no setting 'colour', expected one of: threshold, compute, inhibit"),
+        "vcedge/strict/other/threshold/set": ("{}", "the configuration has no such asset"),
+    }
+    with running("run", config), Peer(shared_broker.url, "vcedge/strict/#") as peer:
+        wait_online(peer, "strict")
+        peer.publish(f"{base}/threshold/set", {"raw": 3})
+        state(peer, "strict", "threshold", raw=3, refused="")
+        for topic, (payload, _) in refused.items():
+            peer.publish(topic, payload)
+        peer.publish(f"{base}/threshold/set", b"")  # how a retained message is removed: nothing to refuse
+        peer.publish(f"{base}/threshold/set", {"raw": 4})
+        state(peer, "strict", "threshold", raw=4)
+        letters = [json.loads(m.payload) for m in peer.messages if m.topic == "vcedge/strict/deadletter"]
+        assert [letter["topic"] for letter in letters] == list(refused)
+        for letter, (_, reason) in zip(letters, refused.values(), strict=True):
+            assert letter["reason"].startswith(reason)
+        said = payloads(peer.messages, "strict", "threshold/state")
+        assert [(s["raw"], s["refused"] != "") for s in said] == [(None, False), (3, False), (3, True), (4, False)]
+        assert state(peer, "strict", "compute")["refused"].startswith("key 'min_level'")
+    with Peer(shared_broker.url, "vcedge/strict/strict/compute/state") as later:
+        later.until(bool)
+        assert json.loads(later.messages[0].payload)["refused"] == ""  # a refusal is not retained
+
+
+def test_a_pattern_and_what_the_broker_retained(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """A retained message is a default for an asset that nobody set yet; it does not undo what was set since."""
+    assets = {"pump-*": {"model": "model.vcedge"}}
+    config = configure(tmp_path, "kept", shared_broker.url, assets=assets)
+    topic = "vcedge/kept/pump-7/threshold/set"
+    with Peer(shared_broker.url, "vcedge/kept/+/threshold/state", "vcedge/kept/status") as peer:
+        peer.publish(topic, {"raw": 9.0}, retain=True)
+        peer.settle()
+        with running("run", config, "--verbose") as service:
+            wait_online(peer, "kept")
+            state(peer, "pump-7", "threshold", raw=9.0)  # it was not heard yet
+            peer.publish(topic, {"raw": 5.0})
+            state(peer, "pump-7", "threshold", raw=5.0)
+            assert service.end() == 0
+        peer.publish(topic, b"", retain=True)
+        peer.settle()
+
+
+def test_a_surprise_gets_the_whole_network_in_the_service(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    config = configure(tmp_path, "shock", shared_broker.url)
+    values = recording(3, 60, 3)
+    values[50] += 300 * tiny_detector().features.scale * np.array([0, 1, 1])
+    with running("run", config), Peer(shared_broker.url, "vcedge/shock/#") as peer:
+        wait_online(peer, "shock")
+        peer.publish("vcedge/shock/shock/compute/set", {"looseness": 0.01})
+        publish(peer, "shock/shock", samples(values))
+        scores = peer.scores("shock", 60)
+        assert {s["updated"] for s in scores[30:50] if s["wake"] != "surprise"} == {4}
+        assert (scores[50]["updated"], scores[50]["wake"]) == (16, "surprise")
