@@ -42,7 +42,7 @@ def test_the_package_itself_loads_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["baselines", "evaluation", "runtime", "calibration", "config", "history", "simulate"]
+    "folder", ["baselines", "deploy", "evaluation", "runtime", "calibration", "config", "history", "simulate"]
 )
 def test_what_runs_on_a_device_needs_no_training_package(folder: str) -> None:
     modules = modules_in(folder)

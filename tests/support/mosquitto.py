@@ -25,7 +25,7 @@ def free_port() -> int:
 class Mosquitto:
     """Starts, stops, kills and starts again, always on the same port with the same memory."""
 
-    def __init__(self, folder: Path, extra: str = "") -> None:
+    def __init__(self, folder: Path, extra: str = "", example: Path = EXAMPLE) -> None:
         binary = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if binary is None:
             pytest.skip("mosquitto is not installed: the tests of MQTT need a real broker")
@@ -33,7 +33,7 @@ class Mosquitto:
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self.log: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
-        text = re.sub(r"^listener .*", f"listener {self.port} 127.0.0.1", EXAMPLE.read_text(), flags=re.MULTILINE)
+        text = re.sub(r"^listener .*", f"listener {self.port} 127.0.0.1", example.read_text(), flags=re.MULTILINE)
         text = re.sub(r"^persistence_location .*", f"persistence_location {folder}/", text, flags=re.MULTILINE)
         owner = "user root\n" if os.geteuid() == 0 else ""
         config = folder / "mosquitto.conf"

@@ -32,6 +32,7 @@ COMMANDS = {
     "export": "Write a model as a graph for another interpreter.",
     "verify": "Compare exported files with their model.",
     "inspect": "Say what a model or an exported file is.",
+    "deploy": "Install, update and remove the service on a device.",
     "run": "Run the service that scores MQTT streams.",
     "bench": "Time a step beside dense peers.",
     "record": "Write MQTT streams to history files.",

@@ -1,0 +1,53 @@
+"""Taking vcedge off a device: what was installed, and with `purge` what the service and its owner wrote as well."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from vcedge.deploy.layout import Layout
+from vcedge.deploy.ledger import Ledger
+from vcedge.deploy.systemctl import Systemd
+
+
+def uninstall(layout: Layout, say: Callable[[str], None], dry_run: bool = False, purge: bool = False) -> None:
+    """Stop the service and remove it; a second time does nothing.
+
+    Without `purge`, state, models, credentials and a configuration that was changed stay, and are named.
+    """
+    systemd, ledger = Systemd(layout), Ledger(layout, say, dry_run)
+    if not dry_run:
+        systemd.remove()
+    kept = ledger.remove_all()
+    for path in _of_the_owner(layout):
+        if purge:
+            say(f"remove {path}")
+            if not dry_run:
+                _remove(path)
+        elif path.is_dir() and any(path.iterdir()):
+            kept.append(path)
+    if not dry_run:
+        for folder in (layout.releases, layout.home, layout.credentials, layout.config.parent):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        systemd.reload()
+    for path in kept:
+        if path.exists():
+            say(f"kept {path}")
+
+
+def _of_the_owner(layout: Layout) -> list[Path]:
+    """State of the service and its instances, and all of /etc/vcedge."""
+    library = layout.state.parent
+    found = [layout.config.parent, layout.home]
+    for folder in (library, library / "private"):
+        found += sorted(folder.glob("vcedge")) + sorted(folder.glob("vcedge-*"))
+    return [path for path in found if path.exists() or path.is_symlink()]
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path)
