@@ -32,6 +32,7 @@ COMMANDS = {
     "export": "Write a model as a graph for another interpreter.",
     "verify": "Compare exported files with their model.",
     "inspect": "Say what a model or an exported file is.",
+    "sign": "Vouch for a model, so that devices take it as an update.",
     "deploy": "Install, update and remove the service on a device.",
     "run": "Run the service that scores MQTT streams.",
     "bench": "Time a step beside dense peers.",
@@ -50,6 +51,7 @@ EXTRAS = {
     "flatbuffers": "export",
     "sklearn": "train",
     "amqtt": "demo",
+    "cryptography": "update",
 }
 """Optional packages by the name that is imported, and the extra that brings each."""
 

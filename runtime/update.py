@@ -1,0 +1,43 @@
+"""An update of a model, from whoever sent it: what is not signed, meant for this asset, and new, changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vcedge import model_file
+from vcedge.detector import Detector
+from vcedge.errors import ModelFileError
+from vcedge.schema import SensorSchema
+from vcedge.signature import Statement, channels_of, split_message, verify
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+@dataclass(frozen=True)
+class Update:
+    """A model that may take over: it was read whole and is what its signature says."""
+
+    statement: Statement
+    data: bytes
+    detector: Detector
+
+
+def examine(message: bytes, key: Ed25519PublicKey, asset: str, schema: SensorSchema, last_serial: int | None) -> Update:
+    """The update in a message, for an asset whose model has this schema and was signed as `last_serial`.
+
+    Raises ModelFileError with the reason it is refused. Nothing of the model is parsed before its signature holds.
+    """
+    line, data = split_message(message)
+    statement = verify(line, data, key)
+    if statement.asset != asset:
+        raise ModelFileError(f"it is signed for asset '{statement.asset}', expected '{asset}'")
+    if statement.channels != channels_of(schema):
+        raise ModelFileError("it is signed for other channels than those of the model in charge")
+    if last_serial is not None and statement.serial <= last_serial:
+        raise ModelFileError(f"its serial {statement.serial} is not newer than {last_serial}, which was here before")
+    detector = model_file.loads(data, "the model")
+    if channels_of(detector.schema) != statement.channels or detector.asset != asset:
+        raise ModelFileError("the model is not for the asset and channels that its signature states")
+    return Update(statement, data, detector)
