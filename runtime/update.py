@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from vcedge import model_file
 from vcedge.detector import Detector
 from vcedge.errors import ModelFileError
 from vcedge.schema import SensorSchema
-from vcedge.signature import Statement, channels_of, split_message, verify
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from vcedge.signature import PublicKey, Statement, channels_of, split_message, verify
 
 
 @dataclass(frozen=True)
@@ -24,7 +20,7 @@ class Update:
     detector: Detector
 
 
-def examine(message: bytes, key: Ed25519PublicKey, asset: str, schema: SensorSchema, last_serial: int | None) -> Update:
+def examine(message: bytes, key: PublicKey, asset: str, schema: SensorSchema, last_serial: int | None) -> Update:
     """The update in a message, for an asset whose model has this schema and was signed as `last_serial`.
 
     Raises ModelFileError with the reason it is refused. Nothing of the model is parsed before its signature holds.

@@ -14,19 +14,26 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vcedge.errors import ConfigError, InputNotFound, ModelFileError
 from vcedge.schema import SensorSchema
 from vcedge.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FORMAT = 1
 MAX_LINE = 2**17
 """Longest signature that is looked at: the channels of a statement are most of it."""
 KEY_MODE = 0o600
+
+
+class PublicKey(Protocol):
+    """What checks signatures."""
+
+    def verify(self, signature: bytes, data: bytes, /) -> None:
+        """Raises cryptography's InvalidSignature."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def split_message(message: bytes) -> tuple[bytes, bytes]:
     return message[: end + 1], message[end + 1 :]
 
 
-def verify(line: bytes, model: bytes, key: Ed25519PublicKey) -> Statement:
+def verify(line: bytes, model: bytes, key: PublicKey) -> Statement:
     """What the signature says, once it is the key's and says it of this model.
 
     Raises ModelFileError with the reason: no signature, another key's, or that of another model.
@@ -120,7 +127,7 @@ def private_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def public_key(path: Path) -> Ed25519PublicKey:
+def public_key(path: Path) -> PublicKey:
     """The key in a PEM file. Raises InputNotFound, or ConfigError for anything but an Ed25519 key."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
