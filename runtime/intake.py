@@ -6,11 +6,12 @@ import time
 
 import numpy as np
 
-from vcedge.config.runtime import InputConfig
+from vcedge.config.runtime import RuntimeConfig
 from vcedge.runtime.assets import Assets, Watched
+from vcedge.runtime.codecs.installed import decoder_of
+from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
 from vcedge.runtime.counters import Counters
 from vcedge.runtime.mailbox import Incoming
-from vcedge.runtime.messages import CODECS, Reading, Undecodable, arrange
 from vcedge.runtime.publisher import Publisher
 from vcedge.runtime.stream import Score
 from vcedge.schema import F64, Sample
@@ -23,9 +24,10 @@ HEALTH_PAUSE_S = 1.0
 class Intake:
     """Takes the messages of the input topic."""
 
-    def __init__(self, config: InputConfig, assets: Assets, counters: Counters, publisher: Publisher) -> None:
-        self._topic = InputTopic(config.topic)
-        self._decode = CODECS[config.codec]
+    def __init__(self, config: RuntimeConfig, assets: Assets, counters: Counters, publisher: Publisher) -> None:
+        """Raises ConfigError for a codec that is not there."""
+        self._topic = InputTopic(config.input.topic)
+        self._decode = decoder_of(config)
         self._assets = assets
         self._counters = counters
         self._publisher = publisher
@@ -44,12 +46,12 @@ class Intake:
             return True
         if watched.anomaly is None:
             self._publisher.begin(watched, time.monotonic())
-        times = reading.times_ns
+        times = reading.times(message.arrival_ns)
         watermark_ns = watched.stream.watermark_ns
-        if message.duplicate and times and watermark_ns is not None and times[-1] <= watermark_ns:
+        if message.duplicate and reading.timed and watermark_ns is not None and times[-1] <= watermark_ns:
             self._counters.duplicates += 1
         else:
-            self._score(watched, reading, times or (message.arrival_ns,))
+            self._score(watched, reading, times)
         return True
 
     def _score(self, watched: Watched, reading: Reading, times: tuple[int, ...]) -> None:
@@ -61,8 +63,7 @@ class Intake:
         self._counters.score(scores, us)
         now_s = time.monotonic()
         watched.remember(scores, now_s)
-        arrival = reading.times_ns is None
-        self._publisher.scores(watched, scores, anomalies, us, block=reading.block, arrival=arrival)
+        self._publisher.scores(watched, scores, anomalies, us, block=reading.block, arrival=not reading.timed)
         if now_s - watched.health_s >= HEALTH_PAUSE_S and watched.condition(now_s) != watched.health:
             self._publisher.health(watched, now_s)
 

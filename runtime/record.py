@@ -13,8 +13,9 @@ from urllib.parse import quote
 import numpy as np
 
 from vcedge.history.writer import CsvWriter, iso_time
+from vcedge.runtime.codecs.installed import Decoder
+from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
 from vcedge.runtime.mailbox import Incoming
-from vcedge.runtime.messages import CODECS, Reading, Undecodable, arrange
 from vcedge.schema import NS_PER_S
 from vcedge.topics import InputTopic
 
@@ -85,7 +86,7 @@ class AssetRecord:
     def _write(self, arrival_ns: int, reading: Reading) -> None:
         if not self._fixed:
             self._learn(reading.columns)
-        times = reading.times_ns or (arrival_ns,)
+        times = reading.times(arrival_ns)
         latest = max(times)
         self.watermark_ns = latest if self.watermark_ns is None else max(latest, self.watermark_ns)
         self.rows += len(times)
@@ -121,11 +122,11 @@ class Recorder:
     """Sorts messages into the records of their assets."""
 
     def __init__(
-        self, topic: InputTopic, codec: str, assets: Mapping[str, tuple[str, ...] | None], folder: Path
+        self, topic: InputTopic, decode: Decoder, assets: Mapping[str, tuple[str, ...] | None], folder: Path
     ) -> None:
         """`assets`: names or patterns, with the channels of their models; empty: every asset there is."""
         self._topic = topic
-        self._decode = CODECS[codec]
+        self._decode = decode
         self._assets = dict(assets) or {"*": None}
         self._folder = folder
         self._records: dict[str, AssetRecord] = {}
@@ -150,8 +151,8 @@ class Recorder:
             self.undecodable += 1
             log.warning("%s: left out: %s", message.topic, reason)
             return
-        times, watermark = reading.times_ns, record.watermark_ns
-        if not (message.duplicate and times and watermark is not None and times[-1] <= watermark):
+        times, watermark = reading.times(message.arrival_ns), record.watermark_ns
+        if not (message.duplicate and reading.timed and watermark is not None and times[-1] <= watermark):
             record.push(reading, message.arrival_ns)
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import numpy as np
 
 from vcedge.errors import Unavailable
 from vcedge.history.recording import NO_TIME, Block
-from vcedge.history.writer import iso_time
+from vcedge.runtime.codecs import plain_json
 from vcedge.runtime.link import Link
 from vcedge.schema import F64
 
@@ -21,9 +20,6 @@ STALLED_S = 30.0
 """How long it may take no message."""
 LOOK_S = 0.1
 """How often what is left is counted at the end."""
-FLOAT_SECONDS_BELOW = 2**32
-"""Up to here (the year 2106) seconds in a float64 are exact to the microsecond."""
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 @dataclass
@@ -41,9 +37,7 @@ def message_of(time_ns: int, names: Sequence[str], values: F64) -> bytes:
     channels = {
         name: value for name, value, there in zip(names, values.tolist(), present.tolist(), strict=True) if there
     }
-    micros, rest = divmod(time_ns, 1000)
-    exact = rest == 0 and abs(micros) < FLOAT_SECONDS_BELOW * 1_000_000
-    return _ENCODER.encode({"ts": micros / 1_000_000 if exact else iso_time(time_ns), "v": channels}).encode()
+    return plain_json.encode(time_ns, channels)
 
 
 class Pace:

@@ -50,7 +50,7 @@ class Service:
         self._source = Link(config.mqtt, Identity(f"{config.client_id}-in", subscriptions))
         self._sink = Link(config.mqtt, Identity(config.client_id, will_topic=outputs.status, quiet=True))
         self._publisher = Publisher(outputs, self._sink, boot)
-        intake = Intake(config.input, self._assets, self._counters, self._publisher)
+        intake = Intake(config, self._assets, self._counters, self._publisher)
         control = Control(outputs, self._assets, self._counters, self._publisher)
         self._routes: tuple[Route, ...] = (intake.take, control.take)
         self._greeted = (0, 0)

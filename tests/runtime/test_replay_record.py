@@ -18,8 +18,8 @@ from vcedge.cli.main import run as run_program
 from vcedge.config.train import TableConfig, TimeConfig
 from vcedge.history import CsvWriter, open_rows
 from vcedge.runtime import replay as replay_module
+from vcedge.runtime.codecs import Reading
 from vcedge.runtime.engine import load_engine
-from vcedge.runtime.messages import Reading
 from vcedge.runtime.offline import score_blocks
 from vcedge.runtime.record import LEARN_MESSAGES, AssetRecord
 from vcedge.runtime.replay import Pace

@@ -29,6 +29,7 @@ def record_command(
     from vcedge.cli.console import configure_logging, note, print_json
     from vcedge.config.runtime import load_runtime_config
     from vcedge.errors import InputOutputError
+    from vcedge.runtime.codecs.installed import decoder_of
     from vcedge.runtime.link import Link
     from vcedge.runtime.mqtt import Identity
     from vcedge.runtime.record import Recorder
@@ -38,11 +39,12 @@ def record_command(
     configure_logging(verbose)
     settings = load_runtime_config(config)
     topic = InputTopic(settings.input.topic)
+    decode = decoder_of(settings)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputOutputError(f"--out {out}: cannot be made: {error.strerror}") from None
-    recorder = Recorder(topic, settings.input.codec, _channels(settings), out)
+    recorder = Recorder(topic, decode, _channels(settings), out)
     identity = Identity(f"{settings.client_id}-record", topic.subscriptions(settings.assets))
     link = Link(settings.mqtt, identity)
     with stop_on_signals() as stop:

@@ -119,7 +119,13 @@ class InputConfig(Strict):
     """Where samples come from. `{asset}` is one whole level of the topic; `+` and `#` are MQTT's wildcards."""
 
     topic: str = "plant/{asset}"
-    codec: Literal["json"] = "json"
+    codec: str = Field(default="json", min_length=1)
+    """Name of an entry point of the group `vcedge.codecs`; what is installed is not known here."""
+    max_bytes: int = Field(default=1 << 20, ge=1, le=256 << 20)
+    max_channels: int = Field(default=1000, ge=1)
+    """Of one message, those included that no model knows."""
+    max_rows: int = Field(default=10_000, ge=1)
+    """Samples of one block."""
 
     @field_validator("topic")
     @classmethod
