@@ -18,6 +18,7 @@ from vcedge.runtime.engine import Engine
 from vcedge.runtime.operation import RunWhen
 from vcedge.runtime.payloads import Origin
 from vcedge.runtime.settings import Settings
+from vcedge.runtime.snapshot import encode_line
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import NS_PER_S
 from vcedge.topics import is_pattern
@@ -104,6 +105,18 @@ class Watched:
         """What was set by hand while the service runs: a restart keeps it."""
         self.inhibited_ns = 0
         """Until when alarms are inhibited, as it was last published."""
+        self._line: bytes | None = b""
+        """Of the next snapshot; None: to be written anew."""
+
+    def touch(self) -> None:
+        """Something changed that belongs to the snapshot."""
+        self._line = None
+
+    def line(self) -> bytes:
+        """The asset's line of a snapshot; empty for one that has nothing to remember."""
+        if self._line is None:
+            self._line = encode_line([self.origin.asset, self.origin.model, self.snapshot()])
+        return self._line
 
     def snapshot(self) -> dict[str, Any]:
         """All that the asset's future depends on, as JSON values; `restore` is the inverse."""
@@ -114,11 +127,13 @@ class Watched:
         try:
             self.settings.restore(snapshot["settings"])  # first: what the stream learned is about the threshold set
             self.stream.restore(snapshot["stream"])
+            self.touch()
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"a snapshot of something else: {type(error).__name__}: {error}") from None
 
     def remember(self, scores: list[Score], now_s: float) -> None:
         """What a message brought."""
+        self.touch()
         self.last, self.heard_s = scores[-1], now_s
 
     def condition(self, now_s: float) -> tuple[str, tuple[str, ...]]:
@@ -135,8 +150,12 @@ class Assets:
 
     def __init__(self, recipes: dict[str, Recipe], boot: str) -> None:
         self._boot = boot
-        self._patterns = {name: recipe for name, recipe in recipes.items() if is_pattern(name)}
-        self._watched = {name: Watched(name, recipe, boot) for name, recipe in recipes.items() if not is_pattern(name)}
+        self._recipes = recipes
+        self._patterns = [name for name in recipes if is_pattern(name)]
+        self._watched: dict[str, Watched] = {}
+        for name in recipes:
+            if not is_pattern(name):
+                self.renew(name)
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -151,9 +170,15 @@ class Assets:
     def find(self, name: str) -> Watched | None:
         """The asset of that name; None where neither a name nor a pattern covers it. Of patterns the first counts."""
         watched = self.known(name)
-        if watched is None:
-            recipe = next((r for pattern, r in self._patterns.items() if fnmatchcase(name, pattern)), None)
-            if recipe is None:
-                return None
-            watched = self._watched[name] = Watched(name, recipe, self._boot)
+        return watched if watched is not None or self._key_of(name) is None else self.renew(name)
+
+    def renew(self, name: str) -> Watched:
+        """Watch an asset from the beginning. Raises KeyError where neither a name nor a pattern covers it."""
+        watched = self._watched[name] = Watched(name, self._recipes[self._key_of(name) or name], self._boot)
         return watched
+
+    def _key_of(self, name: str) -> str | None:
+        """The key of the configuration that covers an asset."""
+        if name in self._recipes and not is_pattern(name):
+            return name
+        return next((pattern for pattern in self._patterns if fnmatchcase(name, pattern)), None)

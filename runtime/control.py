@@ -55,6 +55,7 @@ class Control:
             self._publisher.begin(watched, time.monotonic())
         if not (retained and kind in watched.settings):
             watched.settings.set(kind, setting)
+            watched.touch()
             log.info("%s: %s set to %s", name, kind, setting.model_dump_json(exclude_none=True))
         self._publisher.setting(watched, kind)
 

@@ -13,22 +13,23 @@ from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
 from vcedge.runtime.counters import Counters
 from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.publisher import Publisher
+from vcedge.runtime.recent import Recent, key_of
 from vcedge.runtime.stream import Score
 from vcedge.schema import F64, Sample
 from vcedge.topics import InputTopic
-
-HEALTH_PAUSE_S = 1.0
-"""Health is published on every change, at most so often."""
 
 
 class Intake:
     """Takes the messages of the input topic."""
 
-    def __init__(self, config: RuntimeConfig, assets: Assets, counters: Counters, publisher: Publisher) -> None:
+    def __init__(
+        self, config: RuntimeConfig, assets: Assets, recent: Recent, counters: Counters, publisher: Publisher
+    ) -> None:
         """Raises ConfigError for a codec that is not there."""
         self._topic = InputTopic(config.input.topic)
         self._decode = decoder_of(config)
         self._assets = assets
+        self._recent = recent
         self._counters = counters
         self._publisher = publisher
 
@@ -47,12 +48,24 @@ class Intake:
         if watched.anomaly is None:
             self._publisher.begin(watched, time.monotonic())
         times = reading.times(message.arrival_ns)
-        watermark_ns = watched.stream.watermark_ns
-        if message.duplicate and reading.timed and watermark_ns is not None and times[-1] <= watermark_ns:
+        if self._came_before(watched, message, times[-1] if reading.timed else None):
             self._counters.duplicates += 1
         else:
             self._score(watched, reading, times)
         return True
+
+    def _came_before(self, watched: Watched, message: Incoming, time_ns: int | None) -> bool:
+        """Whether this very message, whose last sample is of that time, was handled before.
+
+        The broker may or may not say that it delivers it again. A message that tells no time is taken for another where
+        the broker does not say so: machines repeat themselves.
+        """
+        key, watermark_ns = key_of(message.topic, message.payload), watched.stream.watermark_ns
+        not_new = time_ns is not None and watermark_ns is not None and time_ns <= watermark_ns
+        if (message.duplicate or not_new) and key in self._recent:
+            return True
+        self._recent.add(key)
+        return False
 
     def _score(self, watched: Watched, reading: Reading, times: tuple[int, ...]) -> None:
         values, unknown = arrange(reading, watched.names)
@@ -64,8 +77,7 @@ class Intake:
         now_s = time.monotonic()
         watched.remember(scores, now_s)
         self._publisher.scores(watched, scores, anomalies, us, block=reading.block, arrival=not reading.timed)
-        if now_s - watched.health_s >= HEALTH_PAUSE_S and watched.condition(now_s) != watched.health:
-            self._publisher.health(watched, now_s)
+        self._publisher.refresh(watched, now_s)
 
 
 def _pushed(watched: Watched, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:

@@ -8,18 +8,19 @@ each direction. (Receive Maximum alone is no bound: mosquitto 2.0.11 sends a who
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from vcedge.config.runtime import MqttConfig
-from vcedge.runtime.mailbox import Acknowledgement, Afterwards, Backoff, Inbox, Incoming, Outbox, Publication
+from vcedge.runtime.backoff import CALM_S, STABLE_S, Backoff, Rivalry
+from vcedge.runtime.mailbox import Inbox, Incoming
 from vcedge.runtime.mqtt import OLD_WINDOW, Identity, Wire
+from vcedge.runtime.outbox import Acknowledgement, Afterwards, Flight, Outbox, Outgoing, Publication
 
-STABLE_S = 10.0
-"""A connection that lasts so long was a good one: the next delay starts small again."""
+log = logging.getLogger("vcedge.mqtt")
 POLL_S = 1.0
 PATIENCE_S = 1.0
 
@@ -29,13 +30,15 @@ class Link:
 
     def __init__(self, config: MqttConfig, identity: Identity) -> None:
         """Checks credentials and certificates; raises ConfigError. Connects only after `start`."""
+        self._client_id = identity.client_id
         self._inbox = Inbox(config.receive_maximum + OLD_WINDOW)
         self._outbox = Outbox()
-        self._wire = Wire(config, identity, self._inbox.put)
+        self._flight = Flight()
+        self._wire = Wire(config, identity, self._inbox.put, self._flight.acknowledged)
+        self._rivalry = Rivalry()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._stopping = threading.Event()
         self._deadline = 0.0
-        self._afterwards: deque[tuple[int, Callable[[], None]]] = deque()
         self._failure: BaseException | None = None
         self._asleep = False
         self._bell: socket.socket
@@ -78,23 +81,27 @@ class Link:
     @property
     def unsent(self) -> int:
         """What waits for the broker: not yet sent, or not yet acknowledged by it."""
-        return len(self._outbox) + len(self._wire.unacknowledged) + len(self._afterwards)
+        return len(self._outbox) + self._flight.waiting
 
     @property
     def dropped(self) -> int:
         """Publications that were lost because too many waited."""
         return self._outbox.dropped
 
+    @property
+    def rivals(self) -> int:
+        """Connections that were lost to another client with the same id."""
+        return self._rivalry.count
+
     def receive(self, timeout_s: float) -> Incoming | None:
         """The next message, or None when none arrived within this time."""
         self._check()
         return self._inbox.get(timeout_s)
 
-    def acknowledge(self, message: Incoming) -> None:
-        """Tell the broker that it may forget a message."""
-        if message.qos > 0:
-            self._outbox.put(Acknowledgement(message.mid, message.epoch))
-            self._ring()
+    def acknowledge(self, messages: Iterable[Incoming]) -> None:
+        """Tell the broker that it may forget messages."""
+        self._outbox.put_all([Acknowledgement(message.mid, message.epoch) for message in messages if message.qos > 0])
+        self._ring()
 
     def afterwards(self, action: Callable[[], None]) -> None:
         """Do something as soon as the broker has acknowledged all that was published before this call.
@@ -102,6 +109,23 @@ class Link:
         It is done in the network thread and must not wait for anything.
         """
         self._outbox.put(Afterwards(action))
+        self._ring()
+
+    def take(self) -> list[Outgoing]:
+        """Take back all that waits, where there is no connection: the caller then has to see to it."""
+        return [] if self.connected else self._outbox.take()
+
+    def put_back(self, items: list[Outgoing]) -> None:
+        """Let items wait again, before all others."""
+        self._outbox.put_back(items)
+        self._ring()
+
+    def offer(self, publications: Iterable[Publication], done: Callable[[], None]) -> None:
+        """Send what is stored while nothing else waits, then call `done` in the network thread.
+
+        The end of the connection ends this, without a call.
+        """
+        self._outbox.offer([*publications, Afterwards(done, stored=True)])
         self._ring()
 
     def publish(
@@ -122,6 +146,7 @@ class Link:
         """Send what waits, if there is a connection, and end it in good order. Whether nothing was left."""
         self._deadline = time.monotonic() + timeout_s
         self._stopping.set()
+        self._outbox.withdraw()
         self._inbox.close()
         self._ringer.send(b"!")
         self._thread.join(timeout_s + POLL_S)
@@ -145,10 +170,13 @@ class Link:
         backoff = Backoff()
         try:
             while not self._stopping.is_set():
-                began = time.monotonic()
+                epoch, began = self._wire.epoch, time.monotonic()
                 if self._wire.open():
                     self._serve()
-                if time.monotonic() - began > STABLE_S:
+                lasted_s = time.monotonic() - began
+                if self._wire.epoch != epoch and not self._stopping.is_set():
+                    self._look_for_a_rival(lasted_s)
+                if lasted_s > (CALM_S if self._rivalry.suspected else STABLE_S):
                     backoff.reset()
                 self._stopping.wait(backoff.next_s())
         except BaseException as error:
@@ -156,22 +184,42 @@ class Link:
             raise
 
     def _serve(self) -> None:
-        """Move packets until the connection ends."""
+        """Move packets until the connection ends; what it loses waits for the next one."""
         while self._wire.is_open:
-            while (item := self._outbox.get(self._wire.room)) is not None:
-                if isinstance(item, Afterwards):
-                    self._afterwards.append((self._wire.sent, item.action))
-                else:
-                    self._wire.send(item)
-            while self._afterwards and self._afterwards[0][0] <= self._wire.settled:
-                self._afterwards.popleft()[1]()
+            while (item := self._outbox.get(self._room)) is not None:
+                self._send(item)
             if self._stopping.is_set() and self._finished():
                 self._wire.close()
             self._asleep = True  # before the look at the outbox: what comes after it rings
-            rung = self._wire.pump(self._bell, 0.0 if self._outbox.can_send(self._wire.room) else POLL_S)
+            rung = self._wire.pump(self._bell, 0.0 if self._outbox.can_send(self._room) else POLL_S)
             self._asleep = False
             if rung:
                 self._bell.recv(4096)
+        self._outbox.withdraw()
+        self._outbox.put_back(self._flight.take_back())
+
+    @property
+    def _room(self) -> int:
+        """How many more publications the broker takes now; negative without a connection."""
+        return self._wire.window - len(self._flight) if self.connected else -1
+
+    def _send(self, item: Outgoing) -> None:
+        if isinstance(item, Afterwards):
+            self._flight.then(item)
+        elif isinstance(item, Acknowledgement):
+            self._wire.acknowledge(item)
+        else:
+            mid = self._wire.publish(item)
+            if item.qos > 0:
+                self._flight.sent(item, mid)
+
+    def _look_for_a_rival(self, lasted_s: float) -> None:
+        if self._rivalry.ended(lasted_s, self._wire.taken_over):
+            sure = "uses" if self._wire.taken_over else "seems to use"
+            words = (
+                "another client %s the id %s: each ends the other's connection; give one of them its own mqtt.client_id"
+            )
+            log.error(words, sure, self._client_id)
 
     def _finished(self) -> bool:
         return self.unsent == 0 or not self.connected or time.monotonic() > self._deadline

@@ -21,12 +21,15 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from vcedge.config.runtime import MqttConfig, password_of
 from vcedge.errors import ConfigError
-from vcedge.runtime.mailbox import Acknowledgement, Incoming, Publication
+from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.outbox import Acknowledgement, Publication
 
 log = logging.getLogger("vcedge.mqtt")
 OLD_WINDOW = 20
 """Unacknowledged publications to a broker that states no Receive Maximum (3.1.1): what all of them take."""
 MAX_WINDOW = 1000
+TAKEN_OVER = 0x8E
+"""MQTT 5's reason for the end of a connection: another client came with the same id."""
 
 
 @dataclass(frozen=True)
@@ -43,28 +46,42 @@ class Identity:
 
 
 class Wire:
-    """paho with acknowledgements by hand and without its own reconnecting. `deliver` gets what arrives."""
+    """paho with acknowledgements by hand and without its own reconnecting: each connection has a client of its own,
+    which remembers nothing of the one before."""
 
-    def __init__(self, config: MqttConfig, identity: Identity, deliver: Callable[[Incoming], None]) -> None:
-        """Checks credentials and certificates; raises ConfigError. Connects only in `open`."""
+    def __init__(
+        self,
+        config: MqttConfig,
+        identity: Identity,
+        deliver: Callable[[Incoming], None],
+        acknowledged: Callable[[int], None],
+    ) -> None:
+        """`deliver` gets what arrives, `acknowledged` the ids of publications that the broker has.
+
+        Checks credentials and certificates; raises ConfigError. Connects only in `open`.
+        """
         self._config = config
         self._identity = identity
         self._deliver = deliver
+        self._acknowledged = acknowledged
+        self._tls = _tls_context(config) if config.endpoint.tls else None
+        self._password = None if config.username is None else password_of(config)
         self._client = self._new_client()
-        self._window = OLD_WINDOW
         self._subscribed = not identity.subscriptions
+        self.window = OLD_WINDOW
+        """How many publications the broker takes before it has acknowledged the first."""
         self.connected = threading.Event()
         self.epoch = 0
         """Number of the connection."""
-        self.unacknowledged: dict[int, int] = {}
-        """Publications that the broker has not acknowledged: their message ids, with the number of each."""
-        self.sent = 0
-        """Number of the last publication of QoS 1."""
+        self.taken_over = False
+        """Whether the last connection ended because another client has the same id."""
         self.complaint = ""
         """Why there is no connection; empty while there is one."""
 
     def open(self) -> bool:
         """Ask for a connection; False where nobody listens. The broker's answer comes while `pump` runs."""
+        self._client = self._new_client()
+        self.taken_over = False
         try:
             self._client.reconnect()
         except (OSError, UnicodeError) as error:
@@ -86,25 +103,14 @@ class Wire:
         """Whether the broker has granted all subscriptions."""
         return self.connected.is_set() and self._subscribed
 
-    @property
-    def room(self) -> int:
-        """How many more publications the broker takes now; negative without a connection."""
-        return self._window - len(self.unacknowledged) if self.connected.is_set() else -1
+    def publish(self, item: Publication) -> int:
+        """Hand over a publication; its message id."""
+        return self._client.publish(item.topic, item.payload, item.qos, item.retain).mid
 
-    def send(self, item: Publication | Acknowledgement) -> None:
-        """Hand over one item. An acknowledgement of a message that came by an earlier connection is void."""
-        if isinstance(item, Publication):
-            info = self._client.publish(item.topic, item.payload, item.qos, item.retain)
-            if item.qos > 0:
-                self.sent += 1
-                self.unacknowledged[info.mid] = self.sent
-        elif item.epoch == self.epoch:
+    def acknowledge(self, item: Acknowledgement) -> None:
+        """Tell the broker that it may forget a message; void for one that came by an earlier connection."""
+        if item.epoch == self.epoch:
             self._client.ack(item.mid, 1)
-
-    @property
-    def settled(self) -> int:
-        """Up to this number the broker has acknowledged all publications."""
-        return next(iter(self.unacknowledged.values()), self.sent + 1) - 1  # in the order of sending
 
     def pump(self, bell: socket.socket, sleep_s: float) -> bool:
         """Wait up to `sleep_s` for the network or the bell, then move packets. Whether the bell rang."""
@@ -136,7 +142,7 @@ class Wire:
         self.epoch += 1
         self.complaint = ""
         stated = getattr(properties, "ReceiveMaximum", 65535 if self._config.version == "5" else OLD_WINDOW)
-        self._window = min(stated, MAX_WINDOW)
+        self.window = min(stated, MAX_WINDOW)
         log.info("connected to %s as %s", self._config.broker, self._identity.client_id)
         if self._identity.subscriptions and not (flags.session_present and self._subscribed):
             self._subscribed = False
@@ -169,11 +175,12 @@ class Wire:
         )
 
     def _on_publish(self, _: Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
-        self.unacknowledged.pop(mid, None)
+        self._acknowledged(mid)
         if reason.is_failure:
             log.warning("%s: a publication was refused: %s", self._config.broker, reason)
 
     def _on_disconnect(self, _: Client, __: Any, flags: DisconnectFlags, reason: ReasonCode, ___: Any) -> None:
+        self.taken_over = reason.value == TAKEN_OVER
         if self.connected.is_set() and reason.is_failure:
             by_broker = flags.is_disconnect_packet_from_server
             how = "the broker ended it" if by_broker else "lost"
@@ -198,9 +205,9 @@ class Wire:
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         if config.username is not None:
-            client.username_pw_set(config.username, password_of(config))
-        if config.endpoint.tls:
-            client.tls_set_context(_tls_context(config))
+            client.username_pw_set(config.username, self._password)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
         if identity.will_topic is not None:
             client.will_set(identity.will_topic, b"offline", 1, True)
         properties = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vcedge.runtime.assets import Watched
+from vcedge.runtime.disk import Disk
 from vcedge.runtime.link import Link
 from vcedge.runtime.payloads import (
     deadletter_payload,
@@ -19,18 +20,23 @@ from vcedge.runtime.score import Score
 from vcedge.runtime.settings import KINDS, Kind
 from vcedge.topics import OutputTopics
 
+HEALTH_S = 30.0
+"""Health is published on every change, at most once in HEALTH_PAUSE_S, and so often anyway."""
+HEALTH_PAUSE_S = 1.0
+
 
 class Publisher:
     """Of one node. What was last said of an asset is kept there (`Watched`), and is not said again."""
 
-    def __init__(self, outputs: OutputTopics, sink: Link, boot: str) -> None:
+    def __init__(self, outputs: OutputTopics, sink: Link, disk: Disk, boot: str) -> None:
         self._outputs = outputs
         self._sink = sink
+        self._disk = disk
         self._boot = boot
 
     def status(self, word: bytes) -> None:
         """`online` or `offline`."""
-        self._sink.publish(self._outputs.status, word, retain=True)
+        self._sink.publish(self._outputs.status, word, retain=True, wait_s=0.0)
 
     def stats(self, numbers: Mapping[str, Any]) -> None:
         """Counters; lost where there is no connection."""
@@ -73,14 +79,25 @@ class Publisher:
 
     def health(self, watched: Watched, now_s: float) -> None:
         """How the asset's input is doing."""
-        watched.health, watched.health_s = watched.condition(now_s), now_s
+        watched.health, watched.health_s = self._condition(watched, now_s), now_s
         status, missing = watched.health
         age_s = None if watched.heard_s is None else now_s - watched.heard_s
         stream = watched.stream
         limits = (stream.detector.calibration.threshold, stream.threshold)
-        payload = health_payload(watched.origin, status, missing, watched.last, age_s, *limits)
+        payload = health_payload(watched.origin, status, missing, watched.last, age_s, *limits, self._disk.durable)
         self.of(watched, "health", payload, retain=True)
+
+    def refresh(self, watched: Watched, now_s: float) -> None:
+        """Say an asset's health where it changed, at most once a second, or was not said for long."""
+        age_s = now_s - watched.health_s
+        if age_s >= HEALTH_S or (age_s >= HEALTH_PAUSE_S and self._condition(watched, now_s) != watched.health):
+            self.health(watched, now_s)
+
+    def _condition(self, watched: Watched, now_s: float) -> tuple[str, tuple[str, ...]]:
+        """Status and missing channels; an input that is well is `not_durable` where nothing can be kept."""
+        status, missing = watched.condition(now_s)
+        return ("not_durable" if status == "ok" and not self._disk.durable else status), missing
 
     def of(self, watched: Watched, kind: str, payload: bytes, retain: bool = False) -> None:
         """A payload of one asset; `kind` is the rest of its topic."""
-        self._sink.publish(self._outputs.of(watched.origin.asset, kind), payload, retain=retain)
+        self._sink.publish(self._outputs.of(watched.origin.asset, kind), payload, retain=retain, wait_s=0.0)

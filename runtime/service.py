@@ -6,32 +6,34 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from vcedge.config.runtime import RuntimeConfig
 from vcedge.runtime.assets import Assets, Recipe
+from vcedge.runtime.backlog import Backlog
 from vcedge.runtime.control import Control
 from vcedge.runtime.counters import Counters
-from vcedge.runtime.intake import HEALTH_PAUSE_S, Intake
+from vcedge.runtime.disk import Disk
+from vcedge.runtime.intake import Intake
+from vcedge.runtime.keeper import Keeper
 from vcedge.runtime.link import Link
 from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.mqtt import Identity
-from vcedge.runtime.publisher import Publisher
+from vcedge.runtime.publisher import HEALTH_PAUSE_S, Publisher
+from vcedge.runtime.recent import LEAST, Recent
+from vcedge.runtime.spool import Spool
 from vcedge.runtime.systemd import READY, STOPPING, WATCHDOG, Notifier
 from vcedge.topics import InputTopic
 
 log = logging.getLogger("vcedge.service")
 STATS_S = 10.0
-HEALTH_S = 30.0
-"""Health is published on every change and so often anyway."""
 IDLE_S = 0.25
 """Longest sleep of the loop: a signal is noticed within this time."""
 FLUSH_S = 5.0
-MAX_UNSENT = 5000
-"""Results that may wait for the broker before the next message is worked on."""
 CROWDED_S = 0.01
+DAY_S = 86400.0
+MB = 1e6
 
 Route = Callable[[Incoming], bool]
 """Takes a message and does all that it asks for; False where it is of another kind."""
@@ -42,15 +44,21 @@ class Service:
 
     def __init__(self, config: RuntimeConfig, recipes: dict[str, Recipe]) -> None:
         """Raises ConfigError for credentials or certificates that cannot be read."""
-        boot = str(uuid4())
-        outputs = config.outputs
+        boot, outputs, window = str(uuid4()), config.outputs, config.mqtt.receive_maximum
         self._assets = Assets(recipes, boot)
         self._counters = Counters()
         subscriptions = (*InputTopic(config.input.topic).subscriptions(config.assets), outputs.sets)
         self._source = Link(config.mqtt, Identity(f"{config.client_id}-in", subscriptions))
-        self._sink = Link(config.mqtt, Identity(config.client_id, will_topic=outputs.status, quiet=True))
-        self._publisher = Publisher(outputs, self._sink, boot)
-        intake = Intake(config, self._assets, self._counters, self._publisher)
+        self._sink = Link(
+            config.mqtt, Identity(config.client_id, will_topic=outputs.status, persistent=False, quiet=True)
+        )
+        self._disk = Disk(config.state_dir)
+        spool = Spool(self._disk, int(config.outbox.max_mb * MB), config.outbox.max_age_s)
+        self._backlog = Backlog(self._disk, spool, self._sink)
+        recent = Recent(max(LEAST, 2 * window))
+        self._keeper = Keeper(self._disk, self._assets, recent, self._source, self._sink, window)
+        self._publisher = Publisher(outputs, self._sink, self._disk, boot)
+        intake = Intake(config, self._assets, recent, self._counters, self._publisher)
         control = Control(outputs, self._assets, self._counters, self._publisher)
         self._routes: tuple[Route, ...] = (intake.take, control.take)
         self._greeted = (0, 0)
@@ -58,33 +66,52 @@ class Service:
         self._started_s = self._stats_s = self._health_s = self._beat_s = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set; then finish the message at hand, say `offline`, send what waits, and return."""
+        """Work until `stop` is set; then finish the message at hand, keep what is to be kept, and return.
+
+        Raises Unavailable where another service uses the state folder.
+        """
+        self._disk.open()
+        try:
+            self._begin()
+            while not stop.is_set():
+                self._next(stop)
+                self._tick(time.monotonic())
+            self._end()
+        finally:
+            self._disk.close()
+
+    def _begin(self) -> None:
+        """Go on where the last run ended, and connect."""
+        self._keeper.restore()
+        self._backlog.open()
         for watched in self._assets:
             self._publisher.begin(watched, time.monotonic())
+        self._keeper.start()
         self._source.start()
         self._sink.start()
         self._systemd.tell(READY)
-        while not stop.is_set():
-            self._next(stop)
-            self._tick(time.monotonic())
+
+    def _end(self) -> None:
+        """Send what can be sent, keep the rest, and leave in good order."""
         self._systemd.tell(STOPPING)
         self._publisher.status(b"offline")
+        self._keeper.take(time.monotonic())
         if not self._sink.stop(FLUSH_S):
-            log.warning("stopped with %d publications that the broker did not take", self._sink.unsent)
+            self._backlog.save()
+        self._keeper.close(FLUSH_S)
         self._source.stop(FLUSH_S)
+        if self._backlog.stored:
+            log.warning("stopped with %d results that wait on disk for the broker", self._backlog.stored)
 
     def _next(self, stop: threading.Event) -> None:
-        """Work on one message, unless too many results wait: then messages wait, in the end at the broker.
-
-        A message is acknowledged when the broker has acknowledged what came of it.
-        """
-        if self._sink.unsent >= MAX_UNSENT:
+        """Work on one message, unless too many results wait: then messages wait, in the end at the broker."""
+        if self._backlog.crowded:
             stop.wait(CROWDED_S)
             return
         message = self._source.receive(IDLE_S)
         if message is not None:
             self._handle(message)
-            self._sink.afterwards(partial(self._source.acknowledge, message))
+            self._keeper.handled(message)
 
     def _handle(self, message: Incoming) -> None:
         """Give a message to the first route that takes it."""
@@ -95,14 +122,15 @@ class Service:
     def _tick(self, now_s: float) -> None:
         """What happens by the clock: nothing that decides about a sample."""
         self._greet()
+        self._keeper.tick(now_s)
+        self._backlog.tick(now_s)
         if self._systemd.beat_s is not None and now_s - self._beat_s >= self._systemd.beat_s:
             self._beat_s = now_s
             self._systemd.tell(WATCHDOG)
         if now_s - self._health_s >= HEALTH_PAUSE_S:
             self._health_s = now_s
             for watched in self._assets:
-                if now_s - watched.health_s >= HEALTH_S or watched.condition(now_s) != watched.health:
-                    self._publisher.health(watched, now_s)
+                self._publisher.refresh(watched, now_s)
         if now_s - self._stats_s >= STATS_S:
             self._stats_s = now_s
             self._publisher.stats(self._numbers(now_s))
@@ -116,11 +144,21 @@ class Service:
 
     def _numbers(self, now_s: float) -> dict[str, Any]:
         """All statistics of the service; the means begin anew."""
+        uptime_s = now_s - self._started_s
         return self._counters.report() | {
-            "drops": self._sink.dropped,
+            "status": "ok" if self._disk.durable else "not_durable",
+            "trouble": self._disk.trouble,
+            "drops": self._backlog.dropped,
             "queue": self._source.queued,
             "outbox": self._sink.unsent,
+            "stored": self._backlog.stored,
+            "stored_bytes": self._backlog.size,
+            "unacknowledged": self._keeper.unacknowledged,
+            "snapshots": self._keeper.snapshots,
+            "written_bytes": self._disk.written,
+            "written_mb_day": round(self._disk.written / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
             "assets": len(self._assets),
             "connections": self._sink.connections,
-            "uptime_s": round(now_s - self._started_s, 1),
+            "rivals": self._source.rivals + self._sink.rivals,
+            "uptime_s": round(uptime_s, 1),
         }

@@ -55,7 +55,7 @@ def test_a_slow_reader_slows_the_sender_down_and_loses_nothing(broker):
     sender = connect(url)
     sender.publish("numbers", b"first")
     (first,) = take(reader, 2.0)  # who reads a topic is known from its first message on
-    reader.acknowledge(first)
+    reader.acknowledge([first])
     for number in range(SENT):
         assert sender.publish("numbers", str(number).encode())
     heard = take(reader, 1.0)
@@ -63,10 +63,10 @@ def test_a_slow_reader_slows_the_sender_down_and_loses_nothing(broker):
     assert sender.unsent > 0
     got = [int(message.payload) for message in heard]
     for message in heard:
-        reader.acknowledge(message)
+        reader.acknowledge([message])
     while len(got) < SENT and (late := reader.receive(10)) is not None:
         got.append(int(late.payload))
-        reader.acknowledge(late)
+        reader.acknowledge([late])
     assert got == list(range(SENT))
     assert sender.stop(10), "everything was acknowledged"
     reader.stop(1)

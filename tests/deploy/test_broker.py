@@ -73,7 +73,7 @@ def heard_until(link: Link, marker: bytes) -> list[tuple[str, bytes]]:
     while True:
         message = link.receive(10)
         assert message is not None, f"no marker, but {heard}"
-        link.acknowledge(message)
+        link.acknowledge([message])
         if message.payload == marker:
             return heard
         heard.append((message.topic, message.payload))
@@ -141,6 +141,6 @@ def test_the_service_works_within_these_rights(plant: Plant, tmp_path: Path) -> 
             while scores < len(rows):
                 message = viewer.receive(10)
                 assert message is not None
-                viewer.acknowledge(message)
+                viewer.acknowledge([message])
                 scores += message.topic == "vcedge/press-08/tiny/score"
             assert service.end() == 0

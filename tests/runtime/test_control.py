@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from tests.runtime.test_service import configure, publish, wait_online
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, payloads, running
+from tests.support.service import configure, publish, wait_online
 
 SCHEMAS = Path(__file__).parents[2] / "runtime" / "schemas"
 STATES = {

@@ -110,7 +110,7 @@ def test_messages_come_in_order_and_what_was_not_acknowledged_comes_again(shared
             assert message is not None
             assert (message.payload, message.duplicate) == (str(i).encode(), False)
             if i < 5:
-                link.acknowledge(message)
+                link.acknowledge([message])
     with linked(shared_broker.url, identity) as link:
         again = [link.receive(10) for _ in range(15)]
         assert [message.payload for message in again if message] == [str(i).encode() for i in range(5, 20)]

@@ -6,7 +6,9 @@ import threading
 
 import pytest
 
-from vcedge.runtime.mailbox import Acknowledgement, Backoff, Inbox, Incoming, Outbox, Publication
+from vcedge.runtime.backoff import Backoff
+from vcedge.runtime.mailbox import Inbox, Incoming
+from vcedge.runtime.outbox import Acknowledgement, Outbox, Publication
 
 
 def incoming(mid: int) -> Incoming:

@@ -13,69 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.mqtt import Peer, last, payloads, running, wait_until
+from tests.support.service import assert_same, configure, offline, publish, wait_online
 from vcedge import model_file
 from vcedge.cli.main import run as run_program
 from vcedge.config.runtime import load_runtime_config
-from vcedge.detector import Detector
 from vcedge.runtime import service as service_module
 from vcedge.runtime.assets import load_recipes
-from vcedge.runtime.engine import ENGINES, load_engine
+from vcedge.runtime.engine import ENGINES
 from vcedge.runtime.mailbox import Incoming
-from vcedge.runtime.replay import message_of
 from vcedge.runtime.service import Service
-from vcedge.runtime.stream import Score, Stream
-from vcedge.schema import NS_PER_S, Sample
+from vcedge.schema import NS_PER_S
 
 SCHEMAS = Path(__file__).parents[2] / "runtime" / "schemas"
 VALIDATORS = {path.stem: Draft202012Validator(json.loads(path.read_text())) for path in SCHEMAS.glob("*.json")}
-
-
-def configure(folder: Path, node: str, url: str, detector: Detector | None = None, **changes: Any) -> Path:
-    """A runtime.yaml with one asset `node`, and its model beside it; `changes` replace or add keys."""
-    model_file.save(detector or tiny_detector(), folder / "model.vcedge")
-    content: dict[str, Any] = {
-        "node": node,
-        "state_dir": "state",
-        "mqtt": {"broker": url},
-        "input": {"topic": f"{node}/{{asset}}"},
-        "assets": {node: {"model": "model.vcedge"}},
-    }
-    path = folder / "runtime.yaml"
-    path.write_text(yaml.safe_dump({**content, **changes}))
-    return path
-
-
-def offline(detector: Detector, values: Sequence[Sample], threshold: float | None = None) -> list[Score]:
-    stream = Stream(load_engine(detector), threshold)
-    return [stream.push(sample) for sample in values]
-
-
-def publish(peer: Peer, topic: str, rows: Sequence[Sample]) -> None:
-    names = tiny_detector().schema.names
-    for sample in rows:
-        peer.publish(topic, message_of(sample.time_ns, names, sample.values))
-
-
-def assert_same(published: list[dict[str, Any]], expected: list[Score]) -> None:
-    """Every number that was published is the one of an offline stream, to the last bit, and in its order."""
-    assert [s["seq"] for s in published] == [s.seq for s in expected]
-    assert [s["raw"] for s in published] == [s.raw for s in expected]
-    assert [s["score"] for s in published] == [s.score for s in expected]
-    for message, score in zip(published, expected, strict=True):
-        assert message["ts"] * 1_000_000 == score.time_ns
-        assert [tuple(pair) for pair in message["top"]] == list(score.top)
-        for key in ("status", "alarm", "threshold", "updated", "hidden", "wake"):
-            assert message[key] == getattr(score, key)
-
-
-def wait_online(peer: Peer, node: str) -> None:
-    peer.until_last(f"vcedge/{node}/status", b"online")
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
@@ -252,9 +207,7 @@ def test_what_arrives_while_the_service_is_away_is_scored_when_it_is_back(
         publish(peer, "back/back", rows[20:])
         with running("run", config):
             again = peer.scores("back", 40)[20:]
-    assert [s["ts"] * 1_000_000 for s in again] == [row.time_ns for row in rows[20:]]
-    assert again[0]["seq"] == 1  # without a durable state a stream starts anew, and says so
-    assert again[0]["status"] == "warmup"
+    assert_same(again, offline(tiny_detector(), rows)[20:])
 
 
 def test_an_absent_broker_is_waited_for_and_named_once(own_broker: Mosquitto, tmp_path: Path) -> None:

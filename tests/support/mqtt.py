@@ -65,7 +65,7 @@ class Peer:
             assert time.monotonic() < deadline, f"no {what}: {[(m.topic, m.payload) for m in self.messages[-10:]]}"
             message = self._link.receive(0.1)
             if message is not None:
-                self._link.acknowledge(message)
+                self._link.acknowledge([message])
                 self.messages.append(message)
                 self._counts["/".join(message.topic.split("/")[-2:])] += 1
         return self.messages

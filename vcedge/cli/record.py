@@ -54,7 +54,7 @@ def record_command(
                 message = link.receive(0.25)
                 if message is not None:
                     recorder.push(message)
-                    link.acknowledge(message)
+                    link.acknowledge([message])
         finally:
             recorder.close()
             link.stop(5.0)

@@ -134,6 +134,14 @@ class InputConfig(Strict):
         return value
 
 
+class OutboxConfig(Strict):
+    """Where results wait while the broker is away. What is too much or too old is dropped, and counted."""
+
+    max_mb: float = Field(default=64.0, gt=0, le=1e6)
+    """Megabytes on disk."""
+    max_age_s: float = Field(default=7 * 86400.0, gt=0)
+
+
 class AssetConfig(Strict):
     """How one asset, or all that match a pattern, is watched."""
 
@@ -155,6 +163,7 @@ class RuntimeConfig(Strict):
     state_dir: Path = Path("/var/lib/vcedge")
     mqtt: MqttConfig = MqttConfig()
     input: InputConfig = InputConfig()
+    outbox: OutboxConfig = OutboxConfig()
     assets: dict[Level, AssetConfig] = Field(default_factory=dict)
     run_when: RunWhenConfig | None = None
     """When the machines are at work; absent: always. An asset's own goes before it."""

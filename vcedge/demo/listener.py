@@ -79,7 +79,7 @@ class Listener:
             hear = self._hear.get(message.topic)
             if hear is not None:
                 hear(message.payload)
-            self._link.acknowledge(message)
+            self._link.acknowledge([message])
 
     @property
     def scores(self) -> int:

@@ -1,0 +1,148 @@
+"""Acknowledges messages when it is safe: their effect is in a snapshot on the medium, and their results are with the
+broker or in the outbox on disk.
+
+The states are gathered between two messages. Once the results of all messages so far are safe, a thread of its own
+writes the file: a snapshot that is past results which nobody got would lose them. Then the messages are acknowledged,
+in their order.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+from vcedge.errors import DataError
+from vcedge.runtime.assets import Assets
+from vcedge.runtime.cadence import Cadence
+from vcedge.runtime.disk import Disk
+from vcedge.runtime.link import Link
+from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.recent import Recent
+from vcedge.runtime.snapshot import SnapshotStore, encode_line
+
+log = logging.getLogger("vcedge.keeper")
+Work = tuple[list[bytes], list[Incoming]]
+"""The lines of a snapshot, and the messages to acknowledge when it is written."""
+
+
+class Keeper:
+    """Of one service. All but the writing is done by the program's own thread."""
+
+    def __init__(self, disk: Disk, assets: Assets, recent: Recent, source: Link, sink: Link, window: int) -> None:
+        self._disk, self._store = disk, SnapshotStore(disk)
+        self._assets, self._recent = assets, recent
+        self._source, self._sink = source, sink
+        self._cadence = Cadence(window, time.monotonic())
+        self._connections = 0
+        self._pending: list[Incoming] = []
+        """Messages to acknowledge since the last snapshot."""
+        self._changed = 0
+        """All messages since then."""
+        self._under_way: deque[int] = deque()
+        """How many messages each snapshot will acknowledge that is not yet written."""
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._writer = threading.Thread(target=self._run, name="snapshot", daemon=True)
+        self._failure: BaseException | None = None
+        self.snapshots = 0
+        """Snapshots written since the start."""
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages that the broker may not forget yet."""
+        return len(self._pending) + sum(self._under_way)
+
+    def restore(self) -> None:
+        """Go on where a snapshot was taken. What it does not know, or is of another model, starts anew."""
+        restored: set[str] = set()
+        for number, contents in enumerate(self._store.read()):
+            refused: list[str] = []
+            for name, (model, state) in contents.assets.items():
+                if name not in restored and self._assets.find(name) is not None:
+                    (restored.add if self._restored(name, model, state) else refused.append)(name)
+            if number == 0:
+                self._restore_recent(contents.common)
+            if not refused:
+                break
+            log.warning("of another model than its snapshot, not continued: %s", ", ".join(refused[:5]))
+        log.info("assets that go on from a snapshot: %d", len(restored))
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._writer.start()
+
+    def handled(self, message: Incoming) -> None:
+        """A message was worked on, and what came of it was published."""
+        self._changed += 1
+        if message.qos > 0:
+            self._pending.append(message)
+        self._cadence.arrived(time.monotonic(), self.unacknowledged)
+
+    def tick(self, now_s: float) -> None:
+        """Take a snapshot if one is due and the last one is written."""
+        if self._failure is not None:
+            raise RuntimeError("the thread that writes snapshots ended") from self._failure
+        if self._source.connections != self._connections:
+            self._connections = self._source.connections
+            self._cadence.connected()
+        if not self._under_way and self._cadence.due(now_s, len(self._pending), self._changed):
+            self.take(now_s)
+
+    def take(self, now_s: float) -> None:
+        """Gather a snapshot, to be written as soon as the results so far are safe."""
+        if not self._changed:
+            return
+        self._cadence.taken(now_s, len(self._pending))
+        lines = [encode_line({"recent": self._recent.snapshot()}), *(watched.line() for watched in self._assets)]
+        work: Work = (lines, self._pending)
+        self._under_way.append(len(self._pending))
+        self._pending, self._changed = [], 0
+        self._sink.afterwards(partial(self._queue.put, work))
+
+    def close(self, timeout_s: float) -> None:
+        """Wait until all snapshots are written whose results are safe."""
+        self._queue.put(None)
+        self._writer.join(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            while (work := self._queue.get()) is not None:
+                self._write(*work)
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def _write(self, lines: list[bytes], messages: list[Incoming]) -> None:
+        """A snapshot that cannot be written holds nothing up: the service then says that it is not durable."""
+        try:
+            self._store.write(lines)
+        except OSError as error:
+            self._disk.failed("snapshot", error)
+        else:
+            self._disk.works("snapshot")
+            self.snapshots += 1
+        self._source.acknowledge(messages)
+        self._cadence.released(time.monotonic())
+        self._under_way.popleft()
+
+    def _restored(self, name: str, model: str, state: dict[str, Any]) -> bool:
+        watched = self._assets.find(name)
+        if watched is None or watched.origin.model != model:
+            return False
+        try:
+            watched.restore(state)
+        except DataError as error:
+            log.error("snapshot of asset %s: %s", name, error)
+            self._assets.renew(name)
+            return False
+        return True
+
+    def _restore_recent(self, common: dict[str, Any]) -> None:
+        try:
+            self._recent.restore(common["recent"])
+        except (KeyError, ValueError, DataError) as error:
+            log.error("snapshot: the latest messages are not known: %s", error)
