@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from bisect import bisect_right
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -16,11 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vcedge.detector import Cell
 from vcedge.errors import ModelFileError, Unavailable
 from vcedge.runtime.artifact import Artifact
 from vcedge.runtime.file_engine import NETWORK_TYPES, FileEngine, network_shapes
 from vcedge.runtime.flatbuffer import Malformed
 from vcedge.runtime.tflite_file import MODEL_DIGEST, SCHEDULER, ZIP, members, metadata, step_name
+from vcedge.runtime.tflite_scheduler import check_scheduler
 from vcedge.runtime.tflite_structure import TensorInfo, interface_of
 from vcedge.schema import F32
 
@@ -116,22 +119,20 @@ class OneFile:
         return self._correction, int(self._level[0]), self._after
 
 
-class Scheduler:
-    """The first of a family: which level is next."""
+class HostScheduler:
+    """Which level of a family is next (eq. 7), from the model that is in the file.
 
-    def __init__(self, file: LoadedFile) -> None:
-        self._invoke, tensors = file.invoke, file.tensors
-        self._signals, self._h = tensors["signals"][0], tensors["h"][0]
-        self._min_level, self._logit_bias, self._level = (tensors[n] for n in ("min_level", "logit_bias", "level"))
+    A product of two vectors is less in numpy than a call of an interpreter: 0.7 µs for 2.3.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self._input, self._hidden, self._bias = cell.gate_input, cell.gate_hidden, cell.gate_bias
+        self._limits = cell.spec.thresholds().tolist()
 
     def level(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> int:
-        """One call of the interpreter."""
-        self._signals[:] = signals
-        self._h[:] = h
-        self._min_level[0] = min_level
-        self._logit_bias[0] = logit_bias
-        self._invoke()
-        return int(self._level[0])
+        """The level from `min_level` to L."""
+        logit = float(self._hidden.dot(h)) + float(self._input.dot(signals)) + self._bias + logit_bias
+        return max(min_level, 1 + bisect_right(self._limits, logit))
 
 
 class Step:
@@ -152,9 +153,9 @@ class Step:
 
 
 class Family:
-    """A scheduler and a step model for each level. See `vcedge.runtime.file_engine.Graph`."""
+    """A step model for each level, and what chooses one. See `vcedge.runtime.file_engine.Graph`."""
 
-    def __init__(self, scheduler: Scheduler, steps: list[Step]) -> None:
+    def __init__(self, scheduler: HostScheduler, steps: list[Step]) -> None:
         self._scheduler, self._steps = scheduler, steps
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
@@ -178,7 +179,8 @@ def _family(artifact: Artifact, shapes: Shapes, make: Any) -> Family:
         if metadata(files[member], name).get(MODEL_DIGEST) != model:
             raise ModelFileError(f"{name} is of another model")
         loaded.append(LoadedFile(files[member], name, make, shapes))
-    return Family(Scheduler(loaded[0]), [Step(file) for file in loaded[1:]])
+    check_scheduler(loaded[0].tensors, loaded[0].invoke, artifact.detector.cell, f"{artifact.name}: {SCHEDULER}")
+    return Family(HostScheduler(artifact.detector.cell), [Step(file) for file in loaded[1:]])
 
 
 def _check(tensor: TensorInfo, shapes: Shapes, name: str) -> None:

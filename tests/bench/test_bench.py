@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.golden.generate import MODEL
+from tests.golden.generate import MODEL, TINY
 from vcedge.bench import cells, peers
 from vcedge.cli.main import run as vcedge
+from vcedge.runtime.engine import ENGINES
 from vcedge.runtime.native import native_problem
 
 native = pytest.mark.skipif(native_problem() is not None, reason=f"native kernel: {native_problem()}")
@@ -55,11 +57,26 @@ def test_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert {row["hidden"] for row in rows} == {16}
 
 
+def test_a_recording(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [str(MODEL), "--input", str(TINY / "input.csv"), "--rounds", "3", "--json"]
+    assert run(arguments) == 0
+    rows = [row for row in json.loads(capsys.readouterr().out)["rows"] if row.get("step") == "recording"]
+    shares = {(row["engine"], row["policy"]): row["level"] for row in rows}
+    assert set(shares) == {(engine, policy) for engine in ENGINES for policy in ("auto", "full")}
+    assert all(shares[engine, "full"] == 1.0 for engine in ENGINES)
+    assert len({shares[engine, "auto"] for engine in ENGINES}) == 1
+    with (TINY / "expected.csv").open() as file:
+        scored = [row for row in csv.DictReader(file) if int(row["updated"])]
+    expected = np.mean([int(row["updated"]) / int(row["hidden"]) for row in scored])
+    assert shares["numpy", "auto"] == pytest.approx(expected, abs=0.15)  # the stream's budget and gaps are not here
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "expected a MODEL or --synthetic HIDDEN,INPUTS"),
         (["m.vcedge", "--synthetic", "16,3"], "expected a MODEL or --synthetic HIDDEN,INPUTS"),
+        (["--synthetic", "16,3", "--input", "x.csv"], "--input needs a MODEL"),
         (["--synthetic", "16"], "--synthetic 16: expected HIDDEN,INPUTS such as 128,16"),
         (["--synthetic", "17,3"], "HIDDEN a multiple of 8"),
         (["--synthetic", "16,0"], "HIDDEN,INPUTS up to 4096"),

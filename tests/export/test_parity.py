@@ -12,7 +12,7 @@ import pytest
 from tests.support.detectors import recording, tiny_detector
 from tests.support.exports import exported, forged, model_of, small_model
 from vcedge.detector import Cell, Detector
-from vcedge.errors import DataError, GateFailed
+from vcedge.errors import DataError, GateFailed, ModelFileError
 from vcedge.export.judging import FLOAT
 from vcedge.export.parity import STEPS, compare, verify
 from vcedge.runtime.artifact import GraphInfo, engine_for
@@ -102,6 +102,14 @@ def test_a_wrong_scheduler_is_found_behind_rounded_weights_too() -> None:
     parity = verify(model, forged(model, wrong, GraphInfo("tflite", "case", False, "int8")))
     assert parity.first is not None
     assert parity.first.what == "level"
+
+
+def test_a_family_with_a_wrong_scheduler_is_refused() -> None:
+    model = small_model()
+    assert model.detector.cell is not None
+    wrong = replace(model.detector, cell=gate_off(model.detector.cell))
+    with pytest.raises(ModelFileError, match=r"scheduler.*picks level \d where the model's weights pick \d"):
+        verify(model, forged(model, wrong, GraphInfo("tflite", "family")))
 
 
 def off_by_little(detector: Detector) -> Detector:

@@ -15,14 +15,14 @@ def fastest_peer(rows: list[dict[str, Any]], streams: int) -> float | None:
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
     """One line a row, sorted by streams, level and time."""
-    lines = [f"{'engine':<18}{'streams':>8}{'level':>8}{'in':>8}{'us':>10}{'p99':>10}{'peer/this':>11}{'of limit':>10}"]
+    lines = [f"{'engine':<24}{'streams':>8}{'level':>8}{'in':>8}{'us':>10}{'p99':>10}{'peer/this':>11}{'of limit':>10}"]
     for row in sorted(rows, key=lambda row: (row.get("step", ""), row["streams"], row["level"], row["us"])):
         peer = None if row.get("step") else fastest_peer(rows, row["streams"])
         ratio = "" if peer is None else f"{peer / row['us']:.1f}x"
         limit = f"{row['of_limit']:.2f}x" if "of_limit" in row else ""
-        name = f"{row['engine']} detector" if row.get("step") else row["engine"]
+        name = " ".join(row[key] for key in ("engine", "step", "policy") if key in row)
         lines.append(
-            f"{name:<18}{row['streams']:>8}{row['level']:>8.1%}{row['where']:>8}"
+            f"{name:<24}{row['streams']:>8}{row['level']:>8.1%}{row['where']:>8}"
             f"{row['us']:>10.3f}{row['p99_us']:>10.3f}{ratio:>11}{limit:>10}"
         )
     return lines

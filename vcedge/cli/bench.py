@@ -18,6 +18,9 @@ def bench_command(
     synthetic: Annotated[
         str | None, typer.Option(metavar="HIDDEN,INPUTS", help="A random cell of this size instead of a model.")
     ] = None,
+    recording: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE", help="Time the whole detector on this recording too.")
+    ] = None,
     engine: Annotated[
         list[str] | None, typer.Option(help="Print this engine's rows only; can be given several times.")
     ] = None,
@@ -26,19 +29,21 @@ def bench_command(
 ) -> None:
     """Time one step of the cell with its head at each level, beside dense peers, interleaved on one core.
 
-    A step is: hand over the sample, feed the state back, step, read the prediction. Peers that are not installed
-    are named. Compare ratios: absolute times depend on the machine and on what else runs on it.
+    A step is: hand over the sample, feed the state back, step, read the prediction. With a recording the whole
+    detector is timed on it, with the levels that the scheduler picks there and with all dimensions (`full`). Peers
+    that are not installed are named. Compare ratios: absolute times depend on the machine and on what else runs on it.
 
     \b
     Example:
       vcedge bench --synthetic 128,16
+      vcedge bench model.vcedge --input today.csv
       vcedge bench model.vcedge --json > bench.json
     """
     single_threaded()
     from vcedge.bench.measure import measure
     from vcedge.bench.table import table
 
-    subject, extra = _subject(model, synthetic)
+    subject, extra = _subject(model, synthetic, recording)
     result = measure(subject, extra, rounds)
     for absent in result["missing"]:
         note(f"left out, not installed: {absent}")
@@ -50,13 +55,15 @@ def bench_command(
         print("\n".join(table(result["rows"])))
 
 
-def _subject(model: Path | None, synthetic: str | None) -> tuple[Subject, Any]:
+def _subject(model: Path | None, synthetic: str | None, recording: Path | None) -> tuple[Subject, Any]:
     from vcedge.bench import cells
     from vcedge.bench.whole import detector_runs
     from vcedge.errors import UsageError
 
     if (model is None) == (synthetic is None):
         raise UsageError("expected a MODEL or --synthetic HIDDEN,INPUTS")
+    if synthetic is not None and recording is not None:
+        raise UsageError("--input needs a MODEL: a random cell does not know the recording's channels")
     if synthetic is not None:
         parts = synthetic.split(",")
         if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
@@ -66,4 +73,9 @@ def _subject(model: Path | None, synthetic: str | None) -> tuple[Subject, Any]:
 
     assert model is not None
     detector = loads(read(model), str(model))
-    return cells.of_detector(detector), detector_runs(detector)
+    runs = detector_runs(detector)
+    if recording is not None:
+        from vcedge.bench.recorded import read_values, recorded_runs
+
+        runs += recorded_runs(detector, read_values(detector, recording))
+    return cells.of_detector(detector), runs
