@@ -84,7 +84,7 @@ def stamp() -> Row:
     """What every line says of where it comes from."""
     return {
         "version": code_version(),
-        "commit": _commit(),
+        "commit": commit(),
         "date": datetime.now(timezone.utc).date().isoformat(),
     }
 
@@ -98,7 +98,7 @@ def code_version(root: Path = ROOT, patterns: Iterable[str] = WHAT_COUNTS) -> st
     return digest.hexdigest()[:12]
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit that is checked out; empty outside a repository."""
     command = ["git", "-C", os.fspath(ROOT), "rev-parse", "--short", "HEAD"]
     try:

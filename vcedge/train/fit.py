@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vcedge.train.model import ResidualModel
+from vcedge.train.price import Price
 from vcedge.train.scheduler import MaskMode
 from vcedge.train.streams import Streams
 
@@ -24,10 +25,6 @@ AIM = 0.85
 START_SHARE = 0.7
 ANNEAL_UNTIL, HARD_FROM = 0.5, 0.7
 """Shares of the training after which the mask is fully sharp, and from which the exported, hard mask is used."""
-PRICE_RATE, PRICE_GAIN, PRICE_LIMIT = 0.05, 2.0, 4.0
-"""Dual ascent on the price of an update, in units of the task loss: how fast it follows the share's deviation from
-its target, how much that deviation counts at once (it damps the swing), and where it ends: beyond about 2 the gate
-freezes (PAPER.md, point 2)."""
 WEIGHT_DECAY = 0.01
 GATE_RATE = 0.3
 """Learning rate of the scheduler over that of the rest: its logit is the sum of many, times a gain."""
@@ -90,7 +87,7 @@ def fit(
         value, share = evaluate(model, validation)
         schedule.step()
         hard = mask_mode((epoch + 0.5) / epochs, model.cell.spec.levels).hard
-        row = Epoch(epoch, loss, value, share, passes.price, hard, time.perf_counter() - began)
+        row = Epoch(epoch, loss, value, share, passes.price.value, hard, time.perf_counter() - began)
         result.epochs.append(row)
         progress(row, epochs)
         rank = (max(0.0, share - target) if model.cell.scheduler is not None else 0.0, value)
@@ -152,7 +149,7 @@ class _Passes:
     ) -> None:
         self._model, self._streams, self._optimizer = model, streams, optimizer
         self._aim, self._epochs = aim, epochs
-        self.price = 0.0
+        self.price = Price()
 
     def run(self, epoch: int, stop: Callable[[], bool]) -> float | None:
         """One pass in windows, the state carried and the gradient cut between them: the mean task loss.
@@ -171,12 +168,9 @@ class _Passes:
         mode = mask_mode(progress, self._model.cell.spec.levels)
         predicted, shares, hidden = self._model(x, signals, keep, h, mode)
         loss = (_huber(predicted - wanted) * weight).sum() / weight.sum().clamp(min=1.0)
-        excess = shares.mean() - share_budget(progress, self._aim)
-        over = float(excess.detach())
-        self.price = min(max(self.price + PRICE_RATE * over, -PRICE_LIMIT), PRICE_LIMIT)
-        total = loss + (self.price + PRICE_GAIN * over) * loss.detach() * excess  # Omega of eq. 10
+        total = loss + self.price.penalty(shares.mean(), share_budget(progress, self._aim), loss)
         self._optimizer.zero_grad()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         h.copy_(hidden[-1].detach())  # not before: the gradient needs the state that the window began with
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimizer.step()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vcedge.detector import Cell, CellSpec, Head
 from vcedge.schema import F32
-from vcedge.train.cells import CELLS
+from vcedge.train.cells import CELLS, VariableCell
 from vcedge.train.scheduler import GATE_GAIN, MaskMode
 
 
@@ -36,22 +36,25 @@ class ResidualModel(nn.Module):
 
     def export(self) -> tuple[Cell, Head]:
         """The same network as arrays; shrinkage and error scale are one until they are measured."""
-        cell, spec = self.cell, self.cell.spec
-        channels = self.head.out_features
-        gate = cell.scheduler
-        signals = spec.inputs + 3 * channels
-        exported = Cell(
-            spec=spec,
-            recurrent=_array(cell.recurrent).reshape(spec.gates, spec.hidden, spec.hidden),
-            input=_array(cell.input).reshape(spec.gates, spec.hidden, spec.inputs),
-            bias=_array(cell.bias).reshape(spec.gates, spec.hidden),
-            reset_bias=_array(cell.reset_bias),
-            gate_hidden=np.zeros(spec.hidden, np.float32) if gate is None else GATE_GAIN * _array(gate.hidden),
-            gate_input=np.zeros(signals, np.float32) if gate is None else GATE_GAIN * _array(gate.input),
-            gate_bias=0.0 if gate is None else float(gate.bias.detach()),
-        )
-        ones = np.ones(channels, np.float32)
-        return exported, Head(_array(self.head.weight), _array(self.head.bias), ones, ones.copy())
+        return export_network(self.cell, self.head)
+
+
+def export_network(cell: VariableCell, linear: nn.Linear) -> tuple[Cell, Head]:
+    """A cell of CELLS and its linear head (C, D) as the arrays that an engine runs."""
+    spec, gate, channels = cell.spec, cell.scheduler, linear.out_features
+    signals = spec.inputs + 3 * channels
+    exported = Cell(
+        spec=spec,
+        recurrent=_array(cell.recurrent).reshape(spec.gates, spec.hidden, spec.hidden),
+        input=_array(cell.input).reshape(spec.gates, spec.hidden, spec.inputs),
+        bias=_array(cell.bias).reshape(spec.gates, spec.hidden),
+        reset_bias=_array(cell.reset_bias),
+        gate_hidden=np.zeros(spec.hidden, np.float32) if gate is None else GATE_GAIN * _array(gate.hidden),
+        gate_input=np.zeros(signals, np.float32) if gate is None else GATE_GAIN * _array(gate.input),
+        gate_bias=0.0 if gate is None else float(gate.bias.detach()),
+    )
+    ones = np.ones(channels, np.float32)
+    return exported, Head(_array(linear.weight), _array(linear.bias), ones, ones.copy())
 
 
 def _array(tensor: Tensor) -> F32:

@@ -1,0 +1,63 @@
+"""`scripts/bench paper`: run what is missing of the table, then write Markdown, CSV and plots."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.paper.ablation import ABLATIONS
+from benchmarks.paper.cells import ALL, Table, cells_of, run_cell
+from benchmarks.paper.data import load_set
+from benchmarks.paper.models import MODELS
+from benchmarks.paper.plans import PLANS, SETS
+from vcedge.errors import VcedgeError
+
+OUT = Path("build/paper")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench paper", description=__doc__)
+    parser.add_argument("--sets", nargs="+", default=["jsb", "nottingham"], choices=SETS)
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=ALL, metavar="MODEL", help=", ".join(ALL))
+    parser.add_argument("--ablation", action="store_true", help=f"vcgru and its variants: {', '.join(ABLATIONS)}")
+    parser.add_argument("--sizes", nargs="+", type=int, default=[128])
+    parser.add_argument("--seeds", type=int, default=3, help="how many: 0, 1, ...")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="characters of this file for the set 'text'")
+    parser.add_argument("--epochs", type=int, help="instead of the set's own: for a trial")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"folder of the results, {OUT} where absent")
+    parser.add_argument("--tables", action="store_true", help="run nothing: write tables and plots, fill docs/paper.md")
+    options = parser.parse_args()
+    try:
+        if not options.tables:
+            run(options)
+        from benchmarks.paper.page import write_results
+
+        print(write_results(options.out, options.tables))
+    except VcedgeError as error:
+        raise SystemExit(str(error)) from None
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure the cells that have no file yet."""
+    data = Path(os.environ.get("VCEDGE_DATA", "../shared/data"))
+    models = ["vcgru", *ABLATIONS] if options.ablation else options.models
+    table = Table(options.out)
+    for name in options.sets:
+        missing = [cell for cell in cells_of([name], models, options.sizes, options.seeds) if table.get(cell) is None]
+        if not missing:
+            continue
+        plan = replace(PLANS[name], device=options.device)
+        if options.epochs is not None:
+            plan = replace(plan, epochs=options.epochs)
+        dataset = load_set(name, data, options.text)
+        for cell in missing:
+            table.put(cell, run_cell(cell, dataset, plan, table))
+    print(f"results are in {options.out}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

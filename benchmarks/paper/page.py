@@ -1,0 +1,127 @@
+"""Results as Markdown, CSV and plots; the Markdown also goes between the markers of docs/paper.md."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.detection.markdown import table
+from benchmarks.detection.results import ROOT
+from benchmarks.paper.ablation import ABLATIONS
+from benchmarks.paper.cells import Table
+from benchmarks.paper.claims import claims_of
+from benchmarks.paper.data import TEXT
+from benchmarks.paper.models import MODELS
+from benchmarks.paper.plots import draw_all
+from benchmarks.paper.summary import MACS, Group, Row, by_model, groups_of
+
+PAGE, IMAGES = ROOT / "docs" / "paper.md", ROOT / "docs" / "images"
+BEGIN, END = "<!-- tables of scripts/bench paper -->", "<!-- end of tables -->"
+TITLES = {"jsb": "JSB chorales", "nottingham": "Nottingham", "piano": "Piano-midi", "muse": "MuseData", TEXT: "Text"}
+
+
+def write_results(out: Path, fill_page: bool) -> str:
+    """Write paper.md, paper.csv and the plots into the folder; with `fill_page` docs/paper.md too. Gives the text."""
+    rows = Table(out).rows()
+    text = "\n\n".join(sections(groups_of(rows)))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "paper.md").write_text(text + "\n", encoding="utf-8")
+    _write_csv(out / "paper.csv", rows)
+    pictures = draw_all(out, rows)
+    if fill_page:
+        fill(PAGE, text)
+        for picture in pictures:
+            shutil.copy(picture, IMAGES / f"paper-{picture.name}")
+    return text
+
+
+def fill(page: Path, text: str) -> None:
+    """Put a text between the markers of a page. Leaves with a message where they are not there."""
+    whole = page.read_text(encoding="utf-8")
+    before, _, rest = whole.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise SystemExit(f"{page}: expected the lines {BEGIN!r} and {END!r}")
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def sections(groups: Sequence[Group]) -> list[str]:
+    """For each set and size: claims, the table, the ablation, and what it was measured with."""
+    parts: list[str] = []
+    for set_, size in dict.fromkeys((group.set, group.size) for group in groups):
+        models = by_model(groups, set_, size)
+        parts += [f"## {TITLES[set_]}, {size} units", _origin(list(models.values()))]
+        claims = claims_of(models)
+        if claims:
+            parts.append(table(["claim", "found", ""], [claim.cells for claim in claims]))
+        parts.append(_models([models[name] for name in MODELS if name in models], set_))
+        if any(name in models for name in ABLATIONS):
+            changed = [models[name] for name in ("vcgru", *ABLATIONS) if name in models]
+            parts += [f"### {TITLES[set_]}: one change taken back at a time", _ablation(changed)]
+    return parts
+
+
+def _models(groups: Sequence[Group], set_: str) -> str:
+    unit = "nats a character" if set_ == TEXT else "nats a frame"
+    dense = next((group.macs("all").mean for group in groups if group.model == "gru"), None)
+    lines = []
+    for group in groups:
+        share = "–" if dense is None else f"{group.macs('all').mean / dense:.0%}"
+        macs = [f"{group.macs(name).mean:,.0f}" for name in MACS]
+        units = group.of(lambda row: row["hidden"]).mean
+        minutes = group.of(lambda row: row["seconds"] / 60).mean
+        square = group.square.text()
+        cells = [group.model, f"{units:.0f}", str(len(group.rows)), group.loss.text(), square]
+        lines.append([*cells, *macs, share, f"{minutes:.1f}"])
+    header = ["model", "units", "seeds", f"test, {unit}", "(k/D)²", *MACS, "of the GRU's", "minutes"]
+    return table(header, lines)
+
+
+def _ablation(groups: Sequence[Group]) -> str:
+    lines = []
+    for group in groups:
+        gap = "–" if group.gap is None else f"{group.gap:.2%}"
+        opened = group.of(lambda row: row["test"]["opened"])
+        moving = group.of(lambda row: spread_of(row["histogram"]))
+        lines.append([group.model, group.loss.text(), group.square.text(), opened.text(), moving.text(1), gap])
+    header = ["variant", "test, nats a frame", "(k/D)²", "mean k/D", "standard deviation of k", "trained to exported"]
+    return table(header, lines)
+
+
+def spread_of(histogram: dict[str, int]) -> float:
+    """Standard deviation of k over the steps: how far the gate moves."""
+    total = sum(histogram.values())
+    mean = sum(int(k) * n for k, n in histogram.items()) / total
+    return float((sum(n * (int(k) - mean) ** 2 for k, n in histogram.items()) / total) ** 0.5)
+
+
+def _origin(groups: Sequence[Group]) -> str:
+    rows = [row for group in groups for row in group.rows]
+    dates, commits = sorted({row["date"] for row in rows}), list(dict.fromkeys(row["commit"] for row in rows))
+    versions, plan = rows[-1]["versions"], rows[-1]["plan"]
+    names = ", ".join(f"{name} {version}" for name, version in versions.items())
+    hours = sum(row["seconds"] for row in rows) / 3600
+    return (
+        f"Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, commit {', '.join(commits)}; {names}; "
+        f"{hours:.1f} hours in all. At most {plan['epochs']} epochs, {plan['lanes']} lanes, windows of "
+        f"{plan['window']} steps, AdamW at {plan['rate']:g}, dropout {plan['dropout']:g} before the head."
+    )
+
+
+def _write_csv(path: Path, rows: Sequence[Row]) -> None:
+    names = ["set", "model", "size", "seed", "hidden", "parameters", "valid_loss", "test_loss", "square", "opened"]
+    names += [f"macs_{name}" for name in MACS] + ["exported_gap", "epochs", "best", "seconds", "commit", "date"]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        for row in (row for group in groups_of(rows) for row in group.rows):
+            test = row["test"]
+            gap = "" if row["exported"] is None else row["exported"]["gap"]
+            writer.writerow(
+                [row[name] for name in names[:6]]
+                + [row["valid"]["loss"], test["loss"], test["square"], test["opened"]]
+                + [test["macs"][name] for name in MACS]
+                + [gap, *(row[name] for name in names[-5:])]
+            )

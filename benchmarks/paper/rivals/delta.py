@@ -1,0 +1,69 @@
+"""A delta network (Neil et al. 2017, 1612.05571): a unit is sent on where it changed by more than a threshold."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from benchmarks.paper.data import Window
+from benchmarks.paper.rivals.gru import GRUWeights
+from benchmarks.paper.unrolled import Body, State, Unrolled
+from vcedge.train.scheduler import MaskMode
+
+FIRST, LEAST, MOST = 0.02, 1e-3, 0.9
+RATE = 0.05
+"""How fast the threshold follows the cost: by this power of e for a cost that is twice the wanted one."""
+
+
+class DeltaBody(Body):
+    """A delta GRU. A product with what was last sent is the sum of the products with all that was sent.
+
+    Trained with the threshold in place, which is moved until the cost is the wanted one. Inputs are sent by the same
+    threshold: of 0/1 inputs each one that changes. Both count by the column that was multiplied.
+    """
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.gru = GRUWeights(inputs, hidden)
+        self.register_buffer("threshold", torch.tensor(FIRST))
+        self.threshold: Tensor
+
+    def start(self, batch: int) -> State:
+        """The hidden state and what was last sent of it, both (B, D)."""
+        zeros = self.gru.recurrent.new_zeros(batch, self.hidden)
+        return zeros, zeros
+
+    def adapt(self, over: float) -> None:
+        """Raise the threshold where too much was sent."""
+        step = RATE * max(-1.0, min(over, 1.0))
+        self.threshold.mul_(math.exp(step)).clamp_(LEAST, MOST)
+
+    def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
+        a = self.gru.from_inputs(window.x)
+        h, sent = state
+        hidden, sending = [], []
+        for t in range(len(a)):
+            h, sent = h * window.keep[t], sent * window.keep[t]
+            changed = (h - sent).abs() > self.threshold  # (B, D)
+            sent = torch.where(changed, h, sent)
+            h = self.gru.step(a[t], sent, h)
+            hidden.append(h)
+            sending.append(changed.sum(dim=1))
+        columns = torch.stack(sending).to(a)  # (T, B)
+        first = (1 - window.keep) * window.x
+        fresh = (window.change + first).sum(dim=-1)  # a piece's first step sends all that is not zero
+        rows = 3 * self.hidden
+        recurrent, inputs = rows * columns, rows * fresh
+        return Unrolled(
+            hidden=torch.stack(hidden),
+            opened=columns / self.hidden,
+            cost=(recurrent + inputs) / sum(self.gru.macs),
+            updated=columns,
+            recurrent=recurrent,
+            input=inputs,
+            scheduler=torch.zeros_like(columns),
+            state=(h.detach(), sent.detach()),
+        )
