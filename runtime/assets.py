@@ -91,6 +91,7 @@ class Watched:
     def __init__(self, name: str, recipe: Recipe, boot: str) -> None:
         self.origin = Origin(name, recipe.model, boot)
         self.stream = Stream(recipe.engine, recipe.threshold, recipe.adapt, recipe.run_when)
+        self.engine = recipe.engine.name
         self.names = self.stream.detector.schema.names
         self.silent_after_s = self.stream.detector.schema.max_gap_ns / NS_PER_S
         self.last: Score | None = None

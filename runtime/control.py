@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from vcedge.runtime.assets import Assets
 from vcedge.runtime.counters import Counters
+from vcedge.runtime.logs import about
 from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.publisher import Publisher
 from vcedge.runtime.settings import Kind, Refused, Setting, kind_of, parse_setting
@@ -16,13 +18,21 @@ log = logging.getLogger("vcedge.control")
 
 
 class Control:
-    """Takes the messages of the `set` topics."""
+    """Takes the messages of the `set` topics. `save` is called where a setting changed: a restart must keep it."""
 
-    def __init__(self, outputs: OutputTopics, assets: Assets, counters: Counters, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        outputs: OutputTopics,
+        assets: Assets,
+        counters: Counters,
+        publisher: Publisher,
+        save: Callable[[], None],
+    ) -> None:
         self._outputs = outputs
         self._assets = assets
         self._counters = counters
         self._publisher = publisher
+        self._save = save
 
     def take(self, message: Incoming) -> bool:
         """Change a setting and say so; False where the message is of another topic.
@@ -38,12 +48,12 @@ class Control:
         kind = None
         try:
             kind = kind_of(word)
-            self._set(name, kind, parse_setting(kind, message.payload), message.retained)
+            self._set(message, name, kind, parse_setting(kind, message.payload))
         except Refused as reason:
             self._refuse(message, name, kind, str(reason))
         return True
 
-    def _set(self, name: str, kind: Kind, setting: Setting, retained: bool) -> None:
+    def _set(self, message: Incoming, name: str, kind: Kind, setting: Setting) -> None:
         """An asset that a pattern covers need not have been heard yet: this is the first that is heard of it.
 
         What the broker kept from before is a default: it must not undo what was set since.
@@ -53,16 +63,18 @@ class Control:
             raise Refused("the configuration has no such asset")
         if watched.anomaly is None:
             self._publisher.begin(watched, time.monotonic())
-        if not (retained and kind in watched.settings):
+        if not (message.retained and kind in watched.settings):
             watched.settings.set(kind, setting)
             watched.touch()
-            log.info("%s: %s set to %s", name, kind, setting.model_dump_json(exclude_none=True))
+            self._save()
+            self._counters.settings += 1
+            said = setting.model_dump_json(exclude_none=True)
+            log.info("%s: %s set to %s", name, kind, said, extra=about(id=message.id, asset=name))
         self._publisher.setting(watched, kind)
 
     def _refuse(self, message: Incoming, name: str, kind: Kind | None, reason: str) -> None:
-        log.warning("%s: refused: %s", message.topic, reason)
         self._counters.dead_letters += 1
-        self._publisher.deadletter(message.topic, reason, message.payload)
+        self._publisher.deadletter(message, reason, name)
         watched = self._assets.known(name)
         if watched is not None and kind is not None:
             self._publisher.setting(watched, kind, reason)

@@ -1,9 +1,12 @@
-"""What the service counts, for the stats topic."""
+"""What the service counts, for the stats topic, `vcedge status` and metrics."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
 
+from vcedge.runtime.histogram import Histogram
 from vcedge.runtime.score import Score
 
 
@@ -18,29 +21,58 @@ class Counters:
     """Messages of assets that no key of the configuration covers."""
     duplicates: int = 0
     unknown_channels: int = 0
+    settings: int = 0
+    """Settings that live control changed."""
+    updated_dimensions: int = 0
+    """Of the hidden state, over all samples; and as many as there would have been without gating:"""
+    hidden_dimensions: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    """Events that began, by their kind."""
+    step: Histogram = field(default_factory=Histogram)
+    """Time to score a sample."""
+    latency: Histogram = field(default_factory=Histogram)
+    """Time from a message's arrival to the hand-over of its scores."""
     scored: int = 0
     updated_share: float = 0.0
     us: float = 0.0
 
     def score(self, scores: list[Score], us: float) -> None:
         """Count the samples of one message."""
-        self.samples += len(scores)
-        self.scored += len(scores)
-        self.us += us * len(scores)
-        self.updated_share += sum(score.updated / score.hidden for score in scores if score.hidden)
+        rows, hidden, updated = len(scores), scores[0].hidden, sum([score.updated for score in scores])
+        self.samples += rows
+        self.scored += rows
+        self.us += us * rows
+        self.step.observe(us / 1e6, rows)
+        if hidden:
+            self.updated_share += updated / hidden
+            self.updated_dimensions += updated
+            self.hidden_dimensions += rows * hidden
 
-    def report(self) -> dict[str, float]:
-        """Numbers for the stats topic; means begin anew."""
-        count = max(1, self.scored)
-        numbers: dict[str, float] = {
+    def totals(self) -> dict[str, int]:
+        """Numbers since the start."""
+        return {
             "messages": self.messages,
             "samples": self.samples,
             "dead_letters": self.dead_letters,
             "ignored": self.ignored,
             "duplicates": self.duplicates,
             "unknown_channels": self.unknown_channels,
-            "updated_share": round(self.updated_share / count, 4),
-            "us_tick": round(self.us / count, 1),
+            "settings": self.settings,
         }
+
+    def means(self) -> dict[str, float]:
+        """What a sample took since the last call."""
+        count = max(1, self.scored)
+        numbers = {"updated_share": round(self.updated_share / count, 4), "us_tick": round(self.us / count, 1)}
         self.scored, self.updated_share, self.us = 0, 0.0, 0.0
         return numbers
+
+    def work(self) -> dict[str, Any]:
+        """What the samples since the start took, and the events that began."""
+        return {
+            "updated_dimensions": self.updated_dimensions,
+            "hidden_dimensions": self.hidden_dimensions,
+            "events": dict(sorted(self.events.items())),
+            "step": self.step.to_json(),
+            "latency": self.latency.to_json(),
+        }

@@ -75,6 +75,11 @@ class EventTracker:
         """Whether an event is going on."""
         return self._memory.open is not None
 
+    @property
+    def open(self) -> Event | None:
+        """What is going on, as it was last published."""
+        return self._memory.open
+
     def push(self, time_ns: int, value: float, threshold: float, top: Top, allowed: bool = True) -> Event | None:
         """One row: the event to publish, if any. Where `allowed` is false nothing opens."""
         memory = self._memory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import numpy as np
@@ -11,12 +12,15 @@ from vcedge.runtime.assets import Assets, Watched
 from vcedge.runtime.codecs.installed import decoder_of
 from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
 from vcedge.runtime.counters import Counters
+from vcedge.runtime.logs import about
 from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.publisher import Publisher
 from vcedge.runtime.recent import Recent, key_of
 from vcedge.runtime.stream import Score
 from vcedge.schema import F64, Sample
 from vcedge.topics import InputTopic
+
+log = logging.getLogger("vcedge.intake")
 
 
 class Intake:
@@ -43,7 +47,7 @@ class Intake:
             reading = self._decode(message.payload)
         except Undecodable as reason:
             self._counters.dead_letters += 1
-            self._publisher.deadletter(message.topic, str(reason), message.payload)
+            self._publisher.deadletter(message, str(reason), watched.origin.asset)
             return True
         if watched.anomaly is None:
             self._publisher.begin(watched, time.monotonic())
@@ -51,7 +55,7 @@ class Intake:
         if self._came_before(watched, message, times[-1] if reading.timed else None):
             self._counters.duplicates += 1
         else:
-            self._score(watched, reading, times)
+            self._score(watched, message, reading, times)
         return True
 
     def _came_before(self, watched: Watched, message: Incoming, time_ns: int | None) -> bool:
@@ -67,7 +71,7 @@ class Intake:
         self._recent.add(key)
         return False
 
-    def _score(self, watched: Watched, reading: Reading, times: tuple[int, ...]) -> None:
+    def _score(self, watched: Watched, message: Incoming, reading: Reading, times: tuple[int, ...]) -> None:
         values, unknown = arrange(reading, watched.names)
         self._counters.unknown_channels += unknown
         began_ns = time.perf_counter_ns()
@@ -78,6 +82,20 @@ class Intake:
         watched.remember(scores, now_s)
         self._publisher.scores(watched, scores, anomalies, us, block=reading.block, arrival=not reading.timed)
         self._publisher.refresh(watched, now_s)
+        self._counters.latency.observe((time.time_ns() - message.arrival_ns) / 1e9)
+        self._tell(watched, message, scores)
+
+    def _tell(self, watched: Watched, message: Incoming, scores: list[Score]) -> None:
+        """The log's lines about a message, and the count of its events."""
+        asset = watched.origin.asset
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: %d samples scored", asset, len(scores), extra=about(id=message.id, asset=asset))
+        for score in scores:
+            for event in score.events:
+                if event.type == "new":
+                    self._counters.events[event.kind] += 1
+                context = about(id=message.id, asset=asset, event=event.id)
+                log.info("%s: event %s: %s, peak %.4g", asset, event.type, event.kind, event.peak, extra=context)
 
 
 def _pushed(watched: Watched, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:

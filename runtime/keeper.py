@@ -50,6 +50,9 @@ class Keeper:
         self._failure: BaseException | None = None
         self.snapshots = 0
         """Snapshots written since the start."""
+        self.written_s: float | None = None
+        """Monotonic clock when the last one was."""
+        self._hurried = False
 
     @property
     def unacknowledged(self) -> int:
@@ -82,6 +85,10 @@ class Keeper:
             self._pending.append(message)
         self._cadence.arrived(time.monotonic(), self.unacknowledged)
 
+    def hurry(self) -> None:
+        """Take a snapshot as soon as the message at hand is worked on: somebody relies on what it says."""
+        self._hurried = True
+
     def tick(self, now_s: float) -> None:
         """Take a snapshot if one is due and the last one is written."""
         if self._failure is not None:
@@ -89,7 +96,7 @@ class Keeper:
         if self._source.connections != self._connections:
             self._connections = self._source.connections
             self._cadence.connected()
-        if not self._under_way and self._cadence.due(now_s, len(self._pending), self._changed):
+        if not self._under_way and (self._hurried or self._cadence.due(now_s, len(self._pending), self._changed)):
             self.take(now_s)
 
     def take(self, now_s: float) -> None:
@@ -100,7 +107,7 @@ class Keeper:
         lines = [encode_line({"recent": self._recent.snapshot()}), *(watched.line() for watched in self._assets)]
         work: Work = (lines, self._pending)
         self._under_way.append(len(self._pending))
-        self._pending, self._changed = [], 0
+        self._pending, self._changed, self._hurried = [], 0, False
         self._sink.afterwards(partial(self._queue.put, work))
 
     def close(self, timeout_s: float) -> None:
@@ -125,6 +132,7 @@ class Keeper:
         else:
             self._disk.works("snapshot")
             self.snapshots += 1
+            self.written_s = time.monotonic()
         self._source.acknowledge(messages)
         self._cadence.released(time.monotonic())
         self._under_way.popleft()

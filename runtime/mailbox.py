@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import deque
 from dataclasses import dataclass
+
+ID_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,11 @@ class Incoming:
     """Number of the connection it came by: an acknowledgement on a later one would be of another message."""
     retained: bool = False
     """Whether the broker had kept it from before the subscription."""
+
+    @property
+    def id(self) -> str:
+        """What stands for it in the log and in its dead letter: the same when it is delivered again."""
+        return hashlib.sha256(f"{self.topic}\n".encode("utf-8", "surrogatepass") + self.payload).hexdigest()[:ID_DIGITS]
 
 
 class Inbox:

@@ -137,11 +137,12 @@ def stats_payload(node: str, boot: str, numbers: Mapping[str, float]) -> bytes:
     return encode({"schema": SCHEMA, "node": node, "boot": boot, **numbers})
 
 
-def deadletter_payload(topic: str, reason: str, payload: bytes) -> bytes:
-    """What could not be read, and why; of a long message only the beginning."""
+def deadletter_payload(id_: str, topic: str, reason: str, payload: bytes) -> bytes:
+    """What could not be read, and why; of a long message only the beginning. `id_` is in the log, too."""
     return encode(
         {
             "schema": SCHEMA,
+            "id": id_,
             "topic": topic[:MAX_TOPIC],
             "reason": reason,
             "size": len(payload),

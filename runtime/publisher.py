@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from vcedge.runtime.assets import Watched
 from vcedge.runtime.disk import Disk
 from vcedge.runtime.link import Link
+from vcedge.runtime.logs import about
+from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.payloads import (
     deadletter_payload,
     event_payload,
@@ -20,6 +23,7 @@ from vcedge.runtime.score import Score
 from vcedge.runtime.settings import KINDS, Kind
 from vcedge.topics import OutputTopics
 
+log = logging.getLogger("vcedge.publisher")
 HEALTH_S = 30.0
 """Health is published on every change, at most once in HEALTH_PAUSE_S, and so often anyway."""
 HEALTH_PAUSE_S = 1.0
@@ -42,9 +46,11 @@ class Publisher:
         """Counters; lost where there is no connection."""
         self._sink.publish(self._outputs.stats, stats_payload(self._outputs.node, self._boot, numbers), qos=0)
 
-    def deadletter(self, topic: str, reason: str, payload: bytes) -> None:
-        """What could not be read, and why; lost where there is no connection."""
-        self._sink.publish(self._outputs.deadletter, deadletter_payload(topic, reason, payload), qos=0)
+    def deadletter(self, message: Incoming, reason: str, asset: str) -> None:
+        """What could not be read, and why; lost where there is no connection, but for its line in the log."""
+        log.warning("dead letter: %s: %s", message.topic, reason, extra=about(id=message.id, asset=asset))
+        payload = deadletter_payload(message.id, message.topic, reason, message.payload)
+        self._sink.publish(self._outputs.deadletter, payload, qos=0)
 
     def begin(self, watched: Watched, now_s: float) -> None:
         """A stream starts: what the broker retains of an earlier one may be out of date."""

@@ -14,7 +14,9 @@ from vcedge.runtime.assets import Assets, Recipe
 from vcedge.runtime.backlog import Backlog
 from vcedge.runtime.control import Control
 from vcedge.runtime.counters import Counters
+from vcedge.runtime.desk import Desk
 from vcedge.runtime.disk import Disk
+from vcedge.runtime.inquiry import Report
 from vcedge.runtime.intake import Intake
 from vcedge.runtime.keeper import Keeper
 from vcedge.runtime.link import Link
@@ -22,6 +24,7 @@ from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.mqtt import Identity
 from vcedge.runtime.publisher import HEALTH_PAUSE_S, Publisher
 from vcedge.runtime.recent import LEAST, Recent
+from vcedge.runtime.report import service_report
 from vcedge.runtime.spool import Spool
 from vcedge.runtime.systemd import READY, STOPPING, WATCHDOG, Notifier
 from vcedge.topics import InputTopic
@@ -59,16 +62,20 @@ class Service:
         self._keeper = Keeper(self._disk, self._assets, recent, self._source, self._sink, window)
         self._publisher = Publisher(outputs, self._sink, self._disk, boot)
         intake = Intake(config, self._assets, recent, self._counters, self._publisher)
-        control = Control(outputs, self._assets, self._counters, self._publisher)
+        control = Control(outputs, self._assets, self._counters, self._publisher, self._keeper.hurry)
         self._routes: tuple[Route, ...] = (intake.take, control.take)
+        self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}
+        self._desk = Desk(config)
         self._greeted = (0, 0)
         self._systemd = Notifier()
-        self._started_s = self._stats_s = self._health_s = self._beat_s = time.monotonic()
+        self._since_ns, self._started_s = time.time_ns(), time.monotonic()
+        self._stats_s = self._health_s = self._beat_s = self._started_s
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then finish the message at hand, keep what is to be kept, and return.
 
-        Raises Unavailable where another service uses the state folder.
+        Raises Unavailable where another service uses the state folder or the port for metrics, ConfigError where that
+        port may not be used.
         """
         self._disk.open()
         try:
@@ -78,10 +85,12 @@ class Service:
                 self._tick(time.monotonic())
             self._end()
         finally:
+            self._desk.close()
             self._disk.close()
 
     def _begin(self) -> None:
         """Go on where the last run ended, and connect."""
+        self._desk.open()
         self._keeper.restore()
         self._backlog.open()
         for watched in self._assets:
@@ -124,6 +133,8 @@ class Service:
         self._greet()
         self._keeper.tick(now_s)
         self._backlog.tick(now_s)
+        if self._desk.asked:
+            self._desk.answer(self._report(now_s))
         if self._systemd.beat_s is not None and now_s - self._beat_s >= self._systemd.beat_s:
             self._beat_s = now_s
             self._systemd.tell(WATCHDOG)
@@ -133,7 +144,7 @@ class Service:
                 self._publisher.refresh(watched, now_s)
         if now_s - self._stats_s >= STATS_S:
             self._stats_s = now_s
-            self._publisher.stats(self._numbers(now_s))
+            self._publisher.stats(self._numbers(now_s) | self._counters.means())
 
     def _greet(self) -> None:
         """Say `online` after every connect, once messages do arrive: who waits for it may begin to publish."""
@@ -143,9 +154,9 @@ class Service:
             self._publisher.status(b"online")
 
     def _numbers(self, now_s: float) -> dict[str, Any]:
-        """All statistics of the service; the means begin anew."""
+        """All statistics of the service."""
         uptime_s = now_s - self._started_s
-        return self._counters.report() | {
+        return self._counters.totals() | {
             "status": "ok" if self._disk.durable else "not_durable",
             "trouble": self._disk.trouble,
             "drops": self._backlog.dropped,
@@ -155,6 +166,7 @@ class Service:
             "stored_bytes": self._backlog.size,
             "unacknowledged": self._keeper.unacknowledged,
             "snapshots": self._keeper.snapshots,
+            "snapshot_age_s": None if self._keeper.written_s is None else round(now_s - self._keeper.written_s, 1),
             "written_bytes": self._disk.written,
             "written_mb_day": round(self._disk.written / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
             "assets": len(self._assets),
@@ -162,3 +174,9 @@ class Service:
             "rivals": self._source.rivals + self._sink.rivals,
             "uptime_s": round(uptime_s, 1),
         }
+
+    def _report(self, now_s: float) -> Report:
+        """What `vcedge status` and metrics are told."""
+        links = {"in": self._source, "out": self._sink}
+        numbers, work = self._numbers(now_s), self._counters.work()
+        return service_report(self._names, self._since_ns, links, numbers, work, self._assets, now_s)

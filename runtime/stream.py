@@ -101,6 +101,11 @@ class Stream:
         return self._events.is_open
 
     @property
+    def open_event(self) -> Event | None:
+        """The anomaly event that is open, as it was last published."""
+        return self._events.open
+
+    @property
     def watermark_ns(self) -> int | None:
         """Time of the last sample that continued the stream; None before the first."""
         return self._timeline.last_ns

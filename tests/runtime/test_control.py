@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from jsonschema import Draft202012Validator
 
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
-from tests.support.mqtt import Peer, payloads, running
+from tests.support.mqtt import Peer, payloads, running, wait_until
 from tests.support.service import configure, publish, wait_online
+from vcedge.runtime.engine import load_engine
+from vcedge.runtime.status_socket import ask_service
+from vcedge.runtime.stream import Stream
 
 SCHEMAS = Path(__file__).parents[2] / "runtime" / "schemas"
 STATES = {
@@ -126,3 +130,41 @@ def test_a_surprise_gets_the_whole_network_in_the_service(shared_broker: Mosquit
         scores = peer.scores("shock", 60)
         assert {s["updated"] for s in scores[30:50] if s["wake"] != "surprise"} == {4}
         assert (scores[50]["updated"], scores[50]["wake"]) == (16, "surprise")
+
+
+def unacknowledged(folder: Path) -> int:
+    return int(ask_service(folder / "state")["numbers"]["unacknowledged"])
+
+
+def test_settings_survive_a_kill(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """With the samples before and after them: the scores are those of a service that was not killed."""
+    config = configure(tmp_path, "firm", shared_broker.url)
+    base, rows = "vcedge/firm/firm", samples(recording(5, 90, 3))
+    until = rows[60].time_ns // 1_000_000
+    with Peer(shared_broker.url, "vcedge/firm/#") as peer:
+        with running("run", config) as service:
+            wait_online(peer, "firm")
+            publish(peer, "firm/firm", rows[:30])
+            peer.scores("firm", 30)
+            peer.publish(f"{base}/threshold/set", {"raw": 4.5})
+            peer.publish(f"{base}/compute/set", {"policy": "full"})
+            peer.publish(f"{base}/inhibit/set", {"until": until})
+            state(peer, "firm", "inhibit", until=until)
+            wait_until(
+                lambda: ask_service(tmp_path / "state")["numbers"]["unacknowledged"] == 0,
+                "the snapshot that a set asks for",
+            )
+            service.end(signal.SIGKILL)
+        peer.until_last("vcedge/firm/status", b"offline")
+        with running("run", config):
+            wait_online(peer, "firm")
+            publish(peer, "firm/firm", rows[30:])
+            scores = peer.scores("firm", 90)
+            assert state(peer, "firm", "threshold", raw=4.5)["set"] is True
+    assert [s["seq"] for s in scores] == list(range(1, 91))
+    assert {s["threshold"] for s in scores[30:]} == {4.5}
+    assert {s["status"] for s in scores[30:60]} == {"inhibited"}
+    assert {s["updated"] for s in scores[60:]} == {16}
+    stream = Stream(load_engine(tiny_detector()), 4.5)
+    expected = [stream.push(row, min_level=4) for row in rows[60:]]
+    assert [s["raw"] for s in scores[60:]] == [s.raw for s in expected]

@@ -91,7 +91,7 @@ def _plain_report(title: str, total: float) -> Report:
 
 def print_table(rows: list[tuple[str, str]], title: str = "") -> None:
     """Names and values: with colours on a terminal, one `name: value` a line elsewhere."""
-    rows = [(_printable(name), _printable(value)) for name, value in rows]
+    rows = [(printable(name), printable(value)) for name, value in rows]
     if not sys.stdout.isatty():
         for name, value in rows:
             print(f"{name}: {value}")
@@ -108,6 +108,6 @@ def print_table(rows: list[tuple[str, str]], title: str = "") -> None:
     Console().print(table)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text with control characters spelled out: names come from files, and a terminal obeys what it is sent."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

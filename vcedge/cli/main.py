@@ -35,6 +35,7 @@ COMMANDS = {
     "sign": "Vouch for a model, so that devices take it as an update.",
     "deploy": "Install, update and remove the service on a device.",
     "run": "Run the service that scores MQTT streams.",
+    "status": "Ask the running service how it is.",
     "bench": "Time a step beside dense peers.",
     "record": "Write MQTT streams to history files.",
     "replay": "Publish a recording over MQTT as a machine would.",

@@ -29,11 +29,13 @@ def run_command(
     from vcedge.cli.console import configure_logging
     from vcedge.config.runtime import load_runtime_config
     from vcedge.runtime.assets import load_recipes
+    from vcedge.runtime.logs import configure_service_log
     from vcedge.runtime.service import Service
     from vcedge.runtime.signals import stop_on_signals
 
     configure_logging(verbose)
     settings = load_runtime_config(config)
+    configure_service_log(settings.log, verbose)
     recipes = load_recipes(settings)
     service = Service(settings, recipes)
     if check:

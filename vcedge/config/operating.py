@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from vcedge.config.strict import Strict
@@ -22,3 +24,20 @@ class RunWhenConfig(Strict):
         if self.above is not None and self.below is not None and self.above >= self.below:
             raise ValueError(f"expected above ({self.above:g}) less than below ({self.below:g})")
         return self
+
+
+class LogConfig(Strict):
+    """What the service writes to stderr."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class MetricsConfig(Strict):
+    """Where Prometheus asks."""
+
+    port: int = Field(ge=1, le=65535)
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """An address of this device; 0.0.0.0 for all of them: whoever reaches it may read."""
+    assets: int = Field(default=100, ge=0, le=10_000)
+    """So many assets have series of their own: the first by name."""

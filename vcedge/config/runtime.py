@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from vcedge.config.operating import RunWhenConfig
+from vcedge.config.operating import LogConfig, MetricsConfig, RunWhenConfig
 from vcedge.config.strict import Strict, fragments_beside, load_yaml
 from vcedge.errors import ConfigError
 from vcedge.topics import InputTopic, OutputTopics
@@ -167,6 +167,9 @@ class RuntimeConfig(Strict):
     assets: dict[Level, AssetConfig] = Field(default_factory=dict)
     run_when: RunWhenConfig | None = None
     """When the machines are at work; absent: always. An asset's own goes before it."""
+    log: LogConfig = LogConfig()
+    metrics: MetricsConfig | None = None
+    """Absent: nobody can ask."""
     source: Path = Field(default=Path("runtime.yaml"), exclude=True)
     """The file itself, for messages; filled in by the loader."""
 

@@ -1,0 +1,110 @@
+"""The service's log: lines for people or JSON for programs, and no flood of the same line.
+
+A line about a message carries its `id` (mailbox.Incoming.id), which its dead letter has too; one about an event has the
+event's id, and both name the asset. `logger.warning("...", extra=about(...))` puts them there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from vcedge.config.operating import LogConfig
+
+CONTEXT = ("id", "asset", "event")
+"""What ties lines, messages, dead letters and events together."""
+BURST, WINDOW_S = 5, 60.0
+"""So many lines that differ in their numbers alone are logged in so many seconds."""
+MAX_KINDS = 1000
+
+
+def about(**context: str) -> dict[str, dict[str, str]]:
+    """What a line is about, by the names in CONTEXT."""
+    return {"about": context}
+
+
+def configure_service_log(config: LogConfig, verbose: bool = False) -> None:
+    """Log all modules to stderr as configured; `verbose` lowers the level to debug."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if config.format == "json" else TextFormatter())
+    handler.addFilter(Repeated())
+    level = logging.DEBUG if verbose else logging.getLevelName(config.level.upper())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class Repeated(logging.Filter):
+    """Lets BURST lines of a kind pass in WINDOW_S; the first after that says how many were left out.
+
+    A kind is the text before its numbers are filled in, of one asset: a flood from one hides nothing of another. Debug
+    lines all pass.
+    """
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock_s = clock_s
+        self._kinds: dict[tuple[object, ...], tuple[float, int]] = {}
+        """When the window of a kind began, and how many lines it had."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log it; `record.left_out` counts those that were not."""
+        if record.levelno < logging.INFO:
+            return True
+        kind = (record.name, record.levelno, record.msg, _about(record).get("asset"))
+        now_s = self._clock_s()
+        began_s, lines = self._kinds.pop(kind, (now_s, 0))
+        if now_s - began_s >= WINDOW_S:
+            record.left_out = max(lines - BURST, 0)
+            began_s, lines = now_s, 0
+        self._kinds[kind] = (began_s, lines + 1)
+        if len(self._kinds) > MAX_KINDS:
+            del self._kinds[next(iter(self._kinds))]
+        return lines < BURST
+
+
+class TextFormatter(logging.Formatter):
+    """`vcedge: INFO: ...`, for a terminal and for journald, which has the time itself."""
+
+    def __init__(self) -> None:
+        super().__init__("vcedge: %(levelname)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
+        """One line. Names come from messages of others: a control character in one is spelled out."""
+        words = [f"{name} {value}" for name, value in _about(record).items() if name != "asset"]
+        if _left_out(record):
+            words.append(f"{_left_out(record)} more like it left out")
+        line = super().formatMessage(record) + (f" ({', '.join(words)})" if words else "")
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time` (ISO 8601, UTC), `level`, `logger`, `message`, and what CONTEXT names."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        at = datetime.fromtimestamp(record.created, timezone.utc)
+        line: dict[str, Any] = {
+            "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_about(record),
+        }
+        if _left_out(record):
+            line["left_out"] = _left_out(record)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _about(record: logging.LogRecord) -> dict[str, str]:
+    found: dict[str, str] = getattr(record, "about", {})
+    return {name: found[name] for name in CONTEXT if name in found}
+
+
+def _left_out(record: logging.LogRecord) -> int:
+    return int(getattr(record, "left_out", 0))

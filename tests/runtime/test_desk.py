@@ -1,0 +1,201 @@
+"""What the running service tells who asks: `vcedge status`, metrics, and the log; real processes, a real broker."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import threading
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.runtime.test_service import configure, publish, wait_online
+from tests.support.detectors import recording, samples, tiny_detector
+from tests.support.mosquitto import Mosquitto, free_port
+from tests.support.mqtt import Peer, payloads, running
+from tests.support.process import vcedge
+from vcedge.errors import InputOutputError, Unavailable
+from vcedge.runtime.histogram import BOUNDS_S, Histogram
+from vcedge.runtime.inquiry import Inquiries
+from vcedge.runtime.metrics import ServiceCollector
+from vcedge.runtime.status_socket import NAME, StatusSocket, ask_service
+
+SCHEMA = Path(__file__).parents[2] / "runtime" / "schemas" / "status.json"
+Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def status(config: Path) -> dict[str, Any]:
+    result = vcedge("status", str(config), "--json")
+    assert result.returncode == 0, result.stderr
+    report: dict[str, Any] = json.loads(result.stdout)
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(report)
+    return report
+
+
+def scraped(port: int) -> Series:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    port = free_port()
+    metrics, assets = {"port": port, "assets": 2}, {"pump-*": {"model": "model.vcedge"}}
+    config = configure(tmp_path, "seen", shared_broker.url, metrics=metrics, assets=assets, log={"format": "json"})
+    values = recording(3, 90, 3)
+    values[60:, 1:] += 60 * tiny_detector().features.scale[1:]
+    with running("run", config) as service, Peer(shared_broker.url, "vcedge/seen/#") as peer:
+        wait_online(peer, "seen")
+        publish(peer, "seen/pump-2", samples(values))
+        publish(peer, "seen/pump-1", samples(values[:20]))
+        peer.publish("seen/pump-1", "nonsense")
+        peer.publish("vcedge/seen/pump-3/compute/set", {"min_level": 2})
+        peer.until(lambda messages: bool(payloads(messages, "pump-3", "compute/state")[1:]))
+        report, series = status(config), scraped(port)
+
+        said = [event for pump in ("pump-1", "pump-2") for event in payloads(peer.messages, pump, "event")]
+        events = [event["id"] for event in said if event["type"] == "new" and event["kind"] == "anomaly"]
+        by_name = {asset["asset"]: asset for asset in report["assets"]}
+        assert set(by_name) == {"pump-1", "pump-2", "pump-3"}
+        assert (by_name["pump-2"]["seq"], by_name["pump-1"]["seq"]) == (90, 20)
+        assert by_name["pump-2"]["event"]["id"] == events[-1]
+        assert by_name["pump-3"]["settings"]["compute"]["min_level"] == 2
+        assert by_name["pump-3"]["status"] == "waiting"
+        assert report["numbers"]["dead_letters"] == 1
+        assert report["links"]["in"]["connected"]
+
+        assert series["vcedge_samples_total", ()] == 110
+        assert series["vcedge_dead_letters_total", ()] == 1
+        assert series["vcedge_settings_total", ()] == 1
+        assert series["vcedge_step_seconds_count", ()] == 110
+        assert series["vcedge_latency_seconds_bucket", (("le", "+Inf"),)] == 110
+        assert series["vcedge_events_total", (("kind", "anomaly"),)] == len(events)
+        assert series["vcedge_asset_event_open", (("asset", "pump-2"),)] == 1
+        assert series["vcedge_asset_status", (("asset", "pump-1"), ("status", "ok"))] == 1
+        assert series["vcedge_assets_left_out", ()] == 1  # and none of pump-3
+        assert not any("pump-3" in dict(labels).values() for _, labels in series)
+        assert 0 < series["vcedge_updated_dimensions_total", ()] < series["vcedge_hidden_dimensions_total", ()]
+        assert series["process_resident_memory_bytes", ()] > 1e7
+
+        lines = [json.loads(line) for line in service.lines]
+        letter = next(json.loads(m.payload) for m in peer.messages if m.topic == "vcedge/seen/deadletter")
+        assert [line["asset"] for line in lines if line.get("id") == letter["id"]] == ["pump-1"]
+        assert events[-1] in {line.get("event") for line in lines if line.get("asset") == "pump-2"}
+        shown = vcedge("status", str(config)).stdout
+        assert "pump-2: status " in shown
+        assert f"event {events[-1]}" in shown
+        assert "broker: mqtt://127.0.0.1" in shown
+        assert service.end() == 0
+    assert not (config.parent / "state" / NAME).exists()
+
+
+def test_status_without_a_broker_and_without_a_service(tmp_path: Path) -> None:
+    config = configure(tmp_path, "lonely", f"mqtt://127.0.0.1:{free_port()}", mqtt={"broker": "mqtt://127.0.0.1:1"})
+    with running("run", config) as service:
+        service.wait_line("no connection to")
+        report = status(config)
+        assert report["links"]["in"] == {
+            "connected": False,
+            "connections": 0,
+            "complaint": report["links"]["in"]["complaint"],
+        }
+        assert "refused" in report["links"]["in"]["complaint"]
+        assert "not connected: " in vcedge("status", str(config)).stdout
+        service.end(signal.SIGKILL)
+    dead = vcedge("status", str(config))  # what a killed service left behind does not answer
+    assert (dead.returncode, dead.stdout) == (69, "")
+    assert dead.stderr == f"vcedge: error: state_dir {tmp_path / 'state'}: no service runs there\n"
+    with running("run", config) as service:
+        service.wait_line("no connection to")
+        assert status(config)["boot"] != report["boot"]
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        config = configure(tmp_path, "taken", "mqtt://127.0.0.1:1", metrics={"port": port})
+        assert vcedge("run", str(config), "--check").returncode == 0
+        result = vcedge("run", str(config))
+    assert result.returncode == 69
+    assert result.stderr.splitlines()[-1] == (
+        f"vcedge: error: metrics: port {port} of 127.0.0.1: {os.strerror(errno.EADDRINUSE)}"
+    )
+
+
+def test_a_loop_that_does_not_go_round_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vcedge.runtime.status_socket.ANSWER_S", 0.1)
+    monkeypatch.setattr("vcedge.runtime.metrics.ANSWER_S", 0.1)
+    inquiries = Inquiries()
+    desk = StatusSocket(tmp_path, inquiries)
+    desk.open()
+    try:
+        with pytest.raises(Unavailable, match="does not answer"):
+            ask_service(tmp_path)
+        families = list(ServiceCollector(inquiries, 10).collect())
+        assert [(family.name, family.samples[0].value) for family in families] == [("vcedge_responding", 0)]
+        inquiries.answer({"late": True})  # nobody waits any more
+    finally:
+        desk.close()
+
+
+def test_a_state_folder_with_a_long_name_and_one_that_cannot_be(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    inquiries, stop = Inquiries(), threading.Event()
+    desk = StatusSocket(folder, inquiries)
+    desk.open()
+
+    def loop() -> None:
+        while not stop.wait(0.01):
+            inquiries.answer({"schema": 1})
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    assert ask_service(folder) == {"schema": 1}
+    stop.set()
+    thread.join()
+    desk.close()
+    (tmp_path / "file").touch()
+    nowhere = StatusSocket(tmp_path / "file" / "none", inquiries)
+    nowhere.open()  # says so in the log, and the service runs
+    nowhere.close()
+    with pytest.raises(Unavailable, match="no service runs there"):
+        ask_service(tmp_path / "none")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may ask everybody")
+def test_who_may_not_ask_is_told(tmp_path: Path) -> None:
+    desk = StatusSocket(tmp_path, Inquiries())
+    desk.open()
+    (tmp_path / NAME).chmod(0)
+    with pytest.raises(InputOutputError, match="permission denied"):
+        ask_service(tmp_path)
+    desk.close()
+
+
+def test_quantiles_are_upper_bounds() -> None:
+    durations = Histogram()
+    assert durations.quantile(0.5) is None
+    for _ in range(99):
+        durations.observe(3e-5)
+    durations.observe(0.3)
+    durations.observe(-5.0)
+    assert durations.quantile(0.5) == 5e-5
+    assert durations.quantile(1.0) == 0.5
+    durations.observe(1e9, 1000)
+    assert durations.quantile(0.9) is None
+    assert sum(durations.counts) == 1101
+    assert len(durations.counts) == len(BOUNDS_S) + 1

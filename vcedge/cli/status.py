@@ -1,0 +1,162 @@
+"""`vcedge status`: how the running service is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from vcedge.runtime.inquiry import Report
+
+USUAL = Path("/etc/vcedge/runtime.yaml")
+
+
+def status_command(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="RUNTIME.yaml", help=f"The configuration; {USUAL} if absent.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The whole report as JSON on stdout.")] = False,
+) -> None:
+    """Ask the running service how it is: connection, assets, events, settings, what waits and what is kept.
+
+    It is asked through a socket in its state_dir, so that this works without broker and network.
+
+    \b
+    Example:
+      vcedge status
+      vcedge status runtime.yaml --json
+    """
+    from vcedge.cli.console import print_json, print_table
+    from vcedge.runtime.status_socket import ask_service
+
+    report = ask_service(_state_dir(config))
+    if json:
+        print_json(report)
+        return
+    print_table(_service_rows(report))
+    _print_assets(report["assets"])
+
+
+def _state_dir(config: Path | None) -> Path:
+    """Where the service keeps its state; its default where there is no configuration at the usual place."""
+    from vcedge.config.runtime import RuntimeConfig, load_runtime_config
+
+    if config is None and not USUAL.exists():
+        default: Path = RuntimeConfig.model_fields["state_dir"].default
+        return default
+    return load_runtime_config(config or USUAL).state_dir
+
+
+def _service_rows(report: Report) -> list[tuple[str, str]]:
+    """What is said of the service as a whole."""
+    from vcedge.history.report import duration_text
+
+    numbers, work = report["numbers"], report["work"]
+    counts = ("samples", "dead_letters", "ignored", "duplicates", "settings")
+    return [
+        ("service", f"{report['node']}, vcedge {report['version']}, pid {report['pid']}"),
+        ("up", f"{duration_text(numbers['uptime_s'])}, since {report['since']}"),
+        ("broker", f"{report['broker']}, {_connection(report['links'])}"),
+        ("messages", ", ".join([f"{numbers['messages']:,}", *(f"{key} {numbers[key]:,}" for key in counts)])),
+        ("computing", _computing(work)),
+        ("waiting", _waiting(numbers)),
+        ("state", _state(numbers)),
+        ("assets", f"{len(report['assets']):,}"),
+    ]
+
+
+def _waiting(numbers: dict[str, Any]) -> str:
+    """What was not worked on yet, and what the broker did not take yet."""
+    stored = f", {numbers['stored']:,} on disk ({numbers['stored_bytes']:,} bytes)" if numbers["stored"] else ""
+    dropped = f", {numbers['drops']:,} lost for lack of room" if numbers["drops"] else ""
+    return f"{numbers['queue']:,} messages, {numbers['outbox']:,} results{stored}{dropped}"
+
+
+def _state(numbers: dict[str, Any]) -> str:
+    """How safe what must not be lost is, and what that costs the medium."""
+    from vcedge.history.report import duration_text
+
+    age_s = numbers["snapshot_age_s"]
+    age = "no snapshot yet" if age_s is None else f"last snapshot {duration_text(age_s)} ago"
+    trouble = f"not durable: {numbers['trouble']}; " if numbers["status"] != "ok" else ""
+    return (
+        f"{trouble}{age}, {numbers['unacknowledged']:,} messages since, {numbers['written_mb_day']:g} MB a day written"
+    )
+
+
+def _connection(links: dict[str, Any]) -> str:
+    complaints = sorted({link["complaint"] for link in links.values() if link["complaint"]})
+    if all(link["connected"] for link in links.values()):
+        return "connected"
+    return f"not connected: {'; '.join(complaints) or 'not yet'}"
+
+
+def _computing(work: dict[str, Any]) -> str:
+    """The updated share, and what a sample takes: upper bounds of buckets."""
+    hidden = work["hidden_dimensions"]
+    share = f"{work['updated_dimensions'] / hidden:.0%} of the network updated" if hidden else "no network used yet"
+    step, latency = work["step"], work["latency"]
+    if step["p50_s"] is None or latency["p99_s"] is None:
+        return share
+    return f"{share}, a sample within {1e6 * step['p50_s']:g} µs, 99% published within {1e3 * latency['p99_s']:g} ms"
+
+
+COLUMNS = ("asset", "status", "last sample", "raw", "threshold", "event", "settings")
+
+
+def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
+    """One asset, by COLUMNS."""
+    from vcedge.history.report import duration_text
+
+    age = "never" if asset["age_s"] is None else f"{duration_text(asset['age_s'])} ago"
+    raw = "-" if asset["raw"] is None else f"{asset['raw']:.4g}"
+    threshold = f"{asset['threshold']:.4g} ({asset['threshold_factor']:.2f} of calibrated)"
+    event = "-" if asset["event"] is None else asset["event"]["id"]
+    missing = f", missing {', '.join(asset['missing'])}" if asset["missing"] else ""
+    settings = [_setting(kind, state) for kind, state in asset["settings"].items() if state["set"]]
+    return (
+        asset["asset"],
+        asset["status"] + missing,
+        age,
+        raw,
+        threshold,
+        event,
+        "; ".join(filter(None, settings)) or "-",
+    )
+
+
+def _setting(kind: str, state: dict[str, Any]) -> str:
+    """What was set of one kind; empty where it is the default again."""
+    if kind == "threshold":
+        values = {key: state[key] for key in ("raw", "false_alarms_per_day") if state[key] is not None}
+    elif kind == "compute":
+        default = {"policy": "auto", "min_level": 1, "looseness": 1.0}
+        values = {key: state[key] for key, usual in default.items() if state[key] != usual}
+    else:
+        values = {} if state["until"] is None else {"until": state["until"]}
+    return f"{kind} {', '.join(f'{key} {value}' for key, value in values.items())}" if values else ""
+
+
+def _print_assets(assets: list[dict[str, Any]]) -> None:
+    """A table on a terminal, a line for each asset elsewhere."""
+    import sys
+
+    from vcedge.cli.console import printable
+
+    rows = [tuple(map(printable, _asset_row(asset))) for asset in assets]
+    if not sys.stdout.isatty():
+        for row in rows:
+            print(
+                f"{row[0]}: " + ", ".join(f"{name} {value}" for name, value in zip(COLUMNS[1:], row[1:], strict=True))
+            )
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*COLUMNS)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
