@@ -68,7 +68,7 @@ class Control:
             watched.touch()
             self._save()
             self._counters.settings += 1
-            said = setting.model_dump_json(exclude_none=True)
+            said = message.payload.decode()
             log.info("%s: %s set to %s", name, kind, said, extra=about(id=message.id, asset=name))
         self._publisher.setting(watched, kind)
 

@@ -95,7 +95,8 @@ class Intake:
                 if event.type == "new":
                     self._counters.events[event.kind] += 1
                 context = about(id=message.id, asset=asset, event=event.id)
-                log.info("%s: event %s: %s, peak %.4g", asset, event.type, event.kind, event.peak, extra=context)
+                where = f" in {', '.join([name for name, _ in event.top])}" if event.top else ""
+                log.info("%s: event %s: %s%s", asset, event.type, event.kind, where, extra=context)
 
 
 def _pushed(watched: Watched, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:

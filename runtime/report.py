@@ -33,7 +33,9 @@ def service_report(
         **names,
         "version": __version__,
         "pid": os.getpid(),
-        "since": datetime.fromtimestamp(started_ns / 1e9, timezone.utc).isoformat(timespec="seconds"),
+        "since": datetime.fromtimestamp(started_ns / 1e9, timezone.utc)
+        .isoformat(timespec="seconds")
+        .replace("+00:00", "Z"),
         "links": {name: _link_report(link) for name, link in links.items()},
         "numbers": dict(numbers),
         "work": dict(work),

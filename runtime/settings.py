@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from vcedge.config.problems import explain, shown
 from vcedge.config.strict import Strict
 from vcedge.errors import DataError
+from vcedge.runtime.payloads import milliseconds
 from vcedge.runtime.stream import Stream
 from vcedge.strict_json import parse_json
 
@@ -134,8 +135,8 @@ class Settings:
             return {**values, "threshold": stream.threshold, "calibrated": stream.detector.calibration.threshold}
         if kind == "compute":
             return {**values, "levels": stream.detector.levels}
-        until_ms = stream.operation.until_ns / _NS_PER_MS
-        return {**values, "until": until_ms or None}
+        until_ns = stream.operation.until_ns
+        return {**values, "until": milliseconds(until_ns) if until_ns else None}
 
     def snapshot(self) -> dict[str, Any]:
         """What was set, as JSON values; `restore` is the inverse. Until when alarms are inhibited the stream knows."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import urllib.request
 from pathlib import Path
@@ -39,9 +41,13 @@ def status(config: Path) -> dict[str, Any]:
     return report
 
 
-def scraped(port: int) -> Series:
+def scraped(port: int) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
+        text: str = answer.read().decode()
+        return text
+
+
+def series_of(text: str) -> Series:
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -62,7 +68,7 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
         peer.publish("seen/pump-1", "nonsense")
         peer.publish("vcedge/seen/pump-3/compute/set", {"min_level": 2})
         peer.until(lambda messages: bool(payloads(messages, "pump-3", "compute/state")[1:]))
-        report, series = status(config), scraped(port)
+        report, series = status(config), series_of(scraped(port))
 
         said = [event for pump in ("pump-1", "pump-2") for event in payloads(peer.messages, pump, "event")]
         events = [event["id"] for event in said if event["type"] == "new" and event["kind"] == "anomaly"]
@@ -98,6 +104,21 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
         assert "broker: mqtt://127.0.0.1" in shown
         assert service.end() == 0
     assert not (config.parent / "state" / NAME).exists()
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool here: see scripts/check-metrics")
+def test_promtool_has_nothing_to_say(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    port = free_port()
+    config = configure(tmp_path, "linted", shared_broker.url, metrics={"port": port})
+    with running("run", config), Peer(shared_broker.url, "vcedge/linted/#") as peer:
+        wait_online(peer, "linted")
+        publish(peer, "linted/linted", samples(recording(3, 60, 3)))
+        peer.scores("linted", 60)
+        text = scraped(port)
+    assert "vcedge_asset_score{" in text
+    check = ["promtool", "check", "metrics"]
+    result = subprocess.run(check, input=text, capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout + result.stderr) == (0, "")
 
 
 def test_status_without_a_broker_and_without_a_service(tmp_path: Path) -> None:

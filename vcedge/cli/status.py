@@ -59,7 +59,10 @@ def _service_rows(report: Report) -> list[tuple[str, str]]:
         ("service", f"{report['node']}, vcedge {report['version']}, pid {report['pid']}"),
         ("up", f"{duration_text(numbers['uptime_s'])}, since {report['since']}"),
         ("broker", f"{report['broker']}, {_connection(report['links'])}"),
-        ("messages", ", ".join([f"{numbers['messages']:,}", *(f"{key} {numbers[key]:,}" for key in counts)])),
+        (
+            "messages",
+            ", ".join([f"{numbers['messages']:,}", *(f"{numbers[k]:,} {k.replace('_', ' ')}" for k in counts)]),
+        ),
         ("computing", _computing(work)),
         ("waiting", _waiting(numbers)),
         ("state", _state(numbers)),
@@ -135,8 +138,14 @@ def _setting(kind: str, state: dict[str, Any]) -> str:
         default = {"policy": "auto", "min_level": 1, "looseness": 1.0}
         values = {key: state[key] for key, usual in default.items() if state[key] != usual}
     else:
-        values = {} if state["until"] is None else {"until": state["until"]}
+        values = {} if state["until"] is None else {"until": _utc(state["until"] / 1e3)}
     return f"{kind} {', '.join(f'{key} {value}' for key, value in values.items())}" if values else ""
+
+
+def _utc(time_s: float) -> str:
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _print_assets(assets: list[dict[str, Any]]) -> None:
