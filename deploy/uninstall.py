@@ -39,10 +39,10 @@ def uninstall(layout: Layout, say: Callable[[str], None], dry_run: bool = False,
 
 def _of_the_owner(layout: Layout) -> list[Path]:
     """State of the service and its instances, and all of /etc/vcedge."""
-    library = layout.state.parent
-    found = [layout.config.parent, layout.home]
-    for folder in (library, library / "private"):
-        found += sorted(folder.glob("vcedge")) + sorted(folder.glob("vcedge-*"))
+    library, settings = layout.state.parent, layout.config.parent
+    instances = [path.parent.name for path in sorted(settings.glob("*/runtime.yaml"))]
+    states = ["vcedge", *(f"vcedge-{name}" for name in instances)]
+    found = [settings, layout.home, *(folder / name for name in states for folder in (library, library / "private"))]
     return [path for path in found if path.exists() or path.is_symlink()]
 
 

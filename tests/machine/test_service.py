@@ -1,0 +1,267 @@
+"""vcedge as a plant has it: installed from a bundle without network, run by systemd, fed by mosquitto, and removed.
+
+The tests are steps of one story on one machine, in the order of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.detectors import recording, tiny_detector
+from tests.support.machine import Machine
+from vcedge import model_file
+from vcedge.deploy.units import UnitOptions, units
+
+BUNDLE, BASE_BUNDLE = (Path(os.environ[name]) for name in ("VCEDGE_BUNDLE", "VCEDGE_BASE_BUNDLE"))
+UNIT = "vcedge.service"
+CONFIG = "node: press-07\nassets:\n  tiny: {model: /var/lib/vcedge/models/tiny/current}\n"
+ROWS = 300
+WATCHDOG_S = 4
+BASE_MB = 110
+READY_S = 1.5
+VOLATILE = ("proc", "sys", "dev", "run", "tmp", "root", "var/log", "var/tmp", "var/lib/mosquitto", "var/lib/systemd")
+
+replayed = 0
+
+
+def put(machine: Machine, path: str, text: str) -> None:
+    file = machine.root / path.lstrip("/")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def scores(machine: Machine) -> list[dict[str, object]]:
+    """Publish new rows as a machine would; the scores that come of them."""
+    global replayed
+    detector = tiny_detector()
+    values = recording(1, ROWS, detector.channels)
+    lines = [",".join(["time", *detector.schema.names])]
+    start = 1_700_000_000 + ROWS * replayed
+    lines += [f"{start + i}," + ",".join(map(str, row)) for i, row in enumerate(values)]
+    replayed += 1
+    put(machine, "/root/rows.csv", "\n".join(lines) + "\n")
+    topic = "vcedge/press-07/tiny/score"
+    listener = machine.start("mosquitto_sub", "-h", "127.0.0.1", "-t", topic, "-q", "1", "-C", str(ROWS), "-W", "60")
+    machine.wait(lambda: retained(machine, "vcedge/press-07/status") == "online", "the word online")
+    machine.run("vcedge", "replay", "/root/rows.csv", "--asset", "tiny", "--speed", "max")
+    output, _ = listener.communicate(timeout=70)
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def retained(machine: Machine, topic: str) -> str:
+    result = machine.run("mosquitto_sub", "-h", "127.0.0.1", "-t", topic, "-C", "1", "-W", "5", ok=False)
+    return result.stdout.strip()
+
+
+def listing(machine: Machine) -> set[str]:
+    """Every path on the disk of the machine, but for what any service changes."""
+    found = set()
+    for folder, folders, files in os.walk(machine.root):
+        here = Path(folder).relative_to(machine.root)
+        folders[:] = [name for name in folders if str(here / name) not in VOLATILE]
+        found |= {str(here / name) for name in [*folders, *files] if name != "__pycache__"}
+    return {name for name in found if "__pycache__" not in name}
+
+
+def size_mb(machine: Machine, path: str) -> int:
+    return int(machine.run("du", "-sm", path).stdout.split()[0])
+
+
+@pytest.fixture(scope="module")
+def before(machine: Machine) -> set[str]:
+    return listing(machine)
+
+
+@pytest.fixture(autouse=True)
+def _listed_before_anything(before: set[str]) -> None:
+    """The listing of the clean machine is made by the first test's set-up."""
+
+
+def test_the_base_install_is_small(machine: Machine) -> None:
+    shutil.copy(BASE_BUNDLE, machine.root / "root/base.pyz")
+    machine.run("python3", "/root/base.pyz")
+    size = size_mb(machine, "/opt/vcedge")
+    print(f"\nbase install: {size} MB")
+    assert size < BASE_MB
+    assert machine.show(UNIT, "ActiveState") == "inactive"  # there is nothing to watch yet
+    machine.run("vcedge", "deploy", "uninstall", "--purge")
+
+
+def test_it_installs_itself_and_scores(machine: Machine) -> None:
+    shutil.copy(BUNDLE, machine.root / "root/vcedge.pyz")
+    (machine.root / "root/model.vcedge").write_bytes(model_file.dumps(tiny_detector()))
+    put(machine, "/root/runtime.yaml", CONFIG)
+    began = time.monotonic()
+    machine.run(
+        "python3", "/root/vcedge.pyz", "--model", "model.vcedge", "--config", "runtime.yaml",
+        "--watchdog-s", str(WATCHDOG_S),
+    )  # fmt: skip
+    assert len(scores(machine)) == ROWS
+    print(f"\ninstall to {ROWS} scores: {time.monotonic() - began:.1f} s, {size_mb(machine, '/opt/vcedge')} MB")
+    assert machine.show(UNIT, "Type") == "notify"
+    assert machine.show(UNIT, "ActiveState") == "active"
+
+
+def test_it_is_ready_soon(machine: Machine) -> None:
+    times = []
+    for _ in range(5):
+        machine.run("systemctl", "restart", UNIT)
+        start, ready = (int(machine.show(UNIT, f"{n}TimestampMonotonic")) for n in ("ExecMainStart", "ActiveEnter"))
+        times.append((ready - start) / 1e6)
+    pid = machine.show(UNIT, "MainPID")
+    memory = next(x for x in machine.run("cat", f"/proc/{pid}/status").stdout.splitlines() if x.startswith("VmRSS"))
+    print(f"\nstart to ready: {sorted(times)} s; {' '.join(memory.split())}")
+    assert sorted(times)[2] < READY_S
+
+
+def test_a_second_installation_changes_nothing(machine: Machine) -> None:
+    pid = machine.show(UNIT, "MainPID")
+    result = machine.run("vcedge", "deploy", "install", "/root/vcedge.pyz", "--watchdog-s", str(WATCHDOG_S))
+    assert result.stderr == "nothing to change\n"
+    assert machine.show(UNIT, "MainPID") == pid
+
+
+def test_the_unit_is_sound_where_it_is_installed(machine: Machine) -> None:
+    result = machine.run("systemd-analyze", "verify", f"/etc/systemd/system/{UNIT}", "vcedge@line2.service")
+    assert result.stderr == ""
+
+
+def test_it_is_started_again_after_kill_9(machine: Machine) -> None:
+    pid = machine.show(UNIT, "MainPID")
+    machine.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", UNIT)
+    machine.wait(lambda: machine.show(UNIT, "MainPID") not in (pid, "0"), "another process")
+    machine.wait(lambda: machine.show(UNIT, "ActiveState") == "active", "a service that is ready")
+    assert len(scores(machine)) == ROWS
+
+
+def test_a_loop_that_hangs_is_started_again(machine: Machine) -> None:
+    pid = machine.show(UNIT, "MainPID")
+    machine.run("kill", f"-{signal.SIGSTOP.value}", pid)
+    machine.wait(lambda: machine.show(UNIT, "MainPID") not in (pid, "0"), "another process", 60)
+    machine.wait(lambda: machine.show(UNIT, "ActiveState") == "active", "a service that is ready")
+    journal = machine.run("journalctl", "--unit", UNIT, "--no-pager", "--output=cat").stdout
+    assert f"Watchdog timeout (limit {WATCHDOG_S}s)!" in journal
+    assert "Fatal Python error: Aborted" in journal  # with the traceback of the place where it hung
+    assert len(scores(machine)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "text"),
+    [
+        (78, "/etc/vcedge/runtime.yaml", CONFIG + "assetz: {}\n"),
+        (66, "/etc/vcedge/runtime.yaml", CONFIG.replace("current", "missing")),
+        (65, "/etc/vcedge/runtime.yaml", CONFIG.replace("/var/lib/vcedge/models/tiny/current", "/etc/hostname")),
+        (
+            2,
+            "/etc/systemd/system/vcedge.service.d/bad.conf",
+            "[Service]\nExecStart=\nExecStart=/usr/local/bin/vcedge run\n",
+        ),
+    ],
+)
+def test_what_is_wrong_for_good_is_not_tried_again(code: int, file: str, text: str, machine: Machine) -> None:
+    put(machine, file, text)
+    machine.run("systemctl", "daemon-reload")
+    assert machine.run("systemctl", "restart", UNIT, ok=False).returncode != 0
+    # A unit that waits for its next try is "activating", not "failed".
+    assert machine.show(UNIT, "ActiveState") == "failed"
+    assert machine.show(UNIT, "ExecMainStatus") == str(code)
+    machine.run("rm", file)
+    put(machine, "/etc/vcedge/runtime.yaml", CONFIG)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", UNIT)
+    assert machine.show(UNIT, "ActiveState") == "active"
+
+
+def test_other_ends_are_tried_again(machine: Machine) -> None:
+    """The converse of the test above: without it a unit that never restarts would pass."""
+    drop_in = "/etc/systemd/system/vcedge.service.d/bad.conf"
+    put(machine, drop_in, "[Service]\nExecStart=\nExecStart=/bin/sh -c 'exit 70'\n")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", UNIT, ok=False)
+    machine.wait(lambda: int(machine.show(UNIT, "NRestarts")) >= 2, "two more tries")
+    machine.run("rm", "-r", str(Path(drop_in).parent))
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", UNIT)
+    assert len(scores(machine)) == ROWS
+
+
+def test_an_update_that_cannot_work_leaves_the_old_version_running(machine: Machine) -> None:
+    pid = machine.show(UNIT, "MainPID")
+    put(machine, "/root/bad.yaml", CONFIG + "assetz: {}\n")
+    result = machine.run("vcedge", "deploy", "install", "--config", "/root/bad.yaml", ok=False)
+    assert result.returncode == 78
+    assert "assetz" in result.stderr
+    assert machine.show(UNIT, "MainPID") == pid
+    assert (machine.root / "etc/vcedge/runtime.yaml").read_text() == CONFIG
+
+
+def test_it_ends_cleanly(machine: Machine) -> None:
+    machine.run("systemctl", "stop", UNIT)
+    assert machine.show(UNIT, "Result") == "success"
+    assert machine.show(UNIT, "ExecMainStatus") == "0"
+    assert retained(machine, "vcedge/press-07/status") == "offline"
+    machine.run("systemctl", "start", UNIT)
+
+
+def test_an_instance_has_a_state_of_its_own(machine: Machine) -> None:
+    put(
+        machine,
+        "/etc/vcedge/line2/runtime.yaml",
+        CONFIG.replace("press-07", "line2").replace(
+            "/var/lib/vcedge/models/tiny/current", "/etc/vcedge/line2/model.vcedge"
+        ),
+    )
+    shutil.copy(machine.root / "root/model.vcedge", machine.root / "etc/vcedge/line2/model.vcedge")
+    machine.run("systemctl", "start", "vcedge@line2.service")
+    assert machine.show("vcedge@line2.service", "ActiveState") == "active"
+    assert machine.show("vcedge@line2.service", "StateDirectory") == "vcedge-line2"
+    machine.run("systemctl", "is-active", UNIT)
+
+
+def test_the_sandbox_holds(machine: Machine) -> None:
+    """The unit itself, with another program in it."""
+    shutil.copy(Path(__file__).parent / "probe.py", machine.root / "opt/probe.py")
+    program = "/bin/sh -c '/usr/bin/python3 /opt/probe.py /var/lib/vcedge >/var/lib/vcedge/probe.txt 2>&1' probe"
+    text = units(UnitOptions(program))[UNIT].replace("Type=notify", "Type=oneshot").replace("Restart=always\n", "")
+    put(machine, "/root/probe.service", text)
+    machine.run("systemctl", "stop", UNIT)
+    machine.run("cp", "/root/probe.service", "/run/systemd/system/vcedge-probe.service")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", "vcedge-probe.service")
+    found = machine.run("cat", "/var/lib/vcedge/probe.txt").stdout.splitlines()
+    assert found == ["write its state", "write a private /tmp", "privileges: 0000000000000000 1"]
+    machine.run("rm", "/run/systemd/system/vcedge-probe.service", "/opt/probe.py")
+    machine.run("systemctl", "daemon-reload")
+    # As root, outside of the sandbox, nearly all of it works: the probe can find what it looks for.
+    shutil.copy(Path(__file__).parent / "probe.py", machine.root / "root/probe.py")
+    free = machine.run("unshare", "--mount", "--uts", "python3", "/root/probe.py", "/root").stdout.splitlines()
+    assert len(free) > 15
+    machine.run("systemctl", "start", UNIT)
+
+
+def test_a_secret_reaches_the_service_and_nobody_else(machine: Machine) -> None:
+    put(machine, "/etc/vcedge/credentials/mqtt-password", "geheim\n")
+    (machine.root / "etc/vcedge/credentials/mqtt-password").chmod(0o600)
+    put(machine, "/etc/vcedge/runtime.yaml", CONFIG + "mqtt: {username: press-07}\n")
+    machine.run("vcedge", "deploy", "install", "--watchdog-s", str(WATCHDOG_S))
+    assert machine.show(UNIT, "ActiveState") == "active"
+    pid = machine.show(UNIT, "MainPID")
+    environment = machine.run("cat", f"/proc/{pid}/environ").stdout
+    assert "VCEDGE__MQTT__PASSWORD_FILE=/run/credentials/vcedge.service/mqtt-password" in environment
+    assert "geheim" not in environment
+    assert len(scores(machine)) == ROWS
+
+
+def test_nothing_is_left(machine: Machine, before: set[str]) -> None:
+    result = machine.run("vcedge", "deploy", "uninstall", "--purge")
+    assert "kept" not in result.stderr
+    assert listing(machine) - before == set()
+    assert before - listing(machine) == set()
+    assert machine.run("systemctl", "list-units", "--all", "--no-legend", "vcedge*").stdout == ""
