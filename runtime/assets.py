@@ -15,12 +15,13 @@ from vcedge.config.runtime import AssetConfig, RuntimeConfig
 from vcedge.errors import ConfigError, DataError, UsageError
 from vcedge.runtime.artifact import engine_for, read_artifact
 from vcedge.runtime.engine import Engine
+from vcedge.runtime.joiner import Joiner, JoinRule, join_rule
 from vcedge.runtime.operation import RunWhen
 from vcedge.runtime.payloads import Origin
 from vcedge.runtime.settings import Settings
 from vcedge.runtime.snapshot import encode_line
 from vcedge.runtime.stream import Score, Stream
-from vcedge.schema import NS_PER_S
+from vcedge.schema import NS_PER_S, SensorSchema
 from vcedge.topics import is_pattern
 
 ID_LENGTH = len("sha256:") + 12
@@ -37,6 +38,8 @@ class Recipe:
     threshold: float | None
     adapt: bool = True
     run_when: RunWhen | None = None
+    join: JoinRule | None = None
+    """Where messages hold parts of a sample."""
 
 
 def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
@@ -57,7 +60,8 @@ def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
             loaded[source] = _load(asset.model, asset, f"{config.source}: key 'assets.{name}.engine'")
         shared = loaded[source]
         run_when = _run_when(config, name, shared.engine.detector.schema.names)
-        recipes[name] = Recipe(shared.engine, shared.model, asset.threshold, asset.adapt, run_when)
+        join = join_rule_of(config, shared.engine.detector.schema)
+        recipes[name] = Recipe(shared.engine, shared.model, asset.threshold, asset.adapt, run_when, join)
     return recipes
 
 
@@ -73,6 +77,20 @@ def _run_when(config: RuntimeConfig, name: str, channels: Sequence[str]) -> RunW
     above = -math.inf if wanted.above is None else wanted.above
     below = math.inf if wanted.below is None else wanted.below
     return RunWhen(channels.index(wanted.channel), above, below)
+
+
+def join_rule_of(config: RuntimeConfig, schema: SensorSchema, *, known: bool = True) -> JoinRule | None:
+    """How values become samples, where they come in messages of their own; `known` as in `join_rule`.
+
+    Raises ConfigError.
+    """
+    given = config.input
+    if not given.joined:
+        return None
+    try:
+        return join_rule(schema, given.join_s, given.lateness_s, known=known)
+    except ValueError as error:
+        raise ConfigError(f"{config.source}: key 'input.lateness_s' is {given.lateness_s}, {error}") from None
 
 
 def _load(path: Path, asset: AssetConfig, key: str) -> Recipe:
@@ -93,6 +111,9 @@ class Watched:
         self.stream = Stream(recipe.engine, recipe.threshold, recipe.adapt, recipe.run_when)
         self.engine = recipe.engine.name
         self.names = self.stream.detector.schema.names
+        self.joiner = None if recipe.join is None else Joiner(recipe.join)
+        self.joined_s = 0.0
+        """Monotonic clock at the last message that the joiner got."""
         self.silent_after_s = self.stream.detector.schema.max_gap_ns / NS_PER_S
         self.last: Score | None = None
         self.heard_s: float | None = None
@@ -121,16 +142,24 @@ class Watched:
 
     def snapshot(self) -> dict[str, Any]:
         """All that the asset's future depends on, as JSON values; `restore` is the inverse."""
-        return {"stream": self.stream.snapshot(), "settings": self.settings.snapshot()}
+        joiner = None if self.joiner is None else self.joiner.snapshot()
+        return {"stream": self.stream.snapshot(), "settings": self.settings.snapshot(), "joiner": joiner}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on from a snapshot of the same model. Raises DataError for another one's; this is then of no use."""
         try:
             self.settings.restore(snapshot["settings"])  # first: what the stream learned is about the threshold set
             self.stream.restore(snapshot["stream"])
+            if self.joiner is not None and snapshot["joiner"] is not None:
+                self.joiner.restore(snapshot["joiner"])
             self.touch()
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"a snapshot of something else: {type(error).__name__}: {error}") from None
+
+    @property
+    def watermark_ns(self) -> int | None:
+        """A message of a later time is new; None before the first."""
+        return self.stream.watermark_ns if self.joiner is None else self.joiner.newest_ns
 
     def remember(self, scores: list[Score], now_s: float) -> None:
         """What a message brought."""

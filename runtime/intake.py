@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import time
-
-import numpy as np
 
 from vcedge.config.runtime import RuntimeConfig
 from vcedge.runtime.assets import Assets, Watched
 from vcedge.runtime.codecs.installed import decoder_of
-from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
+from vcedge.runtime.codecs.reading import Reading, Undecodable
 from vcedge.runtime.counters import Counters
-from vcedge.runtime.logs import about
+from vcedge.runtime.joiner import Joiner, Row
 from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.publisher import Publisher
 from vcedge.runtime.recent import Recent, key_of
-from vcedge.runtime.stream import Score
-from vcedge.schema import F64, Sample
+from vcedge.runtime.scoring import Scoring
 from vcedge.topics import InputTopic
 
-log = logging.getLogger("vcedge.intake")
+LOOK_S = 0.25
+"""How often is looked for assets that fell silent."""
 
 
 class Intake:
@@ -36,15 +33,17 @@ class Intake:
         self._recent = recent
         self._counters = counters
         self._publisher = publisher
+        self._scoring = Scoring(counters, publisher)
+        self._looked_s = self._listened_s = 0.0
 
     def take(self, message: Incoming) -> bool:
         """Score a message and publish what comes of it; False where it is of no asset that is watched."""
-        name = self._topic.asset_of(message.topic)
-        watched = None if name is None else self._assets.find(name)
-        if watched is None:
+        found = self._topic.read(message.topic)
+        watched = None if found is None else self._assets.find(found[0])
+        if found is None or watched is None:
             return False
         try:
-            reading = self._decode(message.payload)
+            reading = self._decode(message.payload).named(found[1])
         except Undecodable as reason:
             self._counters.dead_letters += 1
             self._publisher.deadletter(message, str(reason), watched.origin.asset)
@@ -54,9 +53,23 @@ class Intake:
         times = reading.times(message.arrival_ns)
         if self._came_before(watched, message, times[-1] if reading.timed else None):
             self._counters.duplicates += 1
+        elif watched.joiner is None:
+            self._scoring.score(watched, reading, times, message)
         else:
-            self._score(watched, message, reading, times)
+            self._join(watched, watched.joiner, message, reading, times)
         return True
+
+    def tick(self, now_s: float, listening: bool) -> None:
+        """Where an asset fell silent, nothing is waited for. Without a connection nobody can tell."""
+        if not listening:
+            self._listened_s = now_s
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
+        for watched in self._assets:
+            joiner, since_s = watched.joiner, max(watched.joined_s, self._listened_s)
+            if joiner is not None and joiner.waiting and now_s - since_s > joiner.patience_s:
+                self._rows(watched, joiner.flush(), None)
 
     def _came_before(self, watched: Watched, message: Incoming, time_ns: int | None) -> bool:
         """Whether this very message, whose last sample is of that time, was handled before.
@@ -64,45 +77,28 @@ class Intake:
         The broker may or may not say that it delivers it again. A message that tells no time is taken for another where
         the broker does not say so: machines repeat themselves.
         """
-        key, watermark_ns = key_of(message.topic, message.payload), watched.stream.watermark_ns
+        key, watermark_ns = key_of(message.topic, message.payload), watched.watermark_ns
         not_new = time_ns is not None and watermark_ns is not None and time_ns <= watermark_ns
         if (message.duplicate or not_new) and key in self._recent:
             return True
         self._recent.add(key)
         return False
 
-    def _score(self, watched: Watched, message: Incoming, reading: Reading, times: tuple[int, ...]) -> None:
-        values, unknown = arrange(reading, watched.names)
-        self._counters.unknown_channels += unknown
-        began_ns = time.perf_counter_ns()
-        scores, anomalies = _pushed(watched, times, values)
-        us = (time.perf_counter_ns() - began_ns) / 1000 / len(scores)
-        self._counters.score(scores, us)
-        now_s = time.monotonic()
-        watched.remember(scores, now_s)
-        self._publisher.scores(watched, scores, anomalies, us, block=reading.block, arrival=not reading.timed)
-        self._publisher.refresh(watched, now_s)
-        self._counters.latency.observe((time.time_ns() - message.arrival_ns) / 1e9)
-        self._tell(watched, message, scores)
+    def _join(
+        self, watched: Watched, joiner: Joiner, message: Incoming, reading: Reading, times: tuple[int, ...]
+    ) -> None:
+        """Parts of samples: what becomes whole, or is not waited for any more, is scored."""
+        columns = {name: values for name, values in reading.columns.items() if name in watched.names}
+        self._counters.unknown_channels += len(reading.columns) - len(columns)
+        watched.joined_s = time.monotonic()
+        watched.touch()
+        if columns:
+            for index, time_ns in enumerate(times):
+                part = Row(time_ns, {name: values[index] for name, values in columns.items()}, reading.timed)
+                self._rows(watched, joiner.push(part), message)
 
-    def _tell(self, watched: Watched, message: Incoming, scores: list[Score]) -> None:
-        """The log's lines about a message, and the count of its events."""
-        asset = watched.origin.asset
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s: %d samples scored", asset, len(scores), extra=about(id=message.id, asset=asset))
-        for score in scores:
-            for event in score.events:
-                if event.type == "new":
-                    self._counters.events[event.kind] += 1
-                context = about(id=message.id, asset=asset, event=event.id)
-                where = f" in {', '.join([name for name, _ in event.top])}" if event.top else ""
-                log.info("%s: event %s: %s%s", asset, event.type, event.kind, where, extra=context)
-
-
-def _pushed(watched: Watched, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:
-    """The scores of one message's rows (N, C), and whether an event is open after each."""
-    stream, policy = watched.stream, (watched.settings.min_level, watched.settings.logit_bias)
-    if len(times) == 1:
-        return [stream.push(Sample(times[0], values[0]), *policy)], [stream.in_event]
-    block = stream.push_block(np.array(times, np.int64), values, *policy)
-    return list(block), block.in_event.astype(bool).tolist()
+    def _rows(self, watched: Watched, rows: list[Row], message: Incoming | None) -> None:
+        for row in rows:
+            columns = {name: [value] for name, value in row.values.items()}
+            reading = Reading((row.time_ns,), columns, relative=not row.timed)
+            self._scoring.score(watched, reading, (row.time_ns,), message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
@@ -15,8 +16,9 @@ import numpy as np
 from vcedge.history.writer import CsvWriter, iso_time
 from vcedge.runtime.codecs.installed import Decoder
 from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
+from vcedge.runtime.joiner import Joiner, JoinRule, Row
 from vcedge.runtime.mailbox import Incoming
-from vcedge.schema import NS_PER_S
+from vcedge.schema import NS_PER_S, schema_of
 from vcedge.topics import InputTopic
 
 log = logging.getLogger("vcedge.record")
@@ -26,7 +28,8 @@ LEARN_NS = 5 * NS_PER_S
 MAX_OPEN = 200
 """Files open at once; further assets take turns."""
 MAX_NAME = 200
-Row = tuple[int, Reading]
+UNKNOWN = schema_of(["unknown"], 1.0, 10.0)
+"""How often an asset without a model is thought to send, where its values are to be joined."""
 
 
 class AssetRecord:
@@ -39,7 +42,7 @@ class AssetRecord:
         self._fixed = channels is not None
         self._channels: tuple[str, ...] = channels or ()
         self._columns = self._channels
-        self._learning: list[Row] | None = None if self._fixed else []
+        self._learning: list[tuple[int, Reading]] | None = None if self._fixed else []
         self._writer: CsvWriter | None = None
         self._day = ""
         self.rows = 0
@@ -118,18 +121,25 @@ class AssetRecord:
         return self._writer
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is known of an asset beforehand: the channels of its model, and how parts of samples are joined."""
+
+    channels: tuple[str, ...] | None = None
+    join: JoinRule | None = None
+
+
 class Recorder:
     """Sorts messages into the records of their assets."""
 
-    def __init__(
-        self, topic: InputTopic, decode: Decoder, assets: Mapping[str, tuple[str, ...] | None], folder: Path
-    ) -> None:
-        """`assets`: names or patterns, with the channels of their models; empty: every asset there is."""
+    def __init__(self, topic: InputTopic, decode: Decoder, assets: Mapping[str, Wanted], folder: Path) -> None:
+        """`assets`: names or patterns; "*" is every asset there is."""
         self._topic = topic
         self._decode = decode
-        self._assets = dict(assets) or {"*": None}
+        self._assets = dict(assets)
         self._folder = folder
         self._records: dict[str, AssetRecord] = {}
+        self._joiners: dict[str, Joiner] = {}
         self.undecodable = 0
         self.ignored = 0
 
@@ -140,24 +150,33 @@ class Recorder:
 
     def push(self, message: Incoming) -> None:
         """Write what one message says. Raises InputOutputError where that fails."""
-        name = self._topic.asset_of(message.topic)
-        record = None if name is None else self._record_of(name)
-        if record is None:
+        found = self._topic.read(message.topic)
+        record = None if found is None else self._record_of(found[0])
+        if found is None or record is None:
             self.ignored += 1
             return
         try:
-            reading = self._decode(message.payload)
+            reading = self._decode(message.payload).named(found[1])
         except Undecodable as reason:
             self.undecodable += 1
             log.warning("%s: left out: %s", message.topic, reason)
             return
         times, watermark = reading.times(message.arrival_ns), record.watermark_ns
-        if not (message.duplicate and reading.timed and watermark is not None and times[-1] <= watermark):
+        if message.duplicate and reading.timed and watermark is not None and times[-1] <= watermark:
+            return
+        joiner = self._joiners.get(found[0])
+        if joiner is None:
             record.push(reading, message.arrival_ns)
+            return
+        for index, time_ns in enumerate(times):
+            part = Row(time_ns, {name: values[index] for name, values in reading.columns.items()})
+            _write_rows(record, joiner.push(part))
 
     def close(self) -> None:
         """Write what is left of all assets."""
-        for record in self._records.values():
+        for name, record in self._records.items():
+            if name in self._joiners:
+                _write_rows(record, self._joiners[name].flush())
             record.close()
 
     def _record_of(self, name: str) -> AssetRecord | None:
@@ -166,12 +185,21 @@ class Recorder:
             key = name if name in self._assets else next((p for p in self._assets if fnmatchcase(name, p)), None)
             if key is None or len(quote(name, safe=" ")) > MAX_NAME:
                 return None
-            record = self._records[name] = AssetRecord(name, self._folder, self._assets[key])
+            wanted = self._assets[key]
+            record = self._records[name] = AssetRecord(name, self._folder, wanted.channels)
+            if wanted.join is not None:
+                self._joiners[name] = Joiner(wanted.join)
         if not record.is_open:
             opened = [other for other in self._records.values() if other.is_open]
             if len(opened) >= MAX_OPEN:
                 opened[0].release()
         return record
+
+
+def _write_rows(record: AssetRecord, rows: Iterable[Row]) -> None:
+    """Samples that were joined; each tells its time."""
+    for row in rows:
+        record.push(Reading((row.time_ns,), {name: [value] for name, value in row.values.items()}), row.time_ns)
 
 
 def _day(time_ns: int) -> str:

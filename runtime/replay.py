@@ -1,4 +1,4 @@
-"""Publishing a recording as a machine would: one message for each row, at the recording's pace or a multiple of it."""
+"""Publishing a recording as a machine would: the messages of each row, at the recording's pace or a multiple of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from vcedge.errors import Unavailable
 from vcedge.history.recording import NO_TIME, Block
-from vcedge.runtime.codecs import plain_json
+from vcedge.runtime.codecs import plain_json, senml, value
 from vcedge.runtime.link import Link
 from vcedge.schema import F64
+from vcedge.topics import InputTopic
 
 CONNECT_S = 5.0
 """How long a broker may take to answer."""
@@ -28,16 +29,34 @@ class Progress:
 
     published: int = 0
     untimed: int = 0
-    """Rows left out because their time cannot be read: no machine sends such a message."""
+    """Rows left out because their time cannot be read, or written: no machine sends such a message."""
+
+
+Writer = Callable[[int, dict[str, float]], list[tuple[str, bytes]]]
+"""The messages of one sample, each with its topic. Raises ValueError for a time that they cannot tell."""
+
+
+def writer_of(codec: str, topic: InputTopic, asset: str) -> Writer:
+    """Writes what the codec `json`, `senml` or `value` reads. Raises ValueError that says which topic it needs."""
+    if topic.has_channel != (codec == "value"):
+        raise ValueError("expected {channel} in the topic with codec value, and with no other")
+    if codec == "value":
+        return lambda at, channels: [(topic.of(asset, name), value.encode(at, v)) for name, v in channels.items()]
+    encode = {"json": plain_json.encode, "senml": senml.encode}.get(codec)
+    if encode is None:
+        raise ValueError("expected json, senml or value")
+    return lambda at, channels: [(topic.of(asset), encode(at, channels))]
+
+
+def present(names: Sequence[str], values: F64) -> dict[str, float]:
+    """The channels of one row (C,) that have a value."""
+    there = np.isfinite(values).tolist()
+    return {name: number for name, number, is_there in zip(names, values.tolist(), there, strict=True) if is_there}
 
 
 def message_of(time_ns: int, names: Sequence[str], values: F64) -> bytes:
-    """One row (C,) as the JSON codec reads it; exact numbers, and a missing value is left out."""
-    present = np.isfinite(values)
-    channels = {
-        name: value for name, value, there in zip(names, values.tolist(), present.tolist(), strict=True) if there
-    }
-    return plain_json.encode(time_ns, channels)
+    """One row (C,) as the codec `json` reads it; exact numbers, and a missing value is left out."""
+    return plain_json.encode(time_ns, present(names, values))
 
 
 class Pace:
@@ -68,7 +87,7 @@ def connect(link: Link, broker: str) -> None:
 
 def replay(
     link: Link,
-    topic: str,
+    write: Writer,
     names: Sequence[str],
     blocks: Iterable[Block],
     pace: Pace,
@@ -81,9 +100,16 @@ def replay(
             if time_ns == NO_TIME:
                 progress.untimed += 1
                 continue
+            try:
+                messages = write(time_ns, present(names, values))
+            except ValueError:
+                progress.untimed += 1
+                continue
             pace.wait(time_ns)
-            if not link.publish(topic, message_of(time_ns, names, values), wait_s=STALLED_S):
-                raise Unavailable(f"the broker took no message for {STALLED_S:g} s: {link.complaint or 'no answer'}")
+            for topic, payload in messages:
+                if not link.publish(topic, payload, wait_s=STALLED_S):
+                    reason = link.complaint or "no answer"
+                    raise Unavailable(f"the broker took no message for {STALLED_S:g} s: {reason}")
             progress.published += 1
             tell(progress)
 

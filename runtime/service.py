@@ -61,9 +61,9 @@ class Service:
         recent = Recent(max(LEAST, 2 * window))
         self._keeper = Keeper(self._disk, self._assets, recent, self._source, self._sink, window)
         self._publisher = Publisher(outputs, self._sink, self._disk, boot)
-        intake = Intake(config, self._assets, recent, self._counters, self._publisher)
+        self._intake = Intake(config, self._assets, recent, self._counters, self._publisher)
         control = Control(outputs, self._assets, self._counters, self._publisher, self._keeper.hurry)
-        self._routes: tuple[Route, ...] = (intake.take, control.take)
+        self._routes: tuple[Route, ...] = (self._intake.take, control.take)
         self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}
         self._desk = Desk(config)
         self._greeted = (0, 0)
@@ -131,6 +131,7 @@ class Service:
     def _tick(self, now_s: float) -> None:
         """What happens by the clock: nothing that decides about a sample."""
         self._greet()
+        self._intake.tick(now_s, self._source.listening)
         self._keeper.tick(now_s)
         self._backlog.tick(now_s)
         if self._desk.asked:

@@ -24,6 +24,16 @@ LATE_PERIODS = 100
 acknowledged. So a clock that is set back by less leaves the stream unwatched for that time, and no longer."""
 
 
+def far_ns(schema: SensorSchema) -> int:
+    """A jump ahead by more is doubted."""
+    return max(FAR_NS, 10 * schema.max_gap_ns)
+
+
+def late_ns(schema: SensorSchema) -> int:
+    """A sample that is behind the last one by more is doubted rather than late."""
+    return max(LATE_NS, LATE_PERIODS * schema.period_ns, schema.max_gap_ns)
+
+
 class Verdict(Enum):
     """What a sample's time means for its stream."""
 
@@ -60,8 +70,7 @@ class Timeline:
 
     def __init__(self, schema: SensorSchema) -> None:
         self._gap_ns = schema.max_gap_ns
-        self._far_ns = max(FAR_NS, 10 * schema.max_gap_ns)
-        self._late_ns = max(LATE_NS, LATE_PERIODS * schema.period_ns, schema.max_gap_ns)
+        self._far_ns, self._late_ns = far_ns(schema), late_ns(schema)
         self._memory = Memory()
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 ASSET = "{asset}"
+CHANNEL = "{channel}"
 
 
 def is_pattern(asset: str) -> bool:
@@ -16,7 +17,7 @@ def is_pattern(asset: str) -> bool:
 
 
 class InputTopic:
-    """A topic with `{asset}` as one whole level; `+` and a last `#` are MQTT's wildcards.
+    """A topic with `{asset}` as one whole level, and perhaps `{channel}`; `+` and a last `#` are MQTT's wildcards.
 
     Raises ValueError for any other pattern.
     """
@@ -25,24 +26,37 @@ class InputTopic:
         levels = pattern.split("/")
         if levels.count(ASSET) != 1:
             raise ValueError("expected {asset} once, as one whole level of the topic, as in plant/{asset}")
+        if levels.count(CHANNEL) > 1:
+            raise ValueError("expected {channel} once, as one whole level of the topic")
         if levels[0].startswith("$"):
             raise ValueError("expected no shared subscription: one asset's samples must arrive here in order")
         rest = "(?:/.*)?" if levels[-1] == "#" else ""
         body = levels[:-1] if rest else levels
         for level in body:
-            if level not in (ASSET, "+") and set(level) & set("+#{}\x00"):
+            if level not in (ASSET, CHANNEL, "+") and set(level) & set("+#{}\x00"):
                 raise ValueError(f"expected no '{level}' as a level of the topic")
         self.pattern = pattern
         self._regex = re.compile("/".join(_expression(level) for level in body) + rest, re.DOTALL)
 
+    def read(self, topic: str) -> tuple[str, str | None] | None:
+        """Asset and channel that a topic speaks of, the latter None where the pattern has none; None: another topic."""
+        match = self._regex.fullmatch(topic)
+        return None if match is None else (match["asset"], match["channel"] if self.has_channel else None)
+
     def asset_of(self, topic: str) -> str | None:
         """The asset that a topic speaks of, or None where the topic is not of this pattern."""
-        match = self._regex.fullmatch(topic)
-        return None if match is None else match.group("asset")
+        found = self.read(topic)
+        return None if found is None else found[0]
 
-    def of(self, asset: str) -> str:
-        """The topic of one asset."""
-        return self.pattern.replace(ASSET, asset)
+    @cached_property
+    def has_channel(self) -> bool:
+        """Whether there is one topic for each sensor."""
+        return CHANNEL in self.pattern.split("/")
+
+    def of(self, asset: str, channel: str = "+") -> str:
+        """The topic of one asset, and of one of its channels or with a wildcard of all, where it names one."""
+        levels = {ASSET: asset, CHANNEL: channel}
+        return "/".join(levels.get(level, level) for level in self.pattern.split("/"))
 
     def subscriptions(self, assets: Iterable[str]) -> tuple[str, ...]:
         """What to subscribe to for these names: one topic each, or one with a wildcard where one is a pattern.
@@ -62,8 +76,8 @@ class InputTopic:
 
 def _expression(level: str) -> str:
     """One level as a regular expression."""
-    if level == ASSET:
-        return "(?P<asset>[^/]+)"
+    if level in (ASSET, CHANNEL):
+        return f"(?P<{level[1:-1]}>[^/]+)"
     return "[^/]*" if level == "+" else re.escape(level)
 
 

@@ -48,7 +48,7 @@ class Decoder:
 def decoder_of(config: RuntimeConfig) -> Decoder:
     """The codec that a configuration names, with its limits. Raises ConfigError as `open_decoder` does."""
     limits = Limits(config.input.max_bytes, config.input.max_channels, config.input.max_rows)
-    return open_decoder(config.input.codec, limits, f"{config.source}: key 'input.codec'")
+    return open_decoder(config.input.codec_name, limits, f"{config.source}: key 'input.codec'")
 
 
 def open_decoder(name: str, limits: Limits, key: str) -> Decoder:

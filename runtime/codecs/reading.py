@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,6 +67,16 @@ class Reading:
         if self.times_ns is None:
             return (arrival_ns,)
         return tuple(arrival_ns + time_ns for time_ns in self.times_ns) if self.relative else self.times_ns
+
+    def named(self, channel: str | None) -> Reading:
+        """With the topic's channel as the name of a value that has none. Raises Undecodable where that cannot be."""
+        if UNNAMED not in self.columns:
+            return self
+        if channel is None:
+            raise Undecodable("a value without a channel, expected a topic that names it: input.topic with {channel}")
+        if channel in self.columns:
+            raise Undecodable(f"{shown(channel)} is there twice, with its name and without")
+        return replace(self, columns={name or channel: values for name, values in self.columns.items()})
 
 
 Codec = Callable[[bytes, Limits], Reading]

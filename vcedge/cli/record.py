@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from vcedge.config.runtime import RuntimeConfig
+    from vcedge.runtime.record import Wanted
 
 
 def record_command(
@@ -39,12 +40,12 @@ def record_command(
     configure_logging(verbose)
     settings = load_runtime_config(config)
     topic = InputTopic(settings.input.topic)
-    decode = decoder_of(settings)
+    decode, wanted = decoder_of(settings), _wanted(settings)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputOutputError(f"--out {out}: cannot be made: {error.strerror}") from None
-    recorder = Recorder(topic, decode, _channels(settings), out)
+    recorder = Recorder(topic, decode, wanted, out)
     identity = Identity(f"{settings.client_id}-record", topic.subscriptions(settings.assets))
     link = Link(settings.mqtt, identity)
     with stop_on_signals() as stop:
@@ -65,10 +66,21 @@ def record_command(
         print_json({"rows": recorder.rows, "undecodable": recorder.undecodable, "ignored": recorder.ignored})
 
 
-def _channels(settings: RuntimeConfig) -> dict[str, tuple[str, ...] | None]:
-    """Channels of the assets that have a model. Raises InputNotFound or ModelFileError for one that has a bad one."""
-    from vcedge.model_file import load
+def _wanted(settings: RuntimeConfig) -> dict[str, Wanted]:
+    """What is known of the assets; of one without a model only its name. Without names: all there are.
 
-    return {
-        name: None if asset.model is None else load(asset.model).schema.names for name, asset in settings.assets.items()
-    }
+    Raises ConfigError, or InputNotFound or ModelFileError for a model that is no good.
+    """
+    from vcedge.model_file import load
+    from vcedge.runtime.assets import join_rule_of
+    from vcedge.runtime.record import UNKNOWN, Wanted
+
+    unknown = Wanted(None, join_rule_of(settings, UNKNOWN, known=False))
+    found = {}
+    for name, asset in settings.assets.items():
+        if asset.model is None:
+            found[name] = unknown
+        else:
+            schema = load(asset.model).schema
+            found[name] = Wanted(schema.names, join_rule_of(settings, schema))
+    return found or {"*": unknown}

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vcedge.config.runtime import MqttConfig
     from vcedge.config.train import TableConfig, TimeConfig
+    from vcedge.runtime.replay import Writer
     from vcedge.schema import SensorSchema
+    from vcedge.topics import InputTopic
 
 
 def replay_command(
@@ -23,6 +27,10 @@ def replay_command(
     asset: Annotated[str | None, typer.Option("--asset", help="Default: the name of the file.")] = None,
     speed: Annotated[str, typer.Option("--speed", help="How many times as fast as recorded, or max.")] = "1",
     topic: Annotated[str, typer.Option("--topic", help="Where to publish.")] = "plant/{asset}",
+    codec: Annotated[
+        str | None,
+        typer.Option("--codec", help="json, senml or value. Default: json, with {channel} value."),
+    ] = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="Read files, and pick channels, as this model does.")
     ] = None,
@@ -37,7 +45,8 @@ def replay_command(
 ) -> None:
     """Publish recordings as a machine would: one MQTT message for each row, with the time of the recording.
 
-    Without --model all columns of numbers are channels. A missing value is left out of its message.
+    Without --model all columns of numbers are channels. A missing value is left out of its message. With {channel} in
+    --topic each value is a message of its own.
 
     \b
     Example:
@@ -67,9 +76,8 @@ def replay_command(
     for path in inputs:
         schema, time_config, table = _reading(path, model, exclude or [])
         name = asset or path.name.split(".")[0]
-        if set(name) & set("/+#"):
-            raise UsageError(f"--asset {name}: expected a name without '/', '+' or '#'")
-        plans.append((path, name, schema, open_rows([path], schema, time_config, table)))
+        write = _writer(codec, target, name, schema.names)
+        plans.append((path, name, write, schema.names, open_rows([path], schema, time_config, table)))
     link = Link(settings, Identity(f"vcedge-replay-{uuid4().hex[:8]}", persistent=False))
     connect(link, broker)
     progress = Progress()
@@ -81,9 +89,9 @@ def replay_command(
             said = time.monotonic()
             note(f"{state.published} rows published")
 
-    for path, name, schema, rows in plans:
-        note(f"{path}: {len(schema.names)} channels to {target.of(name)}")
-        replay(link, target.of(name), schema.names, rows, Pace(factor), progress, tell)
+    for path, name, write, names, rows in plans:
+        note(f"{path}: {len(names)} channels to {target.of(name)}")
+        replay(link, write, names, rows, Pace(factor), progress, tell)
     finish(link)
     seconds = time.monotonic() - began
     untimed = f", {progress.untimed} left out for lack of a readable time" if progress.untimed else ""
@@ -107,6 +115,22 @@ def _speed(text: str) -> float | None:
     if not (isfinite(factor) and factor > 0):
         raise UsageError(f"--speed {text}: expected a number above zero, or max")
     return factor
+
+
+def _writer(codec: str | None, topic: InputTopic, asset: str, channels: Sequence[str]) -> Writer:
+    """What writes the messages of an asset."""
+    from vcedge.errors import UsageError
+    from vcedge.runtime.replay import writer_of
+
+    try:
+        write = writer_of(codec or ("value" if topic.has_channel else "json"), topic, asset)
+    except ValueError as error:
+        raise UsageError(f"--codec {codec} --topic {topic.pattern}: {error}") from None
+    names = [("--asset", asset), *(("channel", channel) for channel in channels if topic.has_channel)]
+    for what, name in names:
+        if set(name) & set("/+#"):
+            raise UsageError(f"{what} {name}: expected a name without '/', '+' or '#', as a level of {topic.pattern}")
+    return write
 
 
 def _mqtt(

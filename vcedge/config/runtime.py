@@ -116,11 +116,15 @@ class MqttConfig(Strict):
 
 
 class InputConfig(Strict):
-    """Where samples come from. `{asset}` is one whole level of the topic; `+` and `#` are MQTT's wildcards."""
+    """Where samples come from. `{asset}` is one whole level of the topic, as may be `{channel}`."""
 
     topic: str = "plant/{asset}"
-    codec: str = Field(default="json", min_length=1)
-    """Name of an entry point of the group `vcedge.codecs`; what is installed is not known here."""
+    codec: str | None = Field(default=None, min_length=1)
+    """An entry point of the group `vcedge.codecs`; absent: `json`, or `value` where the topic has a {channel}."""
+    join_s: float | None = Field(default=None, ge=1e-6, le=86_400)
+    """Values within so long are one sample; absent: the model's period where the topic has a {channel}, else none."""
+    lateness_s: float | None = Field(default=None, ge=0, le=86_400)
+    """How far behind its asset's newest value one may be and still be joined; absent: as long as `join_s`."""
     max_bytes: int = Field(default=1 << 20, ge=1, le=256 << 20)
     max_channels: int = Field(default=1000, ge=1)
     """Of one message, those included that no model knows."""
@@ -132,6 +136,16 @@ class InputConfig(Strict):
     def _has_an_asset(cls, value: str) -> str:
         InputTopic(value)
         return value
+
+    @property
+    def codec_name(self) -> str:
+        """The codec that is meant."""
+        return self.codec or ("value" if InputTopic(self.topic).has_channel else "json")
+
+    @property
+    def joined(self) -> bool:
+        """Whether messages hold parts of a sample."""
+        return self.join_s is not None or InputTopic(self.topic).has_channel
 
 
 class OutboxConfig(Strict):

@@ -1,0 +1,65 @@
+"""From the samples of one message to what is published and logged of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+
+from vcedge.runtime.assets import Watched
+from vcedge.runtime.codecs.reading import Reading, arrange
+from vcedge.runtime.counters import Counters
+from vcedge.runtime.logs import about
+from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.publisher import Publisher
+from vcedge.runtime.stream import Score
+from vcedge.schema import F64, Sample
+
+log = logging.getLogger("vcedge.scoring")
+
+
+class Scoring:
+    """Scores, publishes and counts."""
+
+    def __init__(self, counters: Counters, publisher: Publisher) -> None:
+        self._counters = counters
+        self._publisher = publisher
+
+    def score(self, watched: Watched, reading: Reading, times: tuple[int, ...], message: Incoming | None) -> None:
+        """Samples at times (B,) in nanoseconds; `message` completed them, None: they were waited for in vain."""
+        values, unknown = arrange(reading, watched.names)
+        self._counters.unknown_channels += unknown
+        began_ns = time.perf_counter_ns()
+        scores, anomalies = _pushed(watched, times, values)
+        us = (time.perf_counter_ns() - began_ns) / 1000 / len(scores)
+        self._counters.score(scores, us)
+        now_s = time.monotonic()
+        watched.remember(scores, now_s)
+        self._publisher.scores(watched, scores, anomalies, us, block=reading.block, arrival=not reading.timed)
+        self._publisher.refresh(watched, now_s)
+        if message is not None:
+            self._counters.latency.observe((time.time_ns() - message.arrival_ns) / 1e9)
+        self._tell(watched, scores, "" if message is None else message.id)
+
+    def _tell(self, watched: Watched, scores: list[Score], message_id: str) -> None:
+        """The log's lines about a message, and the count of its events."""
+        asset = watched.origin.asset
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: %d samples scored", asset, len(scores), extra=about(id=message_id, asset=asset))
+        for score in scores:
+            for event in score.events:
+                if event.type == "new":
+                    self._counters.events[event.kind] += 1
+                context = about(id=message_id, asset=asset, event=event.id)
+                where = f" in {', '.join([name for name, _ in event.top])}" if event.top else ""
+                log.info("%s: event %s: %s%s", asset, event.type, event.kind, where, extra=context)
+
+
+def _pushed(watched: Watched, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:
+    """The scores of one message's rows (N, C), and whether an event is open after each."""
+    stream, policy = watched.stream, (watched.settings.min_level, watched.settings.logit_bias)
+    if len(times) == 1:
+        return [stream.push(Sample(times[0], values[0]), *policy)], [stream.in_event]
+    block = stream.push_block(np.array(times, np.int64), values, *policy)
+    return list(block), block.in_event.astype(bool).tolist()
