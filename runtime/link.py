@@ -98,10 +98,15 @@ class Link:
         self._check()
         return self._inbox.get(timeout_s)
 
+    def receive_many(self, count: int, timeout_s: float) -> list[Incoming]:
+        """The next messages, up to `count` of those that are there; waits for the first of them."""
+        self._check()
+        return self._inbox.get_many(count, timeout_s)
+
     def acknowledge(self, messages: Iterable[Incoming]) -> None:
         """Tell the broker that it may forget messages."""
         self._outbox.put_all([Acknowledgement(message.mid, message.epoch) for message in messages if message.qos > 0])
-        self._ring()
+        self.flush()
 
     def afterwards(self, action: Callable[[], None]) -> None:
         """Do something as soon as the broker has acknowledged all that was published before this call.
@@ -109,7 +114,7 @@ class Link:
         It is done in the network thread and must not wait for anything.
         """
         self._outbox.put(Afterwards(action))
-        self._ring()
+        self.flush()
 
     def take(self) -> list[Outgoing]:
         """Take back all that waits, where there is no connection: the caller then has to see to it."""
@@ -118,7 +123,7 @@ class Link:
     def put_back(self, items: list[Outgoing]) -> None:
         """Let items wait again, before all others."""
         self._outbox.put_back(items)
-        self._ring()
+        self.flush()
 
     def offer(self, publications: Iterable[Publication], done: Callable[[], None]) -> None:
         """Send what is stored while nothing else waits, then call `done` in the network thread.
@@ -126,21 +131,35 @@ class Link:
         The end of the connection ends this, without a call.
         """
         self._outbox.offer([*publications, Afterwards(done, stored=True)])
-        self._ring()
+        self.flush()
 
     def publish(
-        self, topic: str, payload: bytes, qos: int = 1, retain: bool = False, wait_s: float = PATIENCE_S
+        self,
+        topic: str,
+        payload: bytes,
+        qos: int = 1,
+        retain: bool = False,
+        wait_s: float = PATIENCE_S,
+        hurry: bool = True,
     ) -> bool:
         """Queue a publication; False if one had to be dropped for it, or it is of QoS 0 and there is no connection.
 
-        A full queue is waited for up to `wait_s`.
+        A full queue is waited for up to `wait_s`. Without `hurry` it may wait for `flush`: to wake the network thread
+        costs as much as to send.
         """
         self._check()
         if qos == 0 and not self.connected:
             return False
         kept = self._outbox.put(Publication(topic, payload, qos, retain), wait_s)
-        self._ring()
+        if hurry:
+            self.flush()
         return kept
+
+    def flush(self) -> None:
+        """Wake the network thread where it sleeps."""
+        if self._asleep:
+            self._asleep = False
+            self._ringer.send(b"!")
 
     def stop(self, timeout_s: float) -> bool:
         """Send what waits, if there is a connection, and end it in good order. Whether nothing was left."""
@@ -159,12 +178,6 @@ class Link:
     def _check(self) -> None:
         if self._failure is not None:
             raise RuntimeError("the MQTT thread ended") from self._failure
-
-    def _ring(self) -> None:
-        """Wake the network thread where it sleeps."""
-        if self._asleep:
-            self._asleep = False
-            self._ringer.send(b"!")
 
     def _run(self) -> None:
         backoff = Backoff()

@@ -60,15 +60,18 @@ class Inbox:
 
     def get(self, timeout_s: float) -> Incoming | None:
         """The oldest message, or None when none came within this time."""
+        return next(iter(self.get_many(1, timeout_s)), None)
+
+    def get_many(self, count: int, timeout_s: float) -> list[Incoming]:
+        """The oldest messages, up to `count`; waits for the first of them."""
         with self._changed:
             if not self._items:
                 self._changed.wait(timeout_s)
-            if not self._items:
-                return None
-            item = self._items.popleft()
-            if len(self._items) == self._size // 2:
+            before = len(self._items)
+            items = [self._items.popleft() for _ in range(min(count, before))]
+            if before > self._size // 2 >= len(self._items):
                 self._changed.notify()
-            return item
+            return items
 
     def close(self) -> None:
         """Let the network thread go."""

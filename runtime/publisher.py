@@ -40,17 +40,17 @@ class Publisher:
 
     def status(self, word: bytes) -> None:
         """`online` or `offline`."""
-        self._sink.publish(self._outputs.status, word, retain=True, wait_s=0.0)
+        self._send(self._outputs.status, word, retain=True)
 
     def stats(self, numbers: Mapping[str, Any]) -> None:
         """Counters; lost where there is no connection."""
-        self._sink.publish(self._outputs.stats, stats_payload(self._outputs.node, self._boot, numbers), qos=0)
+        self._send(self._outputs.stats, stats_payload(self._outputs.node, self._boot, numbers), qos=0)
 
     def deadletter(self, message: Incoming, reason: str, asset: str) -> None:
         """What could not be read, and why; lost where there is no connection, but for its line in the log."""
         log.warning("dead letter: %s: %s", message.topic, reason, extra=about(id=message.id, asset=asset))
         payload = deadletter_payload(message.id, message.topic, reason, message.payload)
-        self._sink.publish(self._outputs.deadletter, payload, qos=0)
+        self._send(self._outputs.deadletter, payload, qos=0)
 
     def begin(self, watched: Watched, now_s: float) -> None:
         """A stream starts: what the broker retains of an earlier one may be out of date."""
@@ -106,4 +106,8 @@ class Publisher:
 
     def of(self, watched: Watched, kind: str, payload: bytes, retain: bool = False) -> None:
         """A payload of one asset; `kind` is the rest of its topic."""
-        self._sink.publish(self._outputs.of(watched.origin.asset, kind), payload, retain=retain, wait_s=0.0)
+        self._send(self._outputs.of(watched.origin.asset, kind), payload, retain=retain)
+
+    def _send(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> None:
+        """Scoring waits for nobody; who works on several messages flushes the link after them."""
+        self._sink.publish(topic, payload, qos, retain, wait_s=0.0, hurry=False)

@@ -33,6 +33,8 @@ log = logging.getLogger("vcedge.service")
 STATS_S = 10.0
 IDLE_S = 0.25
 """Longest sleep of the loop: a signal is noticed within this time."""
+BATCH = 32
+"""Messages between two looks at the clock; their results wake the network thread once."""
 FLUSH_S = 5.0
 CROWDED_S = 0.01
 DAY_S = 86400.0
@@ -72,7 +74,7 @@ class Service:
         self._stats_s = self._health_s = self._beat_s = self._started_s
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set; then finish the message at hand, keep what is to be kept, and return.
+        """Work until `stop` is set; then finish the messages at hand, keep what is to be kept, and return.
 
         Raises Unavailable where another service uses the state folder or the port for metrics, ConfigError where that
         port may not be used.
@@ -83,6 +85,7 @@ class Service:
             while not stop.is_set():
                 self._next(stop)
                 self._tick(time.monotonic())
+                self._sink.flush()
             self._end()
         finally:
             self._desk.close()
@@ -113,12 +116,11 @@ class Service:
             log.warning("stopped with %d results that wait on disk for the broker", self._backlog.stored)
 
     def _next(self, stop: threading.Event) -> None:
-        """Work on one message, unless too many results wait: then messages wait, in the end at the broker."""
+        """Work on what has arrived, unless too many results wait: then messages wait, in the end at the broker."""
         if self._backlog.crowded:
             stop.wait(CROWDED_S)
             return
-        message = self._source.receive(IDLE_S)
-        if message is not None:
+        for message in self._source.receive_many(BATCH, IDLE_S):
             self._handle(message)
             self._keeper.handled(message)
 
