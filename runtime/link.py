@@ -69,6 +69,11 @@ class Link:
         return self._wire.epoch
 
     @property
+    def forgotten(self) -> int:
+        """How often the broker had no session of ours: what it was to retain it may have forgotten, too."""
+        return self._wire.forgotten
+
+    @property
     def complaint(self) -> str:
         """Why there is no connection; empty while there is one."""
         return self._wire.complaint

@@ -73,6 +73,8 @@ class Wire:
         self.connected = threading.Event()
         self.epoch = 0
         """Number of the connection."""
+        self.forgotten = 0
+        """Connections to a broker that had no session of ours."""
         self.taken_over = False
         """Whether the last connection ended because another client has the same id."""
         self.complaint = ""
@@ -149,6 +151,7 @@ class Wire:
             self._complain(f"refused {self._identity.client_id}: {reason}")
             return
         self.epoch += 1
+        self.forgotten += not flags.session_present
         self.complaint = ""
         stated = getattr(properties, "ReceiveMaximum", 65535 if self._config.version == "5" else OLD_WINDOW)
         self.window = min(stated, MAX_WINDOW)

@@ -42,7 +42,8 @@ class NativeJudge:
 
     def judge(self, stream: Stream, block: ScoreBlock, values: F64, row: int, min_level: int, logit_bias: float) -> int:
         """Score rows of values (N, C) from `row` on into the block: the first row that is left for `Stream.push`."""
-        if not _goes_on(stream, int(block.time_ns[row])):
+        end = row + stream.operation.at_work(values[row:])
+        if row == end or not _goes_on(stream, int(block.time_ns[row])):
             return row
         if self._fixed is None:
             self._fixed = self._prepare(stream)
@@ -54,8 +55,8 @@ class NativeJudge:
         arrays = (*self._fixed, memory, *self._parts(stream, defects), tops, *_columns(block, values))
         state, left = stream.state.record, row
         try:
-            while left == row < len(block):
-                stop = min(row + ROWS, len(block))
+            while left == row < end:
+                stop = min(row + ROWS, end)
                 left = self._kernel.judge(len(block), row, stop, state, arrays, min_level, logit_bias)
                 row = left if left < stop else stop
                 left = row if left == stop else -1
@@ -101,9 +102,9 @@ class NativeJudge:
 
 
 def _goes_on(stream: Stream, time_ns: int) -> bool:
-    """Whether a row at this time is one that the kernel can judge, as far as time and operation tell."""
+    """Whether a row at this time is one that the kernel can judge, as far as its time tells."""
     last_ns = stream._timeline.last_ns
-    steady = stream._timeline.steady and stream.operation.always and not stream._resting and stream.threshold > 0
+    steady = stream._timeline.steady and not stream._resting and stream.threshold > 0
     return steady and last_ns is not None and 0 < time_ns - last_ns <= stream.detector.schema.max_gap_ns
 
 

@@ -63,6 +63,17 @@ class Operation:
             memory.until_ns = 0
         return not memory.running or time_ns < memory.until_ns
 
+    def at_work(self, values: F64) -> int:
+        """How many of the first rows (N, C) are sure to be of a machine at work: `inhibited` of each would be false and
+        change nothing, whatever the sensors' health makes of its values."""
+        if self._memory.until_ns or not self._memory.running:
+            return 0
+        if self._run_when is None:
+            return len(values)
+        told = values[:, self._run_when.channel]
+        stands = (told <= self._run_when.above) | (told >= self._run_when.below)  # not where it is missing
+        return int(stands.argmax()) if stands.any() else len(values)
+
     def snapshot(self) -> dict[str, Any]:
         """The memory as JSON values; `restore` is the inverse."""
         return asdict(self._memory)

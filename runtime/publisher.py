@@ -53,7 +53,8 @@ class Publisher:
         self._send(self._outputs.deadletter, payload, qos=0)
 
     def begin(self, watched: Watched, now_s: float) -> None:
-        """A stream starts: what the broker retains of an earlier one may be out of date."""
+        """A stream starts, or the broker may have forgotten what it was to retain: say all of that."""
+        watched.anomaly = None
         self.anomaly(watched, watched.stream.in_event)
         self.health(watched, now_s)
         for kind in KINDS:

@@ -68,7 +68,7 @@ class Service:
         self._routes: tuple[Route, ...] = (self._intake.take, control.take)
         self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}
         self._desk = Desk(config)
-        self._greeted = (0, 0)
+        self._greeted, self._forgotten = (0, 0), 0
         self._systemd = Notifier()
         self._since_ns, self._started_s = time.time_ns(), time.monotonic()
         self._stats_s = self._health_s = self._beat_s = self._started_s
@@ -132,7 +132,7 @@ class Service:
 
     def _tick(self, now_s: float) -> None:
         """What happens by the clock: nothing that decides about a sample."""
-        self._greet()
+        self._greet(now_s)
         self._intake.tick(now_s, self._source.listening)
         self._keeper.tick(now_s)
         self._backlog.tick(now_s)
@@ -149,11 +149,14 @@ class Service:
             self._stats_s = now_s
             self._publisher.stats(self._numbers(now_s) | self._counters.means())
 
-    def _greet(self) -> None:
+    def _greet(self, now_s: float) -> None:
         """Say `online` after every connect, once messages do arrive: who waits for it may begin to publish."""
         connections = (self._source.connections, self._sink.connections)
         if connections != self._greeted and self._source.listening and self._sink.connected:
-            self._greeted = connections
+            if self._greeted != (0, 0) and self._source.forgotten != self._forgotten:
+                for watched in self._assets:
+                    self._publisher.begin(watched, now_s)
+            self._greeted, self._forgotten = connections, self._source.forgotten
             self._publisher.status(b"online")
 
     def _numbers(self, now_s: float) -> dict[str, Any]:

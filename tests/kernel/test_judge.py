@@ -18,6 +18,7 @@ from vcedge.detector import Detector
 from vcedge.limits import EventRule
 from vcedge.runtime.native import native_problem
 from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.runtime.operation import RunWhen
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import F64, NS_PER_S, Sample
 
@@ -148,6 +149,7 @@ def plants_days(draw: st.DrawFn) -> tuple[NDArray[np.int64], F64]:
     threshold=st.sampled_from([None, None, 0.9, 1.5, 1e9]),
     adapt=st.booleans(),
     policy=st.sampled_from([(1, 1.0), (1, 1.0), (2, 1.0), (4, 1.0), (9, 0.3), (1, 2.5)]),
+    run_when=st.sampled_from([None, None, RunWhen(0, above=-1.5), RunWhen(1, above=-12.0, below=-9.0)]),
 )
 def test_whatever_happens(
     day: tuple[NDArray[np.int64], F64],
@@ -156,8 +158,33 @@ def test_whatever_happens(
     threshold: float | None,
     adapt: bool,
     policy: Policy,
+    run_when: RunWhen | None,
 ) -> None:
-    same(PLANTS[plant], *day, cuts, policy, threshold=threshold, adapt=adapt)
+    same(PLANTS[plant], *day, cuts, policy, threshold=threshold, adapt=adapt, run_when=run_when)
+
+
+@pytest.mark.parametrize("plant", list(PLANTS))
+def test_a_machine_that_stands_now_and_then(plant: str) -> None:
+    """And a threshold that is set while it runs, and alarms that are inhibited for a time."""
+    values = recording(4, 1200, 3, missing=0.02)
+    values[300:400, 0] = values[700:703, 0] = -50.0
+    values[500, 0] = np.nan
+    run_when = RunWhen(0, above=-40.0)
+    engine = NativeEngine(PLANTS[plant])
+    one, many = (Stream(engine, run_when=run_when) for _ in range(2))
+    for start in range(0, 1200, 150):
+        for stream in (one, many):
+            if start == 450:
+                stream.set_threshold(None, false_alarms_per_day=5000.0)
+            if start == 900:
+                stream.operation.inhibit(int(times(1200)[1000]))
+        span = slice(start, start + 150)
+        block = many.push_block(times(1200)[span], values[span])
+        for row, found in enumerate(block):
+            wanted = one.push(Sample(int(times(1200)[start + row]), values[start + row]))
+            assert outcome(found) == outcome(wanted), start + row
+        assert memory(many) == memory(one)
+    assert many.operation.until_ns == 0
 
 
 def test_a_block_of_another_shape_and_an_empty_one() -> None:

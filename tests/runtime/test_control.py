@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,9 @@ from jsonschema import Draft202012Validator
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, payloads, running, wait_until
-from tests.support.service import configure, publish, wait_online
+from tests.support.service import assert_same, by_seq, configure, publish, wait_online
 from vcedge.runtime.engine import load_engine
+from vcedge.runtime.settings import Settings, kind_of, parse_setting
 from vcedge.runtime.status_socket import ask_service
 from vcedge.runtime.stream import Stream
 
@@ -130,6 +132,59 @@ def test_a_surprise_gets_the_whole_network_in_the_service(shared_broker: Mosquit
         scores = peer.scores("shock", 60)
         assert {s["updated"] for s in scores[30:50] if s["wake"] != "surprise"} == {4}
         assert (scores[50]["updated"], scores[50]["wake"]) == (16, "surprise")
+
+
+def test_settings_and_samples_meet_again_after_every_kill(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """Killed in the middle of both, the scores are those of a service that was not: settings act where they came."""
+    config = configure(tmp_path, "often", shared_broker.url)
+    base, rows, chance = "vcedge/often/often", samples(recording(6, 240, 3)), random.Random(4)
+    sets: dict[int, tuple[str, dict[str, Any]]] = {
+        40: ("threshold", {"raw": 1.5}),
+        80: ("compute", {"policy": "full"}),
+        120: ("inhibit", {"until": rows[150].time_ns // 1_000_000}),
+        160: ("threshold", {}),
+        200: ("compute", {"looseness": 0.1}),
+    }
+    stream = Stream(load_engine(tiny_detector()))
+    settings, expected = Settings(stream), []
+    for index, row in enumerate(rows):
+        if index in sets:
+            kind, message = sets[index]
+            settings.set(kind_of(kind), parse_setting(kind_of(kind), json.dumps(message).encode()))
+        expected.append(stream.push(row, settings.min_level, settings.logit_bias))
+    with Peer(shared_broker.url, "vcedge/often/#", persistent=True) as peer:
+        seen = 0
+        for start in range(0, len(rows), 60):
+            with running("run", config) as service:
+                if start == 0:
+                    wait_online(peer, "often")
+                for index in range(start, start + 60):
+                    if index in sets:
+                        kind, message = sets[index]
+                        peer.publish(f"{base}/{kind}/set", message)
+                    publish(peer, "often/often", [rows[index]])
+                seen = len(peer.scores("often", seen + chance.randint(1, 60)))
+                service.end(signal.SIGKILL)
+        with running("run", config):
+            peer.until(lambda messages: any(b'"seq":240,' in m.payload for m in messages[-50:]), "the last score")
+        assert_same(by_seq(payloads(peer.messages, "often", "score")), expected)
+
+
+def test_a_broker_that_forgot_everything_is_told_again(own_broker: Mosquitto, tmp_path: Path) -> None:
+    config = configure(tmp_path, "told", own_broker.url)
+    own_broker.start()
+    with running("run", config) as service:
+        with Peer(own_broker.url, "vcedge/told/#") as peer:
+            wait_online(peer, "told")
+            peer.publish("vcedge/told/told/threshold/set", {"raw": 3.5})
+            state(peer, "told", "threshold", raw=3.5)
+        own_broker.kill()
+        service.wait_line("no connection to")
+        own_broker.start()
+        with Peer(own_broker.url, "vcedge/told/#") as peer:
+            wait_online(peer, "told")
+            state(peer, "told", "threshold", raw=3.5)
+            peer.until_last("vcedge/told/told/anomaly", b"OFF")
 
 
 def unacknowledged(folder: Path) -> int:

@@ -18,11 +18,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.runtime.test_service import configure, publish, wait_online
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.mqtt import Peer, payloads, running
 from tests.support.process import vcedge
+from tests.support.service import configure, publish, wait_online
 from vcedge.errors import InputOutputError, Unavailable
 from vcedge.runtime.histogram import BOUNDS_S, Histogram
 from vcedge.runtime.inquiry import Inquiries
@@ -139,7 +139,7 @@ def test_status_without_a_broker_and_without_a_service(tmp_path: Path) -> None:
     assert dead.stderr == f"vcedge: error: state_dir {tmp_path / 'state'}: no service runs there\n"
     with running("run", config) as service:
         service.wait_line("no connection to")
-        assert status(config)["boot"] != report["boot"]
+        assert ask_service(tmp_path / "state")["boot"] != report["boot"]
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -311,6 +311,10 @@ def test_check_prints_a_line_for_each_asset(tmp_path: Path, capsys: pytest.Captu
     assert line.startswith("a*: checked/a*, tiny@sha256:")
     assert f"3 channels, vcgru of 16, engine {next(iter(ENGINES))}" in line
     assert ("(native: not built" in line) == ("native" not in ENGINES)
+    rule = {"channel": "Channel 1", "above": 50, "below": 90.5}
+    config = configure(tmp_path, "checked", "mqtt://127.0.0.1:1", run_when=rule)
+    assert run_program(["run", str(config), "--check"]) == 0
+    assert capsys.readouterr().out.endswith(", at work while Channel 1 is above 50 and below 90.5\n")
 
 
 def _broken_model(folder: Path) -> None:

@@ -57,5 +57,17 @@ def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
         detector = recipe.engine.detector
         cell = "no network" if detector.cell is None else f"{detector.cell.spec.kind} of {detector.hidden}"
         engine = f"engine {engine_words(recipe.engine)}"
-        lines.append(f"{name}: {topic.of(name)}, {recipe.model}, {detector.channels} channels, {cell}, {engine}")
+        parts = [topic.of(name), recipe.model, f"{detector.channels} channels", cell, engine, *_at_work(settings, name)]
+        lines.append(f"{name}: {', '.join(parts)}")
     return lines
+
+
+def _at_work(settings: RuntimeConfig, name: str) -> list[str]:
+    """When the machine is at work, unless it always is."""
+    found = settings.run_when_of(name)
+    if found is None:
+        return []
+    _, rule = found
+    limits = {"above": rule.above, "below": rule.below}
+    said = [f"{word} {limit:g}" for word, limit in limits.items() if limit is not None]
+    return [f"at work while {rule.channel} is {' and '.join(said)}"]
