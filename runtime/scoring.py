@@ -40,20 +40,22 @@ class Scoring:
         self._publisher.refresh(watched, now_s)
         if message is not None:
             self._counters.latency.observe((time.time_ns() - message.arrival_ns) / 1e9)
-        self._tell(watched, scores, "" if message is None else message.id)
+        self._tell(watched, scores, message)
 
-    def _tell(self, watched: Watched, scores: list[Score], message_id: str) -> None:
-        """The log's lines about a message, and the count of its events."""
+    def _tell(self, watched: Watched, scores: list[Score], message: Incoming | None) -> None:
+        """The log's lines about a message, and the count of its events. Most have neither, and cost nothing here."""
         asset = watched.origin.asset
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s: %d samples scored", asset, len(scores), extra=about(id=message_id, asset=asset))
-        for score in scores:
-            for event in score.events:
-                if event.type == "new":
-                    self._counters.events[event.kind] += 1
-                context = about(id=message_id, asset=asset, event=event.id)
-                where = f" in {', '.join([name for name, _ in event.top])}" if event.top else ""
-                log.info("%s: event %s: %s%s", asset, event.type, event.kind, where, extra=context)
+        events = [event for score in scores for event in score.events]
+        if not events and not log.isEnabledFor(logging.DEBUG):
+            return
+        id_ = {} if message is None else {"id": message.id}
+        log.debug("%s: %d samples scored", asset, len(scores), extra=about(asset=asset, **id_))
+        for event in events:
+            if event.type == "new":
+                self._counters.events[event.kind] += 1
+            where = f" in {', '.join([name for name, _ in event.top])}" if event.top else ""
+            context = about(asset=asset, event=event.id, **id_)
+            log.info("%s: event %s: %s%s", asset, event.type, event.kind, where, extra=context)
 
 
 def _pushed(watched: Watched, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:
