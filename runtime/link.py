@@ -238,6 +238,7 @@ class Link:
                 "another client %s the id %s: each ends the other's connection; give one of them its own mqtt.client_id"
             )
             log.error(words, sure, self._client_id)
+        self._wire.hushed = self._rivalry.suspected
 
     def _finished(self) -> bool:
         return self.unsent == 0 or not self.connected or time.monotonic() > self._deadline

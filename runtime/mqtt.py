@@ -77,6 +77,8 @@ class Wire:
         """Connections to a broker that had no session of ours."""
         self.taken_over = False
         """Whether the last connection ended because another client has the same id."""
+        self.hushed = False
+        """Whether connections come and go for a reason that was told."""
         self.complaint = ""
         """Why there is no connection; empty while there is one."""
         self._brought = 0
@@ -140,7 +142,7 @@ class Wire:
 
     def _complain(self, reason: str, quiet: bool = False) -> None:
         """Say why there is no connection: once, until the reason changes."""
-        if reason != self.complaint and not quiet:
+        if reason != self.complaint and not quiet and not self.hushed:
             log.warning("no connection to %s, trying on: %s", self._config.broker, reason)
         self.complaint = reason
 
@@ -155,7 +157,8 @@ class Wire:
         self.complaint = ""
         stated = getattr(properties, "ReceiveMaximum", 65535 if self._config.version == "5" else OLD_WINDOW)
         self.window = min(stated, MAX_WINDOW)
-        log.info("connected to %s as %s", self._config.broker, self._identity.client_id)
+        level = logging.DEBUG if self.hushed else logging.INFO
+        log.log(level, "connected to %s as %s", self._config.broker, self._identity.client_id)
         if self._identity.subscriptions and not (flags.session_present and self._subscribed):
             self._subscribed = False
             client.subscribe([(topic, self._options()) for topic in self._identity.subscriptions])

@@ -148,3 +148,18 @@ def test_a_broker_that_never_answers_does_not_hold_up_the_end() -> None:
             assert not link.wait_connected(0.1)
             link.publish("x", b"")
             assert not link.stop(0.5)
+
+
+def test_a_broker_that_tells_of_a_takeover_is_believed_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """mosquitto 2.0 tells nothing; these are the bytes of a broker that does (MQTT 5: CONNACK, DISCONNECT 0x8E)."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        linked(f"mqtt://127.0.0.1:{server.getsockname()[1]}", Identity("torn")) as link,
+    ):
+        for _ in range(2):
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(100).startswith(b"\x10")
+                connection.sendall(b"\x20\x03\x00\x00\x00\xe0\x02\x8e\x00")
+        wait_until(lambda: link.rivals == 2, "two takeovers")
+    assert sum("another client uses the id torn" in record.message for record in caplog.records) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -49,6 +50,11 @@ class Mosquitto:
         threading.Thread(target=self._read, args=(process, running), daemon=True).start()
         assert running.wait(10), f"mosquitto did not start: {self.log}"
         socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def stop(self) -> None:
         """End it in good order: it writes what it holds."""

@@ -115,6 +115,11 @@ class Process:
             return next(line for line in self.lines if words in line)
 
     @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._process.poll() is None

@@ -1,0 +1,67 @@
+"""When a snapshot is due: wear on one side, a broker that waits on the other."""
+
+from __future__ import annotations
+
+from vcedge.runtime.cadence import EVERY_S, LEAST, Cadence
+
+
+def work(cadence: Cadence, seconds: float, per_s: float, window: int, rtt_s: float = 0.01) -> tuple[int, int]:
+    """A machine that sends steadily through a broker with a window: (snapshots, messages that arrived)."""
+    step, snapshots, arrived, pending = 1 / per_s, 0, 0, 0
+    owed, blocked_until = 0.0, 0.0
+    for tick in range(round(seconds / 0.05)):
+        now = tick * 0.05
+        owed += 0.05 / step
+        while owed >= 1 and pending < window and now >= blocked_until:
+            owed, pending, arrived = owed - 1, pending + 1, arrived + 1
+            cadence.arrived(now, pending)
+        if cadence.due(now, pending, pending):
+            cadence.taken(now, pending)
+            snapshots, pending = snapshots + 1, 0
+            cadence.released(now + rtt_s)
+            blocked_until = now + rtt_s
+    return snapshots, arrived
+
+
+def test_a_window_that_is_kept_to_means_a_snapshot_for_half_of_it() -> None:
+    snapshots, arrived = work(Cadence(1000, 0.0), seconds=500, per_s=10, window=1000)
+    assert arrived >= 4990
+    assert snapshots == 10  # every 500 messages
+
+
+def test_a_slow_machine_means_a_snapshot_a_minute() -> None:
+    snapshots, _ = work(Cadence(1000, 0.0), seconds=3600, per_s=0.5, window=1000)
+    assert snapshots <= 3600 / EVERY_S + 1
+
+
+def test_a_smaller_window_is_learned_from_two_stalls() -> None:
+    """The broker sends 20 and no more: deliveries stop twice, and never again."""
+    cadence = Cadence(1000, 0.0)
+    snapshots, arrived = work(cadence, seconds=300, per_s=10, window=20)
+    assert cadence.window == 20
+    assert arrived >= 2980
+    assert snapshots <= 3000 / LEAST + 3
+    cadence.connected()
+    assert cadence.window == 1000
+
+
+def test_pauses_are_no_stalls() -> None:
+    """Bursts of 30 every 20 seconds: soon no pause is taken for a stall, and only the minute counts."""
+    cadence, snapshots, pending = Cadence(1000, 0.0), 0, 0
+    for tick in range(round(3600 / 0.25)):
+        now = tick * 0.25
+        if now % 20 == 0:
+            pending += 30
+            cadence.arrived(now, pending)
+        if cadence.due(now, pending, pending):
+            cadence.taken(now, pending)
+            cadence.released(now)
+            snapshots, pending = snapshots + 1, 0
+    assert cadence.window == 1000
+    assert snapshots <= 3600 / EVERY_S + 10
+
+
+def test_nothing_new_needs_no_snapshot() -> None:
+    cadence = Cadence(1000, 0.0)
+    assert not cadence.due(10 * EVERY_S, 0, 0)
+    assert cadence.due(10 * EVERY_S, 0, 1)
