@@ -41,6 +41,7 @@ class Desk:
 
     def close(self) -> None:
         """Take no more questions."""
+        self._inquiries.close()
         self._socket.close()
         if self._metrics is not None:
             self._metrics.close()

@@ -17,6 +17,7 @@ from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, payloads, running, wait_until
 from tests.support.service import assert_same, by_seq, configure, publish, wait_online
 from vcedge.runtime.engine import load_engine
+from vcedge.runtime.operation import RunWhen
 from vcedge.runtime.settings import Settings, kind_of, parse_setting
 from vcedge.runtime.status_socket import ask_service
 from vcedge.runtime.stream import Stream
@@ -119,6 +120,28 @@ def test_a_pattern_and_what_the_broker_retained(shared_broker: Mosquitto, tmp_pa
             assert service.end() == 0
         peer.publish(topic, b"", retain=True)
         peer.settle()
+
+
+def test_a_machine_that_stands(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """Sample by sample and as blocks."""
+    values = recording(7, 200, 3)
+    values[80:120, 0], values[80:120, 1:] = -50.0, 1e4
+    rows, rule = samples(values), {"channel": "Channel 0", "above": -40}
+    assets = {name: {"model": "model.vcedge"} for name in ("single", "blocks")}
+    config = configure(tmp_path, "stands", shared_broker.url, assets=assets, run_when=rule)
+    stream = Stream(load_engine(tiny_detector()), run_when=RunWhen(0, above=-40.0))
+    expected = [stream.push(row) for row in rows]
+    assert {score.status for score in expected[80:120]} == {"inhibited"}
+    with running("run", config), Peer(shared_broker.url, "vcedge/stands/#") as peer:
+        wait_online(peer, "stands")
+        publish(peer, "stands/single", rows)
+        for start in range(0, 200, 50):
+            columns = {f"Channel {c}": values[start : start + 50, c].tolist() for c in range(3)}
+            peer.publish("stands/blocks", {"t0": rows[start].time_ns / 1e9, "dt": 1, "v": columns})
+        assert_same(peer.scores("single", 200), expected)
+        blocks = peer.scores("blocks", 4)
+    for key in ("raw", "status", "alarm", "updated"):
+        assert [value for block in blocks for value in block[key]] == [getattr(score, key) for score in expected]
 
 
 def test_a_surprise_gets_the_whole_network_in_the_service(shared_broker: Mosquitto, tmp_path: Path) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +24,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto, free_port
-from tests.support.mqtt import Peer, payloads, running
-from tests.support.process import vcedge
+from tests.support.mqtt import Peer, payloads, running, wait_until
+from tests.support.process import ROOT, vcedge
 from tests.support.service import configure, publish, wait_online
 from vcedge.errors import InputOutputError, Unavailable
 from vcedge.runtime.histogram import BOUNDS_S, Histogram
 from vcedge.runtime.inquiry import Inquiries
+from vcedge.runtime.logs import BURST
 from vcedge.runtime.metrics import ServiceCollector
 from vcedge.runtime.status_socket import NAME, StatusSocket, ask_service
 
+SECRET, FLOOD = "wOrd-0f-Secrecy", 30
 SCHEMA = Path(__file__).parents[2] / "runtime" / "schemas" / "status.json"
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -39,6 +45,20 @@ def status(config: Path) -> dict[str, Any]:
     report: dict[str, Any] = json.loads(result.stdout)
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(report)
     return report
+
+
+def on_a_terminal(*arguments: str) -> str:
+    """What the program prints on a terminal, without its colours."""
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "vcedge", *arguments]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "COLUMNS": "150"}, stdout=its, timeout=60, check=True)
+    os.close(its)
+    text = b""
+    with suppress(OSError):  # how the end of a terminal reads
+        while part := os.read(ours, 65536):
+            text += part
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;]*m", "", text.decode())
 
 
 def scraped(port: int) -> str:
@@ -57,15 +77,22 @@ def series_of(text: str) -> Series:
 
 def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_path: Path) -> None:
     port = free_port()
-    metrics, assets = {"port": port, "assets": 2}, {"pump-*": {"model": "model.vcedge"}}
-    config = configure(tmp_path, "seen", shared_broker.url, metrics=metrics, assets=assets, log={"format": "json"})
+    changes = {
+        "metrics": {"port": port, "assets": 2},
+        "assets": {"pump-*": {"model": "model.vcedge"}},
+        "log": {"format": "json"},
+        "mqtt": {"broker": shared_broker.url, "username": "press", "password_env": "MQTT_PASSWORD"},
+    }
+    config = configure(tmp_path, "seen", shared_broker.url, **changes)
     values = recording(3, 90, 3)
     values[60:, 1:] += 60 * tiny_detector().features.scale[1:]
-    with running("run", config) as service, Peer(shared_broker.url, "vcedge/seen/#") as peer:
+    service_of = running("run", config, "--verbose", MQTT_PASSWORD=SECRET)
+    with service_of as service, Peer(shared_broker.url, "vcedge/seen/#") as peer:
         wait_online(peer, "seen")
         publish(peer, "seen/pump-2", samples(values))
         publish(peer, "seen/pump-1", samples(values[:20]))
-        peer.publish("seen/pump-1", "nonsense")
+        for number in range(FLOOD):
+            peer.publish("seen/pump-1", f"nonsense {number}")
         peer.publish("vcedge/seen/pump-3/compute/set", {"min_level": 2})
         peer.until(lambda messages: bool(payloads(messages, "pump-3", "compute/state")[1:]))
         report, series = status(config), series_of(scraped(port))
@@ -78,11 +105,11 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
         assert by_name["pump-2"]["event"]["id"] == events[-1]
         assert by_name["pump-3"]["settings"]["compute"]["min_level"] == 2
         assert by_name["pump-3"]["status"] == "waiting"
-        assert report["numbers"]["dead_letters"] == 1
+        assert report["numbers"]["dead_letters"] == FLOOD
         assert report["links"]["in"]["connected"]
 
         assert series["vcedge_samples_total", ()] == 110
-        assert series["vcedge_dead_letters_total", ()] == 1
+        assert series["vcedge_dead_letters_total", ()] == FLOOD
         assert series["vcedge_settings_total", ()] == 1
         assert series["vcedge_step_seconds_count", ()] == 110
         assert series["vcedge_latency_seconds_bucket", (("le", "+Inf"),)] == 110
@@ -94,15 +121,21 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
         assert 0 < series["vcedge_updated_dimensions_total", ()] < series["vcedge_hidden_dimensions_total", ()]
         assert series["process_resident_memory_bytes", ()] > 1e7
 
-        lines = [json.loads(line) for line in service.lines]
-        letter = next(json.loads(m.payload) for m in peer.messages if m.topic == "vcedge/seen/deadletter")
-        assert [line["asset"] for line in lines if line.get("id") == letter["id"]] == ["pump-1"]
-        assert events[-1] in {line.get("event") for line in lines if line.get("asset") == "pump-2"}
+        letters = [json.loads(m.payload) for m in peer.messages if m.topic == "vcedge/seen/deadletter"]
         shown = vcedge("status", str(config)).stdout
         assert "pump-2: status " in shown
         assert f"event {events[-1]}" in shown
         assert "broker: mqtt://127.0.0.1" in shown
+        assert "┃ asset" in on_a_terminal("status", str(config))
         assert service.end() == 0
+    lines = [json.loads(line) for line in service.lines]
+    dead = [line for line in lines if line["message"].startswith("dead letter")]
+    assert [(line["id"], line["asset"]) for line in dead] == [(letter["id"], "pump-1") for letter in letters[:BURST]]
+    event = next(line for line in lines if line.get("event") == events[-1])
+    assert event["asset"] == "pump-2"
+    assert any(line["id"] == event["id"] for line in lines if "samples scored" in line["message"])
+    for text in (*service.lines, json.dumps(report), str(series), shown):
+        assert SECRET not in text
     assert not (config.parent / "state" / NAME).exists()
 
 
@@ -167,7 +200,7 @@ def test_a_loop_that_does_not_go_round_is_told(tmp_path: Path, monkeypatch: pyte
             ask_service(tmp_path)
         families = list(ServiceCollector(inquiries, 10).collect())
         assert [(family.name, family.samples[0].value) for family in families] == [("vcedge_responding", 0)]
-        inquiries.answer({"late": True})  # nobody waits any more
+        assert not inquiries.waiting
     finally:
         desk.close()
 
@@ -195,6 +228,23 @@ def test_a_state_folder_with_a_long_name_and_one_that_cannot_be(tmp_path: Path) 
     nowhere.close()
     with pytest.raises(Unavailable, match="no service runs there"):
         ask_service(tmp_path / "none")
+
+
+def test_who_waits_is_let_go_when_the_service_ends() -> None:
+    inquiries, ended = Inquiries(), []
+
+    def ask() -> None:
+        with pytest.raises(TimeoutError):
+            inquiries.ask(60.0)
+        ended.append(True)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    wait_until(lambda: inquiries.waiting, "the question")
+    inquiries.close()
+    asker.join(20)
+    ask()
+    assert ended == [True, True]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may ask everybody")
