@@ -19,16 +19,21 @@ EVENT_ROWS = 8
 class Budget:
     """Integral control of the updated share by a bias on the scheduler's logit."""
 
-    def __init__(self, target: float) -> None:
+    def __init__(self, target: float, floor: float = 0.0) -> None:
+        """`floor`: the share of the first level, which every row updates."""
         self._target = self.target = target
+        self._above = max(target - floor, 0.0)
         """`target`: what the mean share is held to now."""
         self._debt = 0.0
         self._event_rows = 0
         """Rows spent in the event that is open."""
 
     def loosen(self, looseness: float) -> None:
-        """Hold the mean share to so many times its target; 1 is what the model was trained for."""
-        self.target = min(looseness * self._target, 1.0)
+        """Hold the mean share to so many times its target, as far as that is above the floor; 1: as it was trained.
+
+        A target at the floor would never let a surprise be paid back, and so shut the gate for good.
+        """
+        self.target = min(self._target + (looseness - 1.0) * self._above, 1.0)
 
     def bias(self, in_event: bool) -> float:
         """What is added to the scheduler's logit on the next row, at most 0; `in_event`: one was open before it."""

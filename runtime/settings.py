@@ -51,7 +51,7 @@ class ComputeSetting(Strict):
     policy: Literal["auto", "full"] = "auto"
     min_level: int = Field(default=1, ge=1)
     looseness: float = Field(default=1.0, ge=1 / LOOSEST, le=LOOSEST)
-    """Factor on the scheduler's odds m/(1 - m), eq. 7, and on the share that the budget holds them to."""
+    """Factor on the scheduler's odds m/(1 - m), eq. 7, and on what the budget allows (docs/decisions/0033)."""
 
 
 class InhibitSetting(Strict):

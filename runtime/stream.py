@@ -51,7 +51,8 @@ class Stream:
         self._by_hand = threshold
         self._adapt = adapt
         self._adaptive = self._new_adaptive()
-        self._budget = Budget(self._calibration.target_share)
+        first = self._updated(1) / max(self._detector.hidden, 1)
+        self._budget = Budget(self._calibration.target_share, first)
         self.state = engine.new_state()
         self._timeline = Timeline(self._detector.schema)
         self._sensors = SensorHealth(self._detector)

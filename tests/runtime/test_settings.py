@@ -148,7 +148,7 @@ def test_the_compute_policy() -> None:
     put(settings, "compute", {"min_level": 2, "looseness": 2})
     assert (settings.min_level, settings.logit_bias) == (2, math.log(2))
     put(settings, "compute", {"policy": "full", "looseness": 0.5})
-    assert (settings.min_level, stream.budget.target) == (LEVELS, 0.5)
+    assert (settings.min_level, stream.budget.target) == (LEVELS, 1.0 - 0.5 * 0.75)
     put(settings, "compute", {})
     assert (settings.min_level, settings.logit_bias, stream.budget.target) == (1, 0.0, 1.0)
 
