@@ -55,14 +55,12 @@ def _service_rows(report: Report) -> list[tuple[str, str]]:
 
     numbers, work = report["numbers"], report["work"]
     counts = ("samples", "dead_letters", "ignored", "duplicates", "settings")
+    counted = [f"{numbers[key]:,} {key.replace('_', ' ')}" for key in counts]
     return [
         ("service", f"{report['node']}, vcedge {report['version']}, pid {report['pid']}"),
         ("up", f"{duration_text(numbers['uptime_s'])}, since {report['since']}"),
         ("broker", f"{report['broker']}, {_connection(report['links'])}"),
-        (
-            "messages",
-            ", ".join([f"{numbers['messages']:,}", *(f"{numbers[k]:,} {k.replace('_', ' ')}" for k in counts)]),
-        ),
+        ("messages", ", ".join([f"{numbers['messages']:,}", *counted])),
         ("computing", _computing(work)),
         ("waiting", _waiting(numbers)),
         ("state", _state(numbers)),
@@ -84,9 +82,8 @@ def _state(numbers: dict[str, Any]) -> str:
     age_s = numbers["snapshot_age_s"]
     age = "no snapshot yet" if age_s is None else f"last snapshot {duration_text(age_s)} ago"
     trouble = f"not durable: {numbers['trouble']}; " if numbers["status"] != "ok" else ""
-    return (
-        f"{trouble}{age}, {numbers['unacknowledged']:,} messages since, {numbers['written_mb_day']:g} MB a day written"
-    )
+    since, wear = f"{numbers['unacknowledged']:,} messages since", f"{numbers['written_mb_day']:g} MB a day written"
+    return f"{trouble}{age}, {since}, {wear}"
 
 
 def _connection(links: dict[str, Any]) -> str:
@@ -118,16 +115,8 @@ def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
     threshold = f"{asset['threshold']:.4g} ({asset['threshold_factor']:.2f} of calibrated)"
     event = "-" if asset["event"] is None else asset["event"]["id"]
     missing = f", missing {', '.join(asset['missing'])}" if asset["missing"] else ""
-    settings = [_setting(kind, state) for kind, state in asset["settings"].items() if state["set"]]
-    return (
-        asset["asset"],
-        asset["status"] + missing,
-        age,
-        raw,
-        threshold,
-        event,
-        "; ".join(filter(None, settings)) or "-",
-    )
+    settings = "; ".join(filter(None, [_setting(kind, state) for kind, state in asset["settings"].items()]))
+    return asset["asset"], asset["status"] + missing, age, raw, threshold, event, settings or "-"
 
 
 def _setting(kind: str, state: dict[str, Any]) -> str:
@@ -156,9 +145,9 @@ def _print_assets(assets: list[dict[str, Any]]) -> None:
 
     rows = [tuple(map(printable, _asset_row(asset))) for asset in assets]
     if not sys.stdout.isatty():
-        for row in rows:
+        for name, *values in rows:
             print(
-                f"{row[0]}: " + ", ".join(f"{name} {value}" for name, value in zip(COLUMNS[1:], row[1:], strict=True))
+                f"{name}: {', '.join(f'{column} {value}' for column, value in zip(COLUMNS[1:], values, strict=True))}"
             )
         return
     from rich.console import Console
