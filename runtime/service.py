@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from vcedge.config.runtime import RuntimeConfig
-from vcedge.runtime.assets import Assets, Recipe
+from vcedge.runtime.assets import Assets
 from vcedge.runtime.backlog import Backlog
 from vcedge.runtime.control import Control
 from vcedge.runtime.counters import Counters
@@ -24,9 +24,12 @@ from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.mqtt import Identity
 from vcedge.runtime.publisher import HEALTH_PAUSE_S, Publisher
 from vcedge.runtime.recent import LEAST, Recent
+from vcedge.runtime.recipes import Recipe
 from vcedge.runtime.report import service_report
 from vcedge.runtime.spool import Spool
+from vcedge.runtime.stage_control import StageControl
 from vcedge.runtime.systemd import READY, STOPPING, WATCHDOG, Notifier
+from vcedge.runtime.updates import Updates
 from vcedge.topics import InputTopic
 
 log = logging.getLogger("vcedge.service")
@@ -65,7 +68,9 @@ class Service:
         self._publisher = Publisher(outputs, self._sink, self._disk, boot)
         self._intake = Intake(config, self._assets, recent, self._counters, self._publisher)
         control = Control(outputs, self._assets, self._counters, self._publisher, self._keeper.hurry)
-        self._routes: tuple[Route, ...] = (self._intake.take, control.take)
+        self._updates = Updates(config, outputs, self._assets, self._publisher, self._keeper.hurry)
+        stages = StageControl(outputs, self._assets, self._publisher, self._keeper.hurry)
+        self._routes: tuple[Route, ...] = (self._intake.take, self._updates.take, stages.take, control.take)
         self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}
         self._desk = Desk(config)
         self._greeted, self._forgotten = (0, 0), 0
@@ -95,6 +100,7 @@ class Service:
         """Go on where the last run ended, and connect."""
         self._desk.open()
         self._keeper.restore()
+        self._updates.resume()
         self._backlog.open()
         for watched in self._assets:
             self._publisher.begin(watched, time.monotonic())
@@ -134,6 +140,7 @@ class Service:
         """What happens by the clock: nothing that decides about a sample."""
         self._greet(now_s)
         self._intake.tick(now_s, self._source.listening)
+        self._updates.tick(now_s)
         self._keeper.tick(now_s)
         self._backlog.tick(now_s)
         if self._desk.asked:

@@ -110,6 +110,8 @@ class Settings:
         self._stream = stream
         self._configured = threshold
         self._given: dict[Kind, Setting] = {}
+        self.followers: list[Stream] = []
+        """Streams of other models of the asset: alarms are inhibited in them as well."""
         self.min_level, self.logit_bias = 1, 0.0
         """The compute policy of the next row."""
 
@@ -151,7 +153,8 @@ class Settings:
     def _apply(self, setting: Setting) -> None:
         stream = self._stream
         if isinstance(setting, InhibitSetting):
-            stream.operation.inhibit(setting.until_ns)
+            for each in (stream, *self.followers):
+                each.operation.inhibit(setting.until_ns)
         elif isinstance(setting, ComputeSetting):
             self._compute(setting)
         elif setting == ThresholdSetting():

@@ -17,9 +17,9 @@ from tests.support.detectors import recording, samples, tiny_detector
 from vcedge import model_file
 from vcedge.config.runtime import load_runtime_config
 from vcedge.errors import ConfigError
-from vcedge.runtime.assets import Recipe, load_recipes
 from vcedge.runtime.engine import load_engine
 from vcedge.runtime.operation import RunWhen
+from vcedge.runtime.recipes import Recipe, load_recipes
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import NS_PER_S, Sample
 
