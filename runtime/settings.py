@@ -145,10 +145,15 @@ class Settings:
         return {kind: setting.model_dump() for kind, setting in self._given.items()}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Set all of a snapshot; the stream's comes after it. Raises ValueError or Refused where it is none."""
+        """Set all of a snapshot, whatever the stream was before; its own comes after that.
+
+        Raises ValueError or Refused where it is none.
+        """
         for kind in KINDS:
             if kind in snapshot:
-                self.set(kind, KINDS[kind].model_validate(snapshot[kind], strict=True))
+                setting = KINDS[kind].model_validate(snapshot[kind], strict=True)
+                self._apply(setting)
+                self._given[kind] = setting
 
     def _apply(self, setting: Setting) -> None:
         stream = self._stream
