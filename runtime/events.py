@@ -14,7 +14,7 @@ __all__ = ["GROWTH", "RELEASE", "Event", "EventKind", "EventTracker", "Top", "to
 GROWTH = 1.25
 """An open event is reported again when its peak has grown by this factor."""
 
-EventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock"]
+EventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock", "disagreement", "model"]
 Top = tuple[tuple[str, float], ...]
 
 

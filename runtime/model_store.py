@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from vcedge.errors import UsageError
 from vcedge.files import write_atomic
 
+_MODEL = re.compile("[0-9a-f]{64}")
 CURRENT, PREVIOUS = "current", "previous"
 
 
@@ -69,12 +71,27 @@ class ModelStore:
             else:
                 self._link(name, digest)
 
-    def prune(self, *also: str) -> None:
-        """Remove the files that neither link points to, but for those named."""
-        kept = {self.current, self.previous, *also, CURRENT, PREVIOUS}
+    def prune(self) -> None:
+        """Remove the models that neither link points to."""
         for path in self.folder.iterdir():
-            if path.name not in kept and path.is_file() and not path.name.startswith("."):
+            if _MODEL.fullmatch(path.name) and path.name not in (self.current, self.previous):
                 path.unlink()
+
+    def note(self, name: str) -> str | None:
+        """A small text that is kept beside the models; None where there is none."""
+        try:
+            return (self.folder / name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def write(self, name: str, text: str) -> None:
+        """Keep such a text."""
+        write_atomic(self.folder / name, text.encode())
+        own_as_folder(self.folder / name)
+
+    def forget(self, name: str) -> None:
+        """Remove such a text."""
+        (self.folder / name).unlink(missing_ok=True)
 
     def _target(self, name: str) -> str | None:
         link = self.folder / name

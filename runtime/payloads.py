@@ -132,6 +132,11 @@ def setting_payload(origin: Origin, values: Mapping[str, Any], refused: str) -> 
     return encode({"schema": SCHEMA, **_names(origin), **values, "refused": refused})
 
 
+def report_payload(origin: Origin, values: Mapping[str, Any]) -> bytes:
+    """What is known of an asset's models."""
+    return encode({"schema": SCHEMA, **_names(origin), **values})
+
+
 def stats_payload(node: str, boot: str, numbers: Mapping[str, float]) -> bytes:
     """Counters since the start of the service, and what was measured since the last report."""
     return encode({"schema": SCHEMA, "node": node, "boot": boot, **numbers})

@@ -8,6 +8,7 @@ from typing import Any
 
 from vcedge.runtime.assets import Watched
 from vcedge.runtime.disk import Disk
+from vcedge.runtime.events import Event
 from vcedge.runtime.link import Link
 from vcedge.runtime.logs import about
 from vcedge.runtime.mailbox import Incoming
@@ -15,6 +16,7 @@ from vcedge.runtime.payloads import (
     deadletter_payload,
     event_payload,
     health_payload,
+    report_payload,
     score_payload,
     setting_payload,
     stats_payload,
@@ -48,8 +50,7 @@ class Publisher:
 
     def deadletter(self, message: Incoming, reason: str, asset: str) -> None:
         """What could not be read, and why; lost where there is no connection, but for its line in the log."""
-        topic = message.topic if message.topic.isprintable() else repr(message.topic)
-        log.warning("dead letter: %s: %s", topic, reason, extra=about(id=message.id, asset=asset))
+        log.warning("dead letter: %s: %s", message.topic, reason, extra=about(id=message.id, asset=asset))
         payload = deadletter_payload(message.id, message.topic, reason, message.payload)
         self._send(self._outputs.deadletter, payload, qos=0)
 
@@ -60,6 +61,7 @@ class Publisher:
         self.health(watched, now_s)
         for kind in KINDS:
             self.setting(watched, kind)
+        self.stage(watched)
 
     def scores(
         self, watched: Watched, scores: list[Score], anomalies: list[bool], us: float, *, block: bool, arrival: bool
@@ -72,6 +74,38 @@ class Publisher:
             self.anomaly(watched, anomaly)
         if watched.stream.operation.until_ns != watched.inhibited_ns:
             self.setting(watched, "inhibit")
+
+    def companions(self, watched: Watched, now_s: float) -> None:
+        """What the models beside the one in charge brought: disagreements, now and then how they agree, and a stage."""
+        companions, twin = watched.companions, watched.companions.twin
+        if twin is None:
+            return
+        for event in twin.events:
+            self.of(watched, "event", event_payload(event, watched.origin))
+        if twin.events or now_s - twin.said_s >= HEALTH_S:
+            twin.said_s = now_s
+            payload = report_payload(watched.origin, {"shadow": twin.model, **twin.agreement.report()})
+            self.of(watched, "shadow", payload, retain=True)
+        if companions.stage_changed:
+            companions.stage_changed = False
+            self.stage(watched)
+
+    def stage(self, watched: Watched, refused: str = "") -> None:
+        """How far compute is given up; after a refusal with the reason, which the broker does not retain."""
+        stages = watched.companions.stages
+        if stages is not None:
+            payload = setting_payload(watched.origin, stages.report(), refused)
+            self.of(watched, "stage/state", payload, retain=not refused)
+
+    def model(self, watched: Watched, state: Mapping[str, Any]) -> None:
+        """Which model is in charge, and what became of the last update."""
+        self.of(watched, "model/state", report_payload(watched.origin, state), retain=True)
+
+    def model_event(self, watched: Watched, why: str) -> None:
+        """What became of an update, as an event. Its time is that of the asset's last sample."""
+        time_ns = watched.stream.watermark_ns or 0
+        event = Event(f"model-{time_ns}", "model", "new", time_ns, time_ns, 0.0, (), why=why)
+        self.of(watched, "event", event_payload(event, watched.origin))
 
     def setting(self, watched: Watched, kind: Kind, refused: str = "") -> None:
         """A setting as it holds; after a refusal with the reason, which the broker does not retain."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import time
 
-import numpy as np
-
 from vcedge.runtime.assets import Watched
 from vcedge.runtime.codecs.reading import Reading, arrange
 from vcedge.runtime.counters import Counters
 from vcedge.runtime.logs import about
 from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.publisher import Publisher
+from vcedge.runtime.rows import push_rows
 from vcedge.runtime.stream import Score
-from vcedge.schema import F64, Sample
 
 log = logging.getLogger("vcedge.scoring")
 
@@ -30,13 +28,15 @@ class Scoring:
         """Samples at times (B,) in nanoseconds; `message` completed them, None: they were waited for in vain."""
         values, unknown = arrange(reading, watched.names)
         self._counters.unknown_channels += unknown
-        began_ns = time.perf_counter_ns()
-        scores, anomalies = _pushed(watched, times, values)
+        began_ns, policy = time.perf_counter_ns(), watched.policy
+        scores, opened = push_rows(watched.stream, times, values, policy)
         us = (time.perf_counter_ns() - began_ns) / 1000 / len(scores)
         self._counters.score(scores, us)
+        anomalies = watched.companions.follow(times, values, policy, scores, opened, us)
         now_s = time.monotonic()
         watched.remember(scores, now_s)
         self._publisher.scores(watched, scores, anomalies, us, block=reading.block, arrival=not reading.timed)
+        self._publisher.companions(watched, now_s)
         self._publisher.refresh(watched, now_s)
         if message is not None:
             self._counters.latency.observe((time.time_ns() - message.arrival_ns) / 1e9)
@@ -45,7 +45,7 @@ class Scoring:
     def _tell(self, watched: Watched, scores: list[Score], message: Incoming | None) -> None:
         """The log's lines about a message, and the count of its events. Most have neither, and cost nothing here."""
         asset = watched.origin.asset
-        events = [event for score in scores for event in score.events]
+        events = [*(event for score in scores for event in score.events), *watched.companions.events]
         if not events and not log.isEnabledFor(logging.DEBUG):
             return
         id_ = {} if message is None else {"id": message.id}
@@ -56,12 +56,3 @@ class Scoring:
             where = f" in {', '.join([name for name, _ in event.top])}" if event.top else ""
             context = about(asset=asset, event=event.id, **id_)
             log.info("%s: event %s: %s%s", asset, event.type, event.kind, where, extra=context)
-
-
-def _pushed(watched: Watched, times: tuple[int, ...], values: F64) -> tuple[list[Score], list[bool]]:
-    """The scores of one message's rows (N, C), and whether an event is open after each."""
-    stream, policy = watched.stream, (watched.settings.min_level, watched.settings.logit_bias)
-    if len(times) == 1:
-        return [stream.push(Sample(times[0], values[0]), *policy)], [stream.in_event]
-    block = stream.push_block(np.array(times, np.int64), values, *policy)
-    return list(block), block.in_event.astype(bool).tolist()

@@ -10,25 +10,26 @@ from typing import Any
 from uuid import uuid4
 
 from vcedge.config.runtime import RuntimeConfig
-from vcedge.runtime.assets import Assets, Recipe
+from vcedge.runtime.assets import Assets
 from vcedge.runtime.backlog import Backlog
 from vcedge.runtime.control import Control
 from vcedge.runtime.counters import Counters
-from vcedge.runtime.deadletters import DeadLetters
 from vcedge.runtime.desk import Desk
 from vcedge.runtime.disk import Disk
 from vcedge.runtime.inquiry import Report
 from vcedge.runtime.intake import Intake
 from vcedge.runtime.keeper import Keeper
-from vcedge.runtime.lanes import lanes
 from vcedge.runtime.link import Link
-from vcedge.runtime.mailbox import Incoming, Taken
+from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.mqtt import Identity
 from vcedge.runtime.publisher import HEALTH_PAUSE_S, Publisher
 from vcedge.runtime.recent import LEAST, Recent
+from vcedge.runtime.recipes import Recipe
 from vcedge.runtime.report import service_report
 from vcedge.runtime.spool import Spool
+from vcedge.runtime.stage_control import StageControl
 from vcedge.runtime.systemd import READY, STOPPING, WATCHDOG, Notifier
+from vcedge.runtime.updates import Updates
 from vcedge.topics import InputTopic
 
 log = logging.getLogger("vcedge.service")
@@ -42,8 +43,8 @@ CROWDED_S = 0.01
 DAY_S = 86400.0
 MB = 1e6
 
-Route = Callable[[Incoming], Taken]
-"""Takes a message and does all that it asks for, unless it is of another kind."""
+Route = Callable[[Incoming], bool]
+"""Takes a message and does all that it asks for; False where it is of another kind."""
 
 
 class Service:
@@ -52,12 +53,10 @@ class Service:
     def __init__(self, config: RuntimeConfig, recipes: dict[str, Recipe]) -> None:
         """Raises ConfigError for credentials or certificates that cannot be read."""
         boot, outputs, window = str(uuid4()), config.outputs, config.mqtt.receive_maximum
-        self._assets = Assets(recipes, boot, config.max_assets)
+        self._assets = Assets(recipes, boot)
         self._counters = Counters()
-        topic = InputTopic(config.input.topic)
-        subscriptions = (*topic.subscriptions(config.assets), outputs.sets)
-        receiver = Identity(f"{config.client_id}-in", subscriptions)
-        self._source = Link(config.mqtt, receiver, lanes(topic, outputs, config.assets))
+        subscriptions = (*InputTopic(config.input.topic).subscriptions(config.assets), outputs.sets)
+        self._source = Link(config.mqtt, Identity(f"{config.client_id}-in", subscriptions))
         self._sink = Link(
             config.mqtt, Identity(config.client_id, will_topic=outputs.status, persistent=False, quiet=True)
         )
@@ -67,10 +66,11 @@ class Service:
         recent = Recent(max(LEAST, 2 * window))
         self._keeper = Keeper(self._disk, self._assets, recent, self._source, self._sink, window)
         self._publisher = Publisher(outputs, self._sink, self._disk, boot)
-        letters = DeadLetters(self._publisher, self._counters)
-        self._intake = Intake(config, self._assets, recent, self._counters, self._publisher, letters)
-        control = Control(outputs, self._assets, self._counters, self._publisher, letters, self._keeper.hurry)
-        self._routes: tuple[Route, ...] = (self._intake.take, control.take)
+        self._intake = Intake(config, self._assets, recent, self._counters, self._publisher)
+        control = Control(outputs, self._assets, self._counters, self._publisher, self._keeper.hurry)
+        self._updates = Updates(config, outputs, self._assets, self._publisher, self._keeper.hurry)
+        stages = StageControl(outputs, self._assets, self._publisher, self._keeper.hurry)
+        self._routes: tuple[Route, ...] = (self._intake.take, self._updates.take, stages.take, control.take)
         self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}
         self._desk = Desk(config)
         self._greeted, self._forgotten = (0, 0), 0
@@ -100,6 +100,7 @@ class Service:
         """Go on where the last run ended, and connect."""
         self._desk.open()
         self._keeper.restore()
+        self._updates.resume()
         self._backlog.open()
         for watched in self._assets:
             self._publisher.begin(watched, time.monotonic())
@@ -126,19 +127,20 @@ class Service:
             stop.wait(CROWDED_S)
             return
         for message in self._source.receive_many(BATCH, IDLE_S):
-            self._keeper.handled(message, changed=self._handle(message))
+            self._handle(message)
+            self._keeper.handled(message)
 
-    def _handle(self, message: Incoming) -> bool:
-        """Give a message to the first route that takes it. Whether anything changed that a restart must not forget."""
+    def _handle(self, message: Incoming) -> None:
+        """Give a message to the first route that takes it."""
         self._counters.messages += 1
-        taken = next((taken for take in self._routes if (taken := take(message)) is not Taken.NOT), Taken.NOT)
-        self._counters.ignored += taken is Taken.NOT
-        return taken is Taken.USED
+        if not any(take(message) for take in self._routes):
+            self._counters.ignored += 1
 
     def _tick(self, now_s: float) -> None:
         """What happens by the clock: nothing that decides about a sample."""
         self._greet(now_s)
         self._intake.tick(now_s, self._source.listening)
+        self._updates.tick(now_s)
         self._keeper.tick(now_s)
         self._backlog.tick(now_s)
         if self._desk.asked:
@@ -181,7 +183,6 @@ class Service:
             "written_bytes": self._disk.written,
             "written_mb_day": round(self._disk.written / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
             "assets": len(self._assets),
-            "unjoined": self._assets.unjoined,
             "connections": self._sink.connections,
             "rivals": self._source.rivals + self._sink.rivals,
             "uptime_s": round(uptime_s, 1),

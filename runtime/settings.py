@@ -110,6 +110,8 @@ class Settings:
         self._stream = stream
         self._configured = threshold
         self._given: dict[Kind, Setting] = {}
+        self.followers: list[Stream] = []
+        """Streams of other models of the asset: alarms are inhibited in them as well."""
         self.min_level, self.logit_bias = 1, 0.0
         """The compute policy of the next row."""
 
@@ -143,15 +145,21 @@ class Settings:
         return {kind: setting.model_dump() for kind, setting in self._given.items()}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Set all of a snapshot; the stream's comes after it. Raises ValueError or Refused where it is none."""
+        """Set all of a snapshot, whatever the stream was before; its own comes after that.
+
+        Raises ValueError or Refused where it is none.
+        """
         for kind in KINDS:
             if kind in snapshot:
-                self.set(kind, KINDS[kind].model_validate(snapshot[kind], strict=True))
+                setting = KINDS[kind].model_validate(snapshot[kind], strict=True)
+                self._apply(setting)
+                self._given[kind] = setting
 
     def _apply(self, setting: Setting) -> None:
         stream = self._stream
         if isinstance(setting, InhibitSetting):
-            stream.operation.inhibit(setting.until_ns)
+            for each in (stream, *self.followers):
+                each.operation.inhibit(setting.until_ns)
         elif isinstance(setting, ComputeSetting):
             self._compute(setting)
         elif setting == ThresholdSetting():

@@ -82,6 +82,20 @@ class Stream:
         """What the next sample is judged by, in the unit of `raw`."""
         return self._adaptive.value if self._by_hand is None else self._by_hand
 
+    def count_from(self, seq: int) -> None:
+        """Number the next sample as the one after this: the stream takes over from another of the same asset."""
+        self._seq = seq
+
+    @property
+    def engine_name(self) -> str:
+        """Of the engine that judges."""
+        return self._engine.name
+
+    @property
+    def seq(self) -> int:
+        """Number of the last sample."""
+        return self._seq
+
     def set_threshold(self, threshold: float | None, false_alarms_per_day: float | None = None) -> None:
         """Set the threshold by hand, or by the events a day that it promises; with neither go back to the calibrated
         one. What is not set by hand is adapted, anew from here."""

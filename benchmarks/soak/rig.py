@@ -135,19 +135,20 @@ class Listener:
 class Counter:
     """Counts what arrives on one topic, by mosquitto_sub: a listener that costs the broker's core little."""
 
-    def __init__(self, port: int, topic: str) -> None:
+    def __init__(self, port: int, topic: str, probe: str | None = None) -> None:
+        """`probe` is a topic that `topic` covers, where that has wildcards."""
         binary = shutil.which("mosquitto_sub")
         assert binary, "mosquitto_sub is not installed (mosquitto-clients)"
         command = [binary, "-p", str(port), "-V", "5", "-q", "1", "-t", topic, "-F", "."]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         self.count = 0
         threading.Thread(target=self._read, daemon=True).start()
-        probe = client(port, f"probe-{os.getpid()}")
+        prober = client(port, f"probe-{os.getpid()}")
         while not self.count:
-            probe.publish(topic, b"{}").wait_for_publish()
+            prober.publish(probe or topic, b"{}").wait_for_publish()
             time.sleep(0.05)
-        probe.disconnect()
-        probe.loop_stop()
+        prober.disconnect()
+        prober.loop_stop()
         time.sleep(0.2)
         self.count = 0
 

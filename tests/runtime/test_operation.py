@@ -17,9 +17,9 @@ from tests.support.detectors import recording, samples, tiny_detector
 from vcedge import model_file
 from vcedge.config.runtime import load_runtime_config
 from vcedge.errors import ConfigError
-from vcedge.runtime.assets import Recipe, load_recipes
 from vcedge.runtime.engine import load_engine
-from vcedge.runtime.operation import RunWhen
+from vcedge.runtime.operation import Operation, RunWhen
+from vcedge.runtime.recipes import Recipe, load_recipes
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import NS_PER_S, Sample
 
@@ -105,3 +105,30 @@ def test_the_machine_runs_before_its_channel_said_anything() -> None:
     assert stream.push(Sample(2 * NS_PER_S, np.zeros(3))).status == "inhibited"
     assert stream.push(Sample(3 * NS_PER_S, row)).status == "inhibited"
     assert stream.push(Sample(4 * NS_PER_S, np.full(3, 2.0))).status == "warmup"
+
+
+READINGS = st.one_of(st.floats(-3, 3), st.sampled_from([np.nan, np.inf, -np.inf, 1.0, -1.0]))
+
+
+@given(
+    told=st.lists(READINGS, max_size=12),
+    hidden=st.lists(st.booleans(), min_size=12, max_size=12),
+    rule=st.sampled_from([None, RunWhen(1, above=-1.0), RunWhen(1, below=1.0), RunWhen(1, -1.0, 1.0)]),
+    first=READINGS,
+    until_ns=st.sampled_from([0, 5]),
+)
+def test_rows_that_are_sure_to_be_of_a_machine_at_work(
+    told: list[float], hidden: list[bool], rule: RunWhen | None, first: float, until_ns: int
+) -> None:
+    """Whatever the health of the sensor makes of its readings: it may hide any of them."""
+    operation = Operation(rule)
+    operation.inhibit(until_ns)
+    operation.inhibited(1, np.array([0.0, first]))
+    before = operation.snapshot()
+    values = np.column_stack((np.zeros(len(told)), np.array(told, np.float64)))
+    sure = operation.at_work(values)
+    for row, hide in zip(values[:sure], hidden, strict=False):
+        assert not operation.inhibited(2, np.where(hide, np.nan, row))
+        assert operation.snapshot() == before
+    if 0 < sure < len(told):
+        assert operation.inhibited(3, values[sure])

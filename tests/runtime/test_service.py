@@ -23,9 +23,9 @@ from vcedge import model_file
 from vcedge.cli.main import run as run_program
 from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime import service as service_module
-from vcedge.runtime.assets import load_recipes
 from vcedge.runtime.engine import ENGINES
 from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.recipes import load_recipes
 from vcedge.runtime.service import Service
 from vcedge.schema import NS_PER_S
 

@@ -195,6 +195,18 @@ def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, An
         assert again.push(row, *policy) == stream.push(row, *policy)
 
 
+def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
+    """As when a model that was in charge comes back after another one."""
+    stream, settings = settings_of()
+    put(settings, "threshold", {"raw": 9.0})
+    put(settings, "compute", {"looseness": 0.5})
+    again = Settings(stream)
+    again.restore({"threshold": {}, "compute": {}})
+    assert stream.threshold == 2.5
+    assert stream.budget.target == 1.0
+    assert [again.state(kind)["set"] for kind in KINDS] == [True, True, False]
+
+
 def test_topics() -> None:
     outputs = OutputTopics("site/a", "n")
     assert outputs.sets == "site/a/n/+/+/set"

@@ -31,6 +31,7 @@ class Peer:
 
     def __init__(self, url: str, *subscriptions: str, version: str = "5", persistent: bool = False) -> None:
         self.messages: list[Incoming] = []
+        self.patience_s = PATIENCE_S
         self._counts: Counter[str] = Counter()
         config = MqttConfig.model_validate({"broker": url, "version": version})
         self._link = Link(config, Identity(f"peer-{uuid4().hex[:8]}", subscriptions, persistent=persistent))
@@ -60,23 +61,29 @@ class Peer:
 
     def until(self, enough: Callable[[list[Incoming]], bool], what: str = "messages") -> list[Incoming]:
         """Listen until what arrived so far is enough."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self.patience_s
         while not enough(self.messages):
             assert time.monotonic() < deadline, f"no {what}: {[(m.topic, m.payload) for m in self.messages[-10:]]}"
             self.listen(0.1)
         return self.messages
 
-    def listen(self, timeout_s: float) -> None:
-        """Take the next message, if one comes within this time."""
+    def listen(self, timeout_s: float) -> bool:
+        """Take one message; False where none came within this time."""
         message = self._link.receive(timeout_s)
-        if message is not None:
-            self._link.acknowledge([message])
-            self.messages.append(message)
-            self._counts["/".join(message.topic.split("/")[-2:])] += 1
+        if message is None:
+            return False
+        self._link.acknowledge([message])
+        self.messages.append(message)
+        self._counts["/".join(message.topic.split("/")[-2:])] += 1
+        return True
 
     def until_last(self, topic: str, payload: bytes) -> None:
         """Listen until the last message of a topic is this one."""
         self.until(lambda messages: last(messages, topic) == payload, f"{payload!r} on {topic}")
+
+    def count(self, kind: str) -> int:
+        """How many messages came on topics that end so."""
+        return sum(count for topic, count in self._counts.items() if topic.endswith(f"/{kind}"))
 
     def scores(self, asset: str, count: int) -> list[dict[str, Any]]:
         """The first scores of an asset, as many as these, in the order of their arrival."""

@@ -72,7 +72,7 @@ def _wanted(settings: RuntimeConfig) -> dict[str, Wanted]:
     Raises ConfigError, or InputNotFound or ModelFileError for a model that is no good.
     """
     from vcedge.model_file import load
-    from vcedge.runtime.assets import join_rule_of
+    from vcedge.runtime.recipes import join_rule_of
     from vcedge.runtime.record import UNKNOWN, Wanted
 
     unknown = Wanted(None, join_rule_of(settings, UNKNOWN, known=False))

@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from vcedge.config.runtime import RuntimeConfig
-    from vcedge.runtime.assets import Recipe
+    from vcedge.runtime.recipes import Recipe
 
 
 def run_command(
@@ -28,8 +28,8 @@ def run_command(
     """
     from vcedge.cli.console import configure_logging
     from vcedge.config.runtime import load_runtime_config
-    from vcedge.runtime.assets import load_recipes
     from vcedge.runtime.logs import configure_service_log
+    from vcedge.runtime.recipes import load_recipes
     from vcedge.runtime.service import Service
     from vcedge.runtime.signals import stop_on_signals
 

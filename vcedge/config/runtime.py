@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from vcedge.config.operating import LogConfig, MetricsConfig, RunWhenConfig
 from vcedge.config.strict import Strict, fragments_beside, load_yaml
+from vcedge.config.succession import ShadowConfig, StageConfig, UpdateConfig
 from vcedge.errors import ConfigError
 from vcedge.topics import InputTopic, OutputTopics
 
@@ -130,8 +131,6 @@ class InputConfig(Strict):
     """Of one message, those included that no model knows."""
     max_rows: int = Field(default=10_000, ge=1)
     """Samples of one block."""
-    burst: int = Field(default=1000, ge=1)
-    """Samples that an asset may send at once; beyond it ten for each period of its model, by the samples' times."""
 
     @field_validator("topic")
     @classmethod
@@ -170,6 +169,16 @@ class AssetConfig(Strict):
     """Whether the calibrated threshold follows slow drift."""
     run_when: RunWhenConfig | None = None
     """In the place of the file's own; null where this asset is to be watched at any time."""
+    shadow: ShadowConfig | None = None
+    """A second model on the same samples."""
+    stages: list[StageConfig] = Field(default_factory=list)
+    """From much compute to little, as long as the shadow shows that nothing is missed."""
+
+    @model_validator(mode="after")
+    def _has_somebody_to_watch(self) -> AssetConfig:
+        if self.stages and self.shadow is None:
+            raise ValueError("expected a shadow where there are stages: it tells what is missed")
+        return self
 
 
 class RuntimeConfig(Strict):
@@ -180,14 +189,14 @@ class RuntimeConfig(Strict):
     mqtt: MqttConfig = MqttConfig()
     input: InputConfig = InputConfig()
     outbox: OutboxConfig = OutboxConfig()
-    max_assets: int = Field(default=1000, ge=0)
-    """Assets that patterns may bring; further ones are refused."""
     assets: dict[Level, AssetConfig] = Field(default_factory=dict)
     run_when: RunWhenConfig | None = None
     """When the machines are at work; absent: always. An asset's own goes before it."""
     log: LogConfig = LogConfig()
     metrics: MetricsConfig | None = None
     """Absent: nobody can ask."""
+    update: UpdateConfig | None = None
+    """Absent: no model is taken as an update."""
     source: Path = Field(default=Path("runtime.yaml"), exclude=True)
     """The file itself, for messages; filled in by the loader."""
 
@@ -230,10 +239,18 @@ def load_runtime_config(path: Path, environment: Mapping[str, str] | None = None
     variables = os.environ if environment is None else environment
     config = load_yaml(path, RuntimeConfig, environment=variables, fragments=fragments_beside(path))
     base = path.absolute().parent
-    assets = {name: _absolute(asset, base, "model") for name, asset in config.assets.items()}
+    assets = {name: _placed(asset, base) for name, asset in config.assets.items()}
     mqtt = _absolute(config.mqtt, base, "password_file", "ca_file", "cert_file", "key_file")
     state_dir = base / config.state_dir
-    return config.model_copy(update={"assets": assets, "mqtt": mqtt, "state_dir": state_dir, "source": path})
+    update = config.update and _absolute(config.update, base, "key")
+    found = {"assets": assets, "mqtt": mqtt, "state_dir": state_dir, "update": update, "source": path}
+    return config.model_copy(update=found)
+
+
+def _placed(asset: AssetConfig, base: Path) -> AssetConfig:
+    shadow = asset.shadow and _absolute(asset.shadow, base, "model")
+    placed: AssetConfig = _absolute(asset, base, "model").model_copy(update={"shadow": shadow})
+    return placed
 
 
 def _absolute(section: Any, base: Path, *keys: str) -> Any:

@@ -1,0 +1,66 @@
+"""`scripts/soak [STAGE...] [--minutes M]`: a line of JSON for each stage, and at the end which passed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.soak import assets, faults, kills, memory, netcut, outage, throughput
+
+Stage = Callable[[float], dict[str, Any]]
+STAGES: dict[str, Stage] = {
+    "kills": kills.run,
+    "outage": outage.run,
+    "netcut": netcut.run,
+    "disk": faults.disk,
+    "clock": faults.clock,
+    "throughput": throughput.run,
+    "blocks": assets.blocks,
+    "assets": assets.run,
+    "memory": memory.run,
+}
+
+
+def main() -> None:
+    """Exit code 1 where a stage did not pass."""
+    parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
+    stages = _stages()
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(stages))
+    parser.add_argument("--minutes", type=float, default=30.0, help="length of the long stages; 1 is the short form")
+    options = parser.parse_args()
+    unknown = set(options.stages) - set(stages)
+    if unknown:
+        parser.error(f"no stage {', '.join(sorted(unknown))}; stages: {', '.join(stages)}")
+    results = {name: _result(stages[name], options.minutes, name) for name in options.stages or stages}
+    print(json.dumps({"passed": [name for name, passed in results.items() if passed], "of": len(results)}))
+    sys.exit(0 if all(results.values()) else 1)
+
+
+def _stages() -> dict[str, Stage]:
+    """All stages there are; fuzzing of the codecs is a module of its own."""
+    stages = dict(STAGES)
+    if importlib.util.find_spec("benchmarks.soak.fuzz") is not None:
+        stages["fuzz"] = importlib.import_module("benchmarks.soak.fuzz").run
+    return stages
+
+
+def _result(stage: Stage, minutes: float, name: str) -> bool:
+    began = time.monotonic()
+    try:
+        result = stage(minutes)
+    except (AssertionError, OSError) as error:
+        traceback.print_exc()
+        result = {"passed": False, "error": str(error)[:500]}
+    result = {"stage": name, "seconds": round(time.monotonic() - began, 1), **result}
+    print(json.dumps(result), flush=True)
+    return bool(result["passed"])
+
+
+if __name__ == "__main__":
+    main()

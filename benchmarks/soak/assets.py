@@ -1,0 +1,97 @@
+"""A thousand assets in one process: memory, and what a snapshot of all of them costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.soak.rig import (
+    NODE,
+    OTHER_CORE,
+    SERVICE_CORE,
+    Counter,
+    broker,
+    client,
+    configure,
+    messages,
+    rss_mb,
+    spawn,
+)
+
+ASSETS = 1000
+MOST_MB = 150.0
+
+
+def run(minutes: float) -> dict[str, Any]:
+    """Every asset gets samples in turn; memory is the largest that was seen."""
+    os.sched_setaffinity(0, OTHER_CORE)
+    rounds = int(max(20, 20 * minutes))
+    with tempfile.TemporaryDirectory() as name, broker(Path(name)) as server:
+        folder = Path(name)
+        configure(folder, server.url)
+        config = configure(folder, server.url, assets={"pump-*": {"model": str(folder / "model.vcedge")}})
+        service = spawn("-m", "vcedge", "run", str(config), cores=SERVICE_CORE)
+        counter = Counter(server.port, f"vcedge/{NODE}/+/score", probe=f"vcedge/{NODE}/x/score")
+        sender = client(server.port, "feeder")
+        time.sleep(3.0)
+        began, sent, most = time.monotonic(), 0, 0.0
+        for payload in messages(rounds):
+            for asset in range(ASSETS):
+                sender.publish(f"{NODE}/pump-{asset:04d}", payload, qos=1)
+            sent += ASSETS
+            counter.wait(sent - 3 * ASSETS, 60)
+            most = max(most, rss_mb(service.pid))
+        all_scored = counter.wait(sent, 120)
+        seconds = time.monotonic() - began
+        most = max(most, rss_mb(service.pid))
+        service.terminate()
+        code = service.wait(30)
+        snapshot = (folder / "state" / "snapshot").stat().st_size
+        sender.disconnect()
+        sender.loop_stop()
+        counter.close()
+    return {
+        "assets": ASSETS,
+        "messages": sent,
+        "per_s": round(sent / seconds),
+        "rss_mb": round(most, 1),
+        "snapshot_mb": round(snapshot / 1e6, 2),
+        "passed": all_scored and code == 0 and most < MOST_MB,
+    }
+
+
+def blocks(minutes: float) -> dict[str, Any]:
+    """Samples a second where each message holds a hundred of them."""
+    os.sched_setaffinity(0, OTHER_CORE)
+    count, size = int(1500 * max(1.0, minutes)), 100
+    with tempfile.TemporaryDirectory() as name, broker(Path(name)) as server:
+        arguments = ("-m", "vcedge", "run", str(configure(Path(name), server.url)))
+        first = spawn(*arguments, cores=SERVICE_CORE)
+        time.sleep(4.0)
+        first.terminate()
+        first.wait(20)
+        sender = client(server.port, "feeder")
+        singles = [json.loads(payload) for payload in messages(size)]
+        columns = {channel: [row["v"][channel] for row in singles] for channel in singles[0]["v"]}
+        info = None
+        for block in range(count):
+            payload = {"t0": singles[0]["ts"] + block * size, "dt": 1, "v": columns}
+            info = sender.publish(f"{NODE}/{NODE}", json.dumps(payload), qos=1)
+        assert info is not None
+        info.wait_for_publish()
+        counter = Counter(server.port, f"vcedge/{NODE}/{NODE}/score")
+        service = spawn(*arguments, cores=SERVICE_CORE)
+        assert counter.wait(count // 10, 60)
+        before, began = counter.count, time.perf_counter()
+        assert counter.wait(count, 300)
+        rate = size * (counter.count - before) / (time.perf_counter() - began)
+        service.terminate()
+        service.wait(20)
+        sender.disconnect()
+        sender.loop_stop()
+        counter.close()
+    return {"blocks": count, "samples_per_s": round(rate), "passed": rate >= 150_000}

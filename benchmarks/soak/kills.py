@@ -1,0 +1,54 @@
+"""kill -9 at random points of a run: scores and events are those of a run that nothing interrupts."""
+
+from __future__ import annotations
+
+import random
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.support.detectors import recording, samples, tiny_detector
+from tests.support.mosquitto import Mosquitto
+from tests.support.mqtt import Peer, payloads, running
+from tests.support.service import assert_same, assert_same_events, by_seq, configure, offline, publish, wait_online
+
+ROWS = 60
+"""Samples between two kills."""
+
+
+def killed(folder: Path, url: str, kills: int, seed: int) -> dict[str, Any]:
+    """Kill and start the service again and again; asserts what has to be equal. A small window, so that many kills
+    meet a snapshot or an acknowledgement."""
+    chance, detector, node = random.Random(seed), tiny_detector(), f"mortal-{seed}"
+    config = configure(folder, node, url, mqtt={"broker": url, "receive_maximum": 20})
+    rows = samples(recording(seed, ROWS * (kills + 1), detector.channels))
+    seen = 0
+    with Peer(url, f"vcedge/{node}/#", persistent=True) as peer:
+        for start in range(0, len(rows), ROWS):
+            with running("run", config) as service:
+                if start == 0:
+                    wait_online(peer, node)
+                publish(peer, f"{node}/{node}", rows[start : start + ROWS])
+                seen = len(peer.scores(node, seen + chance.randint(0, ROWS)))
+                assert service.end(signal.SIGKILL) == -signal.SIGKILL
+        with running("run", config):
+            last_row = f'"seq":{len(rows)},'.encode()
+            peer.until(lambda messages: any(last_row in m.payload for m in messages[-50:]), "the last score")
+        expected = offline(detector, rows)
+        published = payloads(peer.messages, node, "score")
+        assert_same(by_seq(published), expected)
+        assert_same_events(payloads(peer.messages, node, "event"), expected)
+    return {"kills": kills, "scores": len(expected), "published": len(published)}
+
+
+def run(minutes: float) -> dict[str, Any]:
+    """Two hundred kills in the full form."""
+    kills = min(200, max(5, round(200 * minutes / 10)))
+    with tempfile.TemporaryDirectory() as name:
+        broker = Mosquitto(Path(name) / "mosquitto")
+        broker.start()
+        try:
+            return {**killed(Path(name), broker.url, kills, seed=11), "passed": True}
+        finally:
+            broker.kill()

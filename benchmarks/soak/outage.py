@@ -1,0 +1,72 @@
+"""The broker is down for ten minutes of traffic: stopped, so that it keeps its session and queue, or killed hard.
+
+What a broker that is killed had queued and not written is lost by itself: that is counted, and is no failure here.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.support.detectors import recording, samples, tiny_detector
+from tests.support.mosquitto import Mosquitto
+from tests.support.mqtt import Peer, payloads, running
+from tests.support.service import assert_same, by_seq, configure, offline, publish, wait_online
+
+PER_S = 10
+"""Simulated samples a second."""
+
+
+def interrupted(folder: Path, way: str, down_s: int) -> dict[str, Any]:
+    """A third of the traffic before, while and after the broker is down; `way` is `stop` or `kill`."""
+    detector, node = tiny_detector(), f"outage-{way}"
+    status = f"vcedge/{node}/status"
+    broker = Mosquitto(folder / "mosquitto")
+    config = configure(folder, node, broker.url)
+    count = PER_S * down_s
+    rows = samples(recording(4, 3 * count, detector.channels))
+    broker.start()
+    try:
+        with Peer(broker.url, f"vcedge/{node}/#", persistent=True) as peer, running("run", config) as service:
+            wait_online(peer, node)
+            publish(peer, f"{node}/{node}", rows[:count])
+            peer.scores(node, count // 2)
+            getattr(broker, way)()
+            service.wait_line("no connection to")
+            publish(peer, f"{node}/{node}", rows[count : 2 * count])
+            time.sleep(3.0)  # the service saves what it could not send
+            greetings = peer.count("status")
+            broker.start()
+            peer.until(lambda _: peer.count("status") > greetings, "a greeting")
+            peer.until_last(status, b"online")
+            publish(peer, f"{node}/{node}", rows[2 * count :])
+            last_row = f'"ts":{rows[-1].time_ns // 10**6},'.encode()
+            peer.until(lambda messages: any(last_row in m.payload for m in messages[-50:]), "the last score")
+            peer.settle()
+            time.sleep(2.0)  # what is replayed comes after what is live
+            while peer.listen(1.0):
+                pass
+            assert service.end() == 0
+        published = by_seq(payloads(peer.messages, node, "score"))
+        lost = len(rows) - len(published)
+        if way == "stop":
+            assert_same(published, offline(detector, rows))
+        else:
+            arrived = {score["ts"] for score in published}
+            assert [score["seq"] for score in published] == list(range(1, len(published) + 1))
+            assert len(arrived) == len(published)
+        return {"sent": len(rows), "scored": len(published), "lost_by_the_broker": lost}
+    finally:
+        broker.kill()
+
+
+def run(minutes: float) -> dict[str, Any]:
+    """Both ways; ten minutes of traffic in the full form."""
+    down_s = min(600, max(30, round(60 * minutes)))
+    results = {}
+    for way in ("stop", "kill"):
+        with tempfile.TemporaryDirectory() as name:
+            results[way] = interrupted(Path(name), way, down_s)
+    return {"simulated_s": down_s, **results, "passed": results["stop"]["lost_by_the_broker"] == 0}
