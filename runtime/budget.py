@@ -8,10 +8,14 @@ the full network at any time; an event that lasts is no news.
 
 from __future__ import annotations
 
+import math
+
 RATE = 1.0
 """How much the bias moves for a row, times the share's deviation from its target: some ten rows pay for a surprise."""
 LEAST_BIAS = -12.0
 """Every level but the floor is out of reach then; lower would only take longer to come back."""
+MOST_BIAS = 20.0
+"""Every level is open with it; more would only overflow."""
 EVENT_ROWS = 8
 """Rows after an event opened on which nothing is taken from the scheduler."""
 
@@ -21,31 +25,31 @@ class Budget:
 
     def __init__(self, target: float, floor: float = 0.0) -> None:
         """`floor`: the share of the first level, which every row updates."""
-        self._target = self.target = target
+        self._target = target
         self._above = max(target - floor, 0.0)
-        """`target`: what the mean share is held to now."""
         self._debt = 0.0
         self._event_rows = 0
         """Rows spent in the event that is open."""
 
-    def loosen(self, looseness: float) -> None:
-        """Hold the mean share to so many times its target, as far as that is above the floor; 1: as it was trained.
+    def target(self, logit_bias: float = 0.0) -> float:
+        """What the mean share is held to where somebody adds this to the scheduler's logit.
 
-        A target at the floor would never let a surprise be paid back, and so shut the gate for good.
+        That multiplies its odds, and the target as far as that is above the floor: otherwise the budget would take it
+        back. A target at the floor would never let a surprise be paid back, and so shut the gate for good.
         """
-        self.target = min(self._target + (looseness - 1.0) * self._above, 1.0)
+        return min(self._target + (math.exp(min(logit_bias, MOST_BIAS)) - 1.0) * self._above, 1.0)
 
     def bias(self, in_event: bool) -> float:
         """What is added to the scheduler's logit on the next row, at most 0; `in_event`: one was open before it."""
         return 0.0 if in_event and self._event_rows < EVENT_ROWS else self._debt
 
-    def spend(self, share: float, in_event: bool) -> None:
+    def spend(self, share: float, in_event: bool, logit_bias: float = 0.0) -> None:
         """Count the share of the hidden dimensions that the row updated; `in_event` as for its bias.
 
         What somebody asked for by a floor is not the scheduler's, and not to be counted.
         """
         self._event_rows = self._event_rows + 1 if in_event else 0
-        self._debt = min(max(self._debt + RATE * (self.target - share), LEAST_BIAS), 0.0)
+        self._debt = min(max(self._debt + RATE * (self.target(logit_bias) - share), LEAST_BIAS), 0.0)
 
     def snapshot(self) -> dict[str, float]:
         """All that it remembers, as JSON values; `restore` is the inverse."""

@@ -49,7 +49,7 @@ class NativeJudge:
             self._fixed = self._prepare(stream)
         adapts = stream._by_hand is None and stream._adaptive._enabled
         self._rules["limit"], self._rules["by_hand"] = stream.threshold, stream._by_hand is not None
-        self._rules["learning"], self._rules["target"] = adapts, stream.budget.target
+        self._rules["learning"], self._rules["target"] = adapts, stream.budget.target(logit_bias)
         memory, tops, defects = _numbers_of(stream), _tops_of(stream), _defects_of(stream)
         stream.contributions = stream.contributions.copy()
         arrays = (*self._fixed, memory, *self._parts(stream, defects), tops, *_columns(block, values))

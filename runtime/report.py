@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
@@ -52,6 +53,7 @@ def _asset_report(watched: Watched, now_s: float) -> dict[str, Any]:
     status, missing = watched.condition(now_s)
     calibrated = stream.detector.calibration.threshold
     event = stream.open_event
+    floor, bias = watched.policy
     return {
         "asset": watched.origin.asset,
         "model": watched.origin.model,
@@ -65,6 +67,7 @@ def _asset_report(watched: Watched, now_s: float) -> dict[str, Any]:
         "score": None if last is None else last.score,
         "updated": None if last is None else last.updated,
         "hidden": stream.detector.hidden,
+        "policy": {"min_level": floor, "looseness": round(math.exp(bias), 6)},
         "threshold": stream.threshold,
         "threshold_calibrated": calibrated,
         "threshold_factor": round(stream.threshold / calibrated, 4),

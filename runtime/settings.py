@@ -175,4 +175,3 @@ class Settings:
             raise Refused(f"key 'min_level' is {setting.min_level}, expected at most {levels}, the levels of the model")
         self.min_level = levels if setting.policy == "full" else setting.min_level
         self.logit_bias = math.log(setting.looseness)
-        self._stream.budget.loosen(setting.looseness)

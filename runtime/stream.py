@@ -188,7 +188,7 @@ class Stream:
         bias = logit_bias + self._budget.bias(in_event)
         self._raw, level, self.contributions = self._engine.step(checked.values, self.state, min_level, bias)
         if self._detector.levels > 1:
-            self._budget.spend(self._above_floor(level, min_level) / self._detector.hidden, in_event)
+            self._budget.spend(self._above_floor(level, min_level) / self._detector.hidden, in_event, logit_bias)
         self._top = self._top_channels(self.contributions, self._raw)
         status: Status = "gap" if gap else _status(warming, checked, stuck is not None)
         event = self._events.push(time_ns, self._raw, self.threshold, self._top, not warming)

@@ -75,8 +75,6 @@ def same(
     engine = NativeEngine(detector)
     one, many = Stream(engine, **stream), Stream(engine, **stream)
     min_level, bias = policy[0], float(np.log(policy[1]))
-    one.budget.loosen(policy[1])
-    many.budget.loosen(policy[1])
     scores: list[Score] = []
     borders = sorted({0, len(values), *(cut % (len(values) + 1) for cut in cuts)})
     for start, stop in pairwise(borders):

@@ -63,17 +63,22 @@ def test_a_floor_that_was_asked_for_makes_no_debt() -> None:
 
 
 def test_looseness_moves_what_the_share_is_held_to() -> None:
-    """A bias on the logit alone would be taken back by the budget."""
     detector = replace(tiny_detector(), calibration=replace(tiny_detector().calibration, target_share=0.4))
 
-    def held(factor: float, bias: float) -> float:
-        stream = Stream(NumpyEngine(detector), 1e9)
-        stream.budget.loosen(factor)
+    def held(looseness: float) -> float:
+        stream, bias = Stream(NumpyEngine(detector), 1e9), float(np.log(looseness))
         return share([stream.push(row, logit_bias=bias) for row in samples(recording(3, 2500, 3))][500:])
 
-    tight, usual, loose = (held(factor, float(np.log(factor))) for factor in (0.4, 1.0, 2.0))
-    assert tight < usual - 0.03 < usual + 0.05 < loose
-    assert abs(held(1.0, float(np.log(2.0))) - usual) < 0.03
+    assert held(0.4) < held(1.0) - 0.03
+    assert held(1.0) + 0.05 < held(2.0)
+
+
+@given(st.floats(0.01, 1), st.floats(0, 1), st.floats(-1e6, 1e6))
+def test_targets_lie_between_the_floor_and_everything(target: float, floor: float, bias: float) -> None:
+    budget = Budget(target, floor)
+    assert budget.target() == target
+    assert min(target, floor) <= budget.target(bias) + 1e-12 <= 1.0 + 1e-12
+    assert (budget.target(bias) - target) * bias >= 0
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.floats(0.01, 1))

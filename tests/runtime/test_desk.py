@@ -104,6 +104,7 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
         assert (by_name["pump-2"]["seq"], by_name["pump-1"]["seq"]) == (90, 20)
         assert by_name["pump-2"]["event"]["id"] == events[-1]
         assert by_name["pump-3"]["settings"]["compute"]["min_level"] == 2
+        assert by_name["pump-3"]["policy"] == {"min_level": 2, "looseness": 1.0}
         assert by_name["pump-3"]["status"] == "waiting"
         assert report["numbers"]["dead_letters"] == FLOOD
         assert report["links"]["in"]["connected"]

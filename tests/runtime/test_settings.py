@@ -143,14 +143,14 @@ def test_a_model_without_a_tail_promises_nothing() -> None:
 
 
 def test_the_compute_policy() -> None:
-    stream, settings = settings_of()
+    _, settings = settings_of()
     assert (settings.min_level, settings.logit_bias) == (1, 0.0)
     put(settings, "compute", {"min_level": 2, "looseness": 2})
     assert (settings.min_level, settings.logit_bias) == (2, math.log(2))
     put(settings, "compute", {"policy": "full", "looseness": 0.5})
-    assert (settings.min_level, stream.budget.target) == (LEVELS, 1.0 - 0.5 * 0.75)
+    assert (settings.min_level, settings.logit_bias) == (LEVELS, math.log(0.5))
     put(settings, "compute", {})
-    assert (settings.min_level, settings.logit_bias, stream.budget.target) == (1, 0.0, 1.0)
+    assert (settings.min_level, settings.logit_bias) == (1, 0.0)
 
 
 @given(st.one_of(st.integers(0, 9_000_000_000_000), st.floats(0, 4e12)))
@@ -203,7 +203,7 @@ def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
     again = Settings(stream)
     again.restore({"threshold": {}, "compute": {}})
     assert stream.threshold == 2.5
-    assert stream.budget.target == 1.0
+    assert again.logit_bias == 0.0
     assert [again.state(kind)["set"] for kind in KINDS] == [True, True, False]
 
 
