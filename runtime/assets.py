@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -122,7 +122,7 @@ class Watched:
         """A message of a later time is new; None before the first."""
         return self.stream.watermark_ns if self.joiner is None else self.joiner.newest_ns
 
-    def remember(self, scores: list[Score], now_s: float) -> None:
+    def remember(self, scores: Sequence[Score], now_s: float) -> None:
         """What a message brought."""
         self.touch()
         self.last, self.heard_s = scores[-1], now_s

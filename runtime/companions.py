@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,13 @@ class Companions:
         return min(floor, levels), bias
 
     def follow(
-        self, times: tuple[int, ...], values: F64, policy: Policy, scores: list[Score], opened: list[bool], us: float
+        self,
+        times: tuple[int, ...],
+        values: F64,
+        policy: Policy,
+        scores: Sequence[Score],
+        opened: list[bool],
+        us: float,
     ) -> list[bool]:
         """The rows (N, C) of a message that were judged as `scores`; whether there is an anomaly after each."""
         if self.trial is not None and not self.trial.failure:
@@ -103,7 +110,7 @@ class Companions:
         times: tuple[int, ...],
         values: F64,
         policy: Policy,
-        scores: list[Score],
+        scores: Sequence[Score],
         opened: list[bool],
         us: float,
     ) -> None:

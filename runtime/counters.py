@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vcedge.runtime.block import updated_of
 from vcedge.runtime.histogram import Histogram
 from vcedge.runtime.score import Score
 
@@ -36,9 +38,9 @@ class Counters:
     updated_share: float = 0.0
     us: float = 0.0
 
-    def score(self, scores: list[Score], us: float) -> None:
+    def score(self, scores: Sequence[Score], us: float) -> None:
         """Count the samples of one message."""
-        rows, hidden, updated = len(scores), scores[0].hidden, sum([score.updated for score in scores])
+        rows, hidden, updated = len(scores), scores[0].hidden, updated_of(scores)
         self.samples += rows
         self.scored += rows
         self.us += us * rows

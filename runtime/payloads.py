@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vcedge.runtime.block import STATUSES, ScoreBlock
 from vcedge.runtime.events import Event
+from vcedge.runtime.quick_json import write
 from vcedge.runtime.stream import Score
 
 SCHEMA = 1
@@ -26,14 +27,6 @@ class Origin:
     boot: str
 
 
-def encode(payload: Mapping[str, Any]) -> bytes:
-    """Compact JSON in UTF-8. Floats are written with all their digits: what is read back is the same number."""
-    return _ENCODER.encode(payload).encode()
-
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-
-
 def milliseconds(time_ns: int) -> int | float:
     """Milliseconds since 1970; a fraction only where the time has one, to the microsecond."""
     whole, rest = divmod(time_ns, _NS_PER_MS)
@@ -47,8 +40,7 @@ def score_payload(
 
     `us` is the time of scoring one sample in microseconds, `arrival` tells that the times are those of arrival.
     """
-    rows = [_varying(score) for score in scores]
-    varying = {key: [row[key] for row in rows] for key in rows[0]} if block else rows[0]
+    varying = _lists(scores) if block else _varying(scores[0])
     first = scores[0]
     fixed = {
         "hidden": first.hidden,
@@ -56,7 +48,7 @@ def score_payload(
         "replayed": replayed,
         "ts_source": "arrival" if arrival else "sample",
     }
-    return encode({"schema": SCHEMA, **_names(origin), **varying, **fixed})
+    return write({"schema": SCHEMA, **_names(origin), **varying, **fixed})
 
 
 def _varying(score: Score) -> dict[str, Any]:
@@ -74,6 +66,26 @@ def _varying(score: Score) -> dict[str, Any]:
     }
 
 
+def _lists(scores: Sequence[Score]) -> dict[str, Any]:
+    """The same of a block: a list in each field, from its arrays where there are some."""
+    if not isinstance(scores, ScoreBlock):
+        rows = [_varying(score) for score in scores]
+        return {key: [row[key] for row in rows] for key in rows[0]}
+    words = scores.words
+    return {
+        "ts": list(map(milliseconds, scores.time_ns.tolist())),
+        "seq": list(range(scores.first_seq, scores.first_seq + len(scores))),
+        "status": [STATUSES[code] for code in scores.status.tolist()],
+        "score": scores.score.tolist(),
+        "raw": scores.raw.tolist(),
+        "alarm": scores.alarm.astype(bool).tolist(),
+        "threshold": scores.threshold.tolist(),
+        "top": list(map(words.top, scores.top.tolist())),
+        "updated": scores.updated.tolist(),
+        "wake": list(map(words.wake, scores.wake.tolist())),
+    }
+
+
 def as_replayed(payload: bytes) -> bytes:
     """A payload of a score or an event as it is published after an outage. (In a text of JSON no quote stands bare.)"""
     return payload.replace(b'"replayed":false', b'"replayed":true', 1)
@@ -81,7 +93,7 @@ def as_replayed(payload: bytes) -> bytes:
 
 def event_payload(event: Event, origin: Origin) -> bytes:
     """One change of an event: it begins, grows or ends."""
-    return encode(
+    return write(
         {
             "schema": SCHEMA,
             **_names(origin),
@@ -111,7 +123,7 @@ def health_payload(
     durable: bool,
 ) -> bytes:
     """How an asset's input is doing, and its threshold. `age_s`: seconds since its last message arrived."""
-    return encode(
+    return write(
         {
             "schema": SCHEMA,
             **_names(origin),
@@ -129,22 +141,22 @@ def health_payload(
 
 def setting_payload(origin: Origin, values: Mapping[str, Any], refused: str) -> bytes:
     """A setting as it holds, and why a message that was to change it did not; empty where it did."""
-    return encode({"schema": SCHEMA, **_names(origin), **values, "refused": refused})
+    return write({"schema": SCHEMA, **_names(origin), **values, "refused": refused})
 
 
 def report_payload(origin: Origin, values: Mapping[str, Any]) -> bytes:
     """What is known of an asset's models."""
-    return encode({"schema": SCHEMA, **_names(origin), **values})
+    return write({"schema": SCHEMA, **_names(origin), **values})
 
 
 def stats_payload(node: str, boot: str, numbers: Mapping[str, float]) -> bytes:
     """Counters since the start of the service, and what was measured since the last report."""
-    return encode({"schema": SCHEMA, "node": node, "boot": boot, **numbers})
+    return write({"schema": SCHEMA, "node": node, "boot": boot, **numbers})
 
 
 def deadletter_payload(id_: str, topic: str, reason: str, payload: bytes) -> bytes:
     """What could not be read, and why; of a long message only the beginning. `id_` is in the log, too."""
-    return encode(
+    return write(
         {
             "schema": SCHEMA,
             "id": id_,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vcedge.runtime.assets import Watched
+from vcedge.runtime.block import events_of
 from vcedge.runtime.disk import Disk
 from vcedge.runtime.events import Event
 from vcedge.runtime.link import Link
@@ -64,12 +65,13 @@ class Publisher:
         self.stage(watched)
 
     def scores(
-        self, watched: Watched, scores: list[Score], anomalies: list[bool], us: float, *, block: bool, arrival: bool
+        self, watched: Watched, scores: Sequence[Score], anomalies: list[bool], us: float, *, block: bool, arrival: bool
     ) -> None:
         """What came of one message: its scores, then their events and whether an event is open after each."""
         self.of(watched, "score", score_payload(scores, watched.origin, us, block=block, arrival=arrival))
-        for score, anomaly in zip(scores, anomalies, strict=True):
-            for event in score.events:
+        events = events_of(scores)
+        for row, anomaly in enumerate(anomalies):
+            for event in events.get(row, ()):
                 self.of(watched, "event", event_payload(event, watched.origin))
             self.anomaly(watched, anomaly)
         if watched.stream.operation.until_ns != watched.inhibited_ns:

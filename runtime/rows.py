@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vcedge.runtime.score import Score
@@ -12,9 +14,11 @@ Policy = tuple[int, float]
 """Floor on the level, and what is added to the scheduler's logit."""
 
 
-def push_rows(stream: Stream, times: tuple[int, ...], values: F64, policy: Policy) -> tuple[list[Score], list[bool]]:
+def push_rows(
+    stream: Stream, times: tuple[int, ...], values: F64, policy: Policy
+) -> tuple[Sequence[Score], list[bool]]:
     """The scores of rows (N, C), and whether an event is open after each."""
     if len(times) == 1:
         return [stream.push(Sample(times[0], values[0]), *policy)], [stream.in_event]
     block = stream.push_block(np.array(times, np.int64), values, *policy)
-    return list(block), block.in_event.astype(bool).tolist()
+    return block, block.in_event.astype(bool).tolist()

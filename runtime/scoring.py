@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
+from itertools import chain
 
 from vcedge.runtime.assets import Watched
+from vcedge.runtime.block import events_of
 from vcedge.runtime.codecs.reading import Reading, arrange
 from vcedge.runtime.counters import Counters
 from vcedge.runtime.logs import about
@@ -42,10 +45,10 @@ class Scoring:
             self._counters.latency.observe((time.time_ns() - message.arrival_ns) / 1e9)
         self._tell(watched, scores, message)
 
-    def _tell(self, watched: Watched, scores: list[Score], message: Incoming | None) -> None:
+    def _tell(self, watched: Watched, scores: Sequence[Score], message: Incoming | None) -> None:
         """The log's lines about a message, and the count of its events. Most have neither, and cost nothing here."""
         asset = watched.origin.asset
-        events = [*(event for score in scores for event in score.events), *watched.companions.events]
+        events = [*chain.from_iterable(events_of(scores).values()), *watched.companions.events]
         if not events and not log.isEnabledFor(logging.DEBUG):
             return
         id_ = {} if message is None else {"id": message.id}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from vcedge.errors import DataError
@@ -28,7 +29,13 @@ class Twin:
         """Monotonic clock when the agreement was last published."""
 
     def follow(
-        self, times: tuple[int, ...], values: F64, policy: Policy, scores: list[Score], opened: list[bool], us: float
+        self,
+        times: tuple[int, ...],
+        values: F64,
+        policy: Policy,
+        scores: Sequence[Score],
+        opened: list[bool],
+        us: float,
     ) -> list[bool]:
         """The rows (N, C) of a message that the model in charge judged as `scores`; whether an event is open after
         each, here."""

@@ -40,7 +40,8 @@ def detector(hidden: int = 128, channels: int = 8) -> Detector:
 def messages(count: int, channels: int = 8, start: int = 0) -> Iterator[bytes]:
     """One sample a second, in the service's JSON; the recording is repeated."""
     names = detector(16, channels).schema.names
-    rows = [json.dumps(dict(zip(names, map(float, row), strict=True))) for row in recording(1, 2000, channels)]
+    values = recording(1, 2000, channels).round(4).tolist()  # as sensors are read: not with 17 digits
+    rows = [json.dumps(dict(zip(names, row, strict=True))) for row in values]
     for i in range(start, start + count):
         yield f'{{"ts": {START_NS // 10**9 + i}, "v": {rows[i % len(rows)]}}}'.encode()
 

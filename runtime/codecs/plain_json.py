@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vcedge.history.times import MAX_ABS_NS
-from vcedge.runtime.codecs.json_text import kind, number, parse, refuse_surrogates, seconds, time_ns, write
+from vcedge.runtime.codecs.json_text import kind, number, numbers, parse, refuse_surrogates, seconds, time_ns, write
 from vcedge.runtime.codecs.reading import Limits, Reading, Undecodable, shown
 from vcedge.schema import NS_PER_S
 
@@ -53,7 +53,7 @@ def _block(message: dict[str, Any], channels: dict[str, Any], limits: Limits) ->
             raise Undecodable(f"channel {shown(name)} has {len(values)} values, others have {rows}")
         rows = len(values)
         limits.check(len(channels), rows)
-        columns[name] = [number(value, name) for value in values]
+        columns[name] = numbers(values, name)
     if rows == 0:
         raise Undecodable("a block without samples")
     times = tuple(start_ns + round(row * step_ns) for row in range(rows))
