@@ -15,9 +15,10 @@ from torch import Tensor
 from benchmarks.paper.data import Dataset, Lanes, Roll, Window, make_lanes
 from benchmarks.paper.models import Recipe
 from benchmarks.paper.unrolled import Network, State, Unrolled
-from vcedge.train.fit import GATE_RATE, START_SHARE, mask_mode, share_budget
 from vcedge.train.price import Price
+from vcedge.train.schedule import START_SHARE, mask_mode, share_budget
 from vcedge.train.scheduler import MaskMode
+from vcedge.train.training import GATE_RATE
 
 HARD = MaskMode(1.0, hard=True)
 AIM = 0.95

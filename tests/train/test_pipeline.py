@@ -15,9 +15,10 @@ from vcedge.errors import DataError
 from vcedge.history import DataReport
 from vcedge.model_file import load, save
 from vcedge.runtime.engine import REFERENCE, load_engine
-from vcedge.train.fit import Epoch, mask_mode, share_budget
 from vcedge.train.pipeline import Trained, train_detector
+from vcedge.train.schedule import mask_mode, share_budget
 from vcedge.train.summary import change_correlation, summarise
+from vcedge.train.training import Epoch
 
 ROWS, CHANNELS = 1200, 3
 

@@ -25,7 +25,6 @@ from vcedge.runtime.engine import load_engine
 from vcedge.schema import Channel, SensorSchema
 from vcedge.sensitivity.findings import Finding, Sensitivity
 from vcedge.sensitivity.resemblance import Recognised, Recognition
-from vcedge.train.fit import Epoch, FitResult
 from vcedge.train.pipeline import Trained
 from vcedge.train.regimes import find_regimes
 from vcedge.train.report import write_report
@@ -35,6 +34,7 @@ from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
 from vcedge.train.report.words import number, percent, summary
 from vcedge.train.summary import summarise
+from vcedge.train.training import Epoch, FitResult
 
 ROWS = 900
 NASTY = "<script>alert(1)</script> & \"'$x$"

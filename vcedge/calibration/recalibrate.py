@@ -21,7 +21,7 @@ def recalibrate(
     What events resemble is of the old machine and left out (`vcedge.sensitivity.resemblance.refitted`).
     Raises DataError where the recording is too short or too broken.
     """
-    values, sequences = usable_rows(recording)
+    values, sequences, _ = usable_rows(recording)
     split = split_by_time(sequences, max(REACH, detector.highway.order))
     check_channels(values, split, detector.schema)
     order, ridge = detector.highway.order, detector.highway.ridge

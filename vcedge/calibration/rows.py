@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcedge.calibration.split import Ranges, Split, clip_ranges
 from vcedge.errors import DataError
@@ -18,23 +19,24 @@ LEAST_PRESENT = 10
 """Fewest values of a channel among the rows fitted on."""
 
 
-def usable_rows(recording: Recording, most_values: int = MOST_VALUES) -> tuple[F64, Ranges]:
-    """Rows with at least one value, in memory (N, C), and their sequences.
+def usable_rows(recording: Recording, most_values: int = MOST_VALUES) -> tuple[F64, Ranges, NDArray[np.int64]]:
+    """Rows with at least one value, in memory (N, C), their sequences, and where they stand in the recording (N,).
 
     Rows without any are left out, as the stream leaves them out: where that makes a pause longer than the largest
     gap, the sequence is cut.
     """
-    pieces, sequences, at = [], [], 0
+    pieces, places, sequences, at = [], [], [], 0
     for start, stop in _stretches(recording, most_values):
         values = np.array(recording.values[start:stop])
         kept = np.isfinite(values).any(axis=1)
         time_ns = recording.time_ns[start:stop][kept]
         pieces.append(values[kept])
+        places.append(start + np.flatnonzero(kept))
         cuts = np.flatnonzero(np.diff(time_ns) > recording.schema.max_gap_ns) + 1
         borders = [0, *cuts.tolist(), len(time_ns)]
         sequences += [(at + a, at + b) for a, b in pairwise(borders) if a < b]
         at += len(time_ns)
-    return np.concatenate(pieces), tuple(sequences)
+    return np.concatenate(pieces), tuple(sequences), np.concatenate(places)
 
 
 def check_channels(values: F64, split: Split, schema: SensorSchema) -> None:

@@ -12,10 +12,10 @@ import typer
 if TYPE_CHECKING:
     from vcedge.cli.console import Report
     from vcedge.config.train import TrainConfig
-    from vcedge.train.fit import Epoch
     from vcedge.train.pipeline import Trained
+    from vcedge.train.training import Epoch
 
-METRICS, MODEL, REPORT = "metrics.json", "model.vcedge", "report.html"
+METRICS, MODEL, REPORT, CHECKPOINT = "metrics.json", "model.vcedge", "report.html", "train.checkpoint"
 
 
 def train_command(
@@ -27,11 +27,13 @@ def train_command(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override one key; repeatable.")
     ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew where a training was stopped.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json on stdout.")] = False,
 ) -> None:
     """Train a detector on recordings of normal operation.
 
-    Writes model.vcedge, report.html and metrics.json. Ctrl-C ends the training and keeps the best network so far.
+    Writes model.vcedge, report.html and metrics.json. Ctrl-C ends the training and keeps the best network so far. After
+    Ctrl-C, a crash or a power cut the same command goes on from train.checkpoint, to the same model as without.
 
     \b
     Example:
@@ -46,6 +48,8 @@ def train_command(
     settings = load_train_config(config, wanted)
     folder = Path(settings.asset) if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
+    if restart:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
     metrics = _train(settings, folder)
     if json:
         print_json(metrics)
@@ -75,15 +79,19 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
             words = f"loss {epoch.loss:.3f}, validation {epoch.validation:.3f}, updated {epoch.share:.0%}"
             report((epoch.epoch + 1) / epochs, words)
 
-        trained = train_detector(settings, recording, on_epoch, interruption.wanted)
+        trained = train_detector(settings, recording, on_epoch, interruption.wanted, folder / CHECKPOINT)
+        if trained.result.resumed_at is not None:
+            note(f"went on from epoch {trained.result.resumed_at + 1}, where an earlier run was stopped")
         if trained.result.interrupted:
-            note("interrupted: keeping the best network so far")
+            note("interrupted: keeping the best network so far; the same command goes on, --restart begins anew")
         elif settings.report.sensitivity:
             trained = _with_sensitivity(trained, report, interruption.wanted)
         metrics = summarise(trained, recording.report, time.perf_counter() - began)
         save(trained.finished(), folder / MODEL)
         write_metrics(folder / METRICS, metrics)
         write_report(folder / REPORT, trained, metrics, recording.report)
+        if not trained.result.interrupted:
+            (folder / CHECKPOINT).unlink(missing_ok=True)
     return metrics
 
 

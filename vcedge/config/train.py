@@ -69,6 +69,9 @@ class DataConfig(Strict):
     """Recordings that `vcedge compare` tests on, as `train`; none: the last quarter of the training recording."""
     label: str | None = None
     """Column that says which rows are anomalous. It is never a channel."""
+    guide: str | None = None
+    """Column of the training recordings, 0 to 1, that tells the gate on which rows to look. It is never a channel, and
+    no device needs it: the gate learns to look there by itself."""
     time: TimeConfig = TimeConfig()
     channels: list[ChannelConfig] | None = None
     """Absent: every numeric column that is not excluded."""
@@ -94,6 +97,8 @@ class FitConfig(Strict):
 
     epochs: int = Field(default=30, ge=1)
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    checkpoint_s: float = Field(default=20.0, ge=0)
+    """Seconds after which a killed training loses no more work; 0: after every update."""
 
 
 class HighwayConfig(Strict):
@@ -139,12 +144,17 @@ class TrainConfig(Strict):
 def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """The checked file, with `base_dir` set to its folder; `overrides` as in `load_yaml`.
 
-    Raises what `load_yaml` raises, and ConfigError where the levels do not cut the hidden size, or where the smallest
-    of them is more than the target.
+    Raises what `load_yaml` raises, and ConfigError where there is a guide but no gate, where the levels do not cut the
+    hidden size, or where the smallest of them is more than the target.
     """
     from vcedge.detector import DENSE_KINDS, boundaries_of  # brings numpy, which the model of the file does not need
 
     config = load_yaml(path, TrainConfig, overrides)
+    if config.data.guide is not None and config.model.cell in DENSE_KINDS:
+        raise ConfigError(
+            f"{path}: key 'data.guide' is {config.data.guide!r}, but model.cell {config.model.cell} has no gate: "
+            "expected vcgru or vcrnn"
+        )
     if config.model.cell not in DENSE_KINDS:
         try:
             smallest = boundaries_of(config.model.levels, config.model.hidden_size)[0]

@@ -38,8 +38,9 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
     period_s = data.time.period_s or _DEFAULT_PERIOD_S
     period_ns, gap_ns = _ns(period_s), _ns(data.time.max_gap_s or GAP_PERIODS * period_s)
     draft = SensorSchema(channels, period_ns, gap_ns)
-    reader = RowReader(paths, draft, data.time, data.table, observe=False, limit_rows=data.limit_rows)
-    times, values = _read_all(reader, draft, data)
+    told = () if data.guide is None else (data.guide,)
+    reader = RowReader(paths, draft, data.time, data.table, told, observe=False, limit_rows=data.limit_rows)
+    times, values, guide = _read_all(reader, draft, data)
     report = reader.report
     report.arranged = True
     report.left_out |= left_out
@@ -49,6 +50,7 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
     order, repeated = _usable_order(times)
     report.duplicate_times = repeated
     kept = survey_values(report, draft.names, values, named=data.channels is not None)
+    guide = guide if guide is None or order is None else guide[order]
     times, values = _arranged(times, values, order, kept, data.memory_rows)
     channels = tuple(channels[j] for j in kept.tolist())
     period_ns, gap_ns, sequences = survey_intervals(report, times, draft, data.time)
@@ -61,6 +63,7 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
         sequences=sequences,
         report=report,
         files=tuple((_name_of(path, base_dir), fingerprint(path)) for path in paths),
+        guide=guide,
     )
 
 
@@ -69,9 +72,10 @@ def _channels_of(path: Path, data: DataConfig) -> tuple[tuple[Channel, ...], dic
     if data.channels is not None:
         named = tuple(Channel(c.name, c.unit, c.low, c.high) for c in data.channels)
         _check_channels(named)
+        _check_guide(named, data.guide)
         return named, {}, []
     table = open_table(path, data.table, time_checker(data.time))
-    hidden = data.exclude if data.label is None else [*data.exclude, data.label]
+    hidden = [*data.exclude, *(column for column in (data.label, data.guide) if column is not None)]
     names, left_out = pick_channels(table, find_time(table, data.time), hidden)
     if not names:
         reasons = ", ".join(f"{name} ({why})" for name, why in list(left_out.items())[:10]) or "only the time"
@@ -90,9 +94,15 @@ def _check_channels(channels: Sequence[Channel]) -> None:
         raise ConfigError("data.channels: is empty; leave it out for every column of numbers")
 
 
-def _read_all(reader: RowReader, schema: SensorSchema, data: DataConfig) -> tuple[Times, F64]:
-    """Times (N,) and values (N, C) of all rows with a time, in the order of the files; limits applied."""
+def _check_guide(channels: Sequence[Channel], guide: str | None) -> None:
+    if any(channel.name == guide for channel in channels):
+        raise ConfigError(f"data.guide: {guide!r} is a channel too, expected a column that the model does not watch")
+
+
+def _read_all(reader: RowReader, schema: SensorSchema, data: DataConfig) -> tuple[Times, F64, F64 | None]:
+    """Times (N,), values (N, C) and guide (N,) of all rows with a time, in the order of the files; limits applied."""
     times: list[Times] = [np.empty(0, np.int64)]
+    guide: list[F64] = [np.empty(0)]
     with Spool(len(schema.channels), data.memory_rows) as spool:
         for block in reader:
             readable = block.time_ns != NO_TIME
@@ -100,8 +110,18 @@ def _read_all(reader: RowReader, schema: SensorSchema, data: DataConfig) -> tupl
             whole = bool(readable.all())
             values = block.values if whole else block.values[readable]
             times.append(block.time_ns if whole else block.time_ns[readable])
+            if data.guide is not None:
+                guide.append(_within_one(block.extra[data.guide], data.guide, reader.report)[readable])
             spool.append(_within_limits(values, schema, reader.report))
-        return np.concatenate(times), spool.finish()
+        return np.concatenate(times), spool.finish(), None if data.guide is None else np.concatenate(guide)
+
+
+def _within_one(told: F64, name: str, report: DataReport) -> F64:
+    """The guide's column as it is. Raises DataError for what is not between 0 and 1, or missing."""
+    wrong = told[(told < 0) | (told > 1)]
+    if len(wrong):
+        raise DataError(f"{report.files[-1].name}: column {name!r} holds {wrong[0]:g}: a guide is between 0 and 1")
+    return told
 
 
 def _check_epoch(times: Times, name: str, time_format: str | None) -> None:

@@ -33,3 +33,4 @@ class Recording:
     sequences: tuple[tuple[int, int], ...]  # [start, stop) runs without a gap
     report: DataReport
     files: tuple[tuple[str, str], ...]  # (name, sha256) of every file read
+    guide: F64 | None = None  # (N,) of the column `data.guide`: 1 where the gate is to look, NaN where nobody says

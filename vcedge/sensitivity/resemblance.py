@@ -78,7 +78,7 @@ def measure_resemblance(
 
 def refitted(detector: Detector, recording: Recording) -> Detector:
     """A detector that was calibrated on a recording, with what events on that machine resemble."""
-    values, sequences = usable_rows(recording)
+    values, sequences, _ = usable_rows(recording)
     split = split_by_time(sequences, max(REACH, detector.highway.order))
     found = measure_resemblance(detector, values, split, tail_trace(detector, values, split))
     return replace(detector, resemblance=found.model)

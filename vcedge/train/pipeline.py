@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,16 @@ from vcedge.detector import DENSE_KINDS, Cell, CellSpec, Detector, Head, boundar
 from vcedge.history import Recording
 from vcedge.limits import EventRule
 from vcedge.runtime.engine import REFERENCE, load_engine
+from vcedge.runtime.native import native_problem
 from vcedge.schema import F64, NS_PER_S, SensorSchema
 from vcedge.sensitivity.findings import Sensitivity
 from vcedge.sensitivity.resemblance import Recognition
-from vcedge.train.fit import START_SHARE, Epoch, FitResult, fit
+from vcedge.train.checkpoint import CheckpointFile, fingerprint_of
+from vcedge.train.fit import fit
 from vcedge.train.model import ResidualModel
+from vcedge.train.schedule import START_SHARE
 from vcedge.train.streams import Streams, make_streams
+from vcedge.train.training import Epoch, FitResult
 
 STREAM_STEPS = 2000
 STREAMS = (8, 64)
@@ -79,13 +84,16 @@ def train_detector(
     recording: Recording,
     progress: Callable[[Epoch, int], None] = lambda epoch, epochs: None,
     stop: Callable[[], bool] = lambda: False,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Fit, train and calibrate; the same configuration, recording and seed give the same detector.
 
-    Where `stop` says so, the training ends with the best network so far. Raises DataError where the recording is too
-    short or too broken, and KeyboardInterrupt where it was stopped before there was a network.
+    Where `stop` says so, the training ends with the best network so far. With the path of a `checkpoint` it goes on
+    where a run of the same configuration, recording and versions was killed; the caller removes the file. Raises
+    DataError where the recording is too short or too broken, and KeyboardInterrupt where it was stopped before there
+    was a network.
     """
-    values, sequences = usable_rows(recording)
+    values, sequences, places = usable_rows(recording)
     split = split_by_time(sequences, max(REACH, config.highway.order or 0))
     check_channels(values, split, recording.schema)
     flags = wants_flags(values, split.fitted)
@@ -102,7 +110,8 @@ def train_detector(
         return assemble(config.asset, recording.schema, linear, network, reading, origin, events, share)
 
     linear = weighted(linear, build(None), values, split)
-    model, result = train_network(config, build(None), linear, values, split, progress, stop)
+    guide = None if recording.guide is None else recording.guide[places]
+    model, result = train_network(config, build(None), linear, values, split, guide, progress, stop, checkpoint)
     if result.best < 0:
         raise KeyboardInterrupt
     stuck = stuck_limits(recording.values, recording.sequences)
@@ -123,10 +132,15 @@ def train_network(
     linear: LinearPart,
     values: F64,
     split: Split,
+    guide: F64 | None,
     progress: Callable[[Epoch, int], None],
     stop: Callable[[], bool],
+    checkpoint: Path | None,
 ) -> tuple[ResidualModel, FitResult]:
-    """Train the network on what the engine of the bare detector sees and on the highway's held-out residuals."""
+    """Train the network on what the engine of the bare detector sees and on the highway's held-out residuals.
+
+    guide (N,) of the rows of values (N, C), where there is one.
+    """
     torch.manual_seed(config.train.seed)
     torch.set_num_threads(1)  # windows are small: threads cost more than they give, and sums keep their order
     trace = run_engine(load_engine(bare, REFERENCE), values, split.fitted, split.starts)
@@ -134,12 +148,13 @@ def train_network(
     boundaries = boundaries_of(levels, config.model.hidden_size)
     spec = CellSpec(config.model.cell, linear.features.inputs, config.model.hidden_size, boundaries)
     model = ResidualModel(spec, bare.channels)
-    train = _streams(trace.within(split.fit), linear)
+    train = _streams(trace.within(split.fit), linear, guide)
     if model.cell.scheduler is not None:
         model.cell.scheduler.start_at(train.signals, START_SHARE)
     validation = _streams(trace.within(split.validation), linear)
     epochs = max(1, min(config.train.epochs, MOST_STEPS // train.length))
-    result = fit(model, train, validation, config.model.target, epochs, progress, stop)
+    file = None if checkpoint is None else _checkpoint(checkpoint, config, bare, (train, validation))
+    result = fit(model, train, validation, config.model.target, epochs, progress, stop, file)
     return model, result
 
 
@@ -158,9 +173,17 @@ def provenance(config: TrainConfig, recording: Recording) -> dict[str, Any]:
     }
 
 
-def _streams(trace: Trace, linear: LinearPart) -> Streams:
+def _checkpoint(path: Path, config: TrainConfig, bare: Detector, rows: tuple[Streams, ...]) -> CheckpointFile:
+    """Of this training and no other: the kernel's last digits are not those of torch."""
+    origin = {**bare.provenance, "kernel": native_problem() is None}
+    learned_from = [tensor for streams in rows for tensor in (streams.signals, streams.target, streams.weight)]
+    return CheckpointFile(path, fingerprint_of(origin, learned_from), config.train.checkpoint_s)
+
+
+def _streams(trace: Trace, linear: LinearPart, guide: F64 | None = None) -> Streams:
     """Parallel streams of the rows of a trace, as many as leave each long enough."""
     rows = len(trace.rows)
     wanted = min(max(rows // STREAM_STEPS, STREAMS[0]), STREAMS[1])
     count = max(1, min(wanted, rows // LEAST_STREAM))
-    return make_streams(trace, linear.cross.residual[trace.rows], linear.features, count)
+    told = None if guide is None else guide[trace.rows]
+    return make_streams(trace, linear.cross.residual[trace.rows], linear.features, count, told)

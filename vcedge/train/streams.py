@@ -11,7 +11,7 @@ from torch import Tensor
 from vcedge.calibration.trace import Trace
 from vcedge.detector import Features
 from vcedge.runtime.numpy_engine import scheduler_sizes
-from vcedge.schema import F32
+from vcedge.schema import F32, F64
 
 
 @dataclass(frozen=True)
@@ -23,22 +23,33 @@ class Streams:
     target: Tensor  # (T, B, C) the next row's residual, in spreads
     weight: Tensor  # (T, B, C) 0 where there is no next row in the sequence, or it is missing
     keep: Tensor  # (T, B, 1) 0 where the state starts anew
+    guide: Tensor | None = None  # (T, B) 1 where the gate is told to look, where somebody tells it
 
-    def window(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Steps [start, stop) of all streams: x, signals, target, weight, keep."""
-        rows = slice(start, stop)
-        return self.x[rows], self.signals[rows], self.target[rows], self.weight[rows], self.keep[rows]
+    def window(self, index: int, steps: int) -> Streams:
+        """The index-th window of so many steps of all streams; the last one may be shorter."""
+        rows = slice(index * steps, (index + 1) * steps)
+        guide = None if self.guide is None else self.guide[rows]
+        return Streams(self.x[rows], self.signals[rows], self.target[rows], self.weight[rows], self.keep[rows], guide)
+
+    def windows(self, steps: int) -> int:
+        """How many windows there are."""
+        return -(-self.length // steps)
 
     @property
     def length(self) -> int:
         """Steps T of each stream."""
         return len(self.x)
 
+    @property
+    def parallel(self) -> int:
+        """Streams B side by side."""
+        return self.x.shape[1]
 
-def make_streams(trace: Trace, residual: F32, features: Features, streams: int) -> Streams:
+
+def make_streams(trace: Trace, residual: F32, features: Features, streams: int, guide: F64 | None = None) -> Streams:
     """Cut M rows into `streams` streams; up to streams - 1 rows at the end are left out.
 
-    residual (M, C): held-out residuals of the rows in spreads, NaN where unknown.
+    residual (M, C): held-out residuals of the rows in spreads, NaN where unknown; guide (M,), NaN where nobody says.
     """
     z = trace.z
     known = np.nan_to_num(residual)
@@ -55,4 +66,5 @@ def make_streams(trace: Trace, residual: F32, features: Features, streams: int) 
         side_by_side = array[: length * streams].reshape(streams, length, -1).swapaxes(0, 1)
         return torch.tensor(np.ascontiguousarray(side_by_side), dtype=torch.float32)
 
-    return Streams(cut(x), cut(signals), cut(target), cut(weight.astype(np.float32)), cut(keep))
+    told = None if guide is None else cut(np.nan_to_num(guide).astype(np.float32)[:, None])[..., 0]
+    return Streams(cut(x), cut(signals), cut(target), cut(weight.astype(np.float32)), cut(keep), told)

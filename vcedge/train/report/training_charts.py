@@ -5,7 +5,6 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from vcedge.train.fit import Epoch
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.figure import (
     COLOUR,
@@ -19,6 +18,7 @@ from vcedge.train.report.figure import (
     style,
 )
 from vcedge.train.report.words import percent
+from vcedge.train.training import Epoch
 
 HEIGHT = 250
 FEW_EPOCHS = 12

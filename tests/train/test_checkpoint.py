@@ -1,0 +1,163 @@
+"""A training that was killed goes on to the very file that it would have made, and never from a wrong checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.detectors import recording, recording_of
+from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
+from vcedge.model_file import dumps
+from vcedge.train.checkpoint import CheckpointFile, Position, fingerprint_of
+from vcedge.train.pipeline import Trained, train_detector
+
+CONFIG = """
+asset: rig
+data: {train: [rig.csv]}
+model: {hidden_size: 16, levels: 4, target: 0.5}
+train: {epochs: 8, checkpoint_s: 0}
+report: {sensitivity: false}
+"""
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def train(path: Path | None, seed: int = 0, die_at: int | None = None, rows: int = 900) -> Trained:
+    config = TrainConfig(
+        asset="rig",
+        data=DataConfig(train=["a.csv"]),
+        model=ModelConfig(hidden_size=16, levels=4),
+        train=FitConfig(epochs=4, seed=seed, checkpoint_s=0),
+    )
+    calls = 0
+
+    def stop() -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == die_at:
+            raise Killed
+        return False
+
+    return train_detector(config, recording_of(recording(2, rows, 3)), stop=stop, checkpoint=path)
+
+
+@pytest.fixture(scope="module")
+def whole() -> bytes:
+    return dumps(train(None).detector)
+
+
+@pytest.mark.parametrize("die_at", [3, 4, 9])
+def test_within_and_between_epochs_it_goes_on_to_the_same_bytes(die_at: int, whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "train.checkpoint"
+    with pytest.raises(Killed):
+        train(path, die_at=die_at)
+    torch.manual_seed(99)
+    torch.rand(7)
+    resumed = train(path)
+    assert resumed.result.resumed_at is not None
+    assert [row.epoch for row in resumed.result.epochs] == list(range(len(resumed.result.epochs)))
+    assert dumps(resumed.detector) == whole
+
+
+def test_killed_again_and_again(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "train.checkpoint"
+    for _ in range(2):
+        with pytest.raises(Killed):
+            train(path, die_at=3)
+    assert dumps(train(path).detector) == whole
+
+
+def test_another_training_does_not_go_on_from_it(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "train.checkpoint"
+    for other in ({"seed": 1}, {"rows": 1000}):
+        with pytest.raises(Killed):
+            train(path, die_at=4, **other)
+        fresh = train(path)
+        assert fresh.result.resumed_at is None
+        assert dumps(fresh.detector) == whole
+
+
+def test_a_damaged_checkpoint_is_none(whole: bytes, tmp_path: Path) -> None:
+    file, fresh = CheckpointFile(tmp_path / "c", "f"), Position({"a": torch.zeros(50)}, {})
+    assert file.load(fresh) is None
+    file.save(fresh)
+    data = file.path.read_bytes()
+    assert file.load(fresh) is not None
+    for wrong in (data[: len(data) // 2], data[:-1], b"", b"epoch 3", whole):
+        file.path.write_bytes(wrong)
+        assert file.load(fresh) is None
+
+
+def test_tensors_of_other_shapes_are_refused(tmp_path: Path) -> None:
+    file = CheckpointFile(tmp_path / "c", fingerprint_of({"seed": 1}))
+    file.save(Position({"a": torch.zeros(3)}, {"epoch": 2}))
+    assert file.load(Position({"a": torch.zeros(4)}, {})) is None
+    assert file.load(Position({"a": torch.zeros(3), "b": torch.zeros(1)}, {})) is None
+    assert file.load(Position({"a": torch.zeros(3, dtype=torch.int64)}, {})) is None
+    found = file.load(Position({"a": torch.ones(3)}, {}))
+    assert found is not None
+    assert found.record == {"epoch": 2}
+    assert torch.equal(found.tensors["a"], torch.zeros(3))
+
+
+def test_floats_come_back_to_the_last_bit(tmp_path: Path) -> None:
+    file = CheckpointFile(tmp_path / "c", "f")
+    numbers = [*np.random.default_rng(0).standard_normal(200).tolist(), float("inf"), 1e-300]
+    file.save(Position({"a": torch.zeros(1)}, {"losses": numbers}))
+    found = file.load(Position({"a": torch.zeros(1)}, {}))
+    assert found is not None
+    assert found.record["losses"] == numbers
+
+
+def command(folder: Path, out: str, *options: str) -> list[str]:
+    return [sys.executable, "-m", "vcedge", "train", str(folder / "train.yaml"), "--out", str(folder / out), *options]
+
+
+def run_to_the_end(folder: Path, out: str, *options: str) -> str:
+    done = subprocess.run(command(folder, out, *options), capture_output=True, text=True, check=True)
+    assert not (folder / out / "train.checkpoint").exists()
+    return done.stderr
+
+
+def kill_after_checkpoints(folder: Path, out: str, count: int) -> None:
+    """SIGKILL a real training once so many checkpoints more have been written."""
+    process = subprocess.Popen(command(folder, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    path, seen, last = folder / out / "train.checkpoint", 0, 0
+    while seen < count and process.poll() is None:
+        try:
+            current = os.stat(path).st_ino
+        except FileNotFoundError:
+            current = last
+        seen, last = seen + (current != last), current
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_a_process_killed_at_random_points_makes_the_same_file(tmp_path: Path) -> None:
+    values = recording(3, 900, 3)
+    np.savetxt(tmp_path / "rig.csv", values, delimiter=",", header="a,b,c", comments="", fmt="%.6f")
+    (tmp_path / "train.yaml").write_text(CONFIG)
+    run_to_the_end(tmp_path, "whole")
+    rng = random.Random(time.time_ns())
+    counts = [rng.randint(1, 12), rng.randint(1, 12)]
+    for count in counts:
+        kill_after_checkpoints(tmp_path, "killed", count)
+    assert not (tmp_path / "killed" / "model.vcedge").exists()
+    assert "went on from epoch" in run_to_the_end(tmp_path, "killed")
+    digests = [
+        hashlib.sha256((tmp_path / out / "model.vcedge").read_bytes()).hexdigest() for out in ("whole", "killed")
+    ]
+    assert digests[0] == digests[1], f"killed after {counts} checkpoints"
