@@ -242,18 +242,20 @@ def test_rows_with_nothing_usable_are_left_out_and_cut_where_they_last() -> None
     values = recording(9, 600, 3)
     values[100:103] = np.nan
     values[300:330] = np.nan
-    rows, sequences = usable_rows(recording_of(values))
+    rows, sequences, places = usable_rows(recording_of(values))
     assert len(rows) == 567
     assert sequences == ((0, 297), (297, 567))
+    assert np.array_equal(rows, values[places])
 
 
 def test_long_recordings_are_thinned_and_keep_their_gaps() -> None:
     source = recording_of(recording(9, 5000, 3), gap_at=2500)
-    values, sequences = usable_rows(source, most_values=3000)
+    values, sequences, places = usable_rows(source, most_values=3000)
+    assert np.array_equal(values, source.values[places])
     assert 900 <= len(values) <= 1000
     assert sequences[0][0] == 0
     assert sequences[-1][1] == len(values)
     assert all(b == c for (_, b), (c, _) in pairwise(sequences))
-    whole, kept = usable_rows(source)
+    whole, kept, _ = usable_rows(source)
     assert kept == source.sequences
     assert np.array_equal(whole, source.values)

@@ -1,0 +1,38 @@
+"""What training keeps for the gradient does not grow with the length of a recording."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import resource, sys, torch
+import vcedge.train.training as training
+from vcedge.detector import CellSpec, boundaries_of
+from vcedge.train.model import ResidualModel
+from vcedge.train.streams import Streams
+
+torch.set_num_threads(1)
+window, lengths = int(sys.argv[1]), [int(length) for length in sys.argv[2:]]
+training.WINDOW = window
+model = ResidualModel(CellSpec("vcgru", 2, 128, boundaries_of(8, 128)), 2)
+for length in lengths:
+    parts = [torch.randn(length, 32, width) for width in (2, 8, 2, 2)]
+    streams = Streams(*parts, torch.ones(length, 32, 1))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    training.Training(model, streams, 0.25, 1).run_epoch(lambda: False, None)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def growth_mb(window: int, *lengths: int) -> list[float]:
+    """By how much the peak of memory grows in an epoch over streams of each length, one after the other."""
+    command = [sys.executable, "-c", PROGRAM, str(window), *map(str, lengths)]
+    return [float(line) for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
+
+
+def test_memory_is_that_of_a_window_and_not_of_the_recording() -> None:
+    truncated = growth_mb(32, 64, 1600)[1]
+    whole = growth_mb(1600, 64, 1600)[1]
+    assert truncated < 20
+    assert whole > 100, "an epoch in one window is what would grow: the measurement can tell"
