@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from vcedge.errors import DataError
+from vcedge.runtime.allowance import Allowance
 from vcedge.runtime.companions import Companions
 from vcedge.runtime.engine import Engine
 from vcedge.runtime.joiner import Joiner
@@ -19,9 +20,10 @@ from vcedge.runtime.settings import Settings
 from vcedge.runtime.snapshot import encode_line
 from vcedge.runtime.stages import Stages
 from vcedge.runtime.stream import Score, Stream
+from vcedge.runtime.timeline import far_ns
 from vcedge.runtime.twin import Twin
 from vcedge.schema import NS_PER_S
-from vcedge.topics import is_pattern
+from vcedge.topics import is_pattern, odd_name
 
 log = logging.getLogger("vcedge.assets")
 
@@ -37,6 +39,8 @@ class Watched:
         self.engine = recipe.engine.name
         self.names = self.stream.detector.schema.names
         self.joiner = None if recipe.join is None else Joiner(recipe.join)
+        self.allowance = _allowance(recipe)
+        self._reach_ns = far_ns(self.stream.detector.schema) if recipe.join is None else recipe.join.ahead_ns
         self.joined_s = 0.0
         """Monotonic clock at the last message that the joiner got."""
         self.silent_after_s = self.stream.detector.schema.max_gap_ns / NS_PER_S
@@ -103,6 +107,7 @@ class Watched:
             "settings": self.settings.snapshot(),
             "joiner": None if self.joiner is None else self.joiner.snapshot(),
             "companions": self.companions.snapshot(),
+            "allowance": self.allowance.snapshot(),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -113,6 +118,7 @@ class Watched:
             self.companions.restore(snapshot["companions"])
             if self.joiner is not None and snapshot["joiner"] is not None:
                 self.joiner.restore(snapshot["joiner"])
+            self.allowance.restore(snapshot["allowance"])
             self.touch()
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"a snapshot of something else: {type(error).__name__}: {error}") from None
@@ -121,6 +127,12 @@ class Watched:
     def watermark_ns(self) -> int | None:
         """A message of a later time is new; None before the first."""
         return self.stream.watermark_ns if self.joiner is None else self.joiner.newest_ns
+
+    def allows(self, samples: int, time_ns: int) -> bool:
+        """Whether a message of so many samples, the last at this time, is no more than an asset may send."""
+        known_ns = self.watermark_ns
+        advance_ns = 0 if known_ns is None else time_ns - known_ns
+        return self.allowance.take(samples, advance_ns if advance_ns <= self._reach_ns else 0)
 
     def remember(self, scores: Sequence[Score], now_s: float) -> None:
         """What a message brought."""
@@ -136,17 +148,25 @@ class Watched:
         return self.last.status, self.last.missing
 
 
+def _allowance(recipe: Recipe) -> Allowance:
+    schema = recipe.engine.detector.schema
+    return Allowance(schema.period_ns, recipe.burst, 1 if recipe.join is None else len(schema.names))
+
+
 class Assets:
     """Finds the stream of an asset; makes that of a pattern when the asset is first heard of."""
 
-    def __init__(self, recipes: dict[str, Recipe], boot: str) -> None:
+    def __init__(self, recipes: dict[str, Recipe], boot: str, max_found: int) -> None:
+        """`max_found`: how many assets patterns may bring."""
         self._boot = boot
         self._recipes = recipes
+        self._max_found = max_found
         self._patterns = [name for name in recipes if is_pattern(name)]
         self._watched: dict[str, Watched] = {}
         for name in recipes:
             if not is_pattern(name):
                 self.renew(name)
+        self._named = len(self._watched)
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -154,14 +174,31 @@ class Assets:
     def __iter__(self) -> Iterator[Watched]:
         return iter(list(self._watched.values()))
 
+    @property
+    def unjoined(self) -> int:
+        """Parts of samples that were left out, of all assets."""
+        return sum(watched.joiner.dropped for watched in self if watched.joiner is not None)
+
     def known(self, name: str) -> Watched | None:
         """The asset of that name, if it was heard of; nothing is made for it."""
         return self._watched.get(name)
 
     def find(self, name: str) -> Watched | None:
-        """The asset of that name; None where neither a name nor a pattern covers it. Of patterns the first counts."""
+        """The asset of that name, which begins here; None where there cannot be one. Of patterns the first counts."""
         watched = self.known(name)
-        return watched if watched is not None or self._key_of(name) is None else self.renew(name)
+        return watched if watched is not None or self.why_not(name) else self.renew(name)
+
+    def why_not(self, name: str) -> str:
+        """Why there can be no asset of that name; empty: there is one, or can be."""
+        if name in self._watched:
+            return ""
+        if odd := odd_name(name):
+            return odd
+        if self._key_of(name) is None:
+            return "the configuration has no such asset"
+        if len(self._watched) - self._named >= self._max_found:
+            return f"a new asset, where patterns have brought {self._max_found} (max_assets)"
+        return ""
 
     def renew(self, name: str) -> Watched:
         """Watch an asset from the beginning. Raises KeyError where neither a name nor a pattern covers it."""

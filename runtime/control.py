@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from vcedge.runtime.assets import Assets
 from vcedge.runtime.counters import Counters
+from vcedge.runtime.deadletters import DeadLetters
 from vcedge.runtime.logs import about
-from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.mailbox import Incoming, Taken
 from vcedge.runtime.publisher import Publisher
 from vcedge.runtime.settings import Kind, Refused, Setting, kind_of, parse_setting
 from vcedge.topics import OutputTopics
@@ -26,32 +27,35 @@ class Control:
         assets: Assets,
         counters: Counters,
         publisher: Publisher,
+        letters: DeadLetters,
         save: Callable[[], None],
     ) -> None:
         self._outputs = outputs
         self._assets = assets
         self._counters = counters
         self._publisher = publisher
+        self._letters = letters
         self._save = save
 
-    def take(self, message: Incoming) -> bool:
-        """Change a setting and say so; False where the message is of another topic.
+    def take(self, message: Incoming) -> Taken:
+        """Change a setting and say so, if the message is of such a topic.
 
         An empty message changes nothing: it is how a retained one is removed from a broker.
         """
         found = self._outputs.setting_of(message.topic)
         if found is None:
-            return False
+            return Taken.NOT
         name, word = found
         if not message.payload:
-            return True
+            return Taken.REFUSED
         kind = None
         try:
             kind = kind_of(word)
             self._set(message, name, kind, parse_setting(kind, message.payload))
         except Refused as reason:
             self._refuse(message, name, kind, str(reason))
-        return True
+            return Taken.REFUSED
+        return Taken.USED
 
     def _set(self, message: Incoming, name: str, kind: Kind, setting: Setting) -> None:
         """An asset that a pattern covers need not have been heard yet: this is the first that is heard of it.
@@ -60,7 +64,7 @@ class Control:
         """
         watched = self._assets.find(name)
         if watched is None:
-            raise Refused("the configuration has no such asset")
+            raise Refused(self._assets.why_not(name))
         if watched.anomaly is None:
             self._publisher.begin(watched, time.monotonic())
         if not (message.retained and kind in watched.settings):
@@ -73,8 +77,7 @@ class Control:
         self._publisher.setting(watched, kind)
 
     def _refuse(self, message: Incoming, name: str, kind: Kind | None, reason: str) -> None:
-        self._counters.dead_letters += 1
-        self._publisher.deadletter(message, reason, name)
+        self._letters.refuse(message, "setting", reason, name if self._assets.known(name) else "")
         watched = self._assets.known(name)
         if watched is not None and kind is not None:
             self._publisher.setting(watched, kind, reason)

@@ -21,6 +21,12 @@ class Counters:
     dead_letters: int = 0
     ignored: int = 0
     """Messages of assets that no key of the configuration covers."""
+    unsaid: int = 0
+    """Dead letters that were counted only."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Dead letters by their kind."""
+    retained: int = 0
+    """Messages that the broker had kept from before the subscription."""
     duplicates: int = 0
     unknown_channels: int = 0
     settings: int = 0
@@ -56,7 +62,10 @@ class Counters:
             "messages": self.messages,
             "samples": self.samples,
             "dead_letters": self.dead_letters,
+            "unsaid": self.unsaid,
+            "floods": self.refused["flood"],
             "ignored": self.ignored,
+            "retained": self.retained,
             "duplicates": self.duplicates,
             "unknown_channels": self.unknown_channels,
             "settings": self.settings,

@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 
 from vcedge.config.runtime import RuntimeConfig
+from vcedge.runtime.allowance import PER_PERIOD
 from vcedge.runtime.assets import Assets, Watched
 from vcedge.runtime.codecs.installed import decoder_of
 from vcedge.runtime.codecs.reading import Reading, Undecodable
 from vcedge.runtime.counters import Counters
+from vcedge.runtime.deadletters import DeadLetters
 from vcedge.runtime.joiner import Joiner, Row
-from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.mailbox import Incoming, Taken
 from vcedge.runtime.publisher import Publisher
 from vcedge.runtime.recent import Recent, key_of
 from vcedge.runtime.scoring import Scoring
 from vcedge.topics import InputTopic
 
+FLOOD = f"more than {PER_PERIOD} samples for each period of the model, by their own times, beyond a burst (input.burst)"
 LOOK_S = 0.25
 """How often is looked for assets that fell silent."""
 
@@ -24,7 +27,13 @@ class Intake:
     """Takes the messages of the input topic."""
 
     def __init__(
-        self, config: RuntimeConfig, assets: Assets, recent: Recent, counters: Counters, publisher: Publisher
+        self,
+        config: RuntimeConfig,
+        assets: Assets,
+        recent: Recent,
+        counters: Counters,
+        publisher: Publisher,
+        letters: DeadLetters,
     ) -> None:
         """Raises ConfigError for a codec that is not there."""
         self._topic = InputTopic(config.input.topic)
@@ -33,31 +42,53 @@ class Intake:
         self._recent = recent
         self._counters = counters
         self._publisher = publisher
+        self._letters = letters
         self._scoring = Scoring(counters, publisher)
         self._looked_s = self._listened_s = 0.0
 
-    def take(self, message: Incoming) -> bool:
-        """Score a message and publish what comes of it; False where it is of no asset that is watched."""
+    def take(self, message: Incoming) -> Taken:
+        """Score a message of the input topic and publish what comes of it, or refuse it.
+
+        What the broker had kept is no sample: it may be years old, and its time of arrival says nothing.
+        """
         found = self._topic.read(message.topic)
-        watched = None if found is None else self._assets.find(found[0])
-        if found is None or watched is None:
-            return False
+        if found is None:
+            return Taken.NOT
+        asset, channel = found
+        if message.retained:
+            self._counters.retained += 1
+        elif reason := self._assets.why_not(asset):
+            self._counters.ignored += 1
+            self._letters.refuse(message, "asset", reason)
+        elif (reading := self._decoded(message, asset, channel)) is not None:
+            watched = self._assets.find(asset)
+            assert watched is not None  # there was no reason against it
+            return self._use(message, watched, reading)
+        return Taken.REFUSED
+
+    def _decoded(self, message: Incoming, asset: str, channel: str | None) -> Reading | None:
         try:
-            reading = self._decode(message.payload).named(found[1])
+            return self._decode(message.payload).named(channel)
         except Undecodable as reason:
-            self._counters.dead_letters += 1
-            self._publisher.deadletter(message, str(reason), watched.origin.asset)
-            return True
+            self._letters.refuse(message, "unreadable", str(reason), asset)
+            return None
+
+    def _use(self, message: Incoming, watched: Watched, reading: Reading) -> Taken:
+        """A message of an asset that there is, or is from its first message on that can be read."""
         if watched.anomaly is None:
             self._publisher.begin(watched, time.monotonic())
         times = reading.times(message.arrival_ns)
         if self._came_before(watched, message, times[-1] if reading.timed else None):
             self._counters.duplicates += 1
-        elif watched.joiner is None:
+            return Taken.REFUSED
+        if not watched.allows(len(times), times[-1]):
+            self._letters.refuse(message, "flood", FLOOD, watched.origin.asset)
+            return Taken.REFUSED
+        if watched.joiner is None:
             self._scoring.score(watched, reading, times, message)
         else:
             self._join(watched, watched.joiner, message, reading, times)
-        return True
+        return Taken.USED
 
     def tick(self, now_s: float, listening: bool) -> None:
         """Where an asset fell silent, nothing is waited for. Without a connection nobody can tell."""

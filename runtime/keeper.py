@@ -41,8 +41,12 @@ class Keeper:
         self._connections = 0
         self._pending: list[Incoming] = []
         """Messages to acknowledge since the last snapshot."""
+        self._useless: list[Incoming] = []
+        """Messages that changed nothing: they are acknowledged without a snapshot,"""
+        self._behind = 0
+        """but after those that came before them: how many wait for that."""
         self._changed = 0
-        """All messages since then."""
+        """All messages that changed something since the last snapshot."""
         self._under_way: deque[int] = deque()
         """How many messages each snapshot will acknowledge that is not yet written."""
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
@@ -57,7 +61,7 @@ class Keeper:
     @property
     def unacknowledged(self) -> int:
         """Messages that the broker may not forget yet."""
-        return len(self._pending) + sum(self._under_way)
+        return len(self._pending) + sum(self._under_way) + self._behind
 
     def restore(self) -> None:
         """Go on where a snapshot was taken. What it does not know, or is of another model, starts anew."""
@@ -78,11 +82,14 @@ class Keeper:
         """Begin to write."""
         self._writer.start()
 
-    def handled(self, message: Incoming) -> None:
-        """A message was worked on, and what came of it was published."""
-        self._changed += 1
-        if message.qos > 0:
+    def handled(self, message: Incoming, changed: bool) -> None:
+        """A message was worked on, and what came of it was published. `changed`: a snapshot has to know it."""
+        self._changed += changed
+        if message.qos > 0 and changed:
             self._pending.append(message)
+        elif message.qos > 0:
+            self._useless.append(message)
+            self._behind += bool(self._pending or self._under_way)
         self._cadence.arrived(time.monotonic(), self.unacknowledged)
 
     def hurry(self) -> None:
@@ -93,21 +100,26 @@ class Keeper:
         """Take a snapshot if one is due and the last one is written."""
         if self._failure is not None:
             raise RuntimeError("the thread that writes snapshots ended") from self._failure
+        if self._useless:
+            self._source.acknowledge(self._useless)
+            self._useless = []
         if self._source.connections != self._connections:
             self._connections = self._source.connections
             self._cadence.connected()
-        if not self._under_way and (self._hurried or self._cadence.due(now_s, len(self._pending), self._changed)):
+        if not self._under_way and (
+            self._hurried or self._cadence.due(now_s, len(self._pending) + self._behind, self._changed)
+        ):
             self.take(now_s)
 
     def take(self, now_s: float) -> None:
         """Gather a snapshot, to be written as soon as the results so far are safe."""
         if not self._changed:
             return
-        self._cadence.taken(now_s, len(self._pending))
+        self._cadence.taken(now_s, len(self._pending) + self._behind)
         lines = [encode_line({"recent": self._recent.snapshot()}), *(watched.line() for watched in self._assets)]
         work: Work = (lines, self._pending)
         self._under_way.append(len(self._pending))
-        self._pending, self._changed, self._hurried = [], 0, False
+        self._pending, self._behind, self._changed, self._hurried = [], 0, 0, False
         self._sink.afterwards(partial(self._queue.put, work))
 
     def close(self, timeout_s: float) -> None:

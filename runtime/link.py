@@ -12,11 +12,11 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from vcedge.config.runtime import MqttConfig
 from vcedge.runtime.backoff import CALM_S, STABLE_S, Backoff, Rivalry
-from vcedge.runtime.mailbox import Inbox, Incoming
+from vcedge.runtime.mailbox import Inbox, Incoming, InOrder
 from vcedge.runtime.mqtt import OLD_WINDOW, Identity, Wire
 from vcedge.runtime.outbox import Acknowledgement, Afterwards, Flight, Outbox, Outgoing, Publication
 
@@ -28,13 +28,19 @@ PATIENCE_S = 1.0
 class Link:
     """`receive` and `publish` are for one thread, the program's own; `acknowledge` is for any."""
 
-    def __init__(self, config: MqttConfig, identity: Identity) -> None:
-        """Checks credentials and certificates; raises ConfigError. Connects only after `start`."""
+    def __init__(
+        self, config: MqttConfig, identity: Identity, lane_of: Callable[[str], Hashable] | None = None
+    ) -> None:
+        """Checks credentials and certificates; raises ConfigError. Connects only after `start`.
+
+        `lane_of`: which topics wait in one line (mailbox.Inbox).
+        """
         self._client_id = identity.client_id
-        self._inbox = Inbox(config.receive_maximum + OLD_WINDOW)
+        self._inbox = Inbox(config.receive_maximum + OLD_WINDOW, lane_of)
+        self._order = InOrder()
         self._outbox = Outbox()
         self._flight = Flight()
-        self._wire = Wire(config, identity, self._inbox.put, self._flight.acknowledged)
+        self._wire = Wire(config, identity, self._deliver, self._flight.acknowledged)
         self._rivalry = Rivalry()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._stopping = threading.Event()
@@ -109,8 +115,9 @@ class Link:
         return self._inbox.get_many(count, timeout_s)
 
     def acknowledge(self, messages: Iterable[Incoming]) -> None:
-        """Tell the broker that it may forget messages."""
-        self._outbox.put_all([Acknowledgement(message.mid, message.epoch) for message in messages if message.qos > 0])
+        """Tell the broker that it may forget messages, as soon as it may forget all that came before them."""
+        ready = self._order.ready(messages)
+        self._outbox.put_all([Acknowledgement(message.mid, message.epoch) for message in ready])
         self.flush()
 
     def afterwards(self, action: Callable[[], None]) -> None:
@@ -179,6 +186,10 @@ class Link:
             self._ringer.close()
         self._check()
         return self.unsent == 0
+
+    def _deliver(self, message: Incoming) -> None:
+        self._order.arrived(message)
+        self._inbox.put(message)
 
     def _check(self) -> None:
         if self._failure is not None:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 ID_DIGITS = 12
+
+
+class Taken(Enum):
+    """What became of a message."""
+
+    NOT = 0
+    """It is of another kind."""
+    REFUSED = 1
+    """It changed nothing: it came before, could not be read, or was not to be believed."""
+    USED = 2
+    """It changed what a restart must not forget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,47 +47,100 @@ class Incoming:
 
 
 class Inbox:
-    """What arrived. A full inbox makes the network thread wait, so that nothing is lost for lack of room.
+    """What arrived, in lanes that take turns: a flood in one makes no other wait. In a lane the order is kept.
 
-    It goes on when half of the inbox is empty: a change of threads for each message would cost more than the message.
+    A full inbox makes the network thread wait, so that nothing is lost for lack of room. It goes on when half of the
+    inbox is empty: a change of threads for each message would cost more than the message.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, lane_of: Callable[[str], Hashable] | None = None) -> None:
+        """`lane_of`: the lane of a topic; absent: all are in one."""
         self._size = size
-        self._items: deque[Incoming] = deque()
+        self._lane_of = lane_of
+        self._lanes: OrderedDict[Hashable, deque[Incoming]] = OrderedDict()
+        """Those that are not empty; the first has its turn."""
+        self._count = 0
         self._changed = threading.Condition()
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._items)
+        return self._count
 
     def put(self, item: Incoming) -> None:
         """Add a message as soon as there is room; once closed it is left to the broker, which has it still."""
+        lane = None if self._lane_of is None else self._lane_of(item.topic)
         with self._changed:
-            if len(self._items) >= self._size:
-                self._changed.wait_for(lambda: self._closed or len(self._items) <= self._size // 2)
+            if self._count >= self._size:
+                self._changed.wait_for(lambda: self._closed or self._count <= self._size // 2)
             if not self._closed:
-                self._items.append(item)
-                if len(self._items) == 1:
+                self._lanes.setdefault(lane, deque()).append(item)
+                self._count += 1
+                if self._count == 1:
                     self._changed.notify()
 
     def get(self, timeout_s: float) -> Incoming | None:
-        """The oldest message, or None when none came within this time."""
+        """The oldest message of the lane whose turn it is, or None when none came within this time."""
         return next(iter(self.get_many(1, timeout_s)), None)
 
     def get_many(self, count: int, timeout_s: float) -> list[Incoming]:
-        """The oldest messages, up to `count`; waits for the first of them."""
+        """The next messages, up to `count`, a lane's oldest at each turn; waits for the first of them."""
         with self._changed:
-            if not self._items:
+            if not self._count:
                 self._changed.wait(timeout_s)
-            before = len(self._items)
-            items = [self._items.popleft() for _ in range(min(count, before))]
-            if before > self._size // 2 >= len(self._items):
+            before = self._count
+            items = [self._next() for _ in range(min(count, before))]
+            if before > self._size // 2 >= self._count:
                 self._changed.notify()
             return items
+
+    def _next(self) -> Incoming:
+        lane, waiting = self._lanes.popitem(last=False)
+        item = waiting.popleft()
+        if waiting:
+            self._lanes[lane] = waiting
+        self._count -= 1
+        return item
 
     def close(self) -> None:
         """Let the network thread go."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+
+class InOrder:
+    """Lets acknowledgements go in the order in which their messages came, as MQTT asks, in whatever order those were
+    worked on. Of one connection at a time: a later one makes void what is left of an earlier.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._epoch = 0
+        self._waiting: OrderedDict[int, Incoming | None] = OrderedDict()
+        """Message ids in the order of arrival, with the message once it may be acknowledged."""
+
+    def arrived(self, message: Incoming) -> None:
+        """A message that will have to be acknowledged, if it is not of QoS 0."""
+        if message.qos == 0:
+            return
+        with self._lock:
+            if message.epoch != self._epoch:
+                self._epoch = message.epoch
+                self._waiting.clear()
+            self._waiting.setdefault(message.mid, None)
+
+    def ready(self, messages: Iterable[Incoming]) -> list[Incoming]:
+        """Some may be acknowledged: those that this is true of for all messages before them, too."""
+        released: list[Incoming] = []
+        with self._lock:
+            for message in messages:
+                if message.epoch == self._epoch and message.mid in self._waiting:
+                    self._waiting[message.mid] = message
+            while self._waiting:
+                mid, first = self._waiting.popitem(last=False)
+                if first is None:
+                    self._waiting[mid] = None
+                    self._waiting.move_to_end(mid, last=False)
+                    break
+                released.append(first)
+        return released

@@ -51,7 +51,8 @@ class Publisher:
 
     def deadletter(self, message: Incoming, reason: str, asset: str) -> None:
         """What could not be read, and why; lost where there is no connection, but for its line in the log."""
-        log.warning("dead letter: %s: %s", message.topic, reason, extra=about(id=message.id, asset=asset))
+        topic = message.topic if message.topic.isprintable() else repr(message.topic)
+        log.warning("dead letter: %s: %s", topic, reason, extra=about(id=message.id, asset=asset))
         payload = deadletter_payload(message.id, message.topic, reason, message.payload)
         self._send(self._outputs.deadletter, payload, qos=0)
 

@@ -44,6 +44,8 @@ class Recipe:
     run_when: RunWhen | None = None
     join: JoinRule | None = None
     """Where messages hold parts of a sample."""
+    burst: int = 1000
+    """Samples that may come at once."""
     shadow: Shadow | None = None
     stages: tuple[StageConfig, ...] = ()
 
@@ -66,11 +68,11 @@ def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
             known[source] = loaded(asset.model, asset.engine, f"{config.source}: key 'assets.{name}.engine'")
         shared = known[source]
         run_when = _run_when(config, name, shared.engine.detector.schema.names)
-        join = join_rule_of(config, shared.engine.detector.schema)
+        join, burst = join_rule_of(config, shared.engine.detector.schema), config.input.burst
         shadow = _shadow(config, name, shared.engine.detector)
         stages = _stages(config, name, shared.engine.detector.levels)
         recipes[name] = Recipe(
-            shared.engine, shared.model, asset.threshold, asset.adapt, run_when, join, shadow, stages
+            shared.engine, shared.model, asset.threshold, asset.adapt, run_when, join, burst, shadow, stages
         )
     return recipes
 

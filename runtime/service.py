@@ -14,13 +14,15 @@ from vcedge.runtime.assets import Assets
 from vcedge.runtime.backlog import Backlog
 from vcedge.runtime.control import Control
 from vcedge.runtime.counters import Counters
+from vcedge.runtime.deadletters import DeadLetters
 from vcedge.runtime.desk import Desk
 from vcedge.runtime.disk import Disk
 from vcedge.runtime.inquiry import Report
 from vcedge.runtime.intake import Intake
 from vcedge.runtime.keeper import Keeper
+from vcedge.runtime.lanes import lanes
 from vcedge.runtime.link import Link
-from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.mailbox import Incoming, Taken
 from vcedge.runtime.mqtt import Identity
 from vcedge.runtime.publisher import HEALTH_PAUSE_S, Publisher
 from vcedge.runtime.recent import LEAST, Recent
@@ -43,8 +45,8 @@ CROWDED_S = 0.01
 DAY_S = 86400.0
 MB = 1e6
 
-Route = Callable[[Incoming], bool]
-"""Takes a message and does all that it asks for; False where it is of another kind."""
+Route = Callable[[Incoming], Taken]
+"""Takes a message and does all that it asks for, unless it is of another kind."""
 
 
 class Service:
@@ -53,10 +55,12 @@ class Service:
     def __init__(self, config: RuntimeConfig, recipes: dict[str, Recipe]) -> None:
         """Raises ConfigError for credentials or certificates that cannot be read."""
         boot, outputs, window = str(uuid4()), config.outputs, config.mqtt.receive_maximum
-        self._assets = Assets(recipes, boot)
+        self._assets = Assets(recipes, boot, config.max_assets)
         self._counters = Counters()
-        subscriptions = (*InputTopic(config.input.topic).subscriptions(config.assets), outputs.sets)
-        self._source = Link(config.mqtt, Identity(f"{config.client_id}-in", subscriptions))
+        topic = InputTopic(config.input.topic)
+        subscriptions = (*topic.subscriptions(config.assets), outputs.sets)
+        receiver = Identity(f"{config.client_id}-in", subscriptions)
+        self._source = Link(config.mqtt, receiver, lanes(topic, outputs, config.assets))
         self._sink = Link(
             config.mqtt, Identity(config.client_id, will_topic=outputs.status, persistent=False, quiet=True)
         )
@@ -66,10 +70,11 @@ class Service:
         recent = Recent(max(LEAST, 2 * window))
         self._keeper = Keeper(self._disk, self._assets, recent, self._source, self._sink, window)
         self._publisher = Publisher(outputs, self._sink, self._disk, boot)
-        self._intake = Intake(config, self._assets, recent, self._counters, self._publisher)
-        control = Control(outputs, self._assets, self._counters, self._publisher, self._keeper.hurry)
+        letters = DeadLetters(self._publisher, self._counters)
+        self._intake = Intake(config, self._assets, recent, self._counters, self._publisher, letters)
+        control = Control(outputs, self._assets, self._counters, self._publisher, letters, self._keeper.hurry)
         self._updates = Updates(config, outputs, self._assets, self._publisher, self._keeper.hurry)
-        stages = StageControl(outputs, self._assets, self._publisher, self._keeper.hurry)
+        stages = StageControl(outputs, self._assets, self._publisher, letters, self._keeper.hurry)
         self._routes: tuple[Route, ...] = (self._intake.take, self._updates.take, stages.take, control.take)
         self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}
         self._desk = Desk(config)
@@ -127,14 +132,14 @@ class Service:
             stop.wait(CROWDED_S)
             return
         for message in self._source.receive_many(BATCH, IDLE_S):
-            self._handle(message)
-            self._keeper.handled(message)
+            self._keeper.handled(message, changed=self._handle(message))
 
-    def _handle(self, message: Incoming) -> None:
-        """Give a message to the first route that takes it."""
+    def _handle(self, message: Incoming) -> bool:
+        """Give a message to the first route that takes it. Whether anything changed that a restart must not forget."""
         self._counters.messages += 1
-        if not any(take(message) for take in self._routes):
-            self._counters.ignored += 1
+        taken = next((taken for take in self._routes if (taken := take(message)) is not Taken.NOT), Taken.NOT)
+        self._counters.ignored += taken is Taken.NOT
+        return taken is Taken.USED
 
     def _tick(self, now_s: float) -> None:
         """What happens by the clock: nothing that decides about a sample."""
@@ -183,6 +188,7 @@ class Service:
             "written_bytes": self._disk.written,
             "written_mb_day": round(self._disk.written / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
             "assets": len(self._assets),
+            "unjoined": self._assets.unjoined,
             "connections": self._sink.connections,
             "rivals": self._source.rivals + self._sink.rivals,
             "uptime_s": round(uptime_s, 1),

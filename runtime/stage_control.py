@@ -11,7 +11,8 @@ from vcedge.config.problems import explain
 from vcedge.config.strict import Strict
 from vcedge.errors import DataError
 from vcedge.runtime.assets import Assets, Watched
-from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.deadletters import DeadLetters
+from vcedge.runtime.mailbox import Incoming, Taken
 from vcedge.runtime.publisher import Publisher
 from vcedge.runtime.settings import MAX_PAYLOAD
 from vcedge.strict_json import parse_json
@@ -31,29 +32,37 @@ class StageSetting(Strict):
 class StageControl:
     """Of one service. `save` is called where something changed: a restart must keep it."""
 
-    def __init__(self, outputs: OutputTopics, assets: Assets, publisher: Publisher, save: Callable[[], None]) -> None:
-        self._outputs, self._assets, self._publisher, self._save = outputs, assets, publisher, save
+    def __init__(
+        self,
+        outputs: OutputTopics,
+        assets: Assets,
+        publisher: Publisher,
+        letters: DeadLetters,
+        save: Callable[[], None],
+    ) -> None:
+        self._outputs, self._assets, self._publisher = outputs, assets, publisher
+        self._letters, self._save = letters, save
 
-    def take(self, message: Incoming) -> bool:
-        """Move an asset; False where the message is of another topic. What the broker retained is of the past."""
+    def take(self, message: Incoming) -> Taken:
+        """Move an asset. What the broker retained is of the past."""
         found = self._outputs.setting_of(message.topic)
         if found is None or found[1] != "stage":
-            return False
+            return Taken.NOT
         watched = self._assets.find(found[0])
         if watched is not None and message.payload and not message.retained:
             self._move(watched, message)
-        return True
+        return Taken.USED
 
     def _move(self, watched: Watched, message: Incoming) -> None:
         stages = watched.companions.stages
         if stages is None:
-            self._publisher.deadletter(message, "the configuration has no stages for it", watched.origin.asset)
+            self._letters.refuse(message, "setting", "the configuration has no stages for it", watched.origin.asset)
             return
         try:
             setting = _parsed(message.payload)
             stages.move(setting.stage, setting.hold)
         except ValueError as error:
-            self._publisher.deadletter(message, str(error), watched.origin.asset)
+            self._letters.refuse(message, "setting", str(error), watched.origin.asset)
             self._publisher.stage(watched, str(error))
             return
         watched.touch()

@@ -13,7 +13,7 @@ from vcedge.config.runtime import RuntimeConfig
 from vcedge.errors import DataError, ModelFileError, VcedgeError
 from vcedge.runtime.assets import Assets, Watched
 from vcedge.runtime.companions import Trial
-from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.mailbox import Incoming, Taken
 from vcedge.runtime.model_store import ModelStore
 from vcedge.runtime.publisher import Publisher
 from vcedge.runtime.recipes import loaded
@@ -70,15 +70,15 @@ class Updates:
                 log.error("%s: the update on trial cannot go on: %s", watched.origin.asset, error)
                 store.forget("trial")
 
-    def take(self, message: Incoming) -> bool:
-        """Take an update from its topic; False where the message is of another topic."""
+    def take(self, message: Incoming) -> Taken:
+        """Take an update from its topic."""
         found = self._outputs.setting_of(message.topic)
         if found is None or found[1] != "model":
-            return False
+            return Taken.NOT
         watched = self._assets.find(found[0])
         if message.payload and watched is not None:
             self._offer(watched, message.payload)
-        return True
+        return Taken.USED
 
     def tick(self, now_s: float) -> None:
         """Look for files, and decide what is on trial."""

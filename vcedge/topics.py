@@ -9,11 +9,21 @@ from functools import cached_property
 
 ASSET = "{asset}"
 CHANNEL = "{channel}"
+MAX_NAME = 100
 
 
 def is_pattern(asset: str) -> bool:
     """Whether the name of an asset, such as "pump-*", stands for several."""
     return any(character in asset for character in "*?[")
+
+
+def odd_name(name: str) -> str:
+    """Why an asset may not have this name, which becomes a level of topics and part of files' names; empty: it may."""
+    if len(name) > MAX_NAME:
+        return f"a name of {len(name)} characters, expected at most {MAX_NAME}"
+    if not name.isprintable() or set(name) & set("/+#") or name.strip() != name or name in ("", ".", ".."):
+        return "a name with characters that no topic should have"
+    return ""
 
 
 class InputTopic:

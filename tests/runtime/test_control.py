@@ -93,9 +93,9 @@ def test_what_is_refused_is_told_and_changes_nothing(shared_broker: Mosquitto, t
         peer.publish(f"{base}/threshold/set", {"raw": 4})
         state(peer, "strict", "threshold", raw=4)
         letters = [json.loads(m.payload) for m in peer.messages if m.topic == "vcedge/strict/deadletter"]
-        assert [letter["topic"] for letter in letters] == list(refused)
-        for letter, (_, reason) in zip(letters, refused.values(), strict=True):
-            assert letter["reason"].startswith(reason)
+        assert sorted(letter["topic"] for letter in letters) == sorted(refused)  # of two assets, which take turns
+        for letter in letters:
+            assert letter["reason"].startswith(refused[letter["topic"]][1])
         said = payloads(peer.messages, "strict", "threshold/state")
         assert [(s["raw"], s["refused"] != "") for s in said] == [(None, False), (3, False), (3, True), (4, False)]
         assert state(peer, "strict", "compute")["refused"].startswith("key 'min_level'")

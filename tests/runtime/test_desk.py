@@ -90,10 +90,13 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
     with service_of as service, Peer(shared_broker.url, "vcedge/seen/#") as peer:
         wait_online(peer, "seen")
         publish(peer, "seen/pump-2", samples(values))
-        publish(peer, "seen/pump-1", samples(values[:20]))
+        publish(peer, "seen/pump-1", samples(values[:19]))
         for number in range(FLOOD):
             peer.publish("seen/pump-1", f"nonsense {number}")
+        publish(peer, "seen/pump-1", samples(values[:20])[19:])
         peer.publish("vcedge/seen/pump-3/compute/set", {"min_level": 2})
+        peer.scores("pump-1", 20)
+        peer.scores("pump-2", 90)
         peer.until(lambda messages: bool(payloads(messages, "pump-3", "compute/state")[1:]))
         report, series = status(config), series_of(scraped(port))
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vcedge.runtime.backoff import Backoff
-from vcedge.runtime.mailbox import Inbox, Incoming
+from vcedge.runtime.lanes import SHARED, lanes
+from vcedge.runtime.mailbox import Inbox, Incoming, InOrder
 from vcedge.runtime.outbox import Acknowledgement, Outbox, Publication
+from vcedge.topics import InputTopic, OutputTopics
 
 
 def incoming(mid: int) -> Incoming:
@@ -38,6 +43,63 @@ def test_a_closed_inbox_lets_the_sender_go() -> None:
     sender.join(5.0)
     assert not sender.is_alive()
     assert len(inbox) == 1
+
+
+def on(topic: str, mid: int) -> Incoming:
+    return replace(incoming(mid), topic=topic)
+
+
+LANES = lanes(InputTopic("plant/{asset}/{channel}"), OutputTopics("v", "n"), {"a", "b"})
+
+
+@given(st.lists(st.sampled_from(["plant/a/x", "plant/a/y", "plant/b/x", "v/n/a/compute/set", "other"]), max_size=60))
+def test_lanes_take_turns_and_each_keeps_its_order(topics: list[str]) -> None:
+    inbox = Inbox(1000, LANES)
+    for mid, topic in enumerate(topics):
+        inbox.put(on(topic, mid))
+    got = list(iter(lambda: inbox.get(0.0), None))
+    by_lane: dict[object, list[int]] = {}
+    ranks = []
+    for message in got:
+        lane = by_lane.setdefault(LANES(message.topic), [])
+        lane.append(message.mid)
+        ranks.append(len(lane))
+    assert ranks == sorted(ranks)  # the first of every lane, then the second of every lane
+    assert all(mids == sorted(mids) for mids in by_lane.values())
+    assert len(got) == len(topics)
+
+
+def test_samples_and_settings_of_an_asset_are_in_one_lane_and_strangers_share_some() -> None:
+    assert LANES("plant/a/x") == LANES("plant/a/y") == LANES("v/n/a/threshold/set") == "a"
+    assert len({LANES(f"plant/stranger-{i}/x") for i in range(10_000)}) <= SHARED
+    assert LANES("plant/stranger/x") == LANES("v/n/stranger/threshold/set")
+
+
+@given(st.lists(st.integers(0, 2), max_size=30), st.data())
+def test_acknowledgements_go_in_the_order_of_arrival(qos: list[int], data: st.DataObject) -> None:
+    order = InOrder()
+    messages = [replace(incoming(mid), qos=level) for mid, level in enumerate(qos)]
+    for message in messages:
+        order.arrived(message)
+    left = data.draw(st.permutations(messages))
+    released: list[int] = []
+    while left:
+        batch = [left.pop() for _ in range(data.draw(st.integers(1, len(left))))]
+        released += [message.mid for message in order.ready(batch)]
+        done = {m.mid for m in messages} - {m.mid for m in left}
+        wanted = [m.mid for m in messages if m.qos]
+        first_left = next((i for i, mid in enumerate(wanted) if mid not in done), len(wanted))
+        assert released == wanted[:first_left]
+
+
+def test_what_came_by_an_earlier_connection_holds_nothing_up() -> None:
+    order = InOrder()
+    old, new = incoming(1), replace(incoming(1), epoch=2)
+    order.arrived(old)
+    order.arrived(new)
+    order.arrived(replace(new, mid=2))
+    assert order.ready([old]) == []
+    assert order.ready([new]) == [new]
 
 
 def test_what_is_to_be_sent_keeps_its_order() -> None:

@@ -131,6 +131,8 @@ class InputConfig(Strict):
     """Of one message, those included that no model knows."""
     max_rows: int = Field(default=10_000, ge=1)
     """Samples of one block."""
+    burst: int = Field(default=1000, ge=1)
+    """Samples that an asset may send at once; beyond it ten for each period of its model, by the samples' times."""
 
     @field_validator("topic")
     @classmethod
@@ -189,6 +191,8 @@ class RuntimeConfig(Strict):
     mqtt: MqttConfig = MqttConfig()
     input: InputConfig = InputConfig()
     outbox: OutboxConfig = OutboxConfig()
+    max_assets: int = Field(default=1000, ge=0)
+    """Assets that patterns may bring; further ones are refused."""
     assets: dict[Level, AssetConfig] = Field(default_factory=dict)
     run_when: RunWhenConfig | None = None
     """When the machines are at work; absent: always. An asset's own goes before it."""

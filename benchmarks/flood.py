@@ -1,0 +1,120 @@
+"""What a flood from one asset costs another one: its latency from publication to score, alone and beside each flood.
+
+A real mosquitto, the service as a process, one publisher that sends ten samples a second for `calm`, and one that
+floods as fast as it can. Prints a table, or JSON lines with --json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from tests.support.detectors import tiny_detector
+from tests.support.mosquitto import Mosquitto
+from tests.support.mqtt import Peer, Process, last, running
+from tests.support.service import configure, wait_online
+
+NAMES = tiny_detector().schema.names
+RATE_HZ = 10
+STARTS = count(1_700_000_000, 100_000)
+"""Each run's samples are later than those of the one before."""
+TOPICS = ("vcedge/bench/calm/score", "vcedge/bench/stats", "vcedge/bench/status")
+FLOODS: dict[str, Callable[[int], bytes]] = {
+    "samples of now": lambda i: json.dumps({"ts": time.time(), "v": dict.fromkeys(NAMES, 1.0)}).encode(),
+    "no time": lambda i: json.dumps({"v": dict.fromkeys(NAMES, float(i % 7))}).encode(),
+    "one time": lambda i: json.dumps({"ts": 1.7e9, "v": {NAMES[0]: i}}).encode(),
+    "nonsense": lambda i: b"\xff%d" % i,
+    "64 kB of nesting": lambda i: b"[" * 65_536,
+}
+
+
+def flood(url: str, topic: str, kind: str) -> None:
+    """Publish until the process is ended."""
+    with Peer(url) as peer:
+        number = 0
+        while True:
+            peer.publish(topic, FLOODS[kind](number))
+            number += 1
+
+
+def measure(url: str, peer: Peer, seconds: float) -> dict[str, Any]:
+    """Latency of `calm` in milliseconds: a sample is sent when it is due, whether or not the last one came back.
+
+    By a connection of its own: on one for both ways the broker's acknowledgements hold up what follows (Nagle).
+    """
+    with Peer(url) as machine:
+        return _measured(machine, peer, seconds)
+
+
+def _measured(machine: Peer, peer: Peer, seconds: float) -> dict[str, Any]:
+    start, due_s = next(STARTS), time.monotonic()
+    sent: dict[int, float] = {}
+    before = len(peer.messages)
+    for row in range(round(seconds * RATE_HZ)):
+        ts = start + row
+        sent[ts * 1000] = time.time()
+        machine.publish("bench/calm", {"ts": ts, "v": dict.fromkeys(NAMES, float(row % 5))})
+        due_s += 1 / RATE_HZ
+        while (left_s := due_s - time.monotonic()) > 0:
+            peer.listen(left_s)
+    peer.until(lambda messages: sum(m.topic.endswith("/calm/score") for m in messages[before:]) >= len(sent))
+    took = sorted(
+        1000 * (message.arrival_ns / 1e9 - sent[json.loads(message.payload)["ts"]])
+        for message in peer.messages[before:]
+        if message.topic.endswith("/calm/score")
+    )
+    return {"p50_ms": round(took[len(took) // 2], 2), "p99_ms": round(took[int(0.99 * len(took))], 2), "n": len(took)}
+
+
+def memory_mb(process: Process) -> float:
+    """Resident memory of a process."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return round(int(status.split("VmRSS:")[1].split()[0]) / 1024, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Mosquitto(Path(folder) / "broker")
+        broker.start()
+        assets = {"calm": {"model": "model.vcedge"}, "wild": {"model": "model.vcedge"}}
+        config = configure(Path(folder), "bench", broker.url, assets=assets)
+        with running("run", config) as service, Peer(broker.url, *TOPICS) as peer:
+            wait_online(peer, "bench")
+            for kind in (None, *FLOODS):
+                row = {"flood": kind or "none", **beside(kind, broker.url, peer, options.seconds)}
+                stats = json.loads(last(peer.messages, "vcedge/bench/stats") or b"{}")
+                counts = {
+                    key: stats.get(key) for key in ("messages", "samples", "dead_letters", "floods", "duplicates")
+                }
+                row |= {"memory_mb": memory_mb(service), **counts}
+                print(json.dumps(row) if options.json else "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+        broker.stop()
+
+
+def beside(kind: str | None, url: str, peer: Peer, seconds: float) -> dict[str, Any]:
+    """The latency beside a flood from a process of its own."""
+    if kind is None:
+        return measure(url, peer, seconds)
+    code = f"from benchmarks.flood import flood; flood({url!r}, 'bench/wild', {kind!r})"
+    flooding = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        return measure(url, peer, seconds)
+    finally:
+        flooding.kill()
+        flooding.wait()
+
+
+if __name__ == "__main__":
+    main()
