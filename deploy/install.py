@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from vcedge import model_file
+from vcedge.deploy.health import wait_healthy
 from vcedge.deploy.layout import UNIT, Layout
 from vcedge.deploy.ledger import Ledger
 from vcedge.deploy.systemctl import Systemd
@@ -40,6 +41,8 @@ class Wanted:
     config: bytes | None = None
     watchdog_s: int = 30
     memory: str = "512M"
+    healthy_s: int = 0
+    """So long the service may take to be connected; 0: that it starts is enough."""
 
 
 def contents(bundle: Path) -> tuple[bytes | None, bytes | None]:
@@ -61,22 +64,31 @@ def install(layout: Layout, wanted: Wanted, say: Callable[[str], None], dry_run:
     systemd = Systemd(layout)
     if not dry_run:
         systemd.require()
-    ledger = Ledger(layout, say, dry_run)
+    ledger, was_active = Ledger(layout, say, dry_run), systemd.active
     undo: list[Callable[[], None]] = [ledger.undo]
     try:
         changed = _arrange(layout, wanted, ledger, undo, dry_run)
         if not dry_run:
             _start(layout, systemd, changed, say)
+            if changed and wanted.healthy_s and systemd.active:
+                wait_healthy(layout, wanted.healthy_s)
     except VcedgeError:
         for step in undo:
             step()
         if layout.live and not dry_run:
-            systemd.reload()
-            if systemd.show().get("ActiveState") not in ("active", "inactive"):
-                systemd.restart()
+            _back(systemd, was_active)
         raise
     _prune_releases(layout, ledger)
     return changed
+
+
+def _back(systemd: Systemd, was_active: bool) -> None:
+    """Files and links are those of before: so shall be what runs."""
+    systemd.reload()
+    if was_active:
+        systemd.restart()
+    elif systemd.show().get("ActiveState") != "inactive":
+        systemd.stop()
 
 
 def _arrange(layout: Layout, wanted: Wanted, ledger: Ledger, undo: list[Callable[[], None]], dry_run: bool) -> bool:
@@ -167,7 +179,7 @@ def _check(layout: Layout, release: Path | None) -> None:
     python = sys.executable if release is None else str(release / "bin" / "python")
     command = [python, "-I", "-m", "vcedge", "run", str(layout.config), "--check"]
     known = {f"VCEDGE__MQTT__{key}": layout.credentials / name for name, key in KNOWN_CREDENTIALS.items()}
-    environment = {name: str(path) for name, path in known.items() if path.is_file()}
+    environment = {**layout.environment, **{name: str(path) for name, path in known.items() if path.is_file()}}
     result = subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=CHECK_S, check=False
     )

@@ -55,6 +55,11 @@ class Layout:
         return self.at("/usr/local/bin/vcedge")
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What the unit adds to the configuration of the service."""
+        return {"VCEDGE__STATE_DIR": str(self.state)}
+
+    @property
     def state(self) -> Path:
         """State of the service; with DynamicUser a link to `private/vcedge` once the service has run."""
         return self.at("/var/lib/vcedge")

@@ -43,6 +43,11 @@ class Systemd:
         if self._program is not None:
             self._call("disable", "--quiet", UNIT, *self._instances())
 
+    def stop(self) -> None:
+        """Stop the service, and forget that it failed."""
+        self._call("stop", UNIT)
+        self._call("reset-failed", UNIT)
+
     def restart(self) -> None:
         """Start the service anew and wait until it is ready; instances that run, too. Raises Unavailable."""
         self._do("restart", UNIT)

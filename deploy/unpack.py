@@ -61,6 +61,8 @@ def unpack(bundle: Path, releases: Path) -> Path:
     try:
         venv.create(release, with_pip=False, symlinks=True)
         _install_wheels(bundle, release)
+        for tests in sorted(release.glob("lib/python*/site-packages/numpy/**/tests"), reverse=True):
+            shutil.rmtree(tests)  # 17 MB that no device needs
         (release / COMPLETE).write_text(json.dumps(manifest, indent=1) + "\n")
     except BaseException:
         shutil.rmtree(release, ignore_errors=True)

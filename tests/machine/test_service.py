@@ -10,13 +10,15 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.detectors import recording, tiny_detector
 from tests.support.machine import Machine
-from vcedge import model_file
+from vcedge import model_file, signature
 from vcedge.deploy.units import UnitOptions, units
 
 BUNDLE, BASE_BUNDLE = (Path(os.environ[name]) for name in ("VCEDGE_BUNDLE", "VCEDGE_BASE_BUNDLE"))
@@ -58,6 +60,31 @@ def scores(machine: Machine) -> list[dict[str, object]]:
 def retained(machine: Machine, topic: str) -> str:
     result = machine.run("mosquitto_sub", "-h", "127.0.0.1", "-t", topic, "-C", "1", "-W", "5", ok=False)
     return result.stdout.strip()
+
+
+def status(machine: Machine) -> dict[str, Any]:
+    """What is installed; without what changes from second to second."""
+    found: dict[str, Any] = json.loads(machine.run("vcedge", "deploy", "status", "--json").stdout)
+    return {name: found[name] for name in ("release", "previous_release", "state", "models")}
+
+
+def model_state(machine: Machine) -> dict[str, Any]:
+    text = retained(machine, "vcedge/press-07/tiny/model/state")
+    return json.loads(text) if text else {"state": ""}
+
+
+def offer(machine: Machine, folder: Path, factor: float, serial: int) -> None:
+    """An update as a file: the model of the tests with another threshold, signed."""
+    detector = tiny_detector()
+    calibration = replace(detector.calibration, threshold=factor * detector.calibration.threshold)
+    data = model_file.dumps(replace(detector, calibration=calibration))
+    channels = signature.channels_of(detector.schema)
+    statement = signature.Statement(model_file.model_id(data), detector.asset, channels, serial)
+    line = signature.sign(statement, signature.private_key(folder / "plant.key"))
+    (machine.root / "root/next.vcedge").write_bytes(data)
+    (machine.root / "root/next.vcedge.sig").write_bytes(line)
+    machine.run("vcedge", "deploy", "update", "next.vcedge", "--asset", "tiny")
+    machine.wait(lambda: model_state(machine)["state"] == "shadow", "a model in the shadow")
 
 
 def listing(machine: Machine) -> set[str]:
@@ -200,6 +227,58 @@ def test_an_update_that_cannot_work_leaves_the_old_version_running(machine: Mach
     assert "assetz" in result.stderr
     assert machine.show(UNIT, "MainPID") == pid
     assert (machine.root / "etc/vcedge/runtime.yaml").read_text() == CONFIG
+
+
+def test_a_push_by_ssh_ends_well_or_changes_nothing(machine: Machine) -> None:
+    """The machine is its own workstation: it has no other network."""
+    machine.run("mkdir", "-p", "-m", "700", "/root/.ssh")
+    machine.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh/id_ed25519")
+    machine.run("cp", "/root/.ssh/id_ed25519.pub", "/root/.ssh/authorized_keys")
+    push = ["vcedge", "deploy", "push", "root@127.0.0.1", "--bundle", "/root/base.pyz"]
+    push += ["--ssh-option", "StrictHostKeyChecking=accept-new", "--healthy-s"]
+    before = status(machine)
+    put(machine, "/root/nowhere.yaml", CONFIG + "mqtt: {broker: 'mqtt://127.0.0.1:1'}\n")
+    result = machine.run(*push, "8", "--config", "/root/nowhere.yaml", ok=False)
+    assert result.returncode == 69
+    assert "the service is not well within 8 s" in result.stderr
+    assert status(machine) == before
+    assert (machine.root / "etc/vcedge/runtime.yaml").read_text() == CONFIG
+    assert len(scores(machine)) == ROWS
+    machine.run(*push, "30")
+    after = status(machine)
+    assert after["previous_release"] == before["release"] != after["release"]
+    assert not list((machine.root / "tmp").glob("tmp.*"))
+    assert len(scores(machine)) == ROWS
+    machine.run("vcedge", "deploy", "rollback")
+    assert status(machine)["release"] == before["release"]
+    assert len(scores(machine)) == ROWS
+
+
+def test_a_signed_update_takes_over_and_one_that_goes_wrong_is_taken_back(machine: Machine, tmp_path: Path) -> None:
+    public = signature.new_key(tmp_path / "plant.key")
+    shutil.copy(public, machine.root / "etc/vcedge/plant.key.pub")
+    update = "{key: plant.key.pub, shadow_ticks: 150, probation_ticks: 100, max_error_ratio: 1.0e+12}"
+    put(machine, "/etc/vcedge/runtime.yaml", CONFIG + f"update: {update}\n")
+    machine.run("systemctl", "restart", UNIT)
+    before = status(machine)["models"]["tiny"]["current"]
+    offer(machine, tmp_path, 1.001, serial=1)
+    scores(machine)
+    machine.wait(lambda: model_state(machine)["state"] == "probation", "a model on probation")
+    scores(machine)
+    machine.wait(lambda: model_state(machine)["state"] == "in charge", "a model that stays")
+    good = model_state(machine)["current"]
+    assert status(machine)["models"]["tiny"] == {"current": good, "previous": before}
+
+    offer(machine, tmp_path, 1e-4, serial=2)
+    scores(machine)
+    machine.wait(lambda: model_state(machine)["state"] == "refused", "a refusal")
+    assert "alarms on" in model_state(machine)["reason"]
+    assert status(machine)["models"]["tiny"]["current"] == good
+    machine.run("vcedge", "deploy", "rollback", "tiny")
+    assert status(machine)["models"]["tiny"] == {"current": before, "previous": good}
+    put(machine, "/etc/vcedge/runtime.yaml", CONFIG)
+    machine.run("rm", "/etc/vcedge/plant.key.pub")
+    machine.run("systemctl", "restart", UNIT)
 
 
 def test_it_ends_cleanly(machine: Machine) -> None:

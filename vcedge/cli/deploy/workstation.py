@@ -1,0 +1,69 @@
+"""`vcedge deploy` on the workstation: a bundle for a device, and the way there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vcedge.cli.deploy.on_device import Config, Healthy, Model, read
+
+
+def bundle(
+    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A model.vcedge to put into it.")] = None,
+    target: Annotated[str, typer.Option("--target", help="aarch64 or x86_64.")] = "aarch64",
+    python: Annotated[str, typer.Option("--python", help="Python version of the device.")] = "3.11",
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The bundle.")] = Path("vcedge.pyz"),
+    wheel: Annotated[
+        Path | None, typer.Option("--wheel", help="A wheel of vcedge; else built from this checkout.")
+    ] = None,
+    extra: Annotated[list[str] | None, typer.Option("--extra", help="onnx, tflite or update: more packages.")] = None,
+    config: Config = None,
+) -> None:
+    """Collect vcedge and all it needs in one file that installs without network.
+
+    \b
+    Example:
+      vcedge deploy bundle models/pump-1/model.vcedge --target aarch64 --out pump.pyz
+      scp pump.pyz pi@press-07: && ssh pi@press-07 sudo python3 pump.pyz
+    """
+    from vcedge import model_file
+    from vcedge.cli.console import note
+    from vcedge.deploy.bundle import Target, has_kernel, write_bundle
+
+    data = None if model is None else read(model)
+    if data is not None:
+        model_file.loads(data, str(model))
+    text = None if config is None else read(config)
+    files = write_bundle(out, Target(target, python), wheel=wheel, extras=extra or (), model=data, config=text)
+    note(f"{out} written: {len(files)} files, {out.stat().st_size / 1e6:.1f} MB, for {target} with Python {python}")
+    if not has_kernel(out):
+        note("without the native kernel: no compiler for the target was found, and the numpy engine will serve")
+
+
+def push(
+    host: Annotated[str, typer.Argument(metavar="HOST", help="As for ssh: pi@press-07.", show_default=False)],
+    bundle: Annotated[Path, typer.Option("--bundle", metavar="FILE", help="Of vcedge deploy bundle.")],
+    model: Model = None,
+    config: Config = None,
+    healthy_s: Healthy = 60,
+    ssh_option: Annotated[list[str] | None, typer.Option("--ssh-option", help="As for ssh -o.")] = None,
+) -> None:
+    """Bring a bundle to a device by ssh, install it there, and wait until the service is connected to its broker.
+
+    Whatever fails, be it the line itself, leaves the old version running: the device decides that alone. The user needs
+    sudo without a password, or is root.
+
+    \b
+    Example:
+      vcedge deploy push pi@press-07 --bundle pump.pyz --config press-07.yaml
+    """
+    from vcedge.cli.console import note
+    from vcedge.deploy.push import Parcel
+    from vcedge.deploy.push import push as push_parcel
+
+    for path in (bundle, model, config):
+        if path is not None:
+            read(path)
+    push_parcel(host, Parcel(bundle, model, config), healthy_s, ssh_option or [], note)
