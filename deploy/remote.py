@@ -18,8 +18,8 @@ from vcedge.runtime.model_store import own_as_folder, owned_folder
 from vcedge.runtime.mqtt import Identity
 from vcedge.topics import OutputTopics
 
-CONNECT_S = 10.0
-ANSWER_S = 10.0
+CONNECT_S = 5.0
+ANSWER_S = 6.0
 State = dict[str, Any]
 
 
@@ -30,7 +30,9 @@ class Remote:
         """Raises ConfigError for credentials that cannot be used."""
         self._broker, self._outputs = mqtt.broker, OutputTopics(mqtt.prefix, node)
         subscriptions = (self._outputs.of("+", "model/state"), self._outputs.of("+", "stage/state"))
-        self._link = Link(mqtt, Identity(f"vcedge-deploy-{uuid4().hex[:8]}", subscriptions, persistent=False))
+        self._link = Link(
+            mqtt, Identity(f"vcedge-deploy-{uuid4().hex[:8]}", subscriptions, persistent=False, quiet=True)
+        )
 
     def __enter__(self) -> Remote:
         """Connect. Raises Unavailable."""
