@@ -15,6 +15,8 @@ from vcedge.runtime.codecs.reading import Limits, Reading, Undecodable, shown, t
 from vcedge.schema import NS_PER_S
 
 VERSION = 10
+MAX_RECORDS = 50_000
+"""Of one pack: each costs some microseconds, also where nothing is in it."""
 ABSOLUTE_FROM_S = 2**28
 """From here on a time counts since 1970, below it from the arrival of the message (RFC 8428, 4.5.3)."""
 BASE_FIELDS = frozenset({"bn", "bt", "bu", "bv", "bs", "bver"})
@@ -34,6 +36,8 @@ def decode(payload: bytes, limits: Limits) -> Reading:
     pack = parse(payload)
     if not isinstance(pack, list):
         raise Undecodable(f"a JSON {kind(pack)}, expected a list of records")
+    if len(pack) > MAX_RECORDS:
+        raise Undecodable(f"{len(pack)} records, expected at most {MAX_RECORDS}")
     points = list(_points(pack))
     refuse_surrogates(payload, {name for _, name, _ in points})
     absolute = {micros >= ABSOLUTE_FROM_S * 1_000_000 for micros, _, _ in points}

@@ -1,0 +1,73 @@
+"""Runs for so many minutes, prints what was done, and ends with 1 where memory grew."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from tests.fuzz.handler import Handler
+from tests.fuzz.mutate import Mutator
+from tests.support.hostile import CODECS, read_or_undecodable
+
+GROWTH_MB = 20.0
+SLOWEST_S = 5.0
+
+
+def main() -> int:
+    """As above."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    print(f"seed {options.seed}", flush=True)
+    grown = [
+        run(f"{what} {codec}", options.minutes * 30 / len(CODECS), make)
+        for codec in CODECS
+        for what, make in (("codec", codec_of(codec, options.seed)), ("handler", handler_of(codec, options.seed)))
+    ]
+    return int(max(grown) > GROWTH_MB)
+
+
+def codec_of(codec: str, seed: int) -> Callable[[Path], Callable[[], object]]:
+    """Messages for a codec alone: each is read soundly, or undecodable."""
+    mutator = Mutator(codec, Random(seed))
+    return lambda _: lambda: read_or_undecodable(codec, mutator.message())
+
+
+def handler_of(codec: str, seed: int) -> Callable[[Path], Callable[[], object]]:
+    """Messages for the whole of the service behind the network."""
+    return lambda folder: Handler(folder, codec, Random(seed)).step
+
+
+def run(name: str, seconds: float, make: Callable[[Path], Callable[[], object]]) -> float:
+    """Steps for so long; how many MB memory grew after the first fifth. No step may take long."""
+    with tempfile.TemporaryDirectory() as folder:
+        step, steps, slowest_s = make(Path(folder)), 0, 0.0
+        began_s = last_s = time.monotonic()
+        warm_mb = None
+        while last_s - began_s < seconds:
+            step()
+            now_s = time.monotonic()
+            steps, slowest_s, last_s = steps + 1, max(slowest_s, now_s - last_s), now_s
+            if warm_mb is None and last_s - began_s > seconds / 5:
+                warm_mb = resident_mb()
+        grown_mb = resident_mb() - (warm_mb or resident_mb())
+    print(f"{name}: {steps} messages, slowest {1000 * slowest_s:.0f} ms, memory +{grown_mb:.1f} MB", flush=True)
+    assert slowest_s < SLOWEST_S
+    return grown_mb
+
+
+def resident_mb() -> float:
+    """Memory of this process."""
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())

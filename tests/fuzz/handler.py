@@ -1,0 +1,72 @@
+"""The service without a network: whatever arrives, it goes on, and its memory is bounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.fuzz.mutate import Mutator
+from tests.support.service import configure
+from vcedge.config.runtime import load_runtime_config
+from vcedge.runtime.assets import Assets
+from vcedge.runtime.counters import Counters
+from vcedge.runtime.deadletters import DeadLetters
+from vcedge.runtime.disk import Disk
+from vcedge.runtime.intake import Intake
+from vcedge.runtime.link import Link
+from vcedge.runtime.mailbox import Incoming, Taken
+from vcedge.runtime.mqtt import Identity
+from vcedge.runtime.publisher import Publisher
+from vcedge.runtime.recent import Recent
+from vcedge.runtime.recipes import load_recipes
+
+NOW_NS = 1_700_000_000 * 10**9
+ASSETS = ("pump", "fan-1", "fan-2", "fan-3", "motor", "", " ", "fan-\x00", "fan-" + "x" * 200, "+", "fan-\u202e")
+CHANNELS = ("Channel 0", "Channel 1", "Channel 2", "Pressure", "", "#", "\x07")
+
+
+class Handler:
+    """An intake of one codec with all that is behind it; results go nowhere."""
+
+    def __init__(self, folder: Path, codec: str, random: Random) -> None:
+        self._random, self._mutator = random, Mutator(codec, random)
+        self._channelled = codec == "value"
+        topic = "p/{asset}/{channel}" if self._channelled else "p/{asset}"
+        assets = {"pump": {"model": "model.vcedge"}, "fan-*": {"model": "model.vcedge"}}
+        given: dict[str, Any] = {"topic": topic, "codec": codec, "burst": 50}
+        config = load_runtime_config(configure(folder, "n", "mqtt://127.0.0.1:1", assets=assets, input=given), {})
+        config = config.model_copy(update={"max_assets": 2})
+        self.counters = Counters()
+        self._assets = Assets(load_recipes(config), "boot", config.max_assets)
+        self._sink = Link(config.mqtt, Identity("fuzz"))
+        publisher = Publisher(config.outputs, self._sink, Disk(config.state_dir), "boot")
+        letters = DeadLetters(publisher, self.counters)
+        self._intake = Intake(config, self._assets, Recent(), self.counters, publisher, letters)
+        self._number = 0
+
+    def step(self) -> None:
+        """One message of any kind, and now and then a restart."""
+        random = self._random
+        self._number += 1
+        taken = self._intake.take(self._message())
+        assert taken in Taken
+        assert len(self._assets) <= 3
+        if self._number % 100 == 0:
+            self._sink.take()
+            self._intake.tick(self._number / 100, listening=random.random() < 0.9)
+        if self._number % 1000 == 0:
+            for watched in self._assets:
+                stored = watched.snapshot()
+                self._assets.renew(watched.origin.asset).restore(stored)
+
+    def _message(self) -> Incoming:
+        random = self._random
+        topic = f"p/{random.choice(ASSETS)}"
+        if self._channelled:
+            topic += f"/{random.choice(CHANNELS)}"
+        if random.random() < 0.01:
+            topic = random.choice(("", "p", "p/pump/x/y", "other", "p//"))
+        arrival_ns = NOW_NS + self._number * 10**8 + random.randrange(10**9)
+        flags = random.random() < 0.05, random.random() < 0.01
+        return Incoming(topic, self._mutator.message(), 1, flags[0], arrival_ns, self._number % 65536, 1, flags[1])

@@ -1,0 +1,15 @@
+"""The short form of scripts/fuzz."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.support.process import ROOT
+
+
+def test_random_and_spoiled_messages_do_no_harm() -> None:
+    command = [sys.executable, "-m", "tests.fuzz", "--minutes", "0.15"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count(" messages, slowest ") == 6
