@@ -51,6 +51,10 @@ class Budget:
         self._event_rows = self._event_rows + 1 if in_event else 0
         self._debt = min(max(self._debt + RATE * (self.target(logit_bias) - share), LEAST_BIAS), 0.0)
 
+    def rest(self) -> None:
+        """Count a row of a machine that stands: it pays a debt and saves nothing. After enough of them it is as new."""
+        self._debt, self._event_rows = min(self._debt + RATE * self.target(), 0.0), 0
+
     def snapshot(self) -> dict[str, float]:
         """All that it remembers, as JSON values; `restore` is the inverse."""
         return {"debt": self._debt, "event_rows": self._event_rows}

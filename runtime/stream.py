@@ -208,8 +208,7 @@ class Stream:
             events += self._cut()
             self._reset()
         self._resting, self._usable_ns = True, time_ns
-        if self._detector.levels > 1:
-            self._budget.spend(0.0, in_event=False)
+        self._budget.rest()
         events += self._sensors.rest(time_ns)
         return self._result(time_ns, "inhibited", 0, checked.missing, events)
 
