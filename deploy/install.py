@@ -21,7 +21,7 @@ from vcedge.deploy.ledger import Ledger
 from vcedge.deploy.systemctl import Systemd
 from vcedge.deploy.units import KNOWN_CREDENTIALS, PROGRAM, UnitOptions, units, usable_credentials
 from vcedge.deploy.unpack import BadBundle, read_manifest, unpack
-from vcedge.errors import ConfigError, DataError, InputNotFound, Unavailable, UsageError, VcedgeError
+from vcedge.errors import ConfigError, DataError, InputNotFound, Unavailable, UsageError
 from vcedge.runtime.model_store import ModelStore
 
 CHECK_S = 120
@@ -66,16 +66,18 @@ def install(layout: Layout, wanted: Wanted, say: Callable[[str], None], dry_run:
         systemd.require()
     ledger, was_active = Ledger(layout, say, dry_run), systemd.active
     undo: list[Callable[[], None]] = [ledger.undo]
+    started = False
     try:
         changed = _arrange(layout, wanted, ledger, undo, dry_run)
         if not dry_run:
+            started = True
             _start(layout, systemd, changed, say)
             if changed and wanted.healthy_s and systemd.active:
                 wait_healthy(layout, wanted.healthy_s)
-    except VcedgeError:
+    except BaseException:
         for step in undo:
             step()
-        if layout.live and not dry_run:
+        if layout.live and started:
             _back(systemd, was_active)
         raise
     _prune_releases(layout, ledger)
