@@ -11,6 +11,8 @@ EVERY_S = 60.0
 """Longest time between a message and the snapshot that covers it."""
 QUIET_S = 1.0
 """Silence that may be a stall. One that was not is waited for twice as long the next time, up to EVERY_S."""
+HURRIED_S = 1.0
+"""Least time between two snapshots that were asked for: who asks all the time must not wear the medium out."""
 RESUME_S = 0.25
 """A message so soon after the acknowledgements had waited for them."""
 LEAST = 10
@@ -30,6 +32,7 @@ class Cadence:
         self._stall: int | None = None
         """Messages that were unacknowledged when a silence was taken for a stall, until the next message tells."""
         self._released_s: float | None = None
+        self._hurried = False
         self._stalls: list[int] = []
 
     def connected(self) -> None:
@@ -51,16 +54,20 @@ class Cadence:
             self._stalls, self._quiet_s = [], min(2 * self._quiet_s, EVERY_S)
         self._stall = self._released_s = None
 
+    def hurry(self) -> None:
+        """Somebody relies on what was changed just now."""
+        self._hurried = True
+
     def due(self, now_s: float, pending: int, changed: int) -> bool:
         """Whether to take a snapshot, for so many messages since the last one: to acknowledge, and in all."""
         if 2 * pending >= self.window or self._is_quiet(now_s, pending):
             return True
-        return changed > 0 and now_s - self._taken_s >= EVERY_S
+        return changed > 0 and now_s - self._taken_s >= (HURRIED_S if self._hurried else EVERY_S)
 
     def taken(self, now_s: float, pending: int) -> None:
         """A snapshot is taken; so many messages are to be acknowledged with it."""
         self._stall = pending if self._is_quiet(now_s, pending) else None
-        self._released_s, self._taken_s = None, now_s
+        self._released_s, self._taken_s, self._hurried = None, now_s, False
 
     def released(self, now_s: float) -> None:
         """Its messages are acknowledged. For any thread."""

@@ -67,8 +67,8 @@ class Control:
             raise Refused(self._assets.why_not(name))
         if watched.anomaly is None:
             self._publisher.begin(watched, time.monotonic())
-        if not (message.retained and kind in watched.settings):
-            watched.settings.set(kind, setting)
+        outdated = message.retained and kind in watched.settings
+        if not outdated and watched.settings.set(kind, setting):
             watched.touch()
             self._save()
             self._counters.settings += 1

@@ -56,7 +56,6 @@ class Keeper:
         """Snapshots written since the start."""
         self.written_s: float | None = None
         """Monotonic clock when the last one was."""
-        self._hurried = False
 
     @property
     def unacknowledged(self) -> int:
@@ -94,7 +93,7 @@ class Keeper:
 
     def hurry(self) -> None:
         """Take a snapshot as soon as the message at hand is worked on: somebody relies on what it says."""
-        self._hurried = True
+        self._cadence.hurry()
 
     def tick(self, now_s: float) -> None:
         """Take a snapshot if one is due and the last one is written."""
@@ -106,9 +105,7 @@ class Keeper:
         if self._source.connections != self._connections:
             self._connections = self._source.connections
             self._cadence.connected()
-        if not self._under_way and (
-            self._hurried or self._cadence.due(now_s, len(self._pending) + self._behind, self._changed)
-        ):
+        if not self._under_way and self._cadence.due(now_s, len(self._pending) + self._behind, self._changed):
             self.take(now_s)
 
     def take(self, now_s: float) -> None:
@@ -119,7 +116,7 @@ class Keeper:
         lines = [encode_line({"recent": self._recent.snapshot()}), *(watched.line() for watched in self._assets)]
         work: Work = (lines, self._pending)
         self._under_way.append(len(self._pending))
-        self._pending, self._behind, self._changed, self._hurried = [], 0, 0, False
+        self._pending, self._behind, self._changed = [], 0, 0
         self._sink.afterwards(partial(self._queue.put, work))
 
     def close(self, timeout_s: float) -> None:

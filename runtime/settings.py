@@ -123,11 +123,13 @@ class Settings:
         """What holds; where nobody set it, the default."""
         return self._given.get(kind) or KINDS[kind]()
 
-    def set(self, kind: Kind, setting: Setting) -> None:
-        """Set one. The same again changes nothing, but a threshold set back is adapted anew. Raises Refused."""
-        if setting != self.of(kind) or setting == ThresholdSetting():
-            self._apply(setting)
+    def set(self, kind: Kind, setting: Setting) -> bool:
+        """Set one; whether that changed anything. A threshold set back is adapted anew each time. Raises Refused."""
+        if setting == self._given.get(kind) and setting != ThresholdSetting():
+            return False
+        self._apply(setting)
         self._given[kind] = setting
+        return True
 
     def state(self, kind: Kind) -> dict[str, Any]:
         """What holds and what follows from it, as JSON values."""

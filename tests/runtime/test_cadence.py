@@ -65,3 +65,17 @@ def test_nothing_new_needs_no_snapshot() -> None:
     cadence = Cadence(1000, 0.0)
     assert not cadence.due(10 * EVERY_S, 0, 0)
     assert cadence.due(10 * EVERY_S, 0, 1)
+
+
+def test_a_snapshot_that_is_asked_for_comes_soon_and_not_all_the_time() -> None:
+    cadence, taken = Cadence(1000, 0.0), []
+    for tenth in range(1, 100):
+        now_s = tenth / 10
+        cadence.arrived(now_s, 1)
+        cadence.hurry()
+        if cadence.due(now_s, 1, 1):
+            taken.append(now_s)
+            cadence.taken(now_s, 1)
+    assert taken == [float(second) for second in range(1, 10)]
+    assert not cadence.due(20.0, 0, 0), "nothing has changed"
+    assert cadence.due(20.0, 0, 1), "it is still asked for"

@@ -207,6 +207,15 @@ def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
     assert [again.state(kind)["set"] for kind in KINDS] == [True, True, False]
 
 
+def test_the_same_again_changes_nothing() -> None:
+    _, settings = settings_of()
+    for kind, first in (("threshold", {"raw": 3}), ("compute", {}), ("inhibit", {"until": 5})):
+        setting = parse_setting(kind_of(kind), json.dumps(first).encode())
+        assert [settings.set(kind_of(kind), setting) for _ in range(3)] == [True, False, False]
+    back = parse_setting("threshold", b"{}")
+    assert [settings.set("threshold", back) for _ in range(2)] == [True, True]  # adapted anew each time
+
+
 def test_topics() -> None:
     outputs = OutputTopics("site/a", "n")
     assert outputs.sets == "site/a/n/+/+/set"
