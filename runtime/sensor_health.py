@@ -16,6 +16,7 @@ from vcedge.detector import Detector
 from vcedge.limits import EventRule
 from vcedge.packed import pack, unpack
 from vcedge.runtime.events import Event, EventKind, EventTracker
+from vcedge.runtime.score import Status
 from vcedge.schema import F64, NS_PER_S, beyond_limits
 
 Mask = NDArray[np.bool_]
@@ -32,6 +33,19 @@ class Checked:
     missing: Mask | None = None
     beyond: Mask | None = None
     leap: Mask | None = None
+
+
+def status_of(checked: Checked, warming: bool, stuck: bool) -> Status:
+    """The one status of a sample that was scored: the most serious first."""
+    if warming:
+        return "warmup"
+    if checked.beyond is not None:
+        return "limit"
+    if checked.leap is not None:
+        return "rate"
+    if stuck:
+        return "stuck"
+    return "imputed" if checked.missing is not None else "ok"
 
 
 class StuckCounter:
@@ -169,6 +183,19 @@ class SensorHealth:
         events.append(self._push("clock", time_ns, None))
         self._calm = not self._absent.any() and not any(tracker.is_open for tracker in self._events.values())
         return stuck, [event for event in events if event is not None]
+
+    def blind(self, time_ns: int, checked: Checked) -> list[Event]:
+        """A sample of which nothing is usable, and that the model does not see: what it lacks is remembered."""
+        self._calm = False
+        absent = self._absences(checked)
+        found: tuple[tuple[EventKind, Mask | None], ...] = (
+            ("limit", checked.beyond),
+            ("rate", checked.leap),
+            ("dropout", absent),
+            ("clock", None),
+        )
+        events = [self._push(kind, time_ns, mask) for kind, mask in found]
+        return [event for event in events if event is not None]
 
     def clock_wrong(self, time_ns: int) -> list[Event]:
         """A sample whose time is wrong; `time_ns` is the last right one."""

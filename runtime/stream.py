@@ -22,7 +22,7 @@ from vcedge.runtime.events import Event, EventTracker, Top, top_of
 from vcedge.runtime.explainer import Explainer
 from vcedge.runtime.operation import Operation, RunWhen
 from vcedge.runtime.score import UNJUDGED, Score, Status
-from vcedge.runtime.sensor_health import Checked, Mask, SensorHealth
+from vcedge.runtime.sensor_health import Checked, Mask, SensorHealth, status_of
 from vcedge.runtime.state import WAKE_NONE, State
 from vcedge.runtime.timeline import Timeline, Verdict
 from vcedge.schema import F64, Sample
@@ -64,6 +64,8 @@ class Stream:
         self._many = self._new_judge()
         self._usable_ns: int | None = None
         """Time of the last sample that was not `stale`: what a gap is measured from."""
+        self._blind_ns = 0
+        """Time of the last sample that was `stale`, if no gap came after it."""
         self._resting = False
         """Whether the machine stands or is being serviced: the state is then empty."""
         self._seq = 0
@@ -149,11 +151,10 @@ class Stream:
         if not self.operation.always and self.operation.inhibited(sample.time_ns, checked.values):
             return self._rest(sample.time_ns, checked)
         self._resting = False
+        if checked.missing is not None and checked.missing.all():
+            return self._blind(sample.time_ns, checked, gap)
         if gap:
             events += self._cut()
-        if checked.missing is not None and checked.missing.all():
-            return self._result(sample.time_ns, "stale", 0, checked.missing, events)
-        if gap:
             self._reset()
         self._usable_ns = sample.time_ns
         return self._judge(sample.time_ns, checked, gap, events, min_level, logit_bias)
@@ -190,7 +191,7 @@ class Stream:
         if self._detector.levels > 1:
             self._budget.spend(self._above_floor(level, min_level) / self._detector.hidden, in_event, logit_bias)
         self._top = self._top_channels(self.contributions, self._raw)
-        status: Status = "gap" if gap else _status(warming, checked, stuck is not None)
+        status: Status = "gap" if gap else status_of(checked, warming, stuck is not None)
         event = self._events.push(time_ns, self._raw, self.threshold, self._top, not warming)
         events.append(self._explainer.row(event, self.state, self._wake(level), self.in_event))
         score = self._result(time_ns, status, level, checked.missing, [*events, *defects])
@@ -199,6 +200,13 @@ class Stream:
         if self._by_hand is None and (status == "ok" or (status == "imputed" and imputed <= MOST_IMPUTED)):
             self._adaptive.learn(self._raw, self.in_event)
         return score
+
+    def _blind(self, time_ns: int, checked: Checked, gap: bool) -> Score:
+        """A sample without a usable value: what the sensors lack is an event that goes on until one has a value."""
+        events = self._end_anomaly() if gap else []
+        events += self._sensors.blind(time_ns, checked)
+        self._blind_ns = time_ns
+        return self._result(time_ns, "stale", 0, checked.missing, events)
 
     def _rest(self, time_ns: int, checked: Checked) -> Score:
         """A sample of a machine that stands or is being serviced: what was open ends, and the state is empty until it
@@ -219,11 +227,14 @@ class Stream:
         return [*self._sensors.clock_wrong(self._timeline.last_ns or 0)]
 
     def _cut(self) -> list[Event | None]:
-        """End what was open, as of the last usable sample."""
-        last_ns = self._usable_ns or 0
-        ended = self._events.close(last_ns)
+        """End what was open, as of the last sample."""
+        return [*self._end_anomaly(), *self._sensors.close(max(self._usable_ns or 0, self._blind_ns))]
+
+    def _end_anomaly(self) -> list[Event | None]:
+        """End an anomaly that is open, as of the last usable sample."""
+        ended = self._events.close(self._usable_ns or 0)
         self._count_end(ended)
-        return [ended and self._explainer.explain(ended), *self._sensors.close(last_ns)]
+        return [ended and self._explainer.explain(ended)]
 
     def snapshot(self) -> dict[str, Any]:
         """All that the future depends on, as JSON values; `restore` is the inverse.
@@ -241,6 +252,7 @@ class Stream:
             "adaptive": self._adaptive.snapshot(),
             "sensors": self._sensors.snapshot(),
             "operation": self.operation.snapshot(),
+            "blind_ns": self._blind_ns,
             "resting": self._resting,
             "events": self._events.snapshot(),
             "explainer": self._explainer.snapshot(),
@@ -253,6 +265,7 @@ class Stream:
         """
         try:
             self._seq, self._usable_ns, self._resting = snapshot["seq"], snapshot["usable_ns"], snapshot["resting"]
+            self._blind_ns = snapshot["blind_ns"]
             self._timeline.restore(snapshot["timeline"])
             self._raw, self._top = snapshot["raw"], top_of(snapshot["top"])
             self.state = State(self.state.record.dtype, unpack_bytes(snapshot["state"]))
@@ -282,7 +295,7 @@ class Stream:
         self.state.reset()
         self._explainer.reset()
         self._sensors.reset()
-        self._raw, self._top = 0.0, ()
+        self._raw, self._top, self._blind_ns = 0.0, (), 0
 
     def _result(
         self,
@@ -331,16 +344,3 @@ class Stream:
         order = (-contributions).argsort(kind="stable").tolist()[:TOP_CHANNELS]
         shares = [(self._names[i], round(values[i] / raw, 2)) for i in order]
         return tuple([named for named in shares if named[1] > 0.0])
-
-
-def _status(warming: bool, checked: Checked, stuck: bool) -> Status:
-    """The one status of a sample that was scored: the most serious first."""
-    if warming:
-        return "warmup"
-    if checked.beyond is not None:
-        return "limit"
-    if checked.leap is not None:
-        return "rate"
-    if stuck:
-        return "stuck"
-    return "imputed" if checked.missing is not None else "ok"

@@ -155,7 +155,7 @@ static void write_row(const vce_judge *j, const vce_rows *rows, int64_t row, int
 {
     const vce_stream *m = j->memory;
     double threshold = j->rules->by_hand ? j->rules->limit : m->value;
-    int judged = status != VCE_STALE && status != VCE_WARMUP;
+    int judged = status != VCE_WARMUP;
     rows->raw[row] = m->raw;
     rows->score[row] = score_of(j->rules, m->raw, threshold);
     rows->threshold[row] = threshold;
@@ -181,12 +181,8 @@ static int judge_row(const vce_judge *j, work w, const vce_rows *rows, int64_t r
         (m->usable_ns >= 0 && time_ns - m->usable_ns > rules->max_gap_ns))
         return 0;
     health found = check(j, w, time_ns, from, missing);
-    if (found.absent == channels) {
-        m->seq++, m->last_ns = time_ns;
-        if (rules->leaps)
-            remember_leaps(j, w, time_ns, from);
-        return write_row(j, rows, row, VCE_STALE, 0, VCE_WAKE_NONE), 1;
-    }
+    if (found.absent == channels)
+        return 0;
     find_defects(j, w, missing, &found);
     if (defects_publish(j, &found))
         return 0;

@@ -114,6 +114,26 @@ def test_rates_of_a_second_count_the_time_that_passed() -> None:
     assert "Channel 1" in scores_of(samples(values))[24].missing
 
 
+@pytest.mark.parametrize(("value", "kind"), [(np.nan, "dropout"), (np.inf, "limit")])
+def test_all_sensors_at_once_are_one_event_and_the_stream_starts_afresh(value: float, kind: str) -> None:
+    def gone(values: F64) -> None:
+        values[AT:UNTIL] = value
+
+    scores = spoiled(gone)[1]
+    assert {s.status for s in scores[AT:UNTIL]} == {"stale"}
+    assert [s.status for s in scores[UNTIL : UNTIL + 2]] == ["gap", "warmup"]
+    events = [event for score in scores for event in score.events]
+    assert [(e.kind, e.type) for e in events] == [(kind, "new"), (kind, "end")]
+    opened, ended = events
+    assert {name for name, _ in opened.top} == set(DETECTOR.schema.names)
+    assert AT <= scores.index(next(s for s in scores if opened in s.events)) <= AT + 5
+    assert ended.time_ns == scores[UNTIL - 1].time_ns
+    assert ended in scores[UNTIL].events
+    again = scores_of(samples(recording(3, ROWS, 3)[UNTIL:]))
+    assert [s.raw for s in scores[UNTIL:]] == [s.raw for s in again]
+    assert not any(s.alarm or s.updated for s in scores[AT:UNTIL])
+
+
 def test_a_short_loss_is_no_event() -> None:
     def lost(values: F64) -> None:
         values[AT : AT + 4, 2] = np.nan

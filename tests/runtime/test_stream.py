@@ -73,7 +73,8 @@ def test_a_long_silence_of_all_sensors_is_a_gap_too() -> None:
     assert [score.status for score in scores[49:72]] == ["ok"] + ["stale"] * 20 + ["gap", "warmup"]
     assert [score.raw for score in scores[70:]] == [score.raw for score in scores_of(values[50:])]
     closed = [score for score in scores[50:70] if score.events]
-    assert [event.type for score in closed for event in score.events] == ["end"]
+    events = [(event.kind, event.type) for score in closed for event in score.events]
+    assert events == [("dropout", "new"), ("anomaly", "end")]
     assert not any(score.alarm for score in scores[50:70])
 
 
