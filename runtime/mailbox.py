@@ -12,6 +12,10 @@ from enum import Enum
 ID_DIGITS = 12
 
 
+MAX_BYTES = 32 << 20
+"""Of the messages that wait: a flood of large ones must not fill the memory."""
+
+
 class Taken(Enum):
     """What became of a message."""
 
@@ -59,7 +63,9 @@ class Inbox:
         self._lane_of = lane_of
         self._lanes: OrderedDict[Hashable, deque[Incoming]] = OrderedDict()
         """Those that are not empty; the first has its turn."""
-        self._count = 0
+        self._count = self._bytes = 0
+        self._full = False
+        """Whether the network thread has to wait."""
         self._changed = threading.Condition()
         self._closed = False
 
@@ -70,11 +76,13 @@ class Inbox:
         """Add a message as soon as there is room; once closed it is left to the broker, which has it still."""
         lane = None if self._lane_of is None else self._lane_of(item.topic)
         with self._changed:
-            if self._count >= self._size:
-                self._changed.wait_for(lambda: self._closed or self._count <= self._size // 2)
+            self._full = self._count >= self._size or self._bytes >= MAX_BYTES
+            if self._full:
+                self._changed.wait_for(lambda: self._closed or not self._full)
             if not self._closed:
                 self._lanes.setdefault(lane, deque()).append(item)
                 self._count += 1
+                self._bytes += len(item.payload)
                 if self._count == 1:
                     self._changed.notify()
 
@@ -87,9 +95,9 @@ class Inbox:
         with self._changed:
             if not self._count:
                 self._changed.wait(timeout_s)
-            before = self._count
-            items = [self._next() for _ in range(min(count, before))]
-            if before > self._size // 2 >= self._count:
+            items = [self._next() for _ in range(min(count, self._count))]
+            if self._full and self._count <= self._size // 2 and self._bytes <= MAX_BYTES // 2:
+                self._full = False
                 self._changed.notify()
             return items
 
@@ -99,6 +107,7 @@ class Inbox:
         if waiting:
             self._lanes[lane] = waiting
         self._count -= 1
+        self._bytes -= len(item.payload)
         return item
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
 from vcedge.runtime.joiner import Joiner, JoinRule, Row
 from vcedge.runtime.mailbox import Incoming
 from vcedge.schema import NS_PER_S, schema_of
-from vcedge.topics import InputTopic
+from vcedge.topics import InputTopic, is_pattern, odd_name
 
 log = logging.getLogger("vcedge.record")
 LEARN_MESSAGES = 20
@@ -27,7 +27,9 @@ LEARN_NS = 5 * NS_PER_S
 """Without a model an asset's channels are those of its first messages: so many, or of so long a time."""
 MAX_OPEN = 200
 """Files open at once; further assets take turns."""
-MAX_NAME = 200
+MAX_FILE_NAME = 200
+MAX_CHANNELS = 1000
+"""Of an asset without a model; what comes after them is left out."""
 UNKNOWN = schema_of(["unknown"], 1.0, 10.0)
 """How often an asset without a model is thought to send, where its values are to be joined."""
 
@@ -82,6 +84,7 @@ class AssetRecord:
     def _learn(self, names: Iterable[str]) -> None:
         """Add channels; a file with fewer of them is closed."""
         new = tuple(name for name in dict.fromkeys(names) if name not in self._channels and name != "time")
+        new = new[: MAX_CHANNELS - len(self._channels)]
         if new:
             self._channels += new
             self.release()
@@ -132,12 +135,15 @@ class Wanted:
 class Recorder:
     """Sorts messages into the records of their assets."""
 
-    def __init__(self, topic: InputTopic, decode: Decoder, assets: Mapping[str, Wanted], folder: Path) -> None:
-        """`assets`: names or patterns; "*" is every asset there is."""
+    def __init__(
+        self, topic: InputTopic, decode: Decoder, assets: Mapping[str, Wanted], folder: Path, max_found: int
+    ) -> None:
+        """`assets`: names or patterns; "*" is every asset there is, but no more than `max_found` that are not named."""
         self._topic = topic
         self._decode = decode
         self._assets = dict(assets)
         self._folder = folder
+        self._max_records = max_found + sum(not is_pattern(name) for name in self._assets)
         self._records: dict[str, AssetRecord] = {}
         self._joiners: dict[str, Joiner] = {}
         self.undecodable = 0
@@ -151,7 +157,7 @@ class Recorder:
     def push(self, message: Incoming) -> None:
         """Write what one message says. Raises InputOutputError where that fails."""
         found = self._topic.read(message.topic)
-        record = None if found is None else self._record_of(found[0])
+        record = None if found is None or message.retained else self._record_of(found[0])
         if found is None or record is None:
             self.ignored += 1
             return
@@ -183,7 +189,9 @@ class Recorder:
         record = self._records.get(name)
         if record is None:
             key = name if name in self._assets else next((p for p in self._assets if fnmatchcase(name, p)), None)
-            if key is None or len(quote(name, safe=" ")) > MAX_NAME:
+            if key is None or odd_name(name) or len(self._records) >= self._max_records:
+                return None
+            if len(quote(name, safe=" ")) > MAX_FILE_NAME:
                 return None
             wanted = self._assets[key]
             record = self._records[name] = AssetRecord(name, self._folder, wanted.channels)

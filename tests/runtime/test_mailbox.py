@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vcedge.runtime import mailbox
 from vcedge.runtime.backoff import Backoff
 from vcedge.runtime.lanes import SHARED, lanes
 from vcedge.runtime.mailbox import Inbox, Incoming, InOrder
@@ -32,6 +33,21 @@ def test_a_full_inbox_makes_the_sender_wait_and_loses_nothing() -> None:
     sender.join(5.0)
     assert [message.mid for message in received if message] == list(range(100))
     assert inbox.get(0.0) is None
+
+
+def test_large_messages_fill_an_inbox_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "MAX_BYTES", 100)
+    inbox, large = Inbox(1000), [replace(incoming(mid), payload=b"x" * 40) for mid in range(50)]
+    most = 0
+    sender = threading.Thread(target=lambda: [inbox.put(message) for message in large])
+    sender.start()
+    received = []
+    while len(received) < 50:
+        most = max(most, len(inbox))
+        received += inbox.get_many(1, 5.0)
+    sender.join(5.0)
+    assert received == large
+    assert most <= 3
 
 
 def test_a_closed_inbox_lets_the_sender_go() -> None:

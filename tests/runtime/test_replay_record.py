@@ -18,13 +18,16 @@ from vcedge.cli.main import run as run_program
 from vcedge.config.train import TableConfig, TimeConfig
 from vcedge.history import CsvWriter, open_rows
 from vcedge.runtime import replay as replay_module
-from vcedge.runtime.codecs import Reading
+from vcedge.runtime.codecs import Limits, Reading
+from vcedge.runtime.codecs.installed import open_decoder
 from vcedge.runtime.engine import load_engine
+from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.offline import score_blocks
-from vcedge.runtime.record import LEARN_MESSAGES, AssetRecord
+from vcedge.runtime.record import LEARN_MESSAGES, MAX_CHANNELS, AssetRecord, Recorder, Wanted
 from vcedge.runtime.replay import Pace
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import NS_PER_S
+from vcedge.topics import InputTopic
 
 DETECTOR = tiny_detector()
 NAMES = DETECTOR.schema.names
@@ -122,6 +125,26 @@ def test_days_and_new_channels_begin_new_files(tmp_path: Path) -> None:
     }
     assert files["a b%2Fc-2023-11-15_2.csv"][0] == "time,x,y"
     assert record.rows == 6
+
+
+def test_a_recorder_of_all_assets_is_bounded(tmp_path: Path) -> None:
+    decode = open_decoder("json", Limits(max_channels=5000), "codec")
+    recorder = Recorder(InputTopic("p/{asset}"), decode, {"*": Wanted()}, tmp_path, max_found=3)
+
+    def push(name: str, payload: bytes, retained: bool = False) -> None:
+        recorder.push(Incoming(f"p/{name}", payload, 1, False, START_NS, 1, 1, retained))
+
+    for number in range(10):
+        push(f"pump-{number}", b'{"ts":1,"v":{"a":1}}')
+    push("pump-0", b'{"ts":2,"v":{"a":1}}', retained=True)
+    push("pump-\x07", b'{"ts":2,"v":{"a":1}}')
+    wide = {f"c{number}": 1.0 for number in range(2000)}
+    push("pump-1", json.dumps({"ts": 3, "v": wide}).encode())
+    recorder.close()
+    assert recorder.rows == {"pump-0": 1, "pump-1": 2, "pump-2": 1}
+    assert recorder.ignored == 9
+    (file,) = tmp_path.glob("pump-1-*.csv")
+    assert len(file.read_text().splitlines()[0].split(",")) == 1 + MAX_CHANNELS
 
 
 def test_a_file_with_more_channels_is_continued_in_its_order(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def record_command(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputOutputError(f"--out {out}: cannot be made: {error.strerror}") from None
-    recorder = Recorder(topic, decode, wanted, out)
+    recorder = Recorder(topic, decode, wanted, out, settings.max_assets)
     identity = Identity(f"{settings.client_id}-record", topic.subscriptions(settings.assets))
     link = Link(settings.mqtt, identity)
     with stop_on_signals() as stop:
