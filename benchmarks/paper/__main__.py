@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.detection.results import ROOT
 from benchmarks.paper.ablation import ABLATIONS
 from benchmarks.paper.cells import ALL, Table, cells_of, run_cell
 from benchmarks.paper.data import load_set
@@ -15,7 +16,7 @@ from benchmarks.paper.models import MODELS
 from benchmarks.paper.plans import PLANS, SETS
 from vcedge.errors import VcedgeError
 
-OUT = Path("build/paper")
+OUT, IMAGES = Path("build/paper"), ROOT / "docs" / "images"
 
 
 def main() -> None:
@@ -30,8 +31,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder of the results, {OUT} where absent")
     parser.add_argument("--tables", action="store_true", help="run nothing: write tables and plots, fill docs/paper.md")
+    parser.add_argument("--pictures", action="store_true", help="run nothing: the pictures that explain the method")
     options = parser.parse_args()
     try:
+        if options.pictures:
+            from benchmarks.paper.explain import draw_pictures
+
+            draw_pictures(options.out, IMAGES)
+            return
         if not options.tables:
             run(options)
         from benchmarks.paper.page import write_results

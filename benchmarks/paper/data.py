@@ -21,7 +21,13 @@ from torch.nn import functional
 from vcedge.errors import DataError, InputNotFound
 
 Roll = NDArray[np.uint8]  # (T, N) of 0 and 1
-FILES = {"jsb": "JSB_Chorales", "nottingham": "Nottingham", "piano": "Piano_midi", "muse": "MuseData"}
+FILES = {
+    "jsb": "JSB_Chorales",
+    "jsb-plain": "JSB_Chorales",
+    "nottingham": "Nottingham",
+    "piano": "Piano_midi",
+    "muse": "MuseData",
+}
 PARTS = ("train", "valid", "test")
 TEXT = "text"
 TEXT_PIECE = 2000

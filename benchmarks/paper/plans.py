@@ -9,6 +9,7 @@ from benchmarks.paper.training import Plan
 
 PLANS: Mapping[str, Plan] = {
     "jsb": Plan(epochs=80, patience=20, lanes=8, window=48, rate=4e-3, dropout=0.2),
+    "jsb-plain": Plan(epochs=80, patience=20, lanes=8, window=48, rate=4e-3),
     "nottingham": Plan(epochs=12, patience=5, lanes=32, window=64, dropout=0.1),
     "piano": Plan(epochs=20, patience=6, lanes=16, window=64, dropout=0.2),
     "muse": Plan(epochs=12, patience=5, lanes=32, window=64, dropout=0.1),

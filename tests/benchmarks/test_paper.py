@@ -307,3 +307,20 @@ def test_results_are_json_without_paths(results: Path) -> None:
     for path in (results / "cells").iterdir():
         assert "/" not in json.dumps(json.loads(path.read_text()))
     assert set(ABLATIONS).isdisjoint(MODELS)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+def test_random_skip_is_the_loop_over_its_steps(rate: float, music: Dataset) -> None:
+    torch.manual_seed(5)
+    body = RandomSkipBody(KEYS, HIDDEN, rate)
+    whole = make_lanes(music.test, 2)
+    state, h, first = body.eval().start(2), torch.full((2, HIDDEN), 0.5), True
+    for window in whole.windows(25, torch.device("cpu")):
+        with torch.no_grad():
+            result = body(window, (h,) if first else state, HARD)
+            for t in range(len(window.x)):
+                h = h * window.keep[t]
+                stepped, _ = body.cell(window.x[t][None], window.x[t][None], torch.ones(1, 2, 1), h, HARD)
+                h = torch.where(result.updated[t][:, None] > 0, stepped[0], h)
+                assert torch.allclose(result.hidden[t], h, atol=1e-5)
+        state, first = result.state, False

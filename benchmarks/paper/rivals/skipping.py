@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from benchmarks.paper.data import Window
 from benchmarks.paper.rivals.gru import GRUWeights
 from benchmarks.paper.unrolled import Body, State, Unrolled
+from vcedge.detector import CellSpec
+from vcedge.train.cells import CELLS
 from vcedge.train.scheduler import MaskMode
 
 
@@ -20,23 +22,33 @@ class RandomSkipBody(Body):
     def __init__(self, inputs: int, hidden: int, rate: float) -> None:
         super().__init__()
         self.hidden, self._rate = hidden, rate
-        self.gru = GRUWeights(inputs, hidden)
+        self.cell = CELLS["gru"](CellSpec("gru", inputs, hidden, (hidden,)), 0, 0)
         self._evaluation = torch.Generator()
 
     def start(self, batch: int) -> State:
         self._evaluation.manual_seed(0)
-        return (self.gru.recurrent.new_zeros(batch, self.hidden),)
+        return (self.cell.recurrent.new_zeros(batch, self.hidden),)
 
     def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
-        a = self.gru.from_inputs(window.x)
-        draws = torch.rand(a.shape[:2], generator=None if self.training else self._evaluation)
-        updates = (draws < self._rate).to(a)  # (T, B)
-        (h,), hidden = state, []
-        for t, update in enumerate(updates):
-            h = h * window.keep[t]
-            h = torch.where(update[:, None] > 0, self.gru.step(a[t], h, h), h)
-            hidden.append(h)
-        return skipped(self.gru, torch.stack(hidden), updates, 0, (h.detach(),))
+        steps, batch = window.weight.shape
+        draws = torch.rand(steps, batch, generator=None if self.training else self._evaluation)
+        updates = (draws < self._rate).to(window.x.device)  # (T, B)
+        done, piece = updates.cumsum(dim=0), (window.keep[..., 0] == 0).cumsum(dim=0)
+        most = int(done[-1].max())
+        # What is skipped has no part in it: only the steps that are taken are unrolled, side by side.
+        x = window.x.new_zeros(most + 1, batch, window.x.shape[-1])
+        of = piece.new_zeros(most + 1, batch)  # the piece that each taken step belongs to; 0 before the first of all
+        t, lane = updates.nonzero(as_tuple=True)
+        x[done[t, lane], lane], of[done[t, lane], lane] = window.x[t, lane], piece[t, lane]
+        keep = (of[1:] == of[:-1]).to(x)[..., None]
+        states, _ = self.cell(x[1:], x[1:], keep, state[0], mode)
+        states = torch.cat((state[0][None], states))  # (1 + most, B, D)
+        lanes = torch.arange(batch, device=x.device).expand_as(done)
+        fresh = of[done, lanes] == piece  # a piece that has begun and not been updated yet is at zero
+        hidden = states[done, lanes] * fresh[..., None]
+        taken = updates.to(x)
+        recurrent, inputs = self.cell.recurrent.numel(), self.cell.input.numel()
+        return skipped((recurrent, inputs), hidden, taken, 0, (hidden[-1].detach(),))
 
 
 class SkipBody(Body):
@@ -72,15 +84,16 @@ class SkipBody(Body):
             due = u * growth + (1 - u) * (due + torch.minimum(growth, 1 - due))
             hidden.append(h)
             updates.append(u[:, 0])
-        return skipped(self.gru, torch.stack(hidden), torch.stack(updates), self.hidden, (h.detach(), due.detach()))
+        carried = (h.detach(), due.detach())
+        return skipped(self.gru.macs, torch.stack(hidden), torch.stack(updates), self.hidden, carried)
 
     def gate_parameters(self) -> list[nn.Parameter]:
         return list(self.gate.parameters())
 
 
-def skipped(gru: GRUWeights, hidden: Tensor, updates: Tensor, scheduler: int, state: State) -> Unrolled:
+def skipped(macs: tuple[int, int], hidden: Tensor, updates: Tensor, scheduler: int, state: State) -> Unrolled:
     """What steps (T, B) of 0 and 1 cost; the scheduler has work to do where the state has changed."""
-    recurrent, inputs = gru.macs
+    recurrent, inputs = macs
     taken = updates.detach()
     return Unrolled(
         hidden=hidden,
