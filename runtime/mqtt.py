@@ -81,6 +81,8 @@ class Wire:
         """Whether connections come and go for a reason that was told."""
         self.complaint = ""
         """Why there is no connection; empty while there is one."""
+        self._refusal = ""
+        """Why the broker did not take a publication, as it was told last."""
         self._brought = 0
         """Messages and acknowledgements that arrived."""
 
@@ -193,8 +195,9 @@ class Wire:
     def _on_publish(self, _: Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
         self._brought += 1
         self._acknowledged(mid)
-        if reason.is_failure:
-            log.warning("%s: a publication was refused: %s", self._config.broker, reason)
+        if reason.is_failure and str(reason) != self._refusal:
+            self._refusal = str(reason)
+            log.warning("%s: publications are refused: %s", self._config.broker, reason)
 
     def _on_disconnect(self, _: Client, __: Any, flags: DisconnectFlags, reason: ReasonCode, ___: Any) -> None:
         self.taken_over = reason.value == TAKEN_OVER

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 from benchmarks.soak.rig import (
     NODE,
-    OTHER_CORE,
     SERVICE_CORE,
     Counter,
     broker,
@@ -21,6 +19,7 @@ from benchmarks.soak.rig import (
     messages,
     rss_mb,
     spawn,
+    wait_online,
 )
 
 ASSETS = 1000
@@ -30,9 +29,12 @@ LEAST_SAMPLES = 150_000
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """Every asset gets samples in turn; memory is the largest that was seen."""
-    os.sched_setaffinity(0, OTHER_CORE)
-    rounds = int(max(20, 20 * minutes))
+    """Twenty samples of each a minute."""
+    return in_turn(int(max(20, 20 * minutes)))
+
+
+def in_turn(rounds: int) -> dict[str, Any]:
+    """Every asset gets its samples in turn; memory is the largest that was seen."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as server:
         folder = Path(name)
         configure(folder, server.url)
@@ -40,12 +42,12 @@ def run(minutes: float) -> dict[str, Any]:
         service = spawn("-m", "vcedge", "run", str(config), cores=SERVICE_CORE)
         counter = Counter(server.port, f"vcedge/{NODE}/+/score", probe=f"vcedge/{NODE}/x/score")
         sender = client(server.port, "feeder")
-        time.sleep(3.0)
+        wait_online(server.port)
         began, sent, most = time.monotonic(), 0, 0.0
-        recordings = [list(messages(rounds, start=asset)) for asset in range(ASSETS)]
+        payloads = list(messages(rounds + ASSETS))
         for number in range(rounds):
-            for asset, payloads in enumerate(recordings):
-                sender.publish(f"{NODE}/pump-{asset:04d}", payloads[number], qos=1)
+            for asset in range(ASSETS):  # each at its own time and in its own state
+                sender.publish(f"{NODE}/pump-{asset:04d}", payloads[number + asset], qos=1)
             sent += ASSETS
             counter.wait(sent - 3 * ASSETS, 60)
             most = max(most, rss_mb(service.pid))
@@ -70,12 +72,11 @@ def run(minutes: float) -> dict[str, Any]:
 
 def blocks(minutes: float) -> dict[str, Any]:
     """Samples a second where each message holds a hundred of them."""
-    os.sched_setaffinity(0, OTHER_CORE)
     count, size = int(1500 * max(1.0, minutes)), 100
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as server:
         arguments = ("-m", "vcedge", "run", str(configure(Path(name), server.url)))
         first = spawn(*arguments, cores=SERVICE_CORE)
-        time.sleep(4.0)
+        wait_online(server.port)
         first.terminate()
         first.wait(20)
         sender = client(server.port, "feeder")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ ROWS = 300
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
-def _through(steps: list[Callable[[], None]], folder: Path, node: str, **settings: Any) -> list[str]:
+def _through(steps: Sequence[Callable[[], object]], folder: Path, node: str, **settings: Any) -> list[str]:
     """Traffic before, between and after the steps; what the service logged."""
     detector = tiny_detector()
     broker = Mosquitto(folder / "mosquitto")
@@ -76,10 +76,6 @@ def clock(minutes: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         stamp = Path(name) / "clock"
 
-        def set_clock(text: str) -> None:
-            stamp.write_text(text)
-            time.sleep(1.0)
-
         stamp.write_text("+0")
         environment = {
             "LD_PRELOAD": FAKETIME,
@@ -87,6 +83,7 @@ def clock(minutes: float) -> dict[str, Any]:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
-        steps = [lambda: set_clock("@1970-01-01 00:00:10"), lambda: set_clock("+0"), lambda: set_clock("+30y")]
+        times = ("@1970-01-01 00:00:10", "+0", "+30y")
+        steps: list[Callable[[], object]] = [partial(stamp.write_text, text) for text in times]
         lines = _through(steps, Path(name), "clock", environment=environment)
     return {"lines": len(lines), "passed": not any("Traceback" in line for line in lines)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 from benchmarks.soak.rig import (
     NODE,
-    OTHER_CORE,
     SERVICE_CORE,
     Counter,
     broker,
@@ -19,6 +17,7 @@ from benchmarks.soak.rig import (
     messages,
     rss_mb,
     spawn,
+    wait_online,
 )
 
 MOST_GROWTH_MB = 5.0
@@ -29,12 +28,11 @@ WARM_PART, WARM_MESSAGES = 0.25, 20_000
 
 def run(minutes: float) -> dict[str, Any]:
     """Memory at each twentieth of the time; the growth is that of the last three quarters."""
-    os.sched_setaffinity(0, OTHER_CORE)
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as server:
         service = spawn("-m", "vcedge", "run", str(configure(Path(name), server.url)), cores=SERVICE_CORE)
         counter = Counter(server.port, f"vcedge/{NODE}/{NODE}/score")
         sender = client(server.port, "feeder")
-        time.sleep(3.0)
+        wait_online(server.port)
         began, sent, sizes = time.monotonic(), 0, []
         end = began + 60 * minutes
         while (now := time.monotonic()) < end:

@@ -133,6 +133,16 @@ class Listener:
         self._client.loop_stop()
 
 
+def wait_online(port: int) -> None:
+    """Until the service says that it is connected and has subscribed."""
+    listener = Listener(port, f"vcedge/{NODE}/status", keep=True)
+    deadline = time.monotonic() + 60
+    while not any(payload == b"online" for _, _, payload in listener.kept[-1:]):
+        assert time.monotonic() < deadline, "the service did not come online"
+        time.sleep(0.05)
+    listener.close()
+
+
 class Counter:
     """Counts what arrives on one topic, by mosquitto_sub: a listener that costs the broker's core little."""
 
@@ -143,7 +153,8 @@ class Counter:
         command = [binary, "-p", str(port), "-V", "5", "-q", "1", "-t", topic, "-F", "."]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         self.count = 0
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         prober = client(port, f"probe-{os.getpid()}")
         while not self.count:
             prober.publish(probe or topic, b"{}").wait_for_publish()
@@ -169,6 +180,9 @@ class Counter:
         """Leave."""
         self._process.terminate()
         self._process.wait(10)
+        assert self._process.stdout is not None
+        self._reader.join(10)
+        self._process.stdout.close()
 
 
 def cpu_s(pid: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import time
@@ -13,7 +12,6 @@ import numpy as np
 
 from benchmarks.soak.rig import (
     NODE,
-    OTHER_CORE,
     SERVICE_CORE,
     Counter,
     Listener,
@@ -95,7 +93,6 @@ def latencies(rival: Rival, port: int, start: int, rate: float, seconds: float) 
 
 def run(minutes: float) -> dict[str, Any]:
     """Rounds of both in turn; medians, and the ratios that the bars are about."""
-    os.sched_setaffinity(0, OTHER_CORE)
     count = int(20_000 * max(1.0, minutes))
     rounds: dict[str, list[tuple[float, float]]] = {kind: [] for kind in TOPICS}
     late: dict[str, list[float]] = {kind: [] for kind in TOPICS}

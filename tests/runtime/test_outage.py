@@ -8,8 +8,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, last, running, wait_until
@@ -84,9 +82,9 @@ def test_a_state_folder_that_cannot_be_made_stops_nothing(shared_broker: Mosquit
         assert service.end() == 0
 
 
-@pytest.mark.parametrize("version", ["5", "3.1.1"])
-def test_two_services_with_one_client_id_are_named_once(version: str, shared_broker: Mosquitto, tmp_path: Path) -> None:
-    mqtt = {"broker": shared_broker.url, "version": version, "client_id": f"twin-{version}"}
+def test_two_services_with_one_client_id_are_named_once(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """mosquitto 2.0 does not say so with either version; a broker that does is in test_link.py."""
+    mqtt = {"broker": shared_broker.url, "client_id": "twin"}
     configs = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -96,7 +94,7 @@ def test_two_services_with_one_client_id_are_named_once(version: str, shared_bro
             service.wait_line("another client seems to use the id")
         for service in (first, second):
             assert service.end() == 0
-            for client in (f"twin-{version}:", f"twin-{version}-in:"):
+            for client in ("twin:", "twin-in:"):
                 assert sum("another client" in line and client in line for line in service.lines) <= 1
 
 

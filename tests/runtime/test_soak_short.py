@@ -1,0 +1,32 @@
+"""The stages of `scripts/soak` that have no test of their own, in the shortest form that can fail."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks.soak import assets, faults, netcut
+from tests.support.mosquitto import Mosquitto
+
+
+def test_a_thousand_assets_fit_into_a_small_device(shared_broker: Mosquitto) -> None:
+    result = assets.in_turn(rounds=3)
+    assert result["messages"] == 3000
+    assert result["passed"], result
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace needs root")
+def test_packets_that_vanish_cost_nothing(shared_broker: Mosquitto) -> None:
+    assert netcut.through([2.0])["passed"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system needs root")
+def test_a_small_file_system_that_fills_up_is_told_once(shared_broker: Mosquitto) -> None:
+    assert faults.disk(0.0) == {"told": 1, "passed": True}
+
+
+@pytest.mark.skipif(not Path(faults.FAKETIME).exists(), reason="faketime is not installed")
+def test_the_wall_clock_may_be_in_1970(shared_broker: Mosquitto) -> None:
+    assert faults.clock(0.0)["passed"]
