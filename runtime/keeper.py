@@ -21,7 +21,7 @@ from vcedge.runtime.assets import Assets
 from vcedge.runtime.cadence import Cadence
 from vcedge.runtime.disk import Disk
 from vcedge.runtime.link import Link
-from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.mailbox import Incoming, Taken
 from vcedge.runtime.recent import Recent
 from vcedge.runtime.snapshot import SnapshotStore, encode_line
 
@@ -45,6 +45,8 @@ class Keeper:
         """Messages that changed nothing: they are acknowledged without a snapshot,"""
         self._behind = 0
         """but after those that came before them: how many wait for that."""
+        self._seen = 0
+        """How many of them there were at the last look."""
         self._changed = 0
         """All messages that changed something since the last snapshot."""
         self._under_way: deque[int] = deque()
@@ -81,15 +83,20 @@ class Keeper:
         """Begin to write."""
         self._writer.start()
 
-    def handled(self, message: Incoming, changed: bool) -> None:
-        """A message was worked on, and what came of it was published. `changed`: a snapshot has to know it."""
-        self._changed += changed
-        if message.qos > 0 and changed:
+    def handled(self, message: Incoming, taken: Taken) -> None:
+        """A message was worked on, and what came of it was published.
+
+        One that came before waits like the first time, unless all that changed is on the medium: the broker may have
+        delivered it again because the connection was lost, and would forget it now.
+        """
+        self._changed += taken is Taken.USED
+        if message.qos == 0:
+            return
+        if taken is Taken.USED or (taken is Taken.AGAIN and (self._changed or self._under_way)):
             self._pending.append(message)
-        elif message.qos > 0:
+        else:
             self._useless.append(message)
             self._behind += bool(self._pending or self._under_way)
-        self._cadence.arrived(time.monotonic(), self.unacknowledged)
 
     def hurry(self) -> None:
         """Take a snapshot as soon as the message at hand is worked on: somebody relies on what it says."""
@@ -99,9 +106,14 @@ class Keeper:
         """Take a snapshot if one is due and the last one is written."""
         if self._failure is not None:
             raise RuntimeError("the thread that writes snapshots ended") from self._failure
+        if not self._changed and not self._under_way:
+            self._useless, self._pending = self._pending + self._useless, []
         if self._useless:
             self._source.acknowledge(self._useless)
             self._useless = []
+        if len(self._pending) != self._seen:
+            self._seen = len(self._pending)
+            self._cadence.arrived(now_s, self.unacknowledged)
         if self._source.connections != self._connections:
             self._connections = self._source.connections
             self._cadence.connected()
@@ -116,7 +128,7 @@ class Keeper:
         lines = [encode_line({"recent": self._recent.snapshot()}), *(watched.line() for watched in self._assets)]
         work: Work = (lines, self._pending)
         self._under_way.append(len(self._pending))
-        self._pending, self._behind, self._changed = [], 0, 0
+        self._pending, self._seen, self._behind, self._changed = [], 0, 0, 0
         self._sink.afterwards(partial(self._queue.put, work))
 
     def close(self, timeout_s: float) -> None:

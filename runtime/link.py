@@ -215,8 +215,8 @@ class Link:
     def _serve(self) -> None:
         """Move packets until the connection ends; what it loses waits for the next one."""
         while self._wire.is_open:
-            while (item := self._outbox.get(self._room)) is not None:
-                self._send(item)
+            if self._outbox.can_send(self._room):
+                self._send_all()
             if self._stopping.is_set() and self._finished():
                 self._wire.close()
             self._asleep = True  # before the look at the outbox: what comes after it rings
@@ -226,6 +226,12 @@ class Link:
                 self._bell.recv(4096)
         self._outbox.withdraw()
         self._outbox.put_back(self._flight.take_back())
+
+    def _send_all(self) -> None:
+        """What waits, as far as the broker takes it."""
+        with self._wire.together():
+            while (item := self._outbox.get(self._room)) is not None:
+                self._send(item)
 
     @property
     def _room(self) -> int:

@@ -22,7 +22,9 @@ class Taken(Enum):
     NOT = 0
     """It is of another kind."""
     REFUSED = 1
-    """It changed nothing: it came before, could not be read, or was not to be believed."""
+    """It changed nothing: it could not be read, or was not to be believed."""
+    AGAIN = 3
+    """It came before; what it changed then may still be nowhere but in memory."""
     USED = 2
     """It changed what a restart must not forget."""
 

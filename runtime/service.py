@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -112,6 +113,7 @@ class Service:
         self._keeper.start()
         self._source.start()
         self._sink.start()
+        gc.freeze()  # what is loaded stays: the collector need not look through it again and again
         self._systemd.tell(READY)
 
     def _end(self) -> None:
@@ -132,14 +134,14 @@ class Service:
             stop.wait(CROWDED_S)
             return
         for message in self._source.receive_many(BATCH, IDLE_S):
-            self._keeper.handled(message, changed=self._handle(message))
+            self._keeper.handled(message, self._handle(message))
 
-    def _handle(self, message: Incoming) -> bool:
-        """Give a message to the first route that takes it. Whether anything changed that a restart must not forget."""
+    def _handle(self, message: Incoming) -> Taken:
+        """Give a message to the first route that takes it."""
         self._counters.messages += 1
         taken = next((taken for take in self._routes if (taken := take(message)) is not Taken.NOT), Taken.NOT)
         self._counters.ignored += taken is Taken.NOT
-        return taken is Taken.USED
+        return taken
 
     def _tick(self, now_s: float) -> None:
         """What happens by the clock: nothing that decides about a sample."""

@@ -11,6 +11,7 @@ from typing import Any
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, last, running, wait_until
+from tests.support.process import vcedge
 from tests.support.service import assert_same, by_seq, configure, offline, publish, wait_online
 
 
@@ -115,3 +116,37 @@ def test_a_connection_that_loses_its_session_costs_nothing(own_broker: Mosquitto
             service.wait_line("no connection to")
             own_broker.start()
     assert_same(by_seq(scores), offline(detector, rows))
+
+
+def test_what_is_delivered_again_before_a_snapshot_is_not_acknowledged_before_it(
+    own_broker: Mosquitto, tmp_path: Path
+) -> None:
+    """The broker restarts, delivers all again, and the service dies: what it knew was nowhere but in memory.
+
+    Nine messages, which are no stall yet.
+    """
+    detector = tiny_detector()
+    config = configure(tmp_path, "twice", own_broker.url)
+    rows = samples(recording(7, 20, detector.channels))
+    own_broker.start()
+    with running("run", config) as service:
+        with Peer(own_broker.url, "vcedge/twice/#") as peer:
+            wait_online(peer, "twice")
+            publish(peer, "twice/twice", rows[:9])
+            first = peer.scores("twice", 9)
+        own_broker.stop()
+        service.wait_line("no connection to")
+        own_broker.start()
+        wait_until(lambda: _statistics(config).get("duplicates") == 9, "all of them again")
+        assert not (tmp_path / "state" / "snapshot").exists()
+        service.end(signal.SIGKILL)
+    with Peer(own_broker.url, "vcedge/twice/#") as peer, running("run", config):
+        wait_online(peer, "twice")
+        publish(peer, "twice/twice", rows[9:])
+        assert_same(by_seq([*first, *peer.scores("twice", 20)]), offline(detector, rows))
+
+
+def _statistics(config: Path) -> dict[str, Any]:
+    """What `vcedge status` says of the service as a whole."""
+    done = vcedge("status", str(config), "--json")
+    return dict(json.loads(done.stdout)["numbers"]) if done.returncode == 0 else {}
