@@ -123,7 +123,7 @@ def test_what_is_delivered_again_before_a_snapshot_is_not_acknowledged_before_it
 ) -> None:
     """The broker restarts, delivers all again, and the service dies: what it knew was nowhere but in memory.
 
-    Nine messages, which are no stall yet.
+    Twice four messages, which are no stall yet.
     """
     detector = tiny_detector()
     config = configure(tmp_path, "twice", own_broker.url)
@@ -132,17 +132,17 @@ def test_what_is_delivered_again_before_a_snapshot_is_not_acknowledged_before_it
     with running("run", config) as service:
         with Peer(own_broker.url, "vcedge/twice/#") as peer:
             wait_online(peer, "twice")
-            publish(peer, "twice/twice", rows[:9])
-            first = peer.scores("twice", 9)
+            publish(peer, "twice/twice", rows[:4])
+            first = peer.scores("twice", 4)
         own_broker.stop()
         service.wait_line("no connection to")
         own_broker.start()
-        wait_until(lambda: _statistics(config).get("duplicates") == 9, "all of them again")
+        wait_until(lambda: _statistics(config).get("duplicates") == 4, "all of them again")
         assert not (tmp_path / "state" / "snapshot").exists()
         service.end(signal.SIGKILL)
     with Peer(own_broker.url, "vcedge/twice/#") as peer, running("run", config):
         wait_online(peer, "twice")
-        publish(peer, "twice/twice", rows[9:])
+        publish(peer, "twice/twice", rows[4:])
         assert_same(by_seq([*first, *peer.scores("twice", 20)]), offline(detector, rows))
 
 

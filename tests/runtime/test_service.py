@@ -266,6 +266,7 @@ def test_health_tells_of_silence_and_missing_channels(shared_broker: Mosquitto, 
             return next(h for h in payloads(peer.messages, "quiet", "health") if h["status"] == status)
 
         waiting = wait_health("waiting")
+        wait_online(peer, "quiet")
         assert waiting["last"] is None
         assert waiting["threshold_calibrated"] == tiny_detector().calibration.threshold
         assert waiting["threshold_factor"] == 1.0
