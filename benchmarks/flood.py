@@ -19,14 +19,15 @@ from typing import Any
 
 from tests.support.detectors import tiny_detector
 from tests.support.mosquitto import Mosquitto
-from tests.support.mqtt import Peer, Process, last, running
+from tests.support.mqtt import Peer, Process, running
 from tests.support.service import configure, wait_online
+from vcedge.runtime.status_socket import ask_service
 
 NAMES = tiny_detector().schema.names
 RATE_HZ = 10
 STARTS = count(1_700_000_000, 100_000)
 """Each run's samples are later than those of the one before."""
-TOPICS = ("vcedge/bench/calm/score", "vcedge/bench/stats", "vcedge/bench/status")
+TOPICS = ("vcedge/bench/calm/score", "vcedge/bench/status")
 FLOODS: dict[str, Callable[[int], bytes]] = {
     "samples of now": lambda i: json.dumps({"ts": time.time(), "v": dict.fromkeys(NAMES, 1.0)}).encode(),
     "no time": lambda i: json.dumps({"v": dict.fromkeys(NAMES, float(i % 7))}).encode(),
@@ -85,22 +86,26 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    for kind in (None, *FLOODS):
+        row = {"flood": kind or "none", **served(kind, options.seconds)}
+        print(json.dumps(row) if options.json else "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+
+
+def served(kind: str | None, seconds: float) -> dict[str, Any]:
+    """Broker and service anew, so that no flood is the aftermath of another."""
     with tempfile.TemporaryDirectory() as folder:
         broker = Mosquitto(Path(folder) / "broker")
         broker.start()
-        assets = {"calm": {"model": "model.vcedge"}, "wild": {"model": "model.vcedge"}}
+        assets = {name: {"model": "model.vcedge"} for name in ("calm", "wild")}
         config = configure(Path(folder), "bench", broker.url, assets=assets)
         with running("run", config) as service, Peer(broker.url, *TOPICS) as peer:
             wait_online(peer, "bench")
-            for kind in (None, *FLOODS):
-                row = {"flood": kind or "none", **beside(kind, broker.url, peer, options.seconds)}
-                stats = json.loads(last(peer.messages, "vcedge/bench/stats") or b"{}")
-                counts = {
-                    key: stats.get(key) for key in ("messages", "samples", "dead_letters", "floods", "duplicates")
-                }
-                row |= {"memory_mb": memory_mb(service), **counts}
-                print(json.dumps(row) if options.json else "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
-        broker.stop()
+            row = beside(kind, broker.url, peer, seconds)
+            numbers = ask_service(Path(folder) / "state")["numbers"]
+            counts = ("messages", "samples", "dead_letters", "floods", "unheard")
+            row |= {"memory_mb": memory_mb(service), **{key: numbers[key] for key in counts}}
+        broker.kill()
+    return row
 
 
 def beside(kind: str | None, url: str, peer: Peer, seconds: float) -> dict[str, Any]:

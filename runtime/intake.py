@@ -14,6 +14,7 @@ from vcedge.runtime.deadletters import DeadLetters
 from vcedge.runtime.joiner import Joiner, Row
 from vcedge.runtime.mailbox import Incoming, Taken
 from vcedge.runtime.publisher import Publisher
+from vcedge.runtime.quarantine import Quarantine
 from vcedge.runtime.recent import Recent, key_of
 from vcedge.runtime.scoring import Scoring
 from vcedge.topics import InputTopic
@@ -34,6 +35,7 @@ class Intake:
         counters: Counters,
         publisher: Publisher,
         letters: DeadLetters,
+        quarantine: Quarantine,
     ) -> None:
         """Raises ConfigError for a codec that is not there."""
         self._topic = InputTopic(config.input.topic)
@@ -43,6 +45,7 @@ class Intake:
         self._counters = counters
         self._publisher = publisher
         self._letters = letters
+        self._quarantine = quarantine
         self._scoring = Scoring(counters, publisher)
         self._looked_s = self._listened_s = 0.0
 
@@ -71,6 +74,7 @@ class Intake:
             return self._decode(message.payload).named(channel)
         except Undecodable as reason:
             self._letters.refuse(message, "unreadable", str(reason), asset)
+            self._quarantine.refused(asset)
             return None
 
     def _use(self, message: Incoming, watched: Watched, reading: Reading) -> Taken:
@@ -83,6 +87,7 @@ class Intake:
             return Taken.AGAIN
         if not watched.allows(len(times), times[-1]):
             self._letters.refuse(message, "flood", FLOOD, watched.origin.asset)
+            self._quarantine.refused(watched.origin.asset)
             return Taken.REFUSED
         if watched.joiner is None:
             self._scoring.score(watched, reading, times, message)

@@ -18,7 +18,7 @@ from vcedge.config.runtime import MqttConfig
 from vcedge.runtime.backoff import CALM_S, STABLE_S, Backoff, Rivalry
 from vcedge.runtime.mailbox import Inbox, Incoming, InOrder
 from vcedge.runtime.mqtt import OLD_WINDOW, Identity, Wire
-from vcedge.runtime.outbox import Acknowledgement, Afterwards, Flight, Outbox, Outgoing, Publication
+from vcedge.runtime.outbox import Acknowledgement, Afterwards, Flight, Listening, Outbox, Outgoing, Publication
 
 log = logging.getLogger("vcedge.mqtt")
 POLL_S = 1.0
@@ -118,6 +118,11 @@ class Link:
         """Tell the broker that it may forget messages, as soon as it may forget all that came before them."""
         ready = self._order.ready(messages)
         self._outbox.put_all([Acknowledgement(message.mid, message.epoch) for message in ready])
+        self.flush()
+
+    def listen(self, topic: str, heard: bool) -> None:
+        """End one of the subscriptions for now, or begin it again."""
+        self._outbox.put(Listening(topic, heard))
         self.flush()
 
     def afterwards(self, action: Callable[[], None]) -> None:
@@ -243,6 +248,8 @@ class Link:
             self._flight.then(item)
         elif isinstance(item, Acknowledgement):
             self._wire.acknowledge(item)
+        elif isinstance(item, Listening):
+            self._wire.listen(item)
         else:
             mid = self._wire.publish(item)
             if item.qos > 0:

@@ -47,6 +47,7 @@ GAUGES = {
     "stored_bytes": "Size of the results on disk.",
     "unacknowledged": "Messages that the broker may not forget yet.",
     "assets": "Assets that are watched.",
+    "unheard": "Assets that are not listened to for now, because of their floods.",
 }
 HISTOGRAMS = {
     "step": "Time to score one sample.",

@@ -23,7 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from vcedge.config.runtime import MqttConfig, password_of
 from vcedge.errors import ConfigError
 from vcedge.runtime.mailbox import Incoming
-from vcedge.runtime.outbox import Acknowledgement, Publication
+from vcedge.runtime.outbox import Acknowledgement, Listening, Publication
 
 log = logging.getLogger("vcedge.mqtt")
 OLD_WINDOW = 20
@@ -69,6 +69,12 @@ class Wire:
         self._password = None if config.username is None else password_of(config)
         self._client = self._new_client()
         self._subscribed = not identity.subscriptions
+        self._lasting = True
+        """Whether a session that the broker kept has all subscriptions."""
+        self._unheard: set[str] = set()
+        """Subscriptions that are left out for now."""
+        self._asked: dict[int, list[str]] = {}
+        """Topics of subscriptions that the broker has not answered."""
         self.window = OLD_WINDOW
         """How many publications the broker takes before it has acknowledged the first."""
         self.connected = threading.Event()
@@ -130,6 +136,16 @@ class Wire:
         if sock is not None and sock.fileno() >= 0:
             _cork(sock, 0)
 
+    def listen(self, item: Listening) -> None:
+        """End a subscription, or begin it again. A connection that ends now may lose it: the next one asks for all."""
+        self._lasting = False
+        if item.heard:
+            self._unheard.discard(item.topic)
+            self._subscribe([item.topic])
+        else:
+            self._unheard.add(item.topic)
+            self._client.unsubscribe(item.topic)
+
     def pump(self, bell: socket.socket, sleep_s: float) -> bool:
         """Wait up to `sleep_s` for the network or the bell, then move packets. Whether the bell rang."""
         client, sock = self._client, self._client.socket()
@@ -171,25 +187,32 @@ class Wire:
         self.window = min(stated, MAX_WINDOW)
         level = logging.DEBUG if self.hushed else logging.INFO
         log.log(level, "connected to %s as %s", self._config.broker, self._identity.client_id)
-        if self._identity.subscriptions and not (flags.session_present and self._subscribed):
-            self._subscribed = False
-            client.subscribe([(topic, self._options()) for topic in self._identity.subscriptions])
+        self._asked.clear()
+        if self._identity.subscriptions and not (flags.session_present and self._subscribed and self._lasting):
+            self._subscribed, self._lasting = False, not self._unheard
+            self._subscribe([topic for topic in self._identity.subscriptions if topic not in self._unheard])
         self.connected.set()
+
+    def _subscribe(self, topics: list[str]) -> None:
+        if topics:
+            _, mid = self._client.subscribe([(topic, self._options()) for topic in topics])
+            self._asked[mid or 0] = topics
 
     def _options(self) -> Any:
         """QoS 1; with MQTT 5 retained messages come with a new subscription only, not at every reconnect."""
         return SubscribeOptions(qos=1, retainHandling=1) if self._config.version == "5" else 1
 
     def _on_subscribe(self, _: Client, __: Any, mid: int, reasons: Sequence[ReasonCode], ___: Any) -> None:
-        granted = []
-        for topic, reason in zip(self._identity.subscriptions, reasons, strict=False):
+        granted, topics = [], self._asked.pop(mid, [])
+        for topic, reason in zip(topics, reasons, strict=False):
             if reason.is_failure:
                 log.error("%s: subscription to %s refused: %s", self._config.broker, topic, reason)
             else:
                 granted.append(topic)
         more = f" and {len(granted) - 5} more" if len(granted) > 5 else ""
         log.info("subscribed to %s%s", ", ".join(granted[:5]), more)
-        self._subscribed = len(granted) == len(self._identity.subscriptions)
+        whole = len(topics) == len(self._identity.subscriptions) - len(self._unheard)
+        self._subscribed = len(granted) == len(topics) if whole else self._subscribed
 
     def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
         self._brought += 1

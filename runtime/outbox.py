@@ -40,7 +40,15 @@ class Afterwards:
     """Whether it is about publications that are stored."""
 
 
-Outgoing = Publication | Acknowledgement | Afterwards
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Whether to go on hearing what a subscription brings."""
+
+    topic: str
+    heard: bool
+
+
+Outgoing = Publication | Acknowledgement | Afterwards | Listening
 
 
 class Outbox:

@@ -26,6 +26,7 @@ from vcedge.runtime.link import Link
 from vcedge.runtime.mailbox import Incoming, Taken
 from vcedge.runtime.mqtt import Identity
 from vcedge.runtime.publisher import HEALTH_PAUSE_S, Publisher
+from vcedge.runtime.quarantine import Quarantine
 from vcedge.runtime.recent import LEAST, Recent
 from vcedge.runtime.recipes import Recipe
 from vcedge.runtime.report import service_report
@@ -72,7 +73,8 @@ class Service:
         self._keeper = Keeper(self._disk, self._assets, recent, self._source, self._sink, window)
         self._publisher = Publisher(outputs, self._sink, self._disk, boot)
         letters = DeadLetters(self._publisher, self._counters)
-        self._intake = Intake(config, self._assets, recent, self._counters, self._publisher, letters)
+        self._quarantine = Quarantine(topic, config.assets, self._source.listen)
+        self._intake = Intake(config, self._assets, recent, self._counters, self._publisher, letters, self._quarantine)
         control = Control(outputs, self._assets, self._counters, self._publisher, letters, self._keeper.hurry)
         self._updates = Updates(config, outputs, self._assets, self._publisher, self._keeper.hurry)
         stages = StageControl(outputs, self._assets, self._publisher, letters, self._keeper.hurry)
@@ -147,6 +149,7 @@ class Service:
         """What happens by the clock: nothing that decides about a sample."""
         self._greet(now_s)
         self._intake.tick(now_s, self._source.listening)
+        self._quarantine.tick(now_s)
         self._updates.tick(now_s)
         self._keeper.tick(now_s)
         self._backlog.tick(now_s)
@@ -191,6 +194,7 @@ class Service:
             "written_mb_day": round(self._disk.written / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
             "assets": len(self._assets),
             "unjoined": self._assets.unjoined,
+            "unheard": len(self._quarantine),
             "connections": self._sink.connections,
             "rivals": self._source.rivals + self._sink.rivals,
             "uptime_s": round(uptime_s, 1),

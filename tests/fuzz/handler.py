@@ -18,8 +18,10 @@ from vcedge.runtime.link import Link
 from vcedge.runtime.mailbox import Incoming, Taken
 from vcedge.runtime.mqtt import Identity
 from vcedge.runtime.publisher import Publisher
+from vcedge.runtime.quarantine import Quarantine
 from vcedge.runtime.recent import Recent
 from vcedge.runtime.recipes import load_recipes
+from vcedge.topics import InputTopic
 
 NOW_NS = 1_700_000_000 * 10**9
 ASSETS = ("pump", "fan-1", "fan-2", "fan-3", "motor", "", " ", "fan-\x00", "fan-" + "x" * 200, "+", "fan-\u202e")
@@ -42,7 +44,8 @@ class Handler:
         self._sink = Link(config.mqtt, Identity("fuzz"))
         publisher = Publisher(config.outputs, self._sink, Disk(config.state_dir), "boot")
         letters = DeadLetters(publisher, self.counters)
-        self._intake = Intake(config, self._assets, Recent(), self.counters, publisher, letters)
+        quarantine = Quarantine(InputTopic(topic), config.assets, self._sink.listen)
+        self._intake = Intake(config, self._assets, Recent(), self.counters, publisher, letters, quarantine)
         self._number = 0
 
     def step(self) -> None:
