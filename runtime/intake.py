@@ -84,6 +84,7 @@ class Intake:
         times = reading.times(message.arrival_ns)
         if self._came_before(watched, message, times[-1] if reading.timed else None):
             self._counters.duplicates += 1
+            self._quarantine.refused(watched.origin.asset)
             return Taken.AGAIN
         if not watched.allows(len(times), times[-1]):
             self._letters.refuse(message, "flood", FLOOD, watched.origin.asset)
