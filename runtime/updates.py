@@ -76,7 +76,10 @@ class Updates:
         if found is None or found[1] != "model":
             return Taken.NOT
         watched = self._assets.find(found[0])
-        if message.payload and watched is not None:
+        if watched is None:
+            log.warning("an update for %s, which the configuration does not have", found[0])
+            return Taken.REFUSED
+        if message.payload:
             self._offer(watched, message.payload)
         return Taken.USED
 
@@ -205,7 +208,9 @@ class Updates:
         """A kept model, ready to follow. Raises VcedgeError for one that cannot run here."""
         asset = self._config.assets[watched.origin.asset]
         recipe = loaded(store.path(digest), asset.engine, f"engine of {watched.origin.asset}")
-        return Twin(watched.new_stream(recipe.engine), recipe.model, 1)
+        stream = watched.new_stream(recipe.engine)
+        stream.operation.inhibit(watched.stream.operation.until_ns)
+        return Twin(stream, recipe.model, 1)
 
     def _store(self, watched: Watched) -> ModelStore:
         return ModelStore(self._config.state_dir / "models", watched.origin.asset)
