@@ -62,10 +62,9 @@ class Disk:
         self._troubles[what] = reason
 
     def works(self, what: str) -> None:
-        """It could be written."""
-        if self._troubles.pop(what, None) is not None:
+        """It could be written, and so the folder is there."""
+        if [self._troubles.pop(trouble) for trouble in (what, "folder") if trouble in self._troubles]:
             log.warning("durable again: %s is kept in %s", what, self.folder)
-            self._troubles.pop("folder", None)
 
     def count(self, size: int) -> None:
         """So many bytes were written in one go."""

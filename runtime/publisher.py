@@ -71,6 +71,8 @@ class Publisher:
         """What came of one message: its scores, then their events and whether an event is open after each."""
         self.of(watched, "score", score_payload(scores, watched.origin, us, block=block, arrival=arrival))
         events = events_of(scores)
+        if not events and len(set(anomalies)) == 1:
+            anomalies = anomalies[:1]  # the usual block
         for row, anomaly in enumerate(anomalies):
             for event in events.get(row, ()):
                 self.of(watched, "event", event_payload(event, watched.origin))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import sys
@@ -12,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.soak import assets, faults, kills, memory, netcut, outage, throughput, wear
+from benchmarks.soak import assets, faults, fuzz, kills, memory, netcut, outage, throughput, wear
 from benchmarks.soak.rig import OTHER_CORE
 
 Stage = Callable[[float], dict[str, Any]]
@@ -27,6 +26,7 @@ STAGES: dict[str, Stage] = {
     "assets": assets.run,
     "wear": wear.run,
     "memory": memory.run,
+    "fuzz": fuzz.run,
 }
 MEASURED = {"throughput", "blocks", "assets", "memory"}
 """Stages in which the service has a core of its own."""
@@ -35,24 +35,15 @@ MEASURED = {"throughput", "blocks", "assets", "memory"}
 def main() -> None:
     """Exit code 1 where a stage did not pass."""
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
-    stages = _stages()
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(stages))
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
     parser.add_argument("--minutes", type=float, default=30.0, help="length of the long stages; 1 is the short form")
     options = parser.parse_args()
-    unknown = set(options.stages) - set(stages)
+    unknown = set(options.stages) - set(STAGES)
     if unknown:
-        parser.error(f"no stage {', '.join(sorted(unknown))}; stages: {', '.join(stages)}")
-    results = {name: _result(stages[name], options.minutes, name) for name in options.stages or stages}
+        parser.error(f"no stage {', '.join(sorted(unknown))}; stages: {', '.join(STAGES)}")
+    results = {name: _result(STAGES[name], options.minutes, name) for name in options.stages or STAGES}
     print(json.dumps({"passed": [name for name, passed in results.items() if passed], "of": len(results)}))
     sys.exit(0 if all(results.values()) else 1)
-
-
-def _stages() -> dict[str, Stage]:
-    """All stages there are; fuzzing of the codecs is a module of its own."""
-    stages = dict(STAGES)
-    if importlib.util.find_spec("benchmarks.soak.fuzz") is not None:
-        stages["fuzz"] = importlib.import_module("benchmarks.soak.fuzz").run
-    return stages
 
 
 def _result(stage: Stage, minutes: float, name: str) -> bool:

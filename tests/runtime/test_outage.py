@@ -75,12 +75,17 @@ def test_a_full_disk_stops_nothing_and_is_told(shared_broker: Mosquitto, tmp_pat
 def test_a_state_folder_that_cannot_be_made_stops_nothing(shared_broker: Mosquitto, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     config = configure(tmp_path, "nowhere", shared_broker.url, state_dir="file/state")
-    rows = samples(recording(6, 30, 3))
+    rows = samples(recording(6, 40, 3))
     with running("run", config) as service, Peer(shared_broker.url, "vcedge/nowhere/#") as peer:
         wait_online(peer, "nowhere")
-        publish(peer, "nowhere/nowhere", rows)
-        assert_same(peer.scores("nowhere", 30), offline(tiny_detector(), rows))
+        publish(peer, "nowhere/nowhere", rows[:20])
+        assert_same(peer.scores("nowhere", 20), offline(tiny_detector(), rows)[:20])
+        service.wait_line("not durable: snapshot cannot be kept")
+        (tmp_path / "file").unlink()
+        publish(peer, "nowhere/nowhere", rows[20:])
+        service.wait_line("durable again")
         assert service.end() == 0
+    assert (tmp_path / "file" / "state" / "snapshot").exists()
 
 
 def test_two_services_with_one_client_id_are_named_once(shared_broker: Mosquitto, tmp_path: Path) -> None:
