@@ -3,8 +3,9 @@ the live ones, newest first and marked as replayed."""
 
 from __future__ import annotations
 
-import threading
 import time
+from collections import deque
+from functools import partial
 
 from vcedge.runtime.disk import Disk
 from vcedge.runtime.link import Link
@@ -35,7 +36,10 @@ class Backlog:
         """Whether the last attempt to write failed."""
         self._connections = 0
         """Number of the connection on which a batch is being replayed; 0: none."""
-        self._delivered = threading.Event()
+        self._offers = 0
+        """Number of the last offer of a batch: an earlier one that is delivered after all says nothing of this."""
+        self._delivered: deque[int] = deque()
+        """Offers that the broker has all of."""
 
     @property
     def stored(self) -> int:
@@ -107,14 +111,15 @@ class Backlog:
         if self._connections != self._sink.connections and len(self._spool):
             self._connections = self._sink.connections
             newest_first = reversed(self._spool.top(_now_ms()))
-            self._sink.offer(map(_publication, newest_first), self._delivered.set)
+            self._offers += 1
+            self._sink.offer(map(_publication, newest_first), partial(self._delivered.append, self._offers))
 
     def _take_off(self) -> None:
         """Take a batch off the disk that the broker has: before any other is put on top of it."""
-        if self._delivered.is_set():
-            self._delivered.clear()
-            self._connections = 0
-            self._spool.pop()
+        while self._delivered:
+            if self._delivered.popleft() == self._offers and self._connections:
+                self._connections = 0
+                self._spool.pop()
 
 
 def _record(publication: Publication) -> Record:

@@ -135,7 +135,7 @@ class Link:
 
     def take(self) -> list[Outgoing]:
         """Take back all that waits, where there is no connection: the caller then has to see to it."""
-        return [] if self.connected else self._outbox.take()
+        return self._outbox.take()
 
     def put_back(self, items: list[Outgoing]) -> None:
         """Let items wait again, before all others."""
@@ -229,8 +229,7 @@ class Link:
             self._asleep = False
             if rung:
                 self._bell.recv(4096)
-        self._outbox.withdraw()
-        self._outbox.put_back(self._flight.take_back())
+        self._outbox.reclaim(self._flight.take_back())
 
     def _send_all(self) -> None:
         """What waits, as far as the broker takes it."""

@@ -59,6 +59,8 @@ class Outbox:
         self._items: deque[Outgoing] = deque()
         self._stored: deque[Outgoing] = deque()
         self._room = threading.Condition()
+        self._in_use = False
+        """Whether a connection has taken items that it has not returned."""
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -85,9 +87,18 @@ class Outbox:
             while len(self._items) > self._size and self._drop_one():
                 pass
 
-    def take(self) -> list[Outgoing]:
-        """Take out all that is not stored."""
+    def reclaim(self, items: list[Outgoing]) -> None:
+        """A connection ended: what it leaves undone comes first again, and stored items are forgotten."""
         with self._room:
+            self._stored.clear()
+            self.put_back(items)
+            self._in_use = False
+
+    def take(self) -> list[Outgoing]:
+        """Take out all that is not stored; nothing while a connection may still return what comes before it."""
+        with self._room:
+            if self._in_use:
+                return []
             items = list(self._items)
             self._items.clear()
             self._room.notify()
@@ -108,6 +119,7 @@ class Outbox:
         with self._room:
             if not self.can_send(room):
                 return None
+            self._in_use = True
             if not self._items:
                 return self._stored.popleft()
             if len(self._items) >= self._size:

@@ -145,6 +145,18 @@ def test_a_full_outbox_loses_the_oldest_score_and_no_state_or_acknowledgement() 
     assert left == [publication("state", retain=True), Acknowledgement(1, 1), publication("b"), publication("c")]
 
 
+def test_nothing_is_taken_out_while_a_connection_may_return_what_comes_before_it() -> None:
+    outbox = Outbox()
+    for text in ("a", "b"):
+        outbox.put(publication(text))
+    sent = outbox.get(9)
+    assert outbox.take() == []
+    outbox.offer([publication("stored")])
+    outbox.reclaim([sent] if sent else [])
+    assert outbox.take() == [publication("a"), publication("b")]
+    assert outbox.get(9) is None  # what is stored is on disk
+
+
 def test_a_full_outbox_is_waited_for() -> None:
     outbox = Outbox(size=1)
     outbox.put(publication("a"))
