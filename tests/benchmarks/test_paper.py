@@ -324,3 +324,16 @@ def test_random_skip_is_the_loop_over_its_steps(rate: float, music: Dataset) -> 
                 h = torch.where(result.updated[t][:, None] > 0, stepped[0], h)
                 assert torch.allclose(result.hidden[t], h, atol=1e-5)
         state, first = result.state, False
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", list(MODELS))
+def test_a_cuda_device_gives_the_same_states(name: str, music: Dataset) -> None:
+    torch.manual_seed(6)
+    recipe = MODELS[name].make(KEYS, HIDDEN, Budget(600.0, 0.1))
+    network = recipe.network(KEYS)
+    lanes = make_lanes(music.test, 3)
+    here = evaluate(network, music, lanes, 20)
+    there = evaluate(network.to("cuda"), music, lanes, 20)
+    assert there.loss == pytest.approx(here.loss, rel=1e-4)
+    assert there.macs["all"] == pytest.approx(here.macs["all"], rel=1e-2)

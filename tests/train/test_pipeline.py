@@ -14,7 +14,7 @@ from vcedge.detector import CELL_KINDS, DENSE_KINDS
 from vcedge.errors import DataError
 from vcedge.history import DataReport
 from vcedge.model_file import load, save
-from vcedge.runtime.engine import REFERENCE, load_engine
+from vcedge.runtime.engine import ENGINES, REFERENCE, load_engine
 from vcedge.train.pipeline import Trained, train_detector
 from vcedge.train.schedule import mask_mode, share_budget
 from vcedge.train.summary import change_correlation, summarise
@@ -76,8 +76,12 @@ def test_every_kind_learns_and_is_written(kind: str, tmp_path: Path) -> None:
     back = load(tmp_path / "m.vcedge")
     assert back.cell is not None
     assert back.cell.spec.kind == kind
-    scored = run_engine(load_engine(back, REFERENCE), values, ((0, len(values)),))
-    assert np.array_equal(scored.raw, result.device_trace.raw)
+    for name in ENGINES:
+        scored = run_engine(load_engine(back, name), values, ((0, len(values)),))
+        if name == REFERENCE:
+            assert np.array_equal(scored.raw, result.device_trace.raw)
+        assert np.mean(scored.updated == result.device_trace.updated) > 0.999
+        assert np.quantile(np.abs(scored.raw / result.device_trace.raw - 1), 0.99) < 1e-3
 
 
 def test_interrupted_training_keeps_the_best_so_far(tmp_path: Path) -> None:
