@@ -102,16 +102,16 @@ def test_ten_thousand_new_assets_are_refused_beyond_the_bound(shared_broker: Mos
 
 
 def test_what_the_broker_kept_is_no_sample(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    config = configure(tmp_path, "kept", shared_broker.url, DETECTOR)
+    config = configure(tmp_path, "years-old", shared_broker.url, DETECTOR)
     with Peer(shared_broker.url) as machine:
-        machine.publish("kept/kept", {"ts": 1_500_000_000, "v": {NAMES[0]: 1.0}}, retain=True)
+        machine.publish("years-old/years-old", {"ts": 1_500_000_000, "v": {NAMES[0]: 1.0}}, retain=True)
         machine.settle()
-        with running("run", config), Peer(shared_broker.url, "vcedge/kept/#") as peer:
-            wait_online(peer, "kept")
-            machine.publish("kept/kept", {"ts": 1_700_000_000, "v": {NAMES[0]: 1.0}}, retain=True)
-            assert peer.scores("kept", 1)[0]["ts"] == 1_700_000_000_000
+        with running("run", config), Peer(shared_broker.url, "vcedge/years-old/#") as peer:
+            wait_online(peer, "years-old")
+            machine.publish("years-old/years-old", {"ts": 1_700_000_000, "v": {NAMES[0]: 1.0}}, retain=True)
+            assert peer.scores("years-old", 1)[0]["ts"] == 1_700_000_000_000
             assert counted(tmp_path)["retained"] == 1
-        machine.publish("kept/kept", b"", retain=True)
+        machine.publish("years-old/years-old", b"", retain=True)
         machine.settle()
 
 
