@@ -68,7 +68,7 @@ class Watched:
         """Put another model in charge, which has followed the asset. What was set by hand holds for it, if it can."""
         before = self.settings.snapshot()
         stream.count_from(self.stream.seq)
-        stream.operation = self.stream.operation
+        stream.operation.restore(self.stream.operation.snapshot())
         self.stream, self.engine, self.origin = stream, stream.engine_name, replace(self.origin, model=model)
         self.settings = Settings(stream, self._recipe.threshold)
         try:

@@ -93,6 +93,7 @@ class Backlog:
         states = {item.topic: item for item in items if isinstance(item, Publication) and item.retain}
         try:
             self._take_off()
+            self._connections = 0  # what was offered is not on top any more
             while results:
                 self._spool.push(map(_record, results[:BATCH]), _now_ms())
                 del results[:BATCH]
@@ -106,13 +107,13 @@ class Backlog:
                 item.action()
 
     def _replay(self) -> None:
-        """Offer the newest batch to the connection, one at a time."""
+        """Offer the newest batch to the connection, one at a time. Where all were too old or damaged there is none."""
         self._take_off()
-        if self._connections != self._sink.connections and len(self._spool):
-            self._connections = self._sink.connections
-            newest_first = reversed(self._spool.top(_now_ms()))
+        connections = self._sink.connections
+        if self._connections != connections and (batch := self._spool.top(_now_ms())):
+            self._connections = connections
             self._offers += 1
-            self._sink.offer(map(_publication, newest_first), partial(self._delivered.append, self._offers))
+            self._sink.offer(map(_publication, reversed(batch)), partial(self._delivered.append, self._offers))
 
     def _take_off(self) -> None:
         """Take a batch off the disk that the broker has: before any other is put on top of it."""

@@ -38,6 +38,7 @@ class Link:
         self._client_id = identity.client_id
         self._inbox = Inbox(config.receive_maximum + OLD_WINDOW, lane_of)
         self._order = InOrder()
+        self._acknowledging = threading.Lock()
         self._outbox = Outbox()
         self._flight = Flight()
         self._wire = Wire(config, identity, self._deliver, self._flight.acknowledged)
@@ -116,8 +117,9 @@ class Link:
 
     def acknowledge(self, messages: Iterable[Incoming]) -> None:
         """Tell the broker that it may forget messages, as soon as it may forget all that came before them."""
-        ready = self._order.ready(messages)
-        self._outbox.put_all([Acknowledgement(message.mid, message.epoch) for message in ready])
+        with self._acknowledging:  # two threads at once would turn the order round
+            ready = self._order.ready(messages)
+            self._outbox.put_all([Acknowledgement(message.mid, message.epoch) for message in ready])
         self.flush()
 
     def listen(self, topic: str, heard: bool) -> None:

@@ -78,10 +78,13 @@ class ModelStore:
                 path.unlink()
 
     def note(self, name: str) -> str | None:
-        """A small text that is kept beside the models; None where there is none."""
+        """A small text that is kept beside the models; None where there is none.
+
+        Raises OSError or ValueError for one that cannot be read.
+        """
         try:
             return (self.folder / name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
+        except FileNotFoundError:
             return None
 
     def write(self, name: str, text: str) -> None:

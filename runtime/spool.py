@@ -55,6 +55,8 @@ class Spool:
         self._max_bytes, self._max_age_ms = max_bytes, max_age_s * 1000
         self._segment_bytes = min(SEGMENT, max_bytes // 8)
         self._segments: list[Segment] = []
+        self._last = 0
+        """Number of the newest file, be it one that cannot be read: none is written over."""
         self.dropped = 0
         """Results that were too many, too old or damaged."""
 
@@ -69,7 +71,9 @@ class Spool:
     def open(self) -> None:
         """Find what an earlier run left."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._segments = [_scanned(path) for path in sorted(self._folder.glob("*.log"))]
+        paths = sorted(path for path in self._folder.glob("*.log") if path.stem.isdecimal())
+        self._segments = [segment for segment in map(_scanned, paths) if segment is not None]
+        self._last = int(paths[-1].stem) if paths else 0
         if len(self):
             log.info("results of an earlier run wait in %s: %d", self._folder, len(self))
 
@@ -89,6 +93,7 @@ class Spool:
         if new:
             sync_folder(self._folder)
             self._segments.append(segment)
+            self._last += 1
         self._disk.count(len(data))
         segment.batches.append((segment.size, len(parts), now_ms))
         segment.size += len(data)
@@ -101,11 +106,16 @@ class Spool:
             segment = self._segments[-1]
             if segment.batches:
                 offset, count, _ = segment.batches[-1]
-                records = _decoded(segment.path, offset)
-                if records is not None:
-                    return records
-                log.error("%s: a batch of %d results is damaged", segment.path, count)
-                self.dropped += count
+                try:
+                    return _decoded(segment.path, offset)
+                except (ValueError, struct.error, zlib.error):
+                    log.error("%s: a batch of %d results is damaged", segment.path, count)
+                    self.dropped += count
+                except OSError as error:
+                    log.error("%s: %d results cannot be read: %s", segment.path, segment.records, error)
+                    self.dropped += segment.records
+                    self._segments.pop()
+                    continue
             self.pop()
         return []
 
@@ -122,8 +132,7 @@ class Spool:
 
     def _begin(self) -> Segment:
         self._folder.mkdir(parents=True, exist_ok=True)
-        number = int(self._segments[-1].path.stem) + 1 if self._segments else 1
-        return Segment(self._folder / f"{number:08d}.log")
+        return Segment(self._folder / f"{self._last + 1:08d}.log")
 
     def _expire(self, now_ms: int) -> None:
         """Drop the oldest files while there are too many bytes, and those whose last batch is too old."""
@@ -144,16 +153,16 @@ def _encoded(topic: str, payload: bytes) -> bytes:
     return LENGTHS.pack(len(name), len(payload)) + name + payload
 
 
-def _decoded(path: Path, offset: int) -> list[Record] | None:
-    """The results of one batch; None where it is damaged."""
+def _decoded(path: Path, offset: int) -> list[Record]:
+    """The results of one batch. Raises ValueError, struct.error or zlib.error where it is damaged, OSError."""
     with path.open("rb") as file:
         file.seek(offset)
-        _, size, crc, count, _ = HEADER.unpack(file.read(HEADER.size))
+        _, size, crc, _, _ = HEADER.unpack(file.read(HEADER.size))
         body = file.read(size)
     if zlib.crc32(body) != crc:
-        return None
+        raise ValueError("the checksum differs")
     data, position, records = zlib.decompress(body), 0, []
-    for _ in range(count):
+    while position < len(data):
         name, length = LENGTHS.unpack_from(data, position)
         start = position + LENGTHS.size
         position = start + name + length
@@ -161,19 +170,26 @@ def _decoded(path: Path, offset: int) -> list[Record] | None:
     return records
 
 
-def _scanned(path: Path) -> Segment:
-    """The batches of a file, by their headers; what follows the last whole one is cut off."""
-    segment, total = Segment(path), path.stat().st_size
-    with path.open("rb") as file:
-        while len(head := file.read(HEADER.size)) == HEADER.size:
-            magic, size, _, count, time_ms = HEADER.unpack(head)
-            end = segment.size + HEADER.size + size
-            if magic != MAGIC or end > total:
-                break
-            segment.batches.append((segment.size, count, time_ms))
-            segment.size = end
-            file.seek(end)
-    if segment.size < total:
-        log.warning("%s: %d bytes at its end are of no whole batch, cut off", path, total - segment.size)
-        os.truncate(path, segment.size)
+def _scanned(path: Path) -> Segment | None:
+    """The batches of a file, by their headers; what follows the last whole one is cut off. One that cannot be read is
+    left as it is: None.
+    """
+    segment = Segment(path)
+    try:
+        total = path.stat().st_size
+        with path.open("rb") as file:
+            while len(head := file.read(HEADER.size)) == HEADER.size:
+                magic, size, _, count, time_ms = HEADER.unpack(head)
+                end = segment.size + HEADER.size + size
+                if magic != MAGIC or end > total:
+                    break
+                segment.batches.append((segment.size, count, time_ms))
+                segment.size = end
+                file.seek(end)
+        if segment.size < total:
+            log.warning("%s: %d bytes at its end are of no whole batch, cut off", path, total - segment.size)
+            os.truncate(path, segment.size)
+    except OSError as error:
+        log.error("%s: results of an earlier run cannot be read: %s", path, error)
+        return None
     return segment

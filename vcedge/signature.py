@@ -159,6 +159,7 @@ def _parts(line: bytes) -> tuple[str, bytes]:
         text, proof = content["statement"], content["signature"]
         if not isinstance(text, str) or not isinstance(proof, str) or len(content) != 2:
             raise KeyError
+        text.encode()  # half of a surrogate pair was never signed
         return text, base64.b64decode(proof, validate=True)
     except (UnicodeDecodeError, KeyError, binascii.Error, ValueError, ModelFileError):
         raise ModelFileError("no signature: expected a line of JSON with statement and signature") from None

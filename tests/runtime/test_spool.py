@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from vcedge.runtime.disk import Disk
-from vcedge.runtime.spool import CLOCK_IS_SET_MS, Record, Spool
+from vcedge.runtime.spool import CLOCK_IS_SET_MS, HEADER, Record, Spool
 
 NOW_MS = CLOCK_IS_SET_MS + 10**9
 WEEK_S = 7 * 86400.0
@@ -112,6 +112,42 @@ def test_a_damaged_batch_costs_itself_alone(tmp_path: Path) -> None:
     assert len(spool) == 6
     assert spool.top(NOW_MS) == batch(1)
     assert spool.dropped == 3
+
+
+def test_a_damaged_header_costs_its_batch_at_most(tmp_path: Path) -> None:
+    """Whatever became of a header, the batches before it are there and nothing is raised."""
+    opened(tmp_path).push(batch(1), NOW_MS)
+    path = next((tmp_path / "outbox").iterdir())
+    first = path.stat().st_size
+    opened(tmp_path).push(batch(2), NOW_MS)
+    whole = path.read_bytes()
+    for position in range(first, first + HEADER.size):
+        data = bytearray(whole)
+        data[position] ^= 0x41
+        path.write_bytes(data)
+        spool = opened(tmp_path)
+        found = spool.top(NOW_MS)
+        assert found in (batch(1), batch(2))
+        spool.pop()
+        assert spool.top(NOW_MS) == (batch(1) if found == batch(2) else [])
+
+
+def test_a_file_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
+    """It is not written over either: perhaps somebody can read it later."""
+    folder = tmp_path / "outbox"
+    (folder / "00000002.log").mkdir(parents=True)
+    (folder / "notes.log").write_text("of somebody else")
+    opened(tmp_path).push(batch(1), NOW_MS)
+    (folder / "00000003.log").rename(folder / "00000001.log")
+    spool = opened(tmp_path)
+    assert spool.top(NOW_MS) == batch(1)
+    spool.push(batch(2, size=1), NOW_MS)
+    (folder / "00000001.log").unlink()
+    (folder / "00000001.log").mkdir()  # gone bad while the service runs
+    assert spool.top(NOW_MS) == []
+    assert spool.dropped == 4
+    spool.push(batch(3), NOW_MS)
+    assert spool.top(NOW_MS) == batch(3)
 
 
 def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
-from tests.support.mqtt import Peer, payloads, running
+from tests.support.mqtt import Peer, payloads, running, wait_until
 from tests.support.service import configure, publish, wait_online
 from vcedge import model_file, signature
 from vcedge.detector import Detector
@@ -143,6 +144,10 @@ ATTACKS = {
     "no signature": (lambda device: model_file.dumps(GOOD), "no signature"),
     "a wrong key": (lambda device: device.signed(GOOD, 11, Ed25519PrivateKey.generate()), "not by the key"),
     "an old version": (lambda device: device.signed(with_threshold(1001.0), 10), "not newer than 10"),
+    "half a character": (
+        lambda device: b'{"statement":"\\ud800","signature":""}\n' + model_file.dumps(GOOD),
+        "no signature",
+    ),
     "truncated": (lambda device: device.signed(GOOD, 11)[:-100], "damaged"),
     "other channels": (lambda device: device.signed(FOREIGN, 11), "other channels"),
 }
@@ -233,7 +238,54 @@ def test_an_update_comes_as_a_file_too(shared_broker: Mosquitto, tmp_path: Path)
         (tmp_path / "update").write_bytes(device.signed(GOOD, 1))
         (tmp_path / "update").rename(device.inbox / device.node)
         assert device.state(peer, "shadow")["on_trial"] == digest(GOOD)
-        assert not any(device.inbox.iterdir())
+        wait_until(lambda: not any(device.inbox.iterdir()), "the file is gone")
+
+
+@pytest.mark.parametrize("damage", [b"", b"null", b"\xff", b"{}"])
+def test_without_its_last_serial_a_device_takes_no_update(damage: bytes, attacked: tuple[Device, Peer]) -> None:
+    device, peer = attacked
+    serial = device.store.folder / "serial"
+    before, whole = len(device.outcomes(peer)), serial.read_bytes()
+    serial.write_bytes(damage)
+    try:
+        peer.publish(f"{device.topic}/model/set", device.signed(GOOD, 100 + len(damage)))
+        peer.until(lambda _: len(device.outcomes(peer)) > before, "an event")
+        assert "serial: is damaged" in device.outcomes(peer)[-1]
+        device.state(peer, "refused")
+    finally:
+        serial.write_bytes(whole)
+
+
+def test_a_switch_that_cannot_be_noted_is_on_probation_all_the_same(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    device = Device(tmp_path, "upfull", shared_broker.url)
+    with Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
+        with running("run", device.config) as service:
+            wait_online(peer, device.node)
+            peer.publish(f"{device.topic}/model/set", device.signed(GOOD, 1))
+            device.state(peer, "shadow")
+            resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # a full disk
+            device.feed(peer, WARMUP + SHADOW)
+            device.state(peer, "probation")
+            device.feed(peer, 5)
+            peer.scores(device.node, WARMUP + SHADOW + 5)
+            service.end(signal.SIGKILL)
+        peer.until_last(f"vcedge/{device.node}/status", b"offline")
+        with running("run", device.config) as service:
+            wait_online(peer, device.node)
+            assert device.state(peer, "probation")["previous"] == device.before
+            assert service.end() == 0
+
+
+def test_a_model_that_ends_the_service_from_the_shadow_does_not_do_so_for_ever(
+    shared_broker: Mosquitto, tmp_path: Path
+) -> None:
+    device = Device(tmp_path, "upends", shared_broker.url)
+    on_trial = device.store.add(model_file.dumps(GOOD))
+    device.store.write("trial", json.dumps({"digest": on_trial, "serial": 1, "phase": "shadow", "starts": 3}))
+    with running("run", device.config) as service, Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
+        assert device.state(peer, "refused")["reason"] == "the service was started 4 times with it"
+        assert service.end() == 0
+    assert device.store.note("trial") is None
 
 
 def test_a_model_that_is_no_link_of_the_store_cannot_be_switched(shared_broker: Mosquitto, tmp_path: Path) -> None:
