@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-BOOT_S = 60.0
-COMMAND_S = 180.0
-PATIENCE_S = 30.0
+BOOT_S = 120.0
+COMMAND_S = 600.0
+PATIENCE_S = 60.0
 ENVIRONMENT = [
     "env",
     "-i",
