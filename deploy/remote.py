@@ -12,9 +12,8 @@ from uuid import uuid4
 
 from vcedge.config.runtime import MqttConfig
 from vcedge.errors import Unavailable, UsageError
-from vcedge.files import write_atomic
 from vcedge.runtime.link import Link
-from vcedge.runtime.model_store import own_as_folder, owned_folder
+from vcedge.runtime.model_store import owned_folder, write_owned
 from vcedge.runtime.mqtt import Identity
 from vcedge.topics import OutputTopics
 
@@ -93,7 +92,6 @@ def leave_update(state_dir: Path, asset: str, message: bytes) -> Path:
     owned_folder(folder)
     path = folder / asset
     hidden = folder / f".{asset}"
-    write_atomic(hidden, message)
-    own_as_folder(hidden)
+    write_owned(hidden, message)
     hidden.replace(path)
     return path

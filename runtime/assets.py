@@ -120,7 +120,7 @@ class Watched:
                 self.joiner.restore(snapshot["joiner"])
             self.allowance.restore(snapshot["allowance"])
             self.touch()
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, AttributeError, TypeError, ValueError) as error:
             raise DataError(f"a snapshot of something else: {type(error).__name__}: {error}") from None
 
     @property

@@ -84,7 +84,8 @@ class Intake:
         times = reading.times(message.arrival_ns)
         if self._came_before(watched, message, times[-1] if reading.timed else None):
             self._counters.duplicates += 1
-            self._quarantine.refused(watched.origin.asset)
+            if not message.duplicate:  # what the broker says it delivers again is nobody's flood
+                self._quarantine.refused(watched.origin.asset)
             return Taken.AGAIN
         if not watched.allows(len(times), times[-1]):
             self._letters.refuse(message, "flood", FLOOD, watched.origin.asset)

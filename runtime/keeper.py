@@ -173,5 +173,5 @@ class Keeper:
     def _restore_recent(self, common: dict[str, Any]) -> None:
         try:
             self._recent.restore(common["recent"])
-        except (KeyError, ValueError, DataError) as error:
+        except (LookupError, TypeError, ValueError, DataError) as error:
             log.error("snapshot: the latest messages are not known: %s", error)

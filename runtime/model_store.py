@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from vcedge.errors import UsageError
-from vcedge.files import write_atomic
+from vcedge.files import replace_file
 
 _MODEL = re.compile("[0-9a-f]{64}")
 CURRENT, PREVIOUS = "current", "previous"
@@ -42,9 +42,7 @@ class ModelStore:
         digest = hashlib.sha256(data).hexdigest()
         if not self.path(digest).is_file() or self.path(digest).read_bytes() != data:
             owned_folder(self.folder)
-            write_atomic(self.path(digest), data)
-            self.path(digest).chmod(0o644)
-            own_as_folder(self.path(digest))
+            write_owned(self.path(digest), data)
         return digest
 
     def switch(self, digest: str) -> None:
@@ -89,8 +87,7 @@ class ModelStore:
 
     def write(self, name: str, text: str) -> None:
         """Keep such a text."""
-        write_atomic(self.folder / name, text.encode())
-        own_as_folder(self.folder / name)
+        write_owned(self.folder / name, text.encode())
 
     def forget(self, name: str) -> None:
         """Remove such a text."""
@@ -119,6 +116,19 @@ def owned_folder(path: Path) -> None:
         owned_folder(path.parent)
         path.mkdir()
         own_as_folder(path)
+
+
+def write_owned(path: Path, data: bytes) -> None:
+    """Write a file of the state folder, for the service and everybody to read.
+
+    Root does this too, where the service could have laid a link: it is replaced, and what it points to is left alone.
+    """
+    with replace_file(path) as file:
+        file.write(data)
+        os.fchmod(file.fileno(), 0o644)
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
 
 
 def own_as_folder(path: Path) -> None:

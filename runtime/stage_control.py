@@ -49,26 +49,28 @@ class StageControl:
         if found is None or found[1] != "stage":
             return Taken.NOT
         watched = self._assets.find(found[0])
-        if watched is not None and message.payload and not message.retained:
-            self._move(watched, message)
-        return Taken.USED
+        if watched is None or not message.payload or message.retained:
+            return Taken.REFUSED
+        return Taken.USED if self._move(watched, message) else Taken.REFUSED
 
-    def _move(self, watched: Watched, message: Incoming) -> None:
+    def _move(self, watched: Watched, message: Incoming) -> bool:
+        """Whether it was moved."""
         stages = watched.companions.stages
         if stages is None:
             self._letters.refuse(message, "setting", "the configuration has no stages for it", watched.origin.asset)
-            return
+            return False
         try:
             setting = _parsed(message.payload)
             stages.move(setting.stage, setting.hold)
         except ValueError as error:
             self._letters.refuse(message, "setting", str(error), watched.origin.asset)
             self._publisher.stage(watched, str(error))
-            return
+            return False
         watched.touch()
         self._save()
         log.info("%s: stage %d, hold %s", watched.origin.asset, stages.memory.stage, stages.memory.hold)
         self._publisher.stage(watched)
+        return True
 
 
 def _parsed(payload: bytes) -> StageSetting:

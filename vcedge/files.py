@@ -28,8 +28,14 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
         with path.open("wb") as special:
             yield special
         return
-    target = path.resolve()  # a link stays a link, and its target is replaced
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    with replace_file(path.resolve() if path.is_symlink() else path) as file:  # a link stays, its target is replaced
+        yield file
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[BinaryIO]:
+    """The same, but whatever is there is replaced and never followed or written to, be it a link."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less the umask, as any new file
     except OSError as error:
@@ -39,11 +45,11 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vcedge.deploy.remote import leave_update
 from vcedge.errors import UsageError
 from vcedge.runtime.model_store import ModelStore
 
@@ -69,3 +70,24 @@ def test_a_link_to_nothing_is_no_model(tmp_path: Path) -> None:
 def test_an_asset_cannot_point_out_of_its_folder(asset: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         ModelStore(tmp_path, asset)
+
+
+def test_a_link_that_somebody_laid_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """Root writes there too, and the folder belongs to the service."""
+    outside = tmp_path / "passwd"
+    outside.write_text("root")
+    outside.chmod(0o600)
+    store = ModelStore(tmp_path, "pump")
+    store.folder.mkdir()
+    for path in (store.path(digest(1)), store.folder / "trial", tmp_path / "updates" / ".pump"):
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to(outside)
+    store.add(content(1))
+    store.write("trial", "{}")
+    update = leave_update(tmp_path, "pump", b"update")
+    assert (store.path(digest(1)).read_bytes(), store.note("trial"), update.read_bytes()) == (
+        content(1),
+        "{}",
+        b"update",
+    )
+    assert (outside.read_text(), outside.stat().st_mode & 0o777) == ("root", 0o600)

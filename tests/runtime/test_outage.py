@@ -13,7 +13,6 @@ from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, last, running, wait_until
 from tests.support.process import vcedge
 from tests.support.service import assert_same, by_seq, configure, offline, publish, wait_online
-from vcedge.runtime.status_socket import ask_service
 
 
 def test_results_wait_on_disk_and_survive_a_crash(own_broker: Mosquitto, tmp_path: Path) -> None:
@@ -45,32 +44,6 @@ def test_results_wait_on_disk_and_survive_a_crash(own_broker: Mosquitto, tmp_pat
         assert [score["seq"] for score in replayed] == list(range(200, 100, -1))  # newest first
         assert_same(by_seq(replayed), offline(detector, rows)[100:])
         wait_until(lambda: not list(stored.glob("*.log")), "an empty outbox")
-
-
-def test_what_comes_again_is_not_acknowledged_before_it_is_kept(own_broker: Mosquitto, tmp_path: Path) -> None:
-    """Samples are in the streams and in no snapshot when the connection is lost: the broker has to keep them still."""
-    detector = tiny_detector()
-    config = configure(tmp_path, "twice", own_broker.url)
-    rows = samples(recording(4, 10, detector.channels))
-    own_broker.start()
-    with running("run", config) as service:
-        with Peer(own_broker.url, "vcedge/twice/#") as peer:
-            wait_online(peer, "twice")
-            publish(peer, "twice/twice", rows[:5])
-            scores = peer.scores("twice", 5)
-        own_broker.stop()
-        service.wait_line("no connection to")
-        own_broker.start()
-        wait_until(lambda: ask_service(tmp_path / "state")["numbers"]["duplicates"] >= 5, "the messages again")
-        with Peer(own_broker.url, "vcedge/twice/#") as peer:
-            wait_online(peer, "twice")
-            publish(peer, "twice/twice", rows[5:8])
-            scores += peer.scores("twice", 3)
-        service.end(signal.SIGKILL)
-    with Peer(own_broker.url, "vcedge/twice/#") as peer, running("run", config):
-        publish(peer, "twice/twice", rows[8:])
-        scores += peer.scores("twice", 10)
-    assert_same(by_seq(scores), offline(detector, rows))
 
 
 def test_a_full_disk_stops_nothing_and_is_told(shared_broker: Mosquitto, tmp_path: Path) -> None:

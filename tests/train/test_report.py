@@ -5,122 +5,40 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.support.detectors import recording, tiny_detector
+from tests.support.detectors import tiny_detector
 from tests.support.process import modules_after
+from tests.support.reports import ROWS, report_of, structure_of, trained_of, usual_training, with_shrink, words_of
 from vcedge.calibration.choose import PartsChoice
 from vcedge.calibration.order import Choice
-from vcedge.calibration.split import split_by_time
-from vcedge.calibration.trace import Trace, run_engine
-from vcedge.detector import Detector
 from vcedge.history import DataReport
 from vcedge.resemblance import FEATURES, Resemblance
-from vcedge.runtime.engine import load_engine
 from vcedge.schema import Channel, SensorSchema
 from vcedge.sensitivity.findings import Finding, Sensitivity
 from vcedge.sensitivity.resemblance import Recognised, Recognition
 from vcedge.train.pipeline import Trained
-from vcedge.train.regimes import find_regimes
-from vcedge.train.report import write_report
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
-from vcedge.train.report.choice_words import regime_section
 from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
-from vcedge.train.report.words import number, percent, summary
+from vcedge.train.report.words import number, percent
 from vcedge.train.summary import summarise
-from vcedge.train.training import Epoch, FitResult
+from vcedge.train.training import FitResult
 
-ROWS = 900
 NASTY = "<script>alert(1)</script> & \"'$x$"
-
-
-def trained_of(detector: Detector, rows: int = ROWS, epochs: int = 20) -> Trained:
-    """What a training would leave behind, with the numbers of its epochs made up."""
-    values = recording(3, ROWS, detector.channels, missing=0.01)
-    trace = run_engine(load_engine(detector), values, ((0, ROWS),))
-    repeats = rows // ROWS
-    long = {name: np.concatenate([array] * repeats) for name, array in vars(trace).items() if name != "rows"}
-    lines = [Epoch(e, 0.8 - 0.01 * e, 0.9 - 0.005 * e, 0.7 - 0.025 * e, 0.1, e >= 14, 0.5) for e in range(epochs)]
-    return Trained(
-        detector=detector,
-        values=np.tile(values, (repeats, 1)),
-        split=split_by_time(((0, rows),), 2),
-        result=FitResult(best=epochs - 1, epochs=lines, alone=(0.79, 0.88)),
-        device_trace=Trace(rows=np.arange(rows), **long),
-    )
-
-
-def with_shrink(detector: Detector, shrink: list[float]) -> Detector:
-    assert detector.head is not None
-    return replace(detector, head=replace(detector.head, shrink=np.array(shrink, np.float32)))
-
-
-def report_of(trained: Trained, folder: Path, lines: DataReport | None = None, **changes: Any) -> str:
-    data = lines or DataReport(has_time=False, rows=ROWS, used=ROWS, period_s=1.0)
-    metrics = {**summarise(trained, data, 12.5), **changes}
-    write_report(folder / "report.html", trained, metrics, data)
-    return (folder / "report.html").read_text(encoding="utf-8")
-
-
-def words_of(trained: Trained, **changes: Any) -> str:
-    metrics = summarise(trained, DataReport(has_time=False, rows=ROWS, used=ROWS, period_s=1.0), 12.5)
-    return " ".join(paragraph.text for paragraph in summary(trained, {**metrics, **changes}))
 
 
 @pytest.fixture(scope="module")
 def usual() -> Trained:
-    provenance = {"config": {"model": {"target": 0.25}}, "versions": {"vcedge": "0.1"}, "seed": 7}
-    return trained_of(replace(with_shrink(tiny_detector(), [0.5, 0.0, 0.7]), provenance=provenance))
+    return usual_training()
 
 
 @pytest.fixture(scope="module")
 def page(usual: Trained, tmp_path_factory: pytest.TempPathFactory) -> str:
     return report_of(usual, tmp_path_factory.mktemp("report"))
-
-
-class Structure(HTMLParser):
-    """Elements that are open, ids that are used, and what is referred to."""
-
-    VOID = frozenset({"meta", "path", "use"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.references: list[str] = []
-        self.names: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.append(tag)
-        if tag not in self.VOID:
-            self.open.append(tag)
-        for key, value in attrs:
-            if key == "id" and value:
-                self.ids.append(value)
-            elif key in {"aria-labelledby", "href", "xlink:href", "src"} and value:
-                self.references += [word.lstrip("#") for word in value.split()]
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-
-def structure_of(page: str) -> Structure:
-    structure = Structure()
-    structure.feed(page)
-    structure.close()
-    return structure
 
 
 def test_the_file_stands_alone(page: str) -> None:
@@ -364,36 +282,3 @@ def test_it_says_how_the_score_and_the_forecaster_were_chosen(usual: Trained, tm
 def test_without_a_choice_all_parts_weigh_the_same(page: str) -> None:
     assert "too few to choose weights on" in page
     assert "The linear forecaster</h3>" not in page
-
-
-def test_ways_of_running_are_found_without_labels(usual: Trained) -> None:
-    detector, trace = usual.detector, usual.device_trace
-    z = 0.1 * np.random.default_rng(0).standard_normal(trace.z.shape).astype(np.float32)
-    z[:300, 0] += 2.0
-    z[300:420, 1] -= 3.0
-    updated = np.full(len(z), detector.hidden // 4, np.int32)
-    updated[:300] = detector.hidden
-    regimes = find_regimes(replace(trace, z=z, updated=updated), detector, 700)
-    assert [regime.share for regime in regimes] == pytest.approx([0.53, 0.33, 0.13], abs=0.05)
-    assert [regime.typical[0][:2] for regime in regimes[1:]] == [("Channel 0", "high"), ("Channel 1", "low")]
-    assert regimes[1].updated > 0.8 > 0.4 > regimes[0].updated
-    assert regimes[1].updated_tail is None
-    assert regimes[0].updated_tail == 0.25
-    words = regime_section([regime.to_json() for regime in regimes])
-    assert words is not None
-    assert "3 ways of running were found. The gate opens furthest in B (Channel 0 high" in words["text"]
-    alike = regime_section([{**regime.to_json(), "updated": 0.22 + i / 1000} for i, regime in enumerate(regimes)])
-    assert alike is not None
-    assert "opens as far in each of them" in alike["text"]
-
-
-def test_a_machine_that_runs_in_one_way_has_one(usual: Trained) -> None:
-    z = np.random.default_rng(0).standard_normal(usual.device_trace.z.shape).astype(np.float32)
-    (regime,) = find_regimes(replace(usual.device_trace, z=z), usual.detector, 700)
-    assert regime.share == 1.0
-    assert regime.typical == ()
-    words = regime_section([regime.to_json()])
-    assert words is not None
-    assert "runs in one way" in words["text"]
-    assert find_regimes(usual.device_trace, tiny_detector(cell="gru"), 700) == []
-    assert regime_section([]) is None
