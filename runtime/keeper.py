@@ -22,7 +22,7 @@ from vcedge.runtime.cadence import Cadence
 from vcedge.runtime.disk import Disk
 from vcedge.runtime.link import Link
 from vcedge.runtime.mailbox import Incoming, Taken
-from vcedge.runtime.recent import Recent
+from vcedge.runtime.recent import LEAST, Recent
 from vcedge.runtime.snapshot import SnapshotStore, encode_line
 
 log = logging.getLogger("vcedge.keeper")
@@ -38,6 +38,7 @@ class Keeper:
         self._assets, self._recent = assets, recent
         self._source, self._sink = source, sink
         self._cadence = Cadence(window, time.monotonic())
+        self._most = max(window, LEAST // 2)
         self._connections = 0
         self._pending: list[Incoming] = []
         """Messages to acknowledge since the last snapshot."""
@@ -63,6 +64,14 @@ class Keeper:
     def unacknowledged(self) -> int:
         """Messages that the broker may not forget yet."""
         return len(self._pending) + sum(self._under_way) + self._behind
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many messages are unacknowledged that more might be delivered again than are remembered.
+
+        (mosquitto 2.0.11 sends more than its window.)
+        """
+        return self.unacknowledged >= self._most
 
     def restore(self) -> None:
         """Go on where a snapshot was taken. What it does not know, or is of another model, starts anew."""

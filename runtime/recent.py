@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -11,7 +12,9 @@ import numpy as np
 from vcedge.packed import pack_bytes, unpack_bytes
 
 LEAST = 2000
-"""Messages that are remembered at least."""
+"""Messages that a snapshot remembers at least."""
+MORE = 8
+"""In memory it is so many times as many: a broker may have been told to forget them and not have heard it."""
 
 
 class Recent:
@@ -22,6 +25,7 @@ class Recent:
     """
 
     def __init__(self, size: int = LEAST) -> None:
+        """`size`: of a snapshot."""
         self._order: deque[int] = deque()
         self._counts: dict[int, int] = {}
         self._size = size
@@ -30,7 +34,7 @@ class Recent:
         """A message was handled."""
         self._order.append(key)
         self._counts[key] = self._counts.get(key, 0) + 1
-        if len(self._order) > self._size:
+        if len(self._order) > MORE * self._size:
             self._forget(self._order.popleft())
 
     def __contains__(self, key: int) -> bool:
@@ -41,7 +45,8 @@ class Recent:
 
     def snapshot(self) -> str:
         """The memory as a JSON value; `restore` is the inverse."""
-        return pack_bytes(np.array(self._order, "<u4").tobytes())
+        latest = islice(reversed(self._order), self._size)
+        return pack_bytes(np.array(list(latest)[::-1], "<u4").tobytes())
 
     def restore(self, snapshot: Any) -> None:
         """Go on from a snapshot. Raises DataError or ValueError for something else."""

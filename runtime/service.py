@@ -131,8 +131,8 @@ class Service:
             log.warning("stopped with %d results that wait on disk for the broker", self._backlog.stored)
 
     def _next(self, stop: threading.Event) -> None:
-        """Work on what has arrived, unless too many results wait: then messages wait, in the end at the broker."""
-        if self._backlog.crowded:
+        """Work on what has arrived, unless too much waits to be safe: then messages wait, in the end at the broker."""
+        if self._backlog.crowded or self._keeper.crowded:
             stop.wait(CROWDED_S)
             return
         for message in self._source.receive_many(BATCH, IDLE_S):
