@@ -1,21 +1,27 @@
 """Keeps the promise about computing: the mean updated share stays at its target when operation drifts.
 
 The scheduler learned on a recording what is lively. Where a machine has become livelier since, it would open ever more
-often, for nothing. A bias on its logit follows the share that was spent, only downwards: what a surprise or an event
-took is paid back by the quiet rows after it. The first rows of an event get what the scheduler asks for, and a surprise
-the full network at any time; an event that lasts is no news.
+often, for nothing. An account is kept of the share that rows update: each is credited a little less than the target and
+pays what it took, a surprise's and an event's rows too. What quiet rows save, up to some dense ones, is there for the
+next load step: that is what a gate is for. An overdrawn account is a bias on the scheduler's logit, only ever
+downwards. The first rows of an event get what the scheduler asks for, and a surprise the full network; an event that
+lasts is no news.
 """
 
 from __future__ import annotations
 
 import math
 
+AIM = 0.9
+"""What a row is credited, of the target above the floor: not all that an event's first rows took is paid back."""
 RATE = 1.0
-"""How much the bias moves for a row, times the share's deviation from its target: some ten rows pay for a surprise."""
+"""How much the logit falls for what one dense row took beyond its credit."""
 LEAST_BIAS = -12.0
 """Every level but the floor is out of reach then; lower would only take longer to come back."""
 MOST_BIAS = 20.0
 """Every level is open with it; more would only overflow."""
+MOST_SAVED = 8.0
+"""About so many dense rows can be saved up: a load step's worth, not a night's."""
 EVENT_ROWS = 8
 """Rows after an event opened on which nothing is taken from the scheduler."""
 
@@ -24,10 +30,10 @@ class Budget:
     """Integral control of the updated share by a bias on the scheduler's logit."""
 
     def __init__(self, target: float, floor: float = 0.0) -> None:
-        """`floor`: the share of the first level, which every row updates."""
-        self._target = target
-        self._above = max(target - floor, 0.0)
-        self._debt = 0.0
+        """`floor`: the share of the first level, which every row updates. A target of 1 takes nothing away."""
+        self._above = (AIM if target < 1.0 else 1.0) * max(target - floor, 0.0)
+        self._target = min(target, floor + self._above)
+        self._balance = 0.0
         self._event_rows = 0
         """Rows spent in the event that is open."""
 
@@ -41,7 +47,7 @@ class Budget:
 
     def bias(self, in_event: bool) -> float:
         """What is added to the scheduler's logit on the next row, at most 0; `in_event`: one was open before it."""
-        return 0.0 if in_event and self._event_rows < EVENT_ROWS else self._debt
+        return 0.0 if in_event and self._event_rows < EVENT_ROWS else min(self._balance, 0.0)
 
     def spend(self, share: float, in_event: bool, logit_bias: float = 0.0) -> None:
         """Count the share of the hidden dimensions that the row updated; `in_event` as for its bias.
@@ -49,16 +55,17 @@ class Budget:
         What somebody asked for by a floor is not the scheduler's, and not to be counted.
         """
         self._event_rows = self._event_rows + 1 if in_event else 0
-        self._debt = min(max(self._debt + RATE * (self.target(logit_bias) - share), LEAST_BIAS), 0.0)
+        balance = self._balance + RATE * (self.target(logit_bias) - share)
+        self._balance = min(max(balance, LEAST_BIAS), MOST_SAVED)
 
     def rest(self) -> None:
         """Count a row of a machine that stands: it pays a debt and saves nothing. After enough of them it is as new."""
-        self._debt, self._event_rows = min(self._debt + RATE * self.target(), 0.0), 0
+        self._balance, self._event_rows = min(self._balance + RATE * self.target(), 0.0), 0
 
     def snapshot(self) -> dict[str, float]:
         """All that it remembers, as JSON values; `restore` is the inverse."""
-        return {"debt": self._debt, "event_rows": self._event_rows}
+        return {"balance": self._balance, "event_rows": self._event_rows}
 
     def restore(self, snapshot: dict[str, float]) -> None:
         """Go on from a snapshot."""
-        self._debt, self._event_rows = snapshot["debt"], int(snapshot["event_rows"])
+        self._balance, self._event_rows = snapshot["balance"], int(snapshot["event_rows"])

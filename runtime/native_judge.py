@@ -119,6 +119,7 @@ def _rules_of(stream: Stream) -> dict[str, float]:
         "growth": GROWTH,
         "rate": budget.RATE,
         "least_bias": budget.LEAST_BIAS,
+        "most_saved": budget.MOST_SAVED,
         "calibrated": adapting._limits.threshold,
         "median": adapting._median,
         "clip": adapting._clip,
@@ -155,7 +156,7 @@ def _numbers_of(stream: Stream) -> NDArray[Any]:
     words, shapes = stream._words, stream._explainer._tracker
     numbers = {
         "raw": stream._raw,
-        "debt": stream._budget._debt,
+        "balance": stream._budget._balance,
         "level": learned.level,
         "pressure": learned.pressure,
         "value": stream._adaptive.value,
@@ -203,7 +204,7 @@ def _put_back(stream: Stream, memory: NDArray[Any], tops: NDArray[np.int32], def
     stream._seq, stream._raw, stream._top = left["seq"], left["raw"], words.top(tops[0].tolist())
     stream._usable_ns = None if left["usable_ns"] == _NEVER else left["usable_ns"]
     stream._timeline.skip_to(left["last_ns"])
-    stream._budget._debt, stream._budget._event_rows = left["debt"], left["spent_rows"]
+    stream._budget._balance, stream._budget._event_rows = left["balance"], left["spent_rows"]
     learned.level, learned.pressure, learned.rows = left["level"], left["pressure"], left["learned_rows"]
     stream._adaptive._value = left["value"]
     events = stream._events._memory

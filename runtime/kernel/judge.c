@@ -122,7 +122,8 @@ static void spend(const vce_judge *j, int32_t updated, int min_level)
     int levels = d->cell.shape.levels, floor = min_level < 1 ? 1 : min_level > levels ? levels : min_level;
     double share = (double)(updated - d->cell.boundaries[floor - 1] + d->cell.boundaries[0]) / (double)d->shape.hidden;
     m->spent_rows = m->open ? m->spent_rows + 1 : 0;
-    m->debt = smaller_of(larger_of(m->debt + rules->rate * (rules->target - share), rules->least_bias), 0.0);
+    double balance = m->balance + rules->rate * (rules->target - share);
+    m->balance = smaller_of(larger_of(balance, rules->least_bias), rules->most_saved);
 }
 
 static void learn(const vce_judge *j)
@@ -189,7 +190,7 @@ static int judge_row(const vce_judge *j, work w, const vce_rows *rows, int64_t r
 
     vce_record r = vce_record_of(d, j->record);
     int warming = *r.seen < rules->warmup_rows, levels = d->shape.hidden ? d->cell.shape.levels : 1;
-    double bias = m->open && m->spent_rows < rules->event_rows ? 0.0 : m->debt;
+    double bias = m->open && m->spent_rows < rules->event_rows ? 0.0 : smaller_of(m->balance, 0.0);
     int32_t level;
     memcpy(w.saved, j->record, vce_record_size(d));
     double raw = vce_detector_step(d, j->record, w.detector, w.values, w.contributions, &level, min_level,

@@ -34,7 +34,7 @@ enum vce_defect {
 #define VCE_RULES(F)                                                                                                    \
     F(double, limit) F(double, steepness) F(double, max_power)                /* by hand, where `by_hand`; the score */ \
     F(double, release) F(double, growth)                                      /* events.py */                           \
-    F(double, target) F(double, rate) F(double, least_bias)                   /* budget.py */                           \
+    F(double, target) F(double, rate) F(double, least_bias) F(double, most_saved) /* budget.py */                       \
     F(double, calibrated) F(double, median) F(double, clip) F(double, relief) /* adaptive.py */                         \
     F(double, gain) F(double, most) F(double, slack) F(double, smallest)                                                \
     F(double, most_imputed) F(double, period_s)                                                                         \
@@ -45,7 +45,7 @@ enum vce_defect {
 
 /* What it remembers beside arrays. `usable_ns` is below 0 before there is one. */
 #define VCE_MEMORY(F)                                                                                                   \
-    F(double, raw) F(double, debt) F(double, level) F(double, pressure) F(double, value)                                \
+    F(double, raw) F(double, balance) F(double, level) F(double, pressure) F(double, value)                             \
     F(double, open_peak) F(double, peak)                                                                                \
     F(int64_t, seq) F(int64_t, last_ns) F(int64_t, usable_ns) F(int64_t, spent_rows) F(int64_t, learned_rows)           \
     F(int64_t, open) F(int64_t, start_ns) F(int64_t, above) F(int64_t, below)                    \

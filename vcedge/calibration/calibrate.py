@@ -26,7 +26,8 @@ from vcedge.schema import F32, F64, SensorSchema
 
 SURPRISE_SHARE = 0.002
 """Share of held-out rows whose one-step error is a surprise: full compute for these costs next to nothing."""
-SURPRISE_TICKS = 4
+SURPRISE_TICKS = 1
+"""More would write dimensions that training left asleep: what they remember is lost."""
 STUCK_FACTOR = 3
 """A sensor is stuck when it stands still this many times longer than it ever did in the recording."""
 STUCK_LEAST = 30

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.calibration.split import Ranges, rows_in
+from vcedge.runtime.budget import Budget
 from vcedge.runtime.engine import Engine
 from vcedge.schema import F32, F64
 
@@ -44,7 +45,8 @@ class Trace:
 def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[int] = frozenset()) -> Trace:
     """Step an engine through some ranges of values (N, C), from a fresh state at the start of each.
 
-    Over the border of ranges that touch the state is carried, unless a sequence starts there (`starts`).
+    Over the border of ranges that touch the state is carried, unless a sequence starts there (`starts`). The stream's
+    budget of computing holds here too: limits are measured on errors that the network makes with what it may spend.
     """
     detector = engine.detector
     count, channels = rows_in(ranges), detector.channels
@@ -66,6 +68,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
     for start, stop in ranges:
         if start != last or start in starts:
             state.reset()
+            budget = Budget(detector.calibration.target_share, boundaries[0] / max(detector.hidden, 1))
         for row in range(start, stop):
             missing = ~np.isfinite(values[row])
             if missing.all():
@@ -73,9 +76,11 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
             trace.rows[at], trace.since[at], trace.missing[at] = row, state.seen, missing
             trace.known[at] = ~missing & ~state.held & (state.seen >= detector.highway.order)
             trace.correction[at], trace.previous[at] = state.correction, state.lags[0]
-            trace.raw[at], level, _ = engine.step(values[row], state)
+            trace.raw[at], level, _ = engine.step(values[row], state, logit_bias=budget.bias(in_event=False))
             trace.parts[at] = state.parts
             trace.updated[at] = boundaries[level - 1]
+            if detector.levels > 1:
+                budget.spend(boundaries[level - 1] / detector.hidden, in_event=False)
             trace.z[at], trace.residual[at] = state.lags[0], state.residual
             if trace.since[at] == 0:
                 trace.previous[at] = trace.z[at]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 
+from vcedge.detector import CellSpec
 from vcedge.train.scheduler import MaskMode
 
 SHARPNESS = (2.0, 8.0)
 """First and last lam D of eq. 8 for each level: from blocks that overlap widely to blocks that hardly do."""
+AIM, MOST = 0.7, 0.9
+"""The share trained for, and the most that the network kept may have, of the target that is promised: rows never seen
+are a little livelier, and a network whose budget is always overdrawn forgets what it should remember."""
 START_SHARE = 0.7
 ANNEAL_UNTIL, HARD_FROM = 0.5, 0.7
 """Shares of the training after which the mask is fully sharp, and from which the exported, hard mask is used."""
@@ -24,6 +28,15 @@ def mask_mode(progress: float, levels: int) -> MaskMode:
 def cosine(progress: float, first: float, last: float) -> float:
     """The learning rate at a share of the training."""
     return last + (first - last) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def shares_for(target: float, spec: CellSpec) -> tuple[float, float]:
+    """What is trained for and what the network kept should not exceed, where `target` is promised.
+
+    Neither is out of reach: every row updates the smallest level.
+    """
+    aim = max(AIM * target, (spec.boundaries[0] / spec.hidden + target) / 2)
+    return aim, max(MOST * target, aim)
 
 
 def share_budget(progress: float, target: float) -> float:

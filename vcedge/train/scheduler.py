@@ -80,6 +80,11 @@ class Scheduler(nn.Module):
             wanted = torch.logit(torch.tensor(min(max(share, 0.02), 0.98)))
             self.bias.copy_(wanted - self.gain * (signals @ self.input).mean())
 
+    def shift(self, logit: float) -> None:
+        """Add to the bias."""
+        with torch.no_grad():
+            self.bias.add_(logit)
+
     def from_inputs(self, signals: Tensor) -> Tensor:
         """The part of the logit (T, B) that does not depend on the hidden state: one product for a whole window."""
         return self.gain * (signals @ self.input) + self.bias

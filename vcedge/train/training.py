@@ -14,15 +14,16 @@ from vcedge.train.checkpoint import CheckpointFile, Position
 from vcedge.train.loss import WINDOW, huber
 from vcedge.train.model import ResidualModel
 from vcedge.train.price import Price
-from vcedge.train.schedule import cosine, mask_mode, share_budget
+from vcedge.train.schedule import cosine, mask_mode, share_budget, shares_for
 from vcedge.train.streams import Streams
 
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.01
 GATE_RATE = 0.3
 """Learning rate of the scheduler over that of the rest: its logit is the sum of many, times a gain."""
-AIM = 0.85
-"""The share trained for, of the target that is promised: rows never seen are a little livelier."""
+BIAS_RATE = 0.1
+"""How much the scheduler's bias gives way for a deviation of the share: where the task wants more than it may have, the
+price alone does not reach the target."""
 GUIDE = 1.0
 """What a marked row that is not updated in full costs, in units of the task loss."""
 PATIENCE = 10
@@ -60,7 +61,8 @@ class Training:
     """Epochs over the training rows: the annealing goes on from window to window, the price is carried along."""
 
     def __init__(self, model: ResidualModel, streams: Streams, target: float, epochs: int) -> None:
-        self._model, self._streams, self._target, self._epochs = model, streams, target, epochs
+        self._model, self._streams, self._epochs = model, streams, epochs
+        self._aim, self._most = shares_for(target, model.cell.spec)
         self._optimizer = torch.optim.AdamW(_parameter_groups(model), weight_decay=WEIGHT_DECAY)
         self._price = Price()
         self._best = (math.inf, math.inf)
@@ -99,7 +101,7 @@ class Training:
         hard = mask_mode((self._epoch + 0.5) / self._epochs, self._model.cell.spec.levels).hard
         row = Epoch(self._epoch, loss, validation, share, self._price.value, hard, seconds)
         self.result.epochs.append(row)
-        over = max(0.0, share - self._target) if self._model.cell.scheduler is not None else 0.0
+        over = max(0.0, share - self._most) if self._model.cell.scheduler is not None else 0.0
         if (over, validation) < self._best:
             self._best, self.result.best = (over, validation), self._epoch
             self._kept = copy.deepcopy(self._model.state_dict())
@@ -116,7 +118,8 @@ class Training:
         mode = mask_mode(progress, self._model.cell.spec.levels)
         predicted, shares, hidden = self._model(window.x, window.signals, window.keep, self._h, mode)
         loss = (huber(predicted - window.target) * window.weight).sum() / window.weight.sum().clamp(min=1.0)
-        total = loss + self._price.penalty(shares.mean(), share_budget(progress, AIM * self._target), loss)
+        share, allowed = shares.mean(), share_budget(progress, self._aim)
+        total = loss + self._price.penalty(share, allowed, loss)
         if window.guide is not None:
             shut = (window.guide * (1 - shares)).sum() / window.guide.sum().clamp(min=1.0)
             total = total + GUIDE * loss.detach() * shut
@@ -124,6 +127,8 @@ class Training:
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimizer.step()
+        if self._model.cell.scheduler is not None:
+            self._model.cell.scheduler.shift(BIAS_RATE * (allowed - float(share.detach())))
         self._h = hidden[-1].detach()
         return float(loss.detach())
 
