@@ -10,6 +10,7 @@ from benchmarks.detection.fitting import MAIN, METHODS, OFF, TWIN
 from benchmarks.detection.loso_table import loso_table
 from benchmarks.detection.markdown import table
 from benchmarks.detection.results import ROOT, Row, read_rows
+from benchmarks.detection.rig import rig_table
 from benchmarks.detection.robustness_table import robustness_table
 from benchmarks.detection.sets import SERIES, SETS
 from benchmarks.detection.summary import Summary, newest_version
@@ -55,6 +56,7 @@ def sections(out: Path) -> list[str]:
     parts: list[str] = []
     makers: tuple[tuple[str, Callable[[list[Row]], list[str]]], ...] = (
         ("results.jsonl", _detection),
+        ("rig.jsonl", lambda rows: ["## A fault that only memory tells", *rig_table(rows)]),
         ("loso.jsonl", lambda rows: ["## What generality costs", *loso_table(rows)]),
         ("robustness.jsonl", lambda rows: ["## Robustness", *robustness_table(rows)]),
     )

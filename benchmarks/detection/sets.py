@@ -68,7 +68,7 @@ def groups(series: list[Series]) -> list[list[Series]]:
     """Series that share their training rows, put together: they are trained once."""
     found: list[list[Series]] = []
     for one in series:
-        if found and found[-1][0].train.shape == one.train.shape and np.array_equal(found[-1][0].train, one.train):
+        if found and np.array_equal(found[-1][0].train, one.train, equal_nan=True):
             found[-1].append(one)
         else:
             found.append([one])

@@ -18,6 +18,7 @@ from benchmarks.detection.loso_table import loso_table
 from benchmarks.detection.markdown import table
 from benchmarks.detection.page import BEGIN, END, sections, write_page
 from benchmarks.detection.results import Results, Row, code_version, read_rows
+from benchmarks.detection.rig import SET, rig_table
 from benchmarks.detection.robustness import CLEAN, SPOILT
 from benchmarks.detection.robustness_table import robustness_table
 from benchmarks.detection.sets import Series, groups
@@ -208,6 +209,14 @@ def test_robustness_is_a_change_against_clean() -> None:
     rows += rows_of("TEP", f"{MAIN} | noise", {0: 0.85}, **{**more, "adapting.false_alarms": 5.0})
     _, text = robustness_table(rows)
     assert text.endswith(f"| noise | {MAIN} | -0.050 | +2 | +0.000 |")
+
+
+def test_the_rig_says_whether_memory_helps() -> None:
+    network = rows_of(SET, MAIN, {0: 0.3, 1: 0.4, 2: 0.35})
+    for off, word in ((0.2, "reached"), (0.34, "missed")):
+        words, text = rig_table(network + rows_of(SET, OFF, {0: off}))
+        assert word in words
+        assert text.split("\n")[2].startswith(f"| {MAIN} | .350 ± .050 |")
 
 
 def test_a_bar_within_a_cell_does_not_end_it() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.detectors import recording, samples, tiny_detector
-from vcedge.runtime.budget import EVENT_ROWS, LEAST_BIAS, Budget
+from vcedge.runtime.budget import EVENT_ROWS, LEAST_BIAS, MOST_SAVED, Budget
 from vcedge.runtime.numpy_engine import NumpyEngine
 from vcedge.runtime.stream import Score, Stream
 from vcedge.schema import F64
@@ -79,6 +79,26 @@ def test_targets_lie_between_the_floor_and_everything(target: float, floor: floa
     assert budget.target() == target
     assert min(target, floor) <= budget.target(bias) + 1e-12 <= 1.0 + 1e-12
     assert (budget.target(bias) - target) * bias >= 0
+
+
+def test_what_quiet_rows_save_is_there_for_a_load_step_but_no_more() -> None:
+    budget = Budget(0.25, 0.125)
+    for _ in range(10_000):
+        budget.spend(0.125, in_event=False)
+    dense = 0
+    while budget.bias(in_event=False) == 0:
+        budget.spend(1.0, in_event=False)
+        dense += 1
+    assert 4 < dense < 2 * MOST_SAVED
+
+
+@given(st.lists(st.floats(0, 1), min_size=200, max_size=300), st.floats(0.2, 1))
+def test_whoever_spends_nothing_that_is_taken_away_keeps_to_the_target(asked: list[float], target: float) -> None:
+    budget, shares = Budget(target, 0.125), []
+    for share in asked:
+        shares.append(0.125 if budget.bias(in_event=False) < 0 else max(share, 0.125))
+        budget.spend(shares[-1], in_event=False)
+    assert np.mean(shares) <= target + 1.0 / len(shares)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.floats(0.01, 1))

@@ -19,6 +19,10 @@ def simulate_command(
         int, typer.Option("--faults", help="How many faults: one each 35 minutes at most, after the first 20.")
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same file.")] = 0,
+    batches: Annotated[
+        bool,
+        typer.Option("--batches", help="Run batches of two passes by a recipe; a fault then confuses two recipes."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Describe what was written as JSON on stdout.")] = False,
 ) -> None:
     """Write the history of a simulated pump rig: eight sensors, load steps, drop-outs, and faults if wanted.
@@ -33,7 +37,7 @@ def simulate_command(
     """
     from vcedge.simulate import simulate, write_csv
 
-    simulation = simulate(hours=hours, faults=faults, seed=seed)
+    simulation = simulate(hours=hours, faults=faults, seed=seed, batches=batches)
     write_csv(simulation, out)
     report = _report(out, seed, simulation)
     if json:

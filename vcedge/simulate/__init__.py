@@ -1,8 +1,18 @@
 """A simulated pump rig: plausible histories with labelled faults, for demonstrations and tests. numpy only."""
 
-from vcedge.simulate.faults import COMMON_KINDS, KINDS, Fault
+from vcedge.simulate.faults import BATCH_KINDS, COMMON_KINDS, KINDS, Fault
 from vcedge.simulate.output import write_csv
 from vcedge.simulate.sensors import SENSORS
 from vcedge.simulate.simulation import START_NS, Simulation, simulate
 
-__all__ = ["COMMON_KINDS", "KINDS", "SENSORS", "START_NS", "Fault", "Simulation", "simulate", "write_csv"]
+__all__ = [
+    "BATCH_KINDS",
+    "COMMON_KINDS",
+    "KINDS",
+    "SENSORS",
+    "START_NS",
+    "Fault",
+    "Simulation",
+    "simulate",
+    "write_csv",
+]

@@ -10,6 +10,7 @@ import numpy as np
 
 from vcedge.schema import F64
 from vcedge.simulate import rig
+from vcedge.simulate.operation import Operation
 from vcedge.simulate.rig import Condition, Truth
 from vcedge.simulate.sensors import NAMES, SENSORS
 from vcedge.simulate.signals import coloured, window
@@ -43,9 +44,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a fault acts on: the rig as it would be without faults, and the parts, which it changes in place."""
+    """What a fault acts on: the rig without faults, and what it changes in place: parts and set points."""
 
     truth: Truth
+    operation: Operation
     condition: Condition
     period_s: float
     rng: np.random.Generator
@@ -57,7 +59,7 @@ class Kind:
 
     active_s: tuple[float, float]
     linger_s: float
-    starts: Literal["anywhere", "before a load step", "at a load step"]
+    starts: Literal["anywhere", "before a load step", "at a load step", "at a second pass"]
     act: Callable[[Window, Scene], tuple[tuple[str, ...], str]]
 
 
@@ -132,6 +134,19 @@ def cooling_factor(truth: Truth, at: Window, period_s: float) -> float:
     return COOLING_FACTORS[-1]
 
 
+def wrong_recipe(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """Second passes run at the other product's speed.
+
+    Every reading, and every change of readings, also occurs in normal operation: it only belongs to another first pass,
+    minutes before.
+    """
+    wrong = [one for one in scene.operation.passes if at.start <= one.start and one.stop <= at.end]
+    for one in wrong:
+        scene.operation.speed_rpm[one.first : one.stop] = one.other_rpm
+    text = f"wrong recipe: {len(wrong)} second passes in a row run at the other product's speed"
+    return ("Speed", "Flow", "Pressure", "Current"), text
+
+
 def freeze(readings: F64, fault: Fault) -> None:
     """Make the fault's channel in `readings` (N, C) hold what it read at the fault's first row."""
     column = NAMES.index(fault.channels[0])
@@ -145,4 +160,6 @@ KINDS: dict[str, Kind] = {
     "stuck_sensor": Kind((660.0, 1500.0), 0.0, "before a load step", stuck_sensor),
     "cooling_failure": Kind((1080.0, 2100.0), 1800.0, "at a load step", cooling_failure),
 }
+BATCH_KINDS: dict[str, Kind] = {"wrong_recipe": Kind((1200.0, 2700.0), 0.0, "at a second pass", wrong_recipe)}
+"""What can go wrong with a recipe, beside all of KINDS."""
 COMMON_KINDS = ("bearing_wear", "cavitation", "valve_blocked", "stuck_sensor")

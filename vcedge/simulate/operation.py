@@ -27,12 +27,25 @@ LEAST_CHANGE_PERCENT = 15
 
 
 @dataclass(frozen=True)
+class SecondPass:
+    """The second pass of a batch: its valve opens at row `start`, its speed holds on rows [first, stop)."""
+
+    start: int
+    first: int
+    stop: int
+    other_rpm: float
+    """The speed of the product that it is not."""
+
+
+@dataclass(frozen=True)
 class Operation:
     """Set points of a run: `speed_rpm` (N,), `valve_percent` (N,), and the rows at which one of them changes."""
 
     speed_rpm: F64
     valve_percent: F64
     changes: tuple[int, ...]
+    passes: tuple[SecondPass, ...] = ()
+    """Second passes, where the rig runs batches."""
 
     @property
     def rows(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from vcedge.errors import UsageError
-from vcedge.simulate.faults import KINDS, Kind, Window, cooling_factor
+from vcedge.simulate.faults import BATCH_KINDS, KINDS, Kind, Window, cooling_factor
 from vcedge.simulate.operation import Operation
 from vcedge.simulate.rig import Truth
 
@@ -18,7 +19,7 @@ SLOT_S = 2100.0  # the longest time between two load steps, and some room
 MARGIN_S = 120.0  # of normal operation, at least, after each fault
 
 # Those that depend on the load choose first among the slots.
-ORDER = ("at a load step", "before a load step", "anywhere")
+ORDER = ("at a second pass", "at a load step", "before a load step", "anywhere")
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,18 @@ def place(count: int, kinds: Sequence[str], run: Run) -> list[tuple[str, Window]
     Raises:
         UsageError: a kind is unknown, or the run is too short for so many faults.
     """
-    unknown = [kind for kind in kinds if kind not in KINDS]
+    known = KINDS | BATCH_KINDS if run.operation.passes else KINDS
+    unknown = [kind for kind in kinds if kind not in known]
     if unknown or (count and not kinds):
         given = repr(unknown[0]) if unknown else "none"
-        raise UsageError(f"kinds of fault: got {given}, expected some of {', '.join(KINDS)}")
+        raise UsageError(f"kinds of fault: got {given}, expected some of {', '.join(known)}")
     free = _slots(count, run)
     dealt: list[str] = []
     while len(dealt) < count:
         dealt += [kinds[i] for i in run.rng.permutation(len(kinds))]
     placed: list[tuple[str, Window]] = []
-    for name in sorted(dealt[:count], key=lambda name: ORDER.index(KINDS[name].starts)):
-        slot, window = _choose(KINDS[name], free, run)
+    for name in sorted(dealt[:count], key=lambda name: ORDER.index(known[name].starts)):
+        slot, window = _choose(known[name], free, run)
         free.remove(slot)
         placed.append((name, window))
     return sorted(placed, key=lambda one: one[1].start)
@@ -95,6 +97,10 @@ def _windows(kind: Kind, slot: Slot, run: Run) -> list[Window]:
     if kind.starts == "anywhere":
         return [at]
     active, length = at.end - at.start, at.stop - at.start
+    if kind.starts == "at a second pass":
+        return [
+            window for window in _whole_passes(run, active) if slot.start <= window.start and window.stop <= slot.stop
+        ]
     last = slot.stop - length
     if kind.starts == "at a load step":
         starts = [change for change in run.operation.changes if slot.start <= change <= last]
@@ -103,6 +109,14 @@ def _windows(kind: Kind, slot: Slot, run: Run) -> list[Window]:
         early = [(min(max(change - lead, slot.start), last), change) for change in run.operation.changes]
         starts = [start for start, change in early if start < change < start + active * 2 // 3]
     return [Window(start, start + active, start + length) for start in starts]
+
+
+def _whole_passes(run: Run, rows: int) -> list[Window]:
+    """From the start of each second pass to the end of the last one that begins within so many rows after it."""
+    passes = run.operation.passes
+    begins = [one.start for one in passes]
+    lasts = [passes[bisect_left(begins, begin + rows) - 1].stop for begin in begins]
+    return [Window(begin, last, last) for begin, last in zip(begins, lasts, strict=True)]
 
 
 def _anywhere(kind: Kind, slot: Slot, run: Run) -> Window:

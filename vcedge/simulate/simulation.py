@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from vcedge.errors import UsageError
 from vcedge.schema import F64, NS_PER_S
 from vcedge.simulate import rig
-from vcedge.simulate.faults import COMMON_KINDS, KINDS, Fault, Scene, freeze
+from vcedge.simulate.batches import follow_recipe
+from vcedge.simulate.faults import BATCH_KINDS, COMMON_KINDS, KINDS, Fault, Scene, freeze
 from vcedge.simulate.operation import operate
 from vcedge.simulate.placement import Run, place
 from vcedge.simulate.sensors import NAMES, SENSORS, losses, measure
@@ -39,13 +40,15 @@ def simulate(
     seed: int = 0,
     period_s: float = 1.0,
     start_ns: int = START_NS,
-    kinds: Sequence[str] = COMMON_KINDS,
+    kinds: Sequence[str] | None = None,
+    batches: bool = False,
 ) -> Simulation:
     """Run the pump rig for `hours`, a reading of all sensors every `period_s`.
 
     The same arguments give the same numbers. Faults change nothing before the first of them, and a longer run
     without faults begins with the shorter one. `kinds` are taken in random order, each once before one comes
-    again; "cooling_failure" is among `faults.KINDS` but not in the default.
+    again; absent, they are `faults.COMMON_KINDS`. With `batches` the rig follows a recipe in place of an operator, and
+    absent kinds are `faults.BATCH_KINDS`.
 
     Raises:
         UsageError: an argument is out of its range, or the run is too short for so many faults.
@@ -55,14 +58,16 @@ def simulate(
     streams = [np.random.default_rng(sequence) for sequence in np.random.SeedSequence(seed).spawn(5)]
     operating, disturbing, measuring, losing, failing = streams
 
-    operation = operate(rows, period_s, operating)
+    operation = (follow_recipe if batches else operate)(rows, period_s, operating)
+    if kinds is None:
+        kinds = tuple(BATCH_KINDS) if batches else COMMON_KINDS
     disturbances = rig.disturb(rows, period_s, start_ns, disturbing)
     condition = rig.Condition.healthy(rows)
     truth = rig.run(operation, disturbances, condition, period_s)
-    scene = Scene(truth, condition, period_s, failing)
+    scene = Scene(truth, operation, condition, period_s, failing)
     labelled = []
     for kind, at in place(faults, kinds, Run(operation, truth, period_s, failing)):
-        channels, text = KINDS[kind].act(at, scene)
+        channels, text = (KINDS | BATCH_KINDS)[kind].act(at, scene)
         labelled.append(Fault(kind, at.start, at.stop, channels, text))
     if labelled:
         truth = rig.run(operation, disturbances, condition, period_s)

@@ -1,0 +1,69 @@
+"""The simulated rig in batches: a fault that shows only in the relation to what happened minutes before.
+
+The second pass of a batch runs at the other product's speed (`vcedge.simulate.batches`). Readings, and changes of them,
+are those of normal operation; the first pass, which tells them apart, lies further back than a forecaster of eight rows
+sees. The network must have kept it, through a rest in which a gate has nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.detection.fitting import MAIN, OFF, TWIN
+from benchmarks.detection.jobs import Job, methods_of, run_job
+from benchmarks.detection.markdown import table
+from benchmarks.detection.results import Results, Row
+from benchmarks.detection.sets import Series
+from benchmarks.detection.summary import Summary
+from vcedge.simulate import simulate
+
+SET = "rig"
+METHODS = (MAIN, OFF, TWIN, "ridge-VAR, EWMA 20", "window-PCA", "random", "all ones")
+PERIOD_S = 10.0
+HOURS, TRAIN_SEED = 48.0, 100
+TESTS, TEST_HOURS, FAULTS = (200, 201, 202), 24.0, 8
+"""Seeds of the recordings that are tested on, their length, and how many faults each holds."""
+WORDS = {
+    "vus_pr": "VUS-PR",
+    "thousand adapting.f1": "F1",
+    "thousand adapting.far": "FAR",
+    "thousand adapting.mar": "MAR",
+    "thousand adapting.event_recall": "events found",
+    "updated_normal": "updated share, normal rows",
+}
+
+
+def rig_series() -> list[Series]:
+    """Recordings with faults, that share a healthy one to train on."""
+    train = simulate(HOURS, 0, TRAIN_SEED, PERIOD_S, batches=True)
+    tests = [(seed, simulate(TEST_HOURS, FAULTS, seed, PERIOD_S, batches=True)) for seed in TESTS]
+    return [
+        Series(SET, f"rig/{seed}", train.values, test.values, test.anomaly.astype(bool), PERIOD_S)
+        for seed, test in tests
+    ]
+
+
+def run_rig(seeds: int, out: Path, mark: Row) -> int:
+    """Measure what is not there yet; the number of lines that were added."""
+    results, series, added = Results(out / "rig.jsonl"), rig_series(), 0
+    for seed in range(seeds):
+        for row in run_job(Job(SET, seed), methods_of(METHODS, seed), series, results, mark, None):
+            results.add(row)
+            added += 1
+    return added
+
+
+def rig_table(rows: Sequence[Row]) -> list[str]:
+    """A sentence with the bar, and a table."""
+    summary = Summary(rows)
+    gain = summary.difference(SET, MAIN, OFF, "vus_pr")
+    reached = "reached" if gain.mean > gain.spread else "**missed**"
+    words = (
+        f"{len(TESTS)} runs of {TEST_HOURS:g} hours with {FAULTS} faults each, a row every {PERIOD_S:g} s, trained on "
+        f"{HOURS:g} healthy hours; seeds {', '.join(map(str, summary.seeds(SET, MAIN)))}. F1, FAR and MAR at one event "
+        f"in 1,000 rows, adapting. The bar, above network off by more than the spread of the seeds: {gain.text(4)}, "
+        f"{reached}."
+    )
+    lines = [[m, *(summary.value(SET, m, name).text() for name in WORDS)] for m in METHODS if m in summary.methods]
+    return [words, table(["", *WORDS.values()], lines)]
