@@ -25,7 +25,7 @@ def fit(
     """Train in place and leave the best network in `model`; where `stop` says so, end early with the best so far.
 
     `target` is the mean updated share that is promised. The network kept is the one with the least hard validation
-    loss among epochs that keep below it, or where none does, the one that comes nearest. With a `checkpoint` the training
+    loss among epochs that keep to it, or where none does, the one that comes nearest. With a `checkpoint` the training
     goes on where an earlier run of it was stopped or killed, and its result is the same to the bit.
     """
     training = Training(model, train, target, epochs)
