@@ -22,6 +22,8 @@ from vcedge.topics import InputTopic
 FLOOD = f"more than {PER_PERIOD} samples for each period of the model, by their own times, beyond a burst (input.burst)"
 LOOK_S = 0.25
 """How often is looked for assets that fell silent."""
+PAUSE_S = 1.0
+"""A loop that did not go round for so long was stopped, or hindered: what arrived meanwhile may not be here yet."""
 
 
 class Intake:
@@ -47,7 +49,7 @@ class Intake:
         self._letters = letters
         self._quarantine = quarantine
         self._scoring = Scoring(counters, publisher)
-        self._looked_s = self._listened_s = 0.0
+        self._looked_s = self._listened_s = self._ticked_s = self._caught_up_s = 0.0
 
     def take(self, message: Incoming) -> Taken:
         """Score a message of the input topic and publish what comes of it, or refuse it.
@@ -97,16 +99,21 @@ class Intake:
             self._join(watched, watched.joiner, message, reading, times)
         return Taken.USED
 
-    def tick(self, now_s: float, listening: bool) -> None:
-        """Where an asset fell silent, nothing is waited for. Without a connection nobody can tell."""
-        if not listening:
+    def tick(self, now_s: float, listening: bool, caught_up: bool) -> None:
+        """Where an asset fell silent, nothing is waited for. Without a connection nobody can tell, nor before all that
+        arrived is worked on (`caught_up`): what is waited for may be in it.
+        """
+        if not listening or now_s - self._ticked_s > PAUSE_S:
             self._listened_s = now_s
+        self._ticked_s = now_s
+        if caught_up:
+            self._caught_up_s = now_s
         if now_s - self._looked_s < LOOK_S:
             return
         self._looked_s = now_s
         for watched in self._assets:
             joiner, since_s = watched.joiner, max(watched.joined_s, self._listened_s)
-            if joiner is not None and joiner.waiting and now_s - since_s > joiner.patience_s:
+            if joiner is not None and joiner.waiting and self._caught_up_s - since_s > joiner.patience_s:
                 self._rows(watched, joiner.flush(), None)
 
     def _came_before(self, watched: Watched, message: Incoming, time_ns: int | None) -> bool:

@@ -148,7 +148,7 @@ class Service:
     def _tick(self, now_s: float) -> None:
         """What happens by the clock: nothing that decides about a sample."""
         self._greet(now_s)
-        self._intake.tick(now_s, self._source.listening)
+        self._intake.tick(now_s, self._source.listening, caught_up=self._source.queued == 0)
         self._quarantine.tick(now_s)
         self._updates.tick(now_s)
         self._keeper.tick(now_s)

@@ -57,7 +57,7 @@ class Handler:
         assert len(self._assets) <= 3
         if self._number % 100 == 0:
             self._sink.take()
-            self._intake.tick(self._number / 100, listening=random.random() < 0.9)
+            self._intake.tick(self._number / 100, listening=random.random() < 0.9, caught_up=random.random() < 0.9)
         if self._number % 1000 == 0:
             for watched in self._assets:
                 stored = watched.snapshot()
