@@ -30,6 +30,7 @@ def interrupted(folder: Path, way: str, down_s: int) -> dict[str, Any]:
     broker.start()
     try:
         with Peer(broker.url, f"vcedge/{node}/#", persistent=True) as peer, running("run", config) as service:
+            peer.patience_s = 120.0
             wait_online(peer, node)
             publish(peer, f"{node}/{node}", rows[:count])
             peer.scores(node, count // 2)
