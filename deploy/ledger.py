@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import stat
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,8 @@ class Ledger:
         self._say(f"write {path}")
         if not self._dry:
             self.folder(path.parent)
-            self._undo.append(partial(self._restore, path, found))
+            before = None if found is None else stat.S_IMODE(path.stat().st_mode)
+            self._undo.append(partial(self._restore, path, found, before))
             write_atomic(path, data)
             path.chmod(mode)
             self._remember(path, _digest(data))
@@ -119,13 +121,14 @@ class Ledger:
         if not self._entries:
             self._file.unlink(missing_ok=True)
 
-    def _restore(self, path: Path, data: bytes | None) -> None:
+    def _restore(self, path: Path, data: bytes | None, mode: int | None) -> None:
         self._say(f"restore {path}")
-        if data is None:
+        if data is None or mode is None:
             path.unlink(missing_ok=True)
             self._drop(path)
         else:
             write_atomic(path, data)
+            path.chmod(mode)
             self._remember(path, _digest(data))
 
     def _restore_absence(self, folder: Path) -> None:

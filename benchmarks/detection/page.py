@@ -14,9 +14,9 @@ from benchmarks.detection.rig import rig_table
 from benchmarks.detection.robustness_table import robustness_table
 from benchmarks.detection.sets import SERIES, SETS
 from benchmarks.detection.summary import Summary, newest_version
+from benchmarks.markers import fill
 
 PAGE, README = ROOT / "docs" / "detection.md", ROOT / "README.md"
-BEGIN, END = "<!-- tables of scripts/bench detection -->", "<!-- end of tables -->"
 AT_PROMISE = (MAIN, OFF, TWIN, YARDSTICK, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
 THRESHOLDS = {
     "adapting": "1 false alarm a day, adapting",
@@ -34,21 +34,11 @@ def write_page(out: Path, page: Path = PAGE, readme: Path = README) -> str:
     """Make the tables of the results in a folder, put them into the page and a short one into the README, and give
     back the page's."""
     text = "\n\n".join(sections(out))
-    fill(page, text)
+    fill(page, "detection", text)
     rows = _rows(out / "results.jsonl")
     if rows:
-        fill(readme, "\n\n".join(_short_table(rows)))
+        fill(readme, "detection", "\n\n".join(_short_table(rows)))
     return text
-
-
-def fill(page: Path, text: str) -> None:
-    """Put a text between the markers of a page. Leaves with a message where they are not there."""
-    whole = page.read_text(encoding="utf-8")
-    before, _, rest = whole.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise SystemExit(f"{page}: expected the lines {BEGIN!r} and {END!r}")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
 def sections(out: Path) -> list[str]:

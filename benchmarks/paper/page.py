@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.detection.markdown import table
 from benchmarks.detection.results import ROOT
+from benchmarks.markers import fill
 from benchmarks.paper.ablation import ABLATIONS
 from benchmarks.paper.cells import Table
 from benchmarks.paper.claims import claims_of
@@ -18,7 +19,6 @@ from benchmarks.paper.plots import draw_all
 from benchmarks.paper.summary import MACS, Group, Row, by_model, groups_of
 
 PAGE, IMAGES = ROOT / "docs" / "paper.md", ROOT / "docs" / "images"
-BEGIN, END = "<!-- tables of scripts/bench paper -->", "<!-- end of tables -->"
 TITLES = {
     "jsb": "JSB chorales",
     "jsb-plain": "JSB chorales without dropout",
@@ -38,20 +38,10 @@ def write_results(out: Path, fill_page: bool) -> str:
     _write_csv(out / "paper.csv", rows)
     pictures = draw_all(out, rows)
     if fill_page:
-        fill(PAGE, text)
+        fill(PAGE, "paper", text)
         for picture in pictures:
             shutil.copy(picture, IMAGES / f"paper-{picture.name}")
     return text
-
-
-def fill(page: Path, text: str) -> None:
-    """Put a text between the markers of a page. Leaves with a message where they are not there."""
-    whole = page.read_text(encoding="utf-8")
-    before, _, rest = whole.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise SystemExit(f"{page}: expected the lines {BEGIN!r} and {END!r}")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
 def sections(groups: Sequence[Group]) -> list[str]:

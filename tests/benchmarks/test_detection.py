@@ -16,13 +16,14 @@ from benchmarks.detection.judging import measures_of
 from benchmarks.detection.loso import GRID, Cell
 from benchmarks.detection.loso_table import loso_table
 from benchmarks.detection.markdown import table
-from benchmarks.detection.page import BEGIN, END, sections, write_page
+from benchmarks.detection.page import sections, write_page
 from benchmarks.detection.results import Results, Row, code_version, read_rows
 from benchmarks.detection.rig import SET, rig_table
 from benchmarks.detection.robustness import CLEAN, SPOILT
 from benchmarks.detection.robustness_table import robustness_table
 from benchmarks.detection.sets import Series, groups
 from benchmarks.detection.summary import Summary, newest_version
+from benchmarks.markers import END, begin
 from vcedge.errors import DataError
 
 MARK = {"version": "v", "commit": "c", "date": "2026-11-24"}
@@ -128,7 +129,7 @@ def test_tables_of_golden_lines(tmp_path: Path) -> None:
 def test_the_page_keeps_what_is_around_its_markers(tmp_path: Path) -> None:
     page, readme = tmp_path / "page.md", tmp_path / "readme.md"
     for path in (page, readme):
-        path.write_text(f"before\n{BEGIN}\nlast time\n{END}\nafter\n")
+        path.write_text(f"before\n{begin('detection')}\nlast time\n{END}\nafter\n")
     (tmp_path / "results.jsonl").write_text(GOLDEN.read_text())
     write_page(tmp_path, page, readme)
     first = page.read_text()

@@ -85,6 +85,16 @@ def test_a_second_time_changes_nothing(layout: Layout) -> None:
     assert snapshot(layout) == before
 
 
+def test_what_is_undone_can_be_run_again(layout: Layout) -> None:
+    """A newer installation had another command and failed: the old one is back, and still a program."""
+    Ledger(layout, str).file(layout.command, b"#!/bin/sh\n# old\n", 0o755)
+    ledger = Ledger(layout, str)
+    ledger.file(layout.command, b"#!/bin/sh\n# new\n", 0o755)
+    ledger.undo()
+    assert layout.command.read_bytes() == b"#!/bin/sh\n# old\n"
+    assert layout.command.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_dry_run_says_it_all_and_does_nothing(layout: Layout) -> None:
     before = snapshot(layout)
     lines = said(layout, Wanted(model=model()), dry_run=True)
