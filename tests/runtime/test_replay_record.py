@@ -46,7 +46,8 @@ def scores_of(path: Path) -> list[Score]:
 
 def configure(folder: Path, topic: str, url: str, **assets: dict[str, str]) -> Path:
     path = folder / "runtime.yaml"
-    content = {"node": "n", "mqtt": {"broker": url, "client_id": topic}, "input": {"topic": f"{topic}/{{asset}}"}}
+    mqtt, given = {"broker": url, "client_id": topic}, {"topic": f"{topic}/{{asset}}"}
+    content = {"node": "n", "state_dir": "state", "mqtt": mqtt, "input": given}
     path.write_text(yaml.safe_dump({**content, "assets": assets}))
     return path
 
