@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vcedge.config.runtime import RuntimeConfig
-from vcedge.errors import DataError, ModelFileError, VcedgeError
+from vcedge.errors import DataError, ModelFileError, Unavailable, VcedgeError
 from vcedge.runtime.assets import Assets, Watched
 from vcedge.runtime.companions import Trial
 from vcedge.runtime.mailbox import Incoming, Taken
@@ -122,7 +122,8 @@ class Updates:
             if digest != seen:
                 self._begin(watched, store, message, digest, serial)
         except (VcedgeError, OSError) as error:
-            self._refused[name] = digest
+            if not isinstance(error, Unavailable):  # which passes: the same message may be taken later
+                self._refused[name] = digest
             self._tell(watched, "refused", str(error))
 
     def _begin(self, watched: Watched, store: ModelStore, message: bytes, digest: str, serial: int | None) -> None:
@@ -134,7 +135,7 @@ class Updates:
         if asset is None or asset.model != store.folder / "current":
             raise ModelFileError(f"the configured model of {name} is not {store.folder / 'current'}, which is switched")
         if trial is not None and trial.phase == "probation":
-            raise ModelFileError("the update before it is still on probation")
+            raise Unavailable("the update before it is still on probation")
         detector = watched.stream.detector
         update = examine(message, self._key, detector.asset, detector.schema, serial)
         model = store.add(update.data)

@@ -273,6 +273,11 @@ def test_a_switch_that_cannot_be_noted_is_on_probation_all_the_same(shared_broke
         with running("run", device.config) as service:
             wait_online(peer, device.node)
             assert device.state(peer, "probation")["previous"] == device.before
+            before, message = len(device.outcomes(peer)), device.signed(with_threshold(1001.0), 2)
+            for _ in range(2):  # what is refused for now is not refused for ever
+                peer.publish(f"{device.topic}/model/set", message)
+            peer.until(lambda _: len(device.outcomes(peer)) == before + 2, "two events")
+            assert device.outcomes(peer)[-1] == "refused: the update before it is still on probation"
             assert service.end() == 0
 
 
