@@ -5,107 +5,25 @@ The tests are steps of one story on one machine, in the order of the file.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.detectors import recording, tiny_detector
+from tests.machine.plant import ROWS, listing, model_state, offer, put, quiet, retained, scores, size_mb, status
 from tests.support.machine import Machine
 from vcedge import model_file, signature
 from vcedge.deploy.units import UnitOptions, units
-from vcedge.detector import Detector
 
 BUNDLE, BASE_BUNDLE = (Path(os.environ[name]) for name in ("VCEDGE_BUNDLE", "VCEDGE_BASE_BUNDLE"))
 UNIT = "vcedge.service"
 CONFIG = "node: press-07\nassets:\n  tiny: {model: /var/lib/vcedge/models/tiny/current}\n"
-ROWS = 300
 WATCHDOG_S = 4
 BASE_MB = 110
 READY_S = 1.5
-VOLATILE = ("proc", "sys", "dev", "run", "tmp", "root", "var/log", "var/tmp", "var/lib/mosquitto", "var/lib/systemd")
-
-replayed = 0
-
-
-def put(machine: Machine, path: str, text: str) -> None:
-    file = machine.root / path.lstrip("/")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
-
-
-def scores(machine: Machine) -> list[dict[str, object]]:
-    """Publish new rows as a machine would; the scores that come of them."""
-    global replayed
-    detector = tiny_detector()
-    values = recording(1, ROWS, detector.channels)
-    lines = [",".join(["time", *detector.schema.names])]
-    start = 1_700_000_000 + ROWS * replayed
-    lines += [f"{start + i}," + ",".join(map(str, row)) for i, row in enumerate(values)]
-    replayed += 1
-    put(machine, "/root/rows.csv", "\n".join(lines) + "\n")
-    topic = "vcedge/press-07/tiny/score"
-    listener = machine.start("mosquitto_sub", "-h", "127.0.0.1", "-t", topic, "-q", "1", "-C", str(ROWS), "-W", "60")
-    machine.wait(lambda: retained(machine, "vcedge/press-07/status") == "online", "the word online")
-    machine.run("vcedge", "replay", "/root/rows.csv", "--asset", "tiny", "--speed", "max")
-    output, _ = listener.communicate(timeout=70)
-    return [json.loads(line) for line in output.splitlines()]
-
-
-def retained(machine: Machine, topic: str) -> str:
-    result = machine.run("mosquitto_sub", "-h", "127.0.0.1", "-t", topic, "-C", "1", "-W", "5", ok=False)
-    return result.stdout.strip()
-
-
-def status(machine: Machine) -> dict[str, Any]:
-    """What is installed; without what changes from second to second."""
-    found: dict[str, Any] = json.loads(machine.run("vcedge", "deploy", "status", "--json").stdout)
-    return {name: found[name] for name in ("release", "previous_release", "state", "models")}
-
-
-def model_state(machine: Machine) -> dict[str, Any]:
-    text = retained(machine, "vcedge/press-07/tiny/model/state")
-    return json.loads(text) if text else {"state": ""}
-
-
-def quiet(factor: float = 1.0) -> Detector:
-    """The model of the tests with a threshold that nothing in its recordings reaches, times a factor."""
-    detector = tiny_detector()
-    threshold = 1000.0 * factor * detector.calibration.threshold
-    return replace(detector, calibration=replace(detector.calibration, threshold=threshold))
-
-
-def offer(machine: Machine, folder: Path, factor: float, serial: int) -> None:
-    """An update as a file: the model of the tests with another threshold, signed."""
-    detector = quiet(factor)
-    data = model_file.dumps(detector)
-    channels = signature.channels_of(detector.schema)
-    statement = signature.Statement(model_file.model_id(data), detector.asset, channels, serial)
-    line = signature.sign(statement, signature.private_key(folder / "plant.key"))
-    (machine.root / "root/next.vcedge").write_bytes(data)
-    (machine.root / "root/next.vcedge.sig").write_bytes(line)
-    machine.run("vcedge", "deploy", "update", "next.vcedge", "--asset", "tiny")
-    machine.wait(lambda: model_state(machine)["state"] == "shadow", "a model in the shadow")
-
-
-def listing(machine: Machine) -> set[str]:
-    """Every path on the disk of the machine, but for what any service changes."""
-    found = set()
-    for folder, folders, files in os.walk(machine.root):
-        here = Path(folder).relative_to(machine.root)
-        folders[:] = [name for name in folders if str(here / name) not in VOLATILE]
-        found |= {str(here / name) for name in [*folders, *files] if name != "__pycache__"}
-    return {name for name in found if "__pycache__" not in name}
-
-
-def size_mb(machine: Machine, path: str) -> int:
-    return int(machine.run("du", "-sm", path).stdout.split()[0])
 
 
 @pytest.fixture(scope="module")
