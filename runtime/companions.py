@@ -55,6 +55,11 @@ class Companions:
         """Disagreements that began or ended with the last message."""
         return [] if self.twin is None else self.twin.events
 
+    @property
+    def in_event(self) -> bool:
+        """Whether the other model of a safe pair has an event open."""
+        return self.twin is not None and self.twin.safe and self.twin.stream.in_event
+
     def policy(self, wanted: Policy, levels: int) -> Policy:
         """The compute policy of the next rows, where `wanted` was set by hand."""
         floor, bias = wanted

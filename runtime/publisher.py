@@ -59,7 +59,7 @@ class Publisher:
     def begin(self, watched: Watched, now_s: float) -> None:
         """A stream starts, or the broker may have forgotten what it was to retain: say all of that."""
         watched.anomaly = None
-        self.anomaly(watched, watched.stream.in_event)
+        self.anomaly(watched, watched.stream.in_event or watched.companions.in_event)
         self.health(watched, now_s)
         for kind in KINDS:
             self.setting(watched, kind)

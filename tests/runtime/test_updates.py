@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
-from tests.support.mqtt import Peer, payloads, running, wait_until
+from tests.support.mqtt import Peer, last, payloads, running, wait_until
 from tests.support.service import configure, publish, wait_online
 from vcedge import model_file, signature
 from vcedge.detector import Detector
@@ -335,6 +335,7 @@ def test_a_safe_pair_says_what_either_sees_and_computes_all_meanwhile(shared_bro
         assert service.end() == 0
     with running("run", config), Peer(shared_broker.url, "vcedge/pair/#") as peer:
         wait_online(peer, "pair")
+        assert last(peer.messages, "vcedge/pair/pair/anomaly") == b"ON"
         peer.until(lambda m: bool(payloads(m, "pair", "stage/state")), "the stage")
         state = payloads(peer.messages, "pair", "stage/state")[-1]
         assert (state["stage"], state["hold"]) == (1, True)
