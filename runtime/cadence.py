@@ -18,7 +18,9 @@ RESUME_S = 0.25
 LEAST = 10
 """Unacknowledged messages with which a broker may stall."""
 SURE = 2
-"""Stalls with the same number of messages that make it the broker's window."""
+"""Stalls in a row that make the fewest messages among theirs the broker's window,"""
+ALIKE = 2
+"""where their numbers differ by no more than this factor: some brokers send a little more, some a little less."""
 
 
 class Cadence:
@@ -42,14 +44,14 @@ class Cadence:
     def arrived(self, now_s: float, outstanding: int) -> None:
         """A message arrived; so many are not acknowledged with it."""
         self._arrived_s = now_s
-        if outstanding > self.window:
+        if outstanding > ALIKE * self.window:
             self.window, self._stalls = self._stated, []
         if self._stall is None or self._released_s is None:
             return
         if now_s - self._released_s <= RESUME_S:
             self._stalls = [*self._stalls[1 - SURE :], self._stall]
-            if len(self._stalls) == SURE and len(set(self._stalls)) == 1:
-                self.window = min(self._stall, self._stated)
+            if len(self._stalls) == SURE and max(self._stalls) <= ALIKE * min(self._stalls):
+                self.window = min(*self._stalls, self._stated)
         else:
             self._stalls, self._quiet_s = [], min(2 * self._quiet_s, EVERY_S)
         self._stall = self._released_s = None
