@@ -100,7 +100,20 @@ def client(port: int, name: str, persistent: bool = False) -> Client:
     return made
 
 
-class Listener:
+class Counting:
+    """Something that counts what arrives."""
+
+    count = 0
+
+    def wait(self, count: int, timeout_s: float) -> bool:
+        """Whether so many messages arrived within this time."""
+        deadline = time.monotonic() + timeout_s
+        while self.count < count and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self.count >= count
+
+
+class Listener(Counting):
     """Counts and keeps what arrives on topics."""
 
     def __init__(self, port: int, *topics: str, keep: bool = False) -> None:
@@ -120,13 +133,6 @@ class Listener:
         if self._keep:
             self.kept.append((time.monotonic(), message.topic, message.payload))
 
-    def wait(self, count: int, timeout_s: float) -> bool:
-        """Whether so many messages arrived within this time."""
-        deadline = time.monotonic() + timeout_s
-        while self.count < count and time.monotonic() < deadline:
-            time.sleep(0.005)
-        return self.count >= count
-
     def close(self) -> None:
         """Leave."""
         self._client.disconnect()
@@ -143,7 +149,7 @@ def wait_online(port: int) -> None:
     listener.close()
 
 
-class Counter:
+class Counter(Counting):
     """Counts what arrives on one topic, by mosquitto_sub: a listener that costs the broker's core little."""
 
     def __init__(self, port: int, topic: str, probe: str | None = None) -> None:
@@ -168,13 +174,6 @@ class Counter:
         assert self._process.stdout is not None
         while chunk := os.read(self._process.stdout.fileno(), 1 << 16):
             self.count += chunk.count(b"\n")
-
-    def wait(self, count: int, timeout_s: float) -> bool:
-        """Whether so many messages arrived within this time."""
-        deadline = time.monotonic() + timeout_s
-        while self.count < count and time.monotonic() < deadline:
-            time.sleep(0.005)
-        return self.count >= count
 
     def close(self) -> None:
         """Leave."""

@@ -75,6 +75,33 @@ def series_of(text: str) -> Series:
     }
 
 
+def _look_at_report(report: dict[str, Any], event: str) -> None:
+    by_name = {asset["asset"]: asset for asset in report["assets"]}
+    assert set(by_name) == {"pump-1", "pump-2", "pump-3"}
+    assert (by_name["pump-2"]["seq"], by_name["pump-1"]["seq"]) == (90, 20)
+    assert by_name["pump-2"]["event"]["id"] == event
+    assert by_name["pump-3"]["settings"]["compute"]["min_level"] == 2
+    assert by_name["pump-3"]["policy"] == {"min_level": 2, "looseness": 1.0}
+    assert by_name["pump-3"]["status"] == "waiting"
+    assert report["numbers"]["dead_letters"] == FLOOD
+    assert report["links"]["in"]["connected"]
+
+
+def _look_at_series(series: Series, events: int) -> None:
+    assert series["vcedge_samples_total", ()] == 110
+    assert series["vcedge_dead_letters_total", ()] == FLOOD
+    assert series["vcedge_settings_total", ()] == 1
+    assert series["vcedge_step_seconds_count", ()] == 110
+    assert series["vcedge_latency_seconds_bucket", (("le", "+Inf"),)] == 110
+    assert series["vcedge_events_total", (("kind", "anomaly"),)] == events
+    assert series["vcedge_asset_event_open", (("asset", "pump-2"),)] == 1
+    assert series["vcedge_asset_status", (("asset", "pump-1"), ("status", "ok"))] == 1
+    assert series["vcedge_assets_left_out", ()] == 1  # and none of pump-3
+    assert not any("pump-3" in dict(labels).values() for _, labels in series)
+    assert 0 < series["vcedge_updated_dimensions_total", ()] < series["vcedge_hidden_dimensions_total", ()]
+    assert series["process_resident_memory_bytes", ()] > 1e7
+
+
 def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_path: Path) -> None:
     port = free_port()
     changes = {
@@ -102,28 +129,8 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
 
         said = [event for pump in ("pump-1", "pump-2") for event in payloads(peer.messages, pump, "event")]
         events = [event["id"] for event in said if event["type"] == "new" and event["kind"] == "anomaly"]
-        by_name = {asset["asset"]: asset for asset in report["assets"]}
-        assert set(by_name) == {"pump-1", "pump-2", "pump-3"}
-        assert (by_name["pump-2"]["seq"], by_name["pump-1"]["seq"]) == (90, 20)
-        assert by_name["pump-2"]["event"]["id"] == events[-1]
-        assert by_name["pump-3"]["settings"]["compute"]["min_level"] == 2
-        assert by_name["pump-3"]["policy"] == {"min_level": 2, "looseness": 1.0}
-        assert by_name["pump-3"]["status"] == "waiting"
-        assert report["numbers"]["dead_letters"] == FLOOD
-        assert report["links"]["in"]["connected"]
-
-        assert series["vcedge_samples_total", ()] == 110
-        assert series["vcedge_dead_letters_total", ()] == FLOOD
-        assert series["vcedge_settings_total", ()] == 1
-        assert series["vcedge_step_seconds_count", ()] == 110
-        assert series["vcedge_latency_seconds_bucket", (("le", "+Inf"),)] == 110
-        assert series["vcedge_events_total", (("kind", "anomaly"),)] == len(events)
-        assert series["vcedge_asset_event_open", (("asset", "pump-2"),)] == 1
-        assert series["vcedge_asset_status", (("asset", "pump-1"), ("status", "ok"))] == 1
-        assert series["vcedge_assets_left_out", ()] == 1  # and none of pump-3
-        assert not any("pump-3" in dict(labels).values() for _, labels in series)
-        assert 0 < series["vcedge_updated_dimensions_total", ()] < series["vcedge_hidden_dimensions_total", ()]
-        assert series["process_resident_memory_bytes", ()] > 1e7
+        _look_at_report(report, events[-1])
+        _look_at_series(series, len(events))
 
         letters = [json.loads(m.payload) for m in peer.messages if m.topic == "vcedge/seen/deadletter"]
         shown = vcedge("status", str(config)).stdout

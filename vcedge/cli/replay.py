@@ -56,21 +56,13 @@ def replay_command(
     from uuid import uuid4
 
     from vcedge.cli.console import configure_logging, note, print_json
-    from vcedge.errors import UsageError
     from vcedge.history import open_rows
     from vcedge.runtime.link import Link
     from vcedge.runtime.mqtt import Identity
     from vcedge.runtime.replay import Pace, Progress, connect, finish, replay
-    from vcedge.topics import InputTopic
 
     configure_logging()
-    try:
-        target = InputTopic(topic)
-    except ValueError as error:
-        raise UsageError(f"--topic {topic}: {error}") from None
-    if not target.publishable:
-        raise UsageError(f"--topic {topic}: expected a topic without wildcards")
-    factor = _speed(speed)
+    target, factor = _target(topic), _speed(speed)
     settings = _mqtt(broker, mqtt_version, username, password_file, ca_file)
     plans = []
     for path in inputs:
@@ -98,6 +90,20 @@ def replay_command(
     note(f"{progress.published} rows published in {seconds:.1f} s{untimed}")
     if json:
         print_json({"rows": progress.published, "untimed": progress.untimed, "seconds": round(seconds, 3)})
+
+
+def _target(topic: str) -> InputTopic:
+    """The topic of --topic, where one can publish."""
+    from vcedge.errors import UsageError
+    from vcedge.topics import InputTopic
+
+    try:
+        target = InputTopic(topic)
+    except ValueError as error:
+        raise UsageError(f"--topic {topic}: {error}") from None
+    if not target.publishable:
+        raise UsageError(f"--topic {topic}: expected a topic without wildcards")
+    return target
 
 
 def _speed(text: str) -> float | None:
