@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from vcedge.config.runtime import MqttConfig, password_of
 from vcedge.errors import ConfigError
 from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.outbox import Acknowledgement, Listening, Publication
+from vcedge.runtime.packet_socket import PacketSocket
 
 log = logging.getLogger("vcedge.mqtt")
 OLD_WINDOW = 20
@@ -44,6 +45,19 @@ class Identity:
     persistent: bool = True
     quiet: bool = False
     """Another connection to the same broker tells of outages."""
+
+
+class PacketClient(Client):
+    """paho over a `PacketSocket`."""
+
+    @property
+    def packets(self) -> PacketSocket | None:
+        """The connection, accepted by the broker or not yet; None: there is none."""
+        return self.socket()  # type: ignore[return-value]
+
+    def _create_socket(self) -> Any:
+        """The one place where paho lets its socket be another: it has its own wrapper there, of websockets."""
+        return PacketSocket(super()._create_socket())  # type: ignore[arg-type]
 
 
 class Wire:
@@ -111,7 +125,7 @@ class Wire:
     @property
     def is_open(self) -> bool:
         """Whether there is something to pump, accepted by the broker or not yet."""
-        return self._client.socket() is not None
+        return self._client.packets is not None
 
     @property
     def listening(self) -> bool:
@@ -130,11 +144,9 @@ class Wire:
     @contextmanager
     def together(self) -> Iterator[None]:
         """What is handed over in this block leaves in as few segments as it fits into, at the end of the block."""
-        sock = self._client.socket()
-        _cork(sock, 1)
-        yield
-        if sock is not None and sock.fileno() >= 0:
-            _cork(sock, 0)
+        sock = self._client.packets
+        with nullcontext() if sock is None else sock.together():
+            yield
 
     def listen(self, item: Listening) -> None:
         """End a subscription, or begin it again. A connection that ends now may lose it: the next one asks for all."""
@@ -148,23 +160,25 @@ class Wire:
 
     def pump(self, bell: socket.socket, sleep_s: float) -> bool:
         """Wait up to `sleep_s` for the network or the bell, then move packets. Whether the bell rang."""
-        client, sock = self._client, self._client.socket()
+        client, sock = self._client, self._client.packets
         if sock is None:
             return False
-        decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        writers = [sock] if client.want_write() else []
-        readable, writable, _ = select.select([sock, bell], writers, [], 0.0 if decrypted else sleep_s)
-        if sock in readable or decrypted:
+        at_hand = sock.readable
+        writers = [sock] if sock.has_unsent or client.want_write() else []
+        readers: list[PacketSocket | socket.socket] = [sock, bell]
+        readable, writable, _ = select.select(readers, writers, [], 0.0 if at_hand else sleep_s)
+        if sock in readable or at_hand:
             self._read_all(client)
-        if sock in writable and client.socket() is not None:
+        if sock in writable and client.packets is not None:
+            sock.flush()
             client.loop_write()
         client.loop_misc()
         return bell in readable
 
-    def _read_all(self, client: Client) -> None:
+    def _read_all(self, client: PacketClient) -> None:
         """Read packets as long as they bring something: paho reads one at a time, and `select` costs as much."""
         brought = -1
-        while brought != self._brought and client.socket() is not None:
+        while brought != self._brought and client.packets is not None:
             brought = self._brought
             client.loop_read()
 
@@ -240,10 +254,10 @@ class Wire:
             self._complain(f"{how}: {reason}", self._identity.quiet)
         self.connected.clear()
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> PacketClient:
         config, identity = self._config, self._identity
         five = config.version == "5"
-        client = Client(
+        client = PacketClient(
             CallbackAPIVersion.VERSION2,
             client_id=identity.client_id,
             clean_session=None if five else not identity.persistent,
@@ -276,12 +290,6 @@ class Wire:
             properties=properties,
         )
         return client
-
-
-def _cork(sock: Any, value: int) -> None:
-    """Linux's way to gather small packets: paho makes a call of its own for each of them."""
-    if sock is not None and hasattr(socket, "TCP_CORK"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
 
 
 def _tls_context(config: MqttConfig) -> ssl.SSLContext:
