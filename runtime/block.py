@@ -45,6 +45,14 @@ class Words:
         """The channels that numbers (TOP_CHANNELS,) stand for."""
         return tuple([(self.channels[code // SHARES], code % SHARES / 100) for code in codes if code >= 0])
 
+    def tops(self, codes: NDArray[np.int32]) -> list[Top]:
+        """The channels that numbers (N, TOP_CHANNELS) stand for, row by row: as `top` says, but many times faster."""
+        if codes.size and codes.min() < 0:
+            return list(map(self.top, codes.tolist()))
+        names = [self.channels[channel] for channel in (codes // SHARES).ravel().tolist()]
+        pairs = zip(names, (codes % SHARES / 100).ravel().tolist(), strict=True)
+        return list(zip(*[pairs] * codes.shape[1], strict=True))
+
     def top_codes(self, top: Top) -> list[int]:
         """The inverse of `top`."""
         codes = [SHARES * self._channel[name] + round(100 * share) for name, share in top]
@@ -123,13 +131,13 @@ class ScoreBlock(Sequence[Score]):
 
 def updated_of(scores: Sequence[Score]) -> int:
     """Hidden dimensions updated, over all rows."""
-    if isinstance(scores, ScoreBlock):
+    if type(scores) is ScoreBlock:
         return int(scores.updated.sum())
     return sum([score.updated for score in scores])
 
 
 def events_of(scores: Sequence[Score]) -> dict[int, tuple[Event, ...]]:
     """The events of the rows that have some."""
-    if isinstance(scores, ScoreBlock):
+    if type(scores) is ScoreBlock:
         return scores.events
     return {row: score.events for row, score in enumerate(scores) if score.events}

@@ -6,8 +6,8 @@ import hashlib
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 ID_DIGITS = 12
 
@@ -29,8 +29,7 @@ class Taken(Enum):
     """It changed what a restart must not forget."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A message as it arrived, with what its acknowledgement needs."""
 
     topic: str

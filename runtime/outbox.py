@@ -6,13 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_OUTBOX = 10_000
 """Items that wait for the broker; beyond it the oldest publication is dropped, and counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """A message to be sent."""
 
     topic: str

@@ -1,8 +1,8 @@
 """A socket for a client that reads and writes packet by packet: few calls of the system, each for many packets.
 
-paho reads a packet in three or four calls, and sends each one in a call of its own. In CPython every such call gives up
-the interpreter, and a thread that wants it back waits for whoever took it, 5 ms if that one computes. So it is the number
-of calls, more than their cost, that makes scores late (docs/decisions/0029).
+paho reads a packet in three or four calls, and sends each one in a call of its own. In CPython every such call gives
+up the interpreter, and a thread that wants it back waits for whoever took it, 5 ms if that one computes. So it is the
+number of calls, more than their cost, that makes scores late (docs/decisions/0029).
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vcedge.runtime.block import STATUSES, ScoreBlock
 from vcedge.runtime.events import Event
 from vcedge.runtime.quick_json import write
@@ -31,6 +34,12 @@ def milliseconds(time_ns: int) -> int | float:
     """Milliseconds since 1970; a fraction only where the time has one, to the microsecond."""
     whole, rest = divmod(time_ns, _NS_PER_MS)
     return whole if rest == 0 else round(time_ns / _NS_PER_MS, 3)
+
+
+def _all_milliseconds(time_ns: NDArray[np.int64]) -> list[int] | list[int | float]:
+    """The same of many times (N,)."""
+    whole, rest = np.divmod(time_ns, _NS_PER_MS)
+    return whole.tolist() if not rest.any() else list(map(milliseconds, time_ns.tolist()))
 
 
 def score_payload(
@@ -68,19 +77,19 @@ def _varying(score: Score) -> dict[str, Any]:
 
 def _lists(scores: Sequence[Score]) -> dict[str, Any]:
     """The same of a block: a list in each field, from its arrays where there are some."""
-    if not isinstance(scores, ScoreBlock):
+    if type(scores) is not ScoreBlock:
         rows = [_varying(score) for score in scores]
         return {key: [row[key] for row in rows] for key in rows[0]}
     words = scores.words
     return {
-        "ts": list(map(milliseconds, scores.time_ns.tolist())),
+        "ts": _all_milliseconds(scores.time_ns),
         "seq": list(range(scores.first_seq, scores.first_seq + len(scores))),
         "status": [STATUSES[code] for code in scores.status.tolist()],
         "score": scores.score.tolist(),
         "raw": scores.raw.tolist(),
         "alarm": scores.alarm.astype(bool).tolist(),
         "threshold": scores.threshold.tolist(),
-        "top": list(map(words.top, scores.top.tolist())),
+        "top": words.tops(scores.top),
         "updated": scores.updated.tolist(),
         "wake": list(map(words.wake, scores.wake.tolist())),
     }

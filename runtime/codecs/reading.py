@@ -87,9 +87,12 @@ def arrange(reading: Reading, names: Sequence[str]) -> tuple[F64, int]:
     """Values (B, C) of the named channels, NaN where the message is silent, and how many channels were unknown."""
     columns = reading.columns
     silent = [math.nan] * reading.rows
-    values = np.array([columns.get(name, silent) for name in names], np.float64)  # (C, B)
-    known = sum(name in columns for name in names)
-    return np.ascontiguousarray(values.reshape(len(names), reading.rows).T), len(columns) - known
+    found = [columns.get(name, silent) for name in names]
+    if reading.rows == 1:
+        values = np.array([[value for (value,) in found]], np.float64)  # the usual message, and so a quick one
+    else:
+        values = np.ascontiguousarray(np.array(found, np.float64).reshape(len(names), reading.rows).T)
+    return values, len(columns) - sum(map(columns.__contains__, names))
 
 
 def tabulate(points: Iterable[tuple[int, str, float]], limits: Limits, *, relative: bool = False) -> Reading:

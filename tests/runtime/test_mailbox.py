@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -37,7 +36,7 @@ def test_a_full_inbox_makes_the_sender_wait_and_loses_nothing() -> None:
 
 def test_large_messages_fill_an_inbox_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mailbox, "MAX_BYTES", 100)
-    inbox, large = Inbox(1000), [replace(incoming(mid), payload=b"x" * 40) for mid in range(50)]
+    inbox, large = Inbox(1000), [incoming(mid)._replace(payload=b"x" * 40) for mid in range(50)]
     most = 0
     sender = threading.Thread(target=lambda: [inbox.put(message) for message in large])
     sender.start()
@@ -62,7 +61,7 @@ def test_a_closed_inbox_lets_the_sender_go() -> None:
 
 
 def on(topic: str, mid: int) -> Incoming:
-    return replace(incoming(mid), topic=topic)
+    return incoming(mid)._replace(topic=topic)
 
 
 LANES = lanes(InputTopic("plant/{asset}/{channel}"), OutputTopics("v", "n"), {"a", "b"})
@@ -94,7 +93,7 @@ def test_samples_and_settings_of_an_asset_are_in_one_lane_and_strangers_share_so
 @given(st.lists(st.integers(0, 2), max_size=30), st.data())
 def test_acknowledgements_go_in_the_order_of_arrival(qos: list[int], data: st.DataObject) -> None:
     order = InOrder()
-    messages = [replace(incoming(mid), qos=level) for mid, level in enumerate(qos)]
+    messages = [incoming(mid)._replace(qos=level) for mid, level in enumerate(qos)]
     for message in messages:
         order.arrived(message)
     left = data.draw(st.permutations(messages))
@@ -110,10 +109,10 @@ def test_acknowledgements_go_in_the_order_of_arrival(qos: list[int], data: st.Da
 
 def test_what_came_by_an_earlier_connection_holds_nothing_up() -> None:
     order = InOrder()
-    old, new = incoming(1), replace(incoming(1), epoch=2)
+    old, new = incoming(1), incoming(1)._replace(epoch=2)
     order.arrived(old)
     order.arrived(new)
-    order.arrived(replace(new, mid=2))
+    order.arrived(new._replace(mid=2))
     assert order.ready([old]) == []
     assert order.ready([new]) == [new]
 
