@@ -32,6 +32,10 @@ class Trial:
     failure: str = ""
     """Why it could not go on at all."""
 
+    def snapshot(self) -> dict[str, Any]:
+        """What it has seen and counted, as JSON values."""
+        return {"digest": self.digest, "phase": self.phase, "twin": self.twin.snapshot()}
+
 
 class Companions:
     """Of one asset. None of them changes a score; a safe pair computes more and says ON more often."""
@@ -43,6 +47,8 @@ class Companions:
         self.stage_changed = False
         """Whether another stage began with the last message."""
         self._counted = (0, 0)
+        self._kept_trial: dict[str, Any] | None = None
+        """What a snapshot knew of a trial, until it is known whether that goes on."""
 
     @property
     def streams(self) -> list[Stream]:
@@ -94,11 +100,18 @@ class Companions:
             self.twin.agreement.restart()
         self._counted = (0, 0)
 
+    def continue_trial(self, trial: Trial) -> None:
+        """Put back what the snapshot knew of a trial, if it was this one; else it counts anew. Raises DataError."""
+        kept, self._kept_trial = self._kept_trial, None
+        if kept is not None and (kept["digest"], kept["phase"]) == (trial.digest, trial.phase):
+            trial.twin.restore(kept["twin"])
+
     def snapshot(self) -> dict[str, Any]:
-        """All that scores to come depend on, as JSON values; `restore` is the inverse. A trial begins anew."""
+        """All that is to outlive the service, as JSON values; `restore` is the inverse."""
         return {
             "twin": None if self.twin is None else self.twin.snapshot(),
             "stages": None if self.stages is None else self.stages.snapshot(),
+            "trial": None if self.trial is None else self.trial.snapshot(),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -108,6 +121,7 @@ class Companions:
             self._counted = self._counts(self.twin)
         if self.stages is not None and snapshot["stages"] is not None:
             self.stages.restore(snapshot["stages"])
+        self._kept_trial = snapshot.get("trial")
 
     def _try(
         self,

@@ -106,10 +106,10 @@ class Publisher:
         """Which model is in charge, and what became of the last update."""
         self.of(watched, "model/state", report_payload(watched.origin, state), retain=True)
 
-    def model_event(self, watched: Watched, why: str) -> None:
-        """What became of an update, as an event. Its time is that of the asset's last sample."""
+    def model_event(self, watched: Watched, why: str, digest: str) -> None:
+        """What became of the update with this digest, as an event. Its time is that of the asset's last sample."""
         time_ns = watched.stream.watermark_ns or 0
-        event = Event(f"model-{time_ns}", "model", "new", time_ns, time_ns, 0.0, (), why=why)
+        event = Event(f"model-{time_ns}-{digest[:8]}", "model", "new", time_ns, time_ns, 0.0, (), why=why)
         self.of(watched, "event", event_payload(event, watched.origin))
 
     def setting(self, watched: Watched, kind: Kind, refused: str = "") -> None:

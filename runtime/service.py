@@ -33,6 +33,7 @@ from vcedge.runtime.report import service_report
 from vcedge.runtime.spool import Spool
 from vcedge.runtime.stage_control import StageControl
 from vcedge.runtime.systemd import READY, STOPPING, WATCHDOG, Notifier
+from vcedge.runtime.trials import Trials
 from vcedge.runtime.updates import Updates
 from vcedge.topics import InputTopic
 
@@ -76,7 +77,8 @@ class Service:
         self._quarantine = Quarantine(topic, config.assets, self._source.listen)
         self._intake = Intake(config, self._assets, recent, self._counters, self._publisher, letters, self._quarantine)
         control = Control(outputs, self._assets, self._counters, self._publisher, letters, self._keeper.hurry)
-        self._updates = Updates(config, outputs, self._assets, self._publisher, self._keeper.hurry)
+        trials = Trials(config, self._assets, self._publisher, self._keeper.hurry)
+        self._updates = Updates(config, outputs, self._assets, trials)
         stages = StageControl(outputs, self._assets, self._publisher, letters, self._keeper.hurry)
         self._routes: tuple[Route, ...] = (self._intake.take, self._updates.take, stages.take, control.take)
         self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,12 @@ def put(machine: Machine, path: str, text: str) -> None:
     file.write_text(text)
 
 
-def scores(machine: Machine) -> list[dict[str, object]]:
-    """Publish new rows as a machine would; the scores that come of them."""
+def scores(machine: Machine, spread: float = 1.0) -> list[dict[str, object]]:
+    """Publish new rows as a machine would, their values so many times as far from the mean; the scores of them."""
     global replayed
     detector = tiny_detector()
     values = recording(1, ROWS, detector.channels)
+    values = values.mean(axis=0) + spread * (values - values.mean(axis=0))
     lines = [",".join(["time", *detector.schema.names])]
     start = 1_700_000_000 + ROWS * replayed
     lines += [f"{start + i}," + ",".join(map(str, row)) for i, row in enumerate(values)]
@@ -57,6 +59,22 @@ def status(machine: Machine) -> dict[str, Any]:
 def model_state(machine: Machine) -> dict[str, Any]:
     text = retained(machine, "vcedge/press-07/tiny/model/state")
     return json.loads(text) if text else {"state": ""}
+
+
+def listen(machine: Machine) -> Callable[[], list[str]]:
+    """Keep events about models; a function that stops doing so and returns why each came."""
+    put(machine, "/root/events", "")
+    topic = ("-h", "127.0.0.1", "-q", "1", "-t", "vcedge/press-07/tiny/event")
+    machine.run(
+        "systemd-run", "--unit=listener", "--property=StandardOutput=file:/root/events", "mosquitto_sub", *topic
+    )
+
+    def stop() -> list[str]:
+        machine.run("systemctl", "stop", "listener")
+        events = [json.loads(line) for line in (machine.root / "root/events").read_text().splitlines()]
+        return [event["why"] for event in events if event["kind"] == "model"]
+
+    return stop
 
 
 def quiet(factor: float = 1.0) -> Detector:

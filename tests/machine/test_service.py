@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine.plant import ROWS, listing, model_state, offer, put, quiet, retained, scores, size_mb, status
+from tests.machine.plant import ROWS, listen, listing, model_state, offer, put, quiet, retained, scores, size_mb, status
 from tests.support.machine import Machine
 from vcedge import model_file, signature
 from vcedge.deploy.units import UnitOptions, units
@@ -183,13 +183,14 @@ def test_a_push_by_ssh_ends_well_or_changes_nothing(machine: Machine) -> None:
     assert len(scores(machine)) == ROWS
 
 
-def test_a_signed_update_takes_over_and_one_that_goes_wrong_is_taken_back(machine: Machine, tmp_path: Path) -> None:
+def test_signed_updates_take_over_are_refused_and_are_taken_back(machine: Machine, tmp_path: Path) -> None:
     public = signature.new_key(tmp_path / "plant.key")
     shutil.copy(public, machine.root / "etc/vcedge/plant.key.pub")
     update = "{key: plant.key.pub, shadow_ticks: 150, probation_ticks: 350, max_error_ratio: 1.0e+12}"
     put(machine, "/etc/vcedge/runtime.yaml", CONFIG + f"update: {update}\n")
     machine.run("systemctl", "restart", UNIT)
     before = status(machine)["models"]["tiny"]["current"]
+    heard = listen(machine)
     offer(machine, tmp_path, 1.001, serial=1)
     scores(machine)
     machine.wait(lambda: model_state(machine)["state"] == "probation", "a model on probation")
@@ -203,9 +204,22 @@ def test_a_signed_update_takes_over_and_one_that_goes_wrong_is_taken_back(machin
     scores(machine)
     machine.wait(lambda: model_state(machine)["state"] == "refused", "a refusal")
     assert "alarms on" in model_state(machine)["reason"]
-    assert status(machine)["models"]["tiny"]["current"] == good
+    assert status(machine)["models"]["tiny"] == {"current": good, "previous": before}
+
+    # Good while it is in the shadow; at what comes later only this model alarms.
+    offer(machine, tmp_path, 0.004, serial=3)
+    scores(machine)
+    machine.wait(lambda: model_state(machine)["state"] == "probation", "a model on probation")
+    bad = status(machine)["models"]["tiny"]["current"]
+    assert status(machine)["models"]["tiny"] == {"current": bad, "previous": good}
+    came = scores(machine, spread=30.0)
+    machine.wait(lambda: model_state(machine)["state"] == "rolled back", "a model that is taken back")
+    assert status(machine)["models"]["tiny"] == {"current": good, "previous": bad}
+    assert [str(score["model"])[-12:] for score in (came[0], came[-1])] == [bad[:12], good[:12]]
+    assert [why.split(":")[0] for why in heard()] == ["probation", "refused", "probation", "rolled back"]
+
     machine.run("vcedge", "deploy", "rollback", "tiny")
-    assert status(machine)["models"]["tiny"] == {"current": before, "previous": good}
+    assert status(machine)["models"]["tiny"] == {"current": bad, "previous": good}
     put(machine, "/etc/vcedge/runtime.yaml", CONFIG)
     machine.run("rm", "/etc/vcedge/plant.key.pub")
     machine.run("systemctl", "restart", UNIT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ def test_a_thousand_assets_fit_into_a_small_device(shared_broker: Mosquitto) -> 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace needs root")
+@pytest.mark.skipif(
+    shutil.which("ip") is None, reason="no iproute2 here, which lays the cable into a network namespace"
+)
 def test_packets_that_vanish_cost_nothing(shared_broker: Mosquitto) -> None:
     assert netcut.through([2.0])["passed"]
 

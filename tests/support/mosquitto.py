@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.process import SLOWNESS
+
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "mosquitto.conf"
 
 
@@ -48,7 +50,7 @@ class Mosquitto:
         self._process = process
         running = threading.Event()
         threading.Thread(target=self._read, args=(process, running), daemon=True).start()
-        assert running.wait(10), f"mosquitto did not start: {self.log}"
+        assert running.wait(10 * SLOWNESS), f"mosquitto did not start: {self.log}"
         socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
 
     def send(self, number: signal.Signals) -> None:
@@ -60,14 +62,14 @@ class Mosquitto:
         """End it in good order: it writes what it holds."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(10 * SLOWNESS)
             self._process = None
 
     def kill(self) -> None:
         """End it as a power cut does."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(10 * SLOWNESS)
             self._process = None
 
     def _read(self, process: subprocess.Popen[str], running: threading.Event) -> None:

@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
-from tests.support.process import ROOT
+from tests.support.process import ROOT, SLOWNESS
 from vcedge.config.runtime import MqttConfig
 from vcedge.runtime.link import Link
 from vcedge.runtime.mailbox import Incoming
 from vcedge.runtime.mqtt import Identity
 
-PATIENCE_S = 20.0
+PATIENCE_S = 20.0 * SLOWNESS
 
 
 class Peer:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+SLOWNESS = float(os.environ.get("VCEDGE_SLOWNESS", "1"))
+"""How many times longer than usual everything may take: scripts/test-arm64 sets it, for a machine that is emulated."""
 
 
 def python(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -19,7 +21,7 @@ def python(*arguments: str, stdin: str = "", **environment: str) -> subprocess.C
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=120 * SLOWNESS,
         check=False,
     )
 
