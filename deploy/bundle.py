@@ -44,8 +44,13 @@ class Target:
         if self.machine not in TARGETS:
             raise UsageError(f"--target {self.machine}: expected {' or '.join(TARGETS)}")
         major, _, minor = self.python.partition(".")
-        if major != "3" or not minor.isdecimal() or int(minor) < 11:
-            raise UsageError(f"--python {self.python}: expected 3.11 or newer, such as 3.11")
+        if major != "3" or not minor.isdecimal():
+            raise UsageError(f"--python {self.python}: expected a version such as 3.11")
+        if int(minor) < 11:
+            raise UsageError(
+                f"--python {self.python}: expected 3.11 or newer, whose stable interface the kernel is compiled for; "
+                "docs/device.md says how to install on an older one"
+            )
 
 
 def write_bundle(

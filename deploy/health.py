@@ -1,4 +1,8 @@
-"""Whether the service is well after a change: it says so itself."""
+"""Whether the service is well after a change: it says so itself, and the broker has what it says.
+
+A device may write its health topic and need not be allowed to read it (mosquitto.acl), so that nobody here listens to
+it. It is published at every start, and `heard` says that the broker has acknowledged it.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +18,19 @@ LOOK_S = 0.5
 
 
 def wait_healthy(layout: Layout, patience_s: float) -> None:
-    """Wait until the service answers and is connected to its broker. Raises Unavailable with what it says instead."""
+    """Wait until the service answers, is connected to its broker, and has its health acknowledged there.
+
+    Raises Unavailable with what it says instead.
+    """
     folder = load_runtime_config(layout.config, {**os.environ, **layout.environment}).state_dir
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            links = ask_service(folder)["links"].values()
-            if all(link["connected"] for link in links):
+            report = ask_service(folder)
+            if report.get("heard", True) and all(link["connected"] for link in report["links"].values()):
                 return
-            reason = next((link["complaint"] for link in links if link["complaint"]), "it is not connected")
+            complaints = [link["complaint"] for link in report["links"].values() if link["complaint"]]
+            reason = complaints[0] if complaints else "the broker has not acknowledged that it is online"
         except VcedgeError as error:
             reason = str(error)
         if time.monotonic() > deadline:

@@ -46,7 +46,7 @@ class Companions:
         self.trial: Trial | None = None
         self.stage_changed = False
         """Whether another stage began with the last message."""
-        self._counted = (0, 0)
+        self._counted = (0, 0, 0)
         self._kept_trial: dict[str, Any] | None = None
         """What a snapshot knew of a trial, until it is known whether that goes on."""
 
@@ -98,7 +98,7 @@ class Companions:
         """Another model is in charge: what was counted was about the one before."""
         if self.twin is not None:
             self.twin.agreement.restart()
-        self._counted = (0, 0)
+        self._counted = (0, 0, 0)
 
     def continue_trial(self, trial: Trial) -> None:
         """Put back what the snapshot knew of a trial, if it was this one; else it counts anew. Raises DataError."""
@@ -144,7 +144,9 @@ class Companions:
         if self.twin is None or self.stages is None:
             return False
         before, self._counted = self._counted, self._counts(self.twin)
-        return self.stages.push(self._counted[0] - before[0], self._counted[1] - before[1])
+        ticks, missed, extra = (new - old for old, new in zip(before, self._counted, strict=True))
+        return self.stages.push(ticks, missed, extra)
 
-    def _counts(self, twin: Twin) -> tuple[int, int]:
-        return twin.agreement.memory.ticks, twin.agreement.memory.only_second
+    def _counts(self, twin: Twin) -> tuple[int, int, int]:
+        memory = twin.agreement.memory
+        return memory.ticks, memory.only_second, memory.only_first

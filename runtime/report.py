@@ -17,7 +17,7 @@ from vcedge.runtime.settings import KINDS
 
 
 def service_report(
-    names: Mapping[str, str],
+    names: Mapping[str, str | bool],
     started_ns: int,
     links: Mapping[str, Link],
     numbers: Mapping[str, Any],
@@ -25,9 +25,10 @@ def service_report(
     assets: Iterable[Watched],
     now_s: float,
 ) -> Report:
-    """All that can be told. `names`: node, boot and broker; `started_ns`: wall clock; `now_s`: monotonic clock.
+    """All that can be told. `names`: node, boot, broker, and whether that heard us.
 
-    `numbers` are those of the stats topic, `work` is of `Counters.work`.
+    `started_ns`: wall clock; `now_s`: monotonic clock. `numbers` are those of the stats topic, `work` is of
+    `Counters.work`.
     """
     return {
         "schema": SCHEMA,

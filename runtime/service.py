@@ -84,6 +84,8 @@ class Service:
         self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}
         self._desk = Desk(config)
         self._greeted, self._forgotten = (0, 0), 0
+        self._heard = False
+        """Whether the broker has acknowledged the last greeting, and what came before it: the health of all assets."""
         self._systemd = Notifier()
         self._since_ns, self._started_s = time.time_ns(), time.monotonic()
         self._stats_s = self._health_s = self._beat_s = self._started_s
@@ -177,6 +179,10 @@ class Service:
                     self._publisher.begin(watched, now_s)
             self._greeted, self._forgotten = connections, self._source.forgotten
             self._publisher.status(b"online")
+            self._sink.afterwards(self._was_heard)
+
+    def _was_heard(self) -> None:
+        self._heard = True
 
     def _numbers(self, now_s: float) -> dict[str, Any]:
         """All statistics of the service."""
@@ -206,4 +212,6 @@ class Service:
         """What `vcedge status` and metrics are told."""
         links = {"in": self._source, "out": self._sink}
         numbers, work = self._numbers(now_s), self._counters.work()
-        return service_report(self._names, self._since_ns, links, numbers, work, self._assets, now_s)
+        return service_report(
+            {**self._names, "heard": self._heard}, self._since_ns, links, numbers, work, self._assets, now_s
+        )

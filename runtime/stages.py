@@ -1,7 +1,8 @@
 """Compute given up step by step, as long as the shadow shows that nothing is missed by it. No clock.
 
-A stage is a floor on the level and a looseness. After its samples with no more missed alarms than its budget the next
-one begins; one more is a step back, to where it was good.
+A stage is a floor on the level and a looseness. After its samples with no more missed alarms than its budget, and where
+that is bounded no more alarms that the shadow does not share, the next one begins; one more is a step back, to where it
+was good.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class Memory:
     """Judged samples in this stage."""
     missed: int = 0
     """Alarms of the shadow alone in this stage."""
+    extra: int = 0
+    """Alarms of the model in charge alone."""
     hold: bool = False
     """Whether somebody wants it to stay where it is."""
     steps_back: int = 0
@@ -43,12 +46,15 @@ class Stages:
         stage = self._stages[self.memory.stage]
         return stage.min_level, math.log(stage.looseness)
 
-    def push(self, ticks: int, missed: int) -> bool:
-        """Judged samples and missed alarms since the last call; whether another stage begins."""
+    def push(self, ticks: int, missed: int, extra: int = 0) -> bool:
+        """Judged samples, missed alarms and those of the model in charge alone since the last call; whether another
+        stage begins."""
         memory, stage = self.memory, self._stages[self.memory.stage]
         memory.ticks += ticks
         memory.missed += missed
-        if memory.missed > stage.budget and not memory.hold:
+        memory.extra += extra
+        spent = memory.missed > stage.budget or (stage.extra_budget is not None and memory.extra > stage.extra_budget)
+        if spent and not memory.hold:
             memory.steps_back += 1
             return self._enter(max(0, memory.stage - 1))
         if memory.ticks >= stage.dwell_ticks and not memory.hold and memory.stage + 1 < len(self._stages):
@@ -78,5 +84,6 @@ class Stages:
         self.memory = memory if memory.stage < len(self._stages) else Memory(stage=len(self._stages) - 1)
 
     def _enter(self, stage: int) -> bool:
-        self.memory.stage, self.memory.ticks, self.memory.missed = stage, 0, 0
+        memory = self.memory
+        memory.stage, memory.ticks, memory.missed, memory.extra = stage, 0, 0, 0
         return True

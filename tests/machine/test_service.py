@@ -87,6 +87,9 @@ def test_a_second_installation_changes_nothing(machine: Machine) -> None:
 def test_the_unit_is_sound_where_it_is_installed(machine: Machine) -> None:
     result = machine.run("systemd-analyze", "verify", f"/etc/systemd/system/{UNIT}", "vcedge@line2.service")
     assert result.stderr == ""
+    # The threshold is in tenths; it ends with 1 above it.
+    found = machine.run("systemd-analyze", "security", "--no-pager", "--threshold=15", UNIT).stdout.splitlines()[-1]
+    print(f"\n{found}")
 
 
 def test_it_is_started_again_after_kill_9(machine: Machine) -> None:

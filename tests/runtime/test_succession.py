@@ -161,6 +161,14 @@ def test_stages_go_on_back_and_on_again() -> None:
     assert not stages.push(1_000_000, 0)  # there is none after the last
 
 
+def test_alarms_that_the_shadow_does_not_share_are_a_step_back_too_where_they_are_bounded() -> None:
+    stages = Stages([StageConfig(dwell_ticks=10), StageConfig(dwell_ticks=10, extra_budget=1)])
+    assert stages.push(10, 0, 1000)
+    assert not stages.push(5, 0, 1)
+    assert stages.push(1, 0, 1)
+    assert (stages.memory.stage, stages.memory.extra, stages.memory.steps_back) == (0, 0, 1)
+
+
 def test_stages_by_hand_and_over_a_restart() -> None:
     stages = Stages(STAGES)
     stages.move(1, hold=True)

@@ -30,6 +30,8 @@ class StageConfig(Strict):
     """Judged samples before the next stage."""
     budget: int = Field(default=0, ge=0)
     """Alarms of the shadow that may be missed meanwhile; one more is a step back."""
+    extra_budget: int | None = Field(default=None, ge=0)
+    """Alarms that the shadow does not share and may be raised meanwhile, likewise; null: any number."""
 
 
 class UpdateConfig(Strict):
