@@ -129,7 +129,7 @@ def test_the_service_works_within_these_rights(plant: Plant, tmp_path: Path) -> 
     model_file.save(detector, tmp_path / "model.vcedge")
     mqtt = "".join(f"  {key}: {value}\n" for key, value in plant.config("press-08").items())
     config = tmp_path / "runtime.yaml"
-    config.write_text(f"node: press-08\nmqtt:\n{mqtt}assets:\n  tiny: {{model: model.vcedge}}\n")
+    config.write_text(f"node: press-08\nstate_dir: state\nmqtt:\n{mqtt}assets:\n  tiny: {{model: model.vcedge}}\n")
     rows = samples(recording(1, 20, detector.channels))
     with plant.client("viewer", "vcedge/press-08/#") as viewer, plant.client("gateway") as gateway:
         wait_until(lambda: viewer.listening and gateway.connected, "two clients")
