@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 from benchmarks.paper.gated import LEVELS, BlindBody, GatedBody, PaperBody, ResetBeforeBody
 from benchmarks.paper.models import TARGET, Budget, Model, Recipe
-
-L1_TIGHT = 0.075
-"""A penalty on each step promises nothing for the mean; with this target (k/D)² comes out near TARGET."""
+from benchmarks.paper.penalty import Form
 
 
 def _each_dimension(inputs: int, hidden: int, _: Budget | None) -> Recipe:
@@ -23,12 +21,8 @@ def _soft(inputs: int, hidden: int, _: Budget | None) -> Recipe:
     return Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, hard_finish=False)
 
 
-def _l1(target: float) -> Model:
-    return Model(lambda inputs, hidden, _: Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), target, penalty="l1"))
-
-
-def _one_sided(inputs: int, hidden: int, _: Budget | None) -> Recipe:
-    return Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, penalty="one-sided")
+def _with(penalty: Form) -> Model:
+    return Model(lambda inputs, hidden, _: Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, penalty))
 
 
 def _blind(inputs: int, hidden: int, _: Budget | None) -> Recipe:
@@ -36,16 +30,16 @@ def _blind(inputs: int, hidden: int, _: Budget | None) -> Recipe:
 
 
 def _paper(inputs: int, hidden: int, _: Budget | None) -> Recipe:
-    return Recipe(PaperBody("vcgru", inputs, hidden), TARGET, penalty="l1", hard_finish=False, paper_mask=True)
+    return Recipe(PaperBody("vcgru", inputs, hidden), TARGET, hard_finish=False, paper_mask=True)
 
 
 ABLATIONS: Mapping[str, Model] = {
     "each-dimension": Model(_each_dimension),
     "reset-before": Model(_reset_before),
     "soft-finish": Model(_soft),
-    "l1-penalty": _l1(TARGET),
-    "l1-penalty-tight": _l1(L1_TIGHT),
-    "one-sided-penalty": Model(_one_sided),
+    "price": _with("price"),
+    "fixed-penalty": _with("l1"),
+    "one-sided-penalty": _with("one-sided"),
     "blind-scheduler": Model(_blind),
     "papers-form": Model(_paper),
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.paper.gated import LEVELS, GatedBody
+from benchmarks.paper.penalty import Form
 from benchmarks.paper.rivals.constant import ConstantBody
 from benchmarks.paper.rivals.delta import DeltaBody
 from benchmarks.paper.rivals.fastgrnn import FastGRNNBody, rank_for
@@ -16,7 +17,6 @@ from benchmarks.paper.unrolled import Body, Network
 
 TARGET = 0.10
 """Mean (k/D)² that a variable cell is promised to keep to."""
-Penalty = Literal["price", "l1", "one-sided"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Recipe:
 
     body: Body
     target: float | None = None
-    penalty: Penalty = "price"
+    penalty: Form = "steered"
     levels: int = LEVELS
     """What the sharpness of the mask is in units of."""
     hard_finish: bool = True
@@ -42,8 +42,8 @@ class Recipe:
 
     @property
     def limit(self) -> float:
-        """The cost above which a checkpoint is not wanted: a penalty on each step promises nothing."""
-        return math.inf if self.target is None or self.penalty != "price" else self.target
+        """The cost above which a checkpoint is not wanted: a fixed target of each step promises nothing."""
+        return math.inf if self.target is None or self.penalty in ("l1", "one-sided") else self.target
 
     def network(self, outputs: int) -> Network:
         """The body with its head."""
@@ -100,11 +100,11 @@ def _random(inputs: int, hidden: int, budget: Budget | None) -> Recipe:
 
 
 def _skip(inputs: int, hidden: int, budget: Budget | None) -> Recipe:
-    return Recipe(SkipBody(inputs, hidden), _share(inputs, hidden, budget))
+    return Recipe(SkipBody(inputs, hidden), _share(inputs, hidden, budget), penalty="price")
 
 
 def _delta(inputs: int, hidden: int, budget: Budget | None) -> Recipe:
-    return Recipe(DeltaBody(inputs, hidden), _share(inputs, hidden, budget))
+    return Recipe(DeltaBody(inputs, hidden), _share(inputs, hidden, budget), penalty="price")
 
 
 def _fastgrnn(inputs: int, hidden: int, budget: Budget | None) -> Recipe:

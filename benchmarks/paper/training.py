@@ -1,4 +1,4 @@
-"""One training: annealed mask, a price on the cost, hard finish, the checkpoint that validates best."""
+"""One training: annealed mask, a penalty on the cost, hard finish, the checkpoint that validates best."""
 
 from __future__ import annotations
 
@@ -14,19 +14,15 @@ from torch import Tensor
 
 from benchmarks.paper.data import Dataset, Lanes, Roll, Window, make_lanes
 from benchmarks.paper.models import Recipe
+from benchmarks.paper.penalty import FORMS, falling
 from benchmarks.paper.unrolled import Network, State, Unrolled
-from vcedge.train.price import Price
-from vcedge.train.schedule import START_SHARE, mask_mode, share_budget
+from vcedge.train.schedule import START_SHARE, mask_mode
 from vcedge.train.scheduler import MaskMode
 from vcedge.train.training import GATE_RATE
 
 HARD = MaskMode(1.0, hard=True)
-AIM, KEPT = 0.9, 0.97
-"""Of the cost that is promised: what is trained for, and what a checkpoint may have on the validation pieces."""
-STEEP = 3.0
-"""(k/D)² is small where k/D is not: the price sees it in units of its third, or it settles too late."""
-L1_WEIGHT = 0.5
-"""Of the penalties on each step, in units of the task loss (PAPER.md, point 2: 0.1 to 0.7 of it)."""
+KEPT = 0.97
+"""Of the cost that is promised: what a checkpoint may have on the validation pieces."""
 PAPER_EPS = 0.05
 """Thres_eps of eq. 8; the paper names none."""
 
@@ -75,7 +71,8 @@ def train(
 ) -> Outcome:
     """Train; `seed` orders the pieces, all else draws from torch's own generator.
 
-    The checkpoint kept has the least validation loss among those that keep to the target.
+    The checkpoint kept has the least validation loss among those that keep to the target, from the epochs that have
+    the mask the training ends with: what is exported is what was trained.
     """
     order = np.random.default_rng(seed)
     network = recipe.network(dataset.inputs).to(plan.device)
@@ -88,13 +85,16 @@ def train(
     for epoch in range(plan.epochs):
         loss = passes.run(epoch, _shuffled(dataset.train, order))
         measured = evaluate(network, dataset, valid, plan.window)
+        passes.settle(measured.cost)
         schedule.step()
         history.append((loss, measured.loss, measured.cost))
         progress(epoch, measured.loss, measured.cost)
+        if not _is_final(recipe, epoch, plan):
+            continue
         rank = (max(0.0, measured.cost - KEPT * recipe.limit), measured.loss)
         if rank < best:
             best, at, kept = rank, epoch, copy.deepcopy(network.state_dict())
-        if epoch - at > plan.patience and (recipe.target is None or mask_of(recipe, epoch, 0, plan).hard):
+        if epoch - at > plan.patience:
             break
     network.load_state_dict(kept)
     return Outcome(network, at, epoch + 1, time.perf_counter() - began, history)
@@ -139,6 +139,11 @@ def mask_of(recipe: Recipe, epoch: int, within: float, plan: Plan) -> MaskMode:
     return mode
 
 
+def _is_final(recipe: Recipe, epoch: int, plan: Plan) -> bool:
+    """Whether a checkpoint of this epoch may be kept: most of it had the mask that the training ends with."""
+    return recipe.target is None or mask_of(recipe, epoch, 0.5, plan) == mask_of(recipe, plan.epochs - 1, 0.5, plan)
+
+
 def _groups(network: Network, rate: float) -> list[dict[str, object]]:
     gate = network.body.gate_parameters()
     known = {id(parameter) for parameter in gate}
@@ -151,14 +156,14 @@ def _shuffled(pieces: Sequence[Roll], order: np.random.Generator) -> list[Roll]:
 
 
 class _Passes:
-    """Passes over the training pieces; the price is carried along."""
+    """Passes over the training pieces; the penalty is carried along."""
 
     def __init__(
         self, network: Network, recipe: Recipe, dataset: Dataset, plan: Plan, optimizer: torch.optim.Optimizer
     ) -> None:
         self._network, self._recipe, self._dataset, self._plan = network, recipe, dataset, plan
         self._optimizer = optimizer
-        self._price = Price()
+        self._penalty = None if recipe.target is None else FORMS[recipe.penalty](recipe.target)
         self._dropout = torch.nn.Dropout(plan.dropout)
 
     def run(self, epoch: int, pieces: list[Roll]) -> float:
@@ -174,30 +179,29 @@ class _Passes:
             losses.append(loss)
         return sum(losses) / len(losses)
 
+    def settle(self, cost: float) -> None:
+        """Tell the penalty what the epoch has come to."""
+        if self._penalty is not None:
+            self._penalty.settle(cost)
+
     def _step(self, window: Window, state: State, epoch: int, within: float) -> tuple[float, State]:
         mode = mask_of(self._recipe, epoch, within, self._plan)
         result = self._network.body(window, state, mode)
         each = self._dataset.loss(self._network.head(self._dropout(result.hidden)), window.target)
         loss = (each * window.weight).sum() / window.weight.sum().clamp(min=1.0)
-        total = loss + self._penalty(result, loss, (epoch + within) / self._plan.epochs)
+        total = loss + self._omega(result, loss, (epoch + within) / self._plan.epochs)
         self._optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
         self._optimizer.step()
         return float(loss.detach()), result.state
 
-    def _penalty(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor | float:
-        """Omega of eq. 10; what has no gradient is told what it cost instead."""
-        target = self._recipe.target
-        if target is None:
+    def _omega(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor | float:
+        """Omega of eq. 10; what no gradient reaches is told what it cost instead."""
+        if self._penalty is None or self._recipe.target is None:
             return 0.0
-        if self._recipe.penalty == "price":
-            aim = share_budget(progress, AIM * target)
-            self._network.body.adapt(float(result.cost.detach().mean()) / aim - 1)
-            if not result.cost.requires_grad:
-                return 0.0
-            return self._price.penalty(STEEP * result.cost.mean(), STEEP * aim, loss)
-        wanted = target**0.5
-        if self._recipe.penalty == "l1":
-            return L1_WEIGHT * loss.detach() * (result.opened - wanted).abs().mean()
-        return L1_WEIGHT * loss.detach() * (result.opened - wanted).clamp(min=0.0).mean()
+        if not result.cost.requires_grad:
+            wanted = falling(self._recipe.target, progress)
+            self._network.body.adapt(float(result.cost.mean()) / wanted - 1)
+            return 0.0
+        return self._penalty(result, loss, progress)
