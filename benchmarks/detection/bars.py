@@ -75,6 +75,7 @@ def _skab(summary: Summary) -> Iterator[Verdict]:
     words = {"f1": "F1 at least", "far": "FAR at most", "mar": "MAR at most"}
     places = {
         "quantile": "the 0.999 quantile of the held-out tail",
+        "quantile adapting": "the same, adapting",
         "thousand adapting": "1 event in 1,000 rows, adapting",
     }
     for threshold, place in places.items():

@@ -24,7 +24,7 @@ from vcedge.calibration.calibrate import (
 from vcedge.calibration.refit import refit
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Ranges, Split, split_by_time
-from vcedge.calibration.threshold import keep_promise
+from vcedge.calibration.threshold import keep_promise, tail_quantile
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
 from vcedge.detector import Calibration, Detector
 from vcedge.limits import DAY_NS, EventRule, events_per_row
@@ -65,7 +65,7 @@ class Fit:
     baseline: Fitted | None
     thresholds: dict[str, float]
     """`promise`: the false alarms a day of the default configuration; `thousand`: one event in ROWS_AN_EVENT rows;
-    `quantile`: what 0.999 of held-out rows are below."""
+    `quantile`: what 0.999 of held-out rows are below, extended where they are fewer than a thousand."""
     rule: EventRule
     warmup: int
     seconds: float
@@ -137,7 +137,7 @@ def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> 
         method,
         refit(detector, values, split),
         None,
-        {"promise": limits.threshold, "thousand": often.threshold, "quantile": float(np.quantile(normal, QUANTILE))},
+        {"promise": limits.threshold, "thousand": often.threshold, "quantile": tail_quantile(normal, 1 - QUANTILE)},
         limits.events,
         limits.warmup_rows,
         0.0,
@@ -152,7 +152,7 @@ def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Seri
     thresholds = {
         "promise": promise.threshold,
         "thousand": keep_promise(stretches, 1 / ROWS_AN_EVENT, EventRule()).threshold,
-        "quantile": float(np.quantile(np.concatenate(stretches), QUANTILE)),
+        "quantile": tail_quantile(np.concatenate(stretches), 1 - QUANTILE),
     }
     if method == "all ones":
         thresholds = dict.fromkeys(thresholds, 0.0)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.detection.fitting import Fit
-from vcedge.detector import Detector
+from vcedge.detector import Calibration, Detector
 from vcedge.evaluation.measure import Judged, Measures, measure
 from vcedge.evaluation.metrics import confusion, count_events, dominant_period, false_alarms
 from vcedge.runtime.adaptive import MOST_IMPUTED, AdaptiveThreshold
@@ -45,7 +45,10 @@ def measures_of(fit: Fit, case: Case, period_ns: int, window: int | None = None)
     found: dict[str, float | None] = {n: value for n, value in whole.items() if n not in (*AT_THRESHOLD, *LEFT_OUT)}
     if fit.detector is not None:
         found |= _named("adapting", whole)
-        found |= _named("thousand adapting", _adapting(streamed, sound, fit))
+        assert fit.often is not None
+        found |= _named("thousand adapting", _adapting(streamed, sound, fit.often))
+        quantile = replace(fit.often, threshold=fit.thresholds["quantile"])
+        found |= _named("quantile adapting", _adapting(streamed, sound, quantile))
     for name, threshold in fit.thresholds.items():
         found |= _named(name, _at(streamed, threshold, fit))
     found |= {"fit_s": fit.seconds, "score_s": seconds, **fit.notes}
@@ -88,11 +91,10 @@ def _baseline_case(fit: Fit, case: Case, period_ns: int, buffer: int) -> Judged:
     return replace(bare, alarm=judged & (raw > fit.thresholds["promise"]))
 
 
-def _adapting(streamed: Judged, sound: NDArray[np.bool_], fit: Fit) -> Measures:
-    """At the limits for many events, adapting as the stream does: the statistic itself does not depend on them."""
-    assert fit.often is not None
-    adaptive = AdaptiveThreshold(fit.often, streamed.period_ns)
-    tracker, alarm = EventTracker("anomaly", fit.often.events), np.zeros(len(streamed.raw), bool)
+def _adapting(streamed: Judged, sound: NDArray[np.bool_], limits: Calibration) -> Measures:
+    """At other limits, adapting as the stream does: the statistic itself does not depend on them."""
+    adaptive = AdaptiveThreshold(limits, streamed.period_ns)
+    tracker, alarm = EventTracker("anomaly", limits.events), np.zeros(len(streamed.raw), bool)
     events, opened = [], 0
     for row, raw in enumerate(streamed.raw.tolist()):
         judged = bool(streamed.judged[row])

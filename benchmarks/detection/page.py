@@ -23,6 +23,7 @@ THRESHOLDS = {
     "promise": "1 false alarm a day",
     "thousand adapting": "1 event in 1,000 rows, adapting",
     "thousand": "1 event in 1,000 rows",
+    "quantile adapting": "0.999 quantile, adapting",
     "quantile": "0.999 quantile",
 }
 

@@ -193,7 +193,7 @@ def test_the_version_follows_the_code(tmp_path: Path) -> None:
 
 
 def test_leaving_one_set_out_chooses_on_the_others() -> None:
-    good, default = Cell(slow=3.0), Cell()
+    good, default = Cell(slow=5.0), Cell()
     assert {good, default} <= set(GRID)
     scores = {("A", default): 0.5, ("B", default): 0.5, ("C", default): 0.9}
     scores |= {("A", good): 0.7, ("B", good): 0.7, ("C", good): 0.6}

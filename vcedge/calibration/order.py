@@ -7,6 +7,7 @@ and fewer than three rows or less ridge are not tried (docs/decisions/0011-score
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from vcedge.schema import F64
 
 ORDERS = (3, 5, 8)
 RIDGES = (10.0, 100.0, 1000.0)
-NEARLY = 0.1
+NEARLY = 0.05
 """How much larger the error's variance may be than the best, as a logarithm, averaged over channels."""
 
 
@@ -38,10 +39,14 @@ def choose_order(
     """Order and ridge for values (N, C), by cross-fitting on the rows before the tail."""
     folds = fold_sums(values, features, split, max(orders))
     losses = [(order, ridge, _loss(folds, order, ridge, values.shape[1])) for order in orders for ridge in ridges]
+    return Choice(*pick(losses), tuple(losses))
+
+
+def pick(losses: Sequence[tuple[int, float, float]], nearly: float = NEARLY) -> tuple[int, float]:
+    """The shortest order that is nearly as good as the best, and its best ridge, of (order, ridge, loss)."""
     best = min(loss for _, _, loss in losses)
-    order = min(order for order, _, loss in losses if loss <= best + NEARLY)
-    ridge = min((loss, ridge) for tried, ridge, loss in losses if tried == order)[1]
-    return Choice(order, ridge, tuple(losses))
+    order = min(order for order, _, loss in losses if loss <= best + nearly)
+    return order, min((loss, ridge) for tried, ridge, loss in losses if tried == order)[1]
 
 
 def _loss(folds: list[tuple[F64, F64, F64, int]], order: int, ridge: float, channels: int) -> float:

@@ -7,21 +7,22 @@ from dataclasses import replace
 import numpy as np
 
 from vcedge.calibration.highway import CrossFit, cross_fit, standardise
+from vcedge.calibration.order import ORDERS
 from vcedge.calibration.split import Ranges, Split, rows_in
 from vcedge.detector import Detector, Features, Reconstruction, Scorer, ScorerPart
 from vcedge.schema import F32, F64
 
 FAST, SLOW, COMPONENTS = 0.25, 8.0, 0.5
 """Spans of the parts, in units of `score.span`."""
-AHEAD = 3
+AHEAD = 5
 """Rows that the second forecast looks ahead: what is usual over some rows, not from one to the next."""
-LAGS = (0, 1, 2, 4, 8)
+LAGS = (0, 1, 2, 4)
 """Rows that are put together from components: a window in steps that double holds as much in a quarter of the size."""
 KEPT_VARIANCE = 0.85
 COVARIANCE_RIDGE = 0.05
 """Added to the residuals' variances before whitening: channels that are nearly the same must not divide by nothing."""
-REACH = LAGS[-1]
-"""Rows that every row needs before it to be judged, whatever the highway's order: also the largest order tried."""
+REACH = ORDERS[-1]
+"""Rows that every row has before it that is fitted on: as many as the largest order tried needs."""
 DEFAULT_SPAN = 20.0
 MOST_ROWS = 8000
 """Rows that components are taken from, evenly spaced."""
@@ -42,7 +43,7 @@ def fit_scorer(values: F64, features: Features, cross: CrossFit, split: Split, s
         parts=parts,
         whiten=_whitening(cross.residual, split.fitted),
         horizon=cross_fit(values, features, split, order, ridge, AHEAD).highway,
-        reconstruction=_components(values, features, split.fitted, split.starts),
+        reconstruction=components(values, features, split),
     )
 
 
@@ -77,17 +78,20 @@ def _whitening(residual: F32, ranges: Ranges) -> F32:
     return np.asarray((vectors / np.sqrt(values)) @ vectors.T, np.float32)
 
 
-def _components(values: F64, features: Features, ranges: Ranges, starts: frozenset[int]) -> Reconstruction:
-    """The principal components of windows of rows that hold KEPT_VARIANCE of their variance."""
-    reach, step = LAGS[-1], max(1, rows_in(ranges) // MOST_ROWS)
+def components(values: F64, features: Features, split: Split, lags: tuple[int, ...] = LAGS) -> Reconstruction:
+    """The principal components of windows of rows (N, C) that hold KEPT_VARIANCE of their variance.
+
+    A window holds the rows `lags` back; they increase from 0.
+    """
+    reach, step = lags[-1], max(1, rows_in(split.fitted) // MOST_ROWS)
     windows = []
-    for start, stop in ranges:
+    for start, stop in split.fitted:
         z = standardise(values[start:stop], features)
         at = np.arange(reach, len(z), step)
-        windows.append(np.hstack([z[at - lag] for lag in LAGS]))
+        windows.append(np.hstack([z[at - lag] for lag in lags]))
     rows = np.concatenate(windows)
     mean = rows.mean(axis=0)
     power, vectors = np.linalg.eigh((rows - mean).T @ (rows - mean))
     power, vectors = power[::-1], vectors[:, ::-1]
     kept = int(np.searchsorted(np.cumsum(power), KEPT_VARIANCE * power.sum())) + 1
-    return Reconstruction(LAGS, mean.astype(np.float32), np.ascontiguousarray(vectors[:, :kept].T, np.float32))
+    return Reconstruction(lags, mean.astype(np.float32), np.ascontiguousarray(vectors[:, :kept].T, np.float32))
