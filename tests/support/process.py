@@ -10,6 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SLOWNESS = float(os.environ.get("VCEDGE_SLOWNESS", "1"))
 """How many times longer than usual everything may take: scripts/test-arm64 sets it, for a machine that is emulated."""
+EMULATOR_MB = float(os.environ.get("VCEDGE_EMULATOR_MB", "0"))
+"""Memory of each process that is the emulator's and that of the code it translated."""
 
 
 def python(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
