@@ -64,8 +64,7 @@ class Updates:
             log.warning("an update for %s, which the configuration does not have", found[0])
         if watched is None or not message.payload:
             return Taken.REFUSED
-        self._put(watched, message.payload, time.monotonic())
-        return Taken.USED
+        return Taken.USED if self._put(watched, message.payload, time.monotonic()) else Taken.REFUSED
 
     def tick(self, now_s: float) -> None:
         """Look for files and at what waits, and decide what is on trial."""
@@ -100,22 +99,23 @@ class Updates:
             self._offers[name].refused = self._remembered(watched)
         return self._offers[name]
 
-    def _put(self, watched: Watched, message: bytes, now_s: float) -> None:
-        """The same message again is nothing new: it is answered where it was refused, and no event."""
+    def _put(self, watched: Watched, message: bytes, now_s: float) -> bool:
+        """Whether it is new. The same message again is answered where it was refused, and is no event."""
         offers, store = self._of(watched), self._trials.store(watched)
         offer = Offer(hashlib.sha256(message).hexdigest(), message)
         if offer.digest in offers.refused:
             if offers.answers(now_s):
                 self._trials.say(watched, "refused", offers.refused[offer.digest].reason)
-            return
+            return False
         if offer.digest == _seen(store):
-            return
+            return False
         if watched.origin.asset not in self._config.assets:
             offer = Offer(offer.digest, b"")  # it will be refused: nothing of it needs to be kept until then
         offers.put(offer)
         self._next(watched, offers, now_s)
         if offers.waiting is not None and _on_probation(watched) and offers.answers(now_s):
             self._trials.say(watched, "probation", "another update waits for the end of it")
+        return True
 
     def _next(self, watched: Watched, offers: Offers, now_s: float) -> None:
         """Look at what waits, if it is time for that."""
