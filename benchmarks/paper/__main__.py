@@ -13,7 +13,7 @@ from benchmarks.paper.ablation import ABLATIONS
 from benchmarks.paper.cells import ALL, Table, cells_of, run_cell
 from benchmarks.paper.data import load_set
 from benchmarks.paper.models import MODELS
-from benchmarks.paper.plans import PLANS, SETS
+from benchmarks.paper.plans import SETS, plan_of
 from vcedge.errors import VcedgeError
 
 OUT, IMAGES = Path("build/paper"), ROOT / "docs" / "images"
@@ -57,11 +57,11 @@ def run(options: argparse.Namespace) -> None:
         missing = [cell for cell in cells_of([name], models, options.sizes, options.seeds) if table.get(cell) is None]
         if not missing:
             continue
-        plan = replace(PLANS[name], device=options.device)
-        if options.epochs is not None:
-            plan = replace(plan, epochs=options.epochs)
         dataset = load_set(name, data, options.text)
         for cell in missing:
+            plan = replace(plan_of(name, cell.model), device=options.device)
+            if options.epochs is not None:
+                plan = replace(plan, epochs=options.epochs)
             table.put(cell, run_cell(cell, dataset, plan, table))
     print(f"results are in {options.out}", file=sys.stderr)
 

@@ -23,7 +23,6 @@ from vcedge.errors import DataError, InputNotFound
 Roll = NDArray[np.uint8]  # (T, N) of 0 and 1
 FILES = {
     "jsb": "JSB_Chorales",
-    "jsb-plain": "JSB_Chorales",
     "nottingham": "Nottingham",
     "piano": "Piano_midi",
     "muse": "MuseData",

@@ -19,9 +19,10 @@ from benchmarks.paper.plots import draw_all
 from benchmarks.paper.summary import MACS, Group, Row, by_model, groups_of
 
 PAGE, IMAGES = ROOT / "docs" / "paper.md", ROOT / "docs" / "images"
+EXPLAINED, EXPLAINED_SET = ROOT / "docs" / "variable-computation.md", "jsb"
+"""The page that explains the method shows what each change brought, on one set."""
 TITLES = {
     "jsb": "JSB chorales",
-    "jsb-plain": "JSB chorales without dropout",
     "nottingham": "Nottingham",
     "piano": "Piano-midi",
     "muse": "MuseData",
@@ -30,15 +31,17 @@ TITLES = {
 
 
 def write_results(out: Path, fill_page: bool) -> str:
-    """Write paper.md, paper.csv and the plots into the folder; with `fill_page` docs/paper.md too. Gives the text."""
+    """Write paper.md, paper.csv and the plots into the folder; with `fill_page` pages of docs. Gives the text."""
     rows = Table(out).rows()
-    text = "\n\n".join(sections(groups_of(rows)))
+    groups = groups_of(rows)
+    text = "\n\n".join(sections(groups))
     out.mkdir(parents=True, exist_ok=True)
     (out / "paper.md").write_text(text + "\n", encoding="utf-8")
     _write_csv(out / "paper.csv", rows)
     pictures = draw_all(out, rows)
     if fill_page:
         fill(PAGE, "paper", text)
+        fill(EXPLAINED, "paper --ablation", _ablation([group for group in groups if group.set == EXPLAINED_SET]))
         for picture in pictures:
             shutil.copy(picture, IMAGES / f"paper-{picture.name}")
     return text
@@ -55,8 +58,7 @@ def sections(groups: Sequence[Group]) -> list[str]:
             parts.append(table(["claim", "found", ""], [claim.cells for claim in claims]))
         parts.append(_models([models[name] for name in MODELS if name in models], set_))
         if any(name in models for name in ABLATIONS):
-            changed = [models[name] for name in ("vcgru", *ABLATIONS) if name in models]
-            parts += [f"### {TITLES[set_]}: one change taken back at a time", _ablation(changed)]
+            parts += [f"### {TITLES[set_]}: one change taken back at a time", _ablation(list(models.values()))]
     return parts
 
 
@@ -77,14 +79,21 @@ def _models(groups: Sequence[Group], set_: str) -> str:
 
 
 def _ablation(groups: Sequence[Group]) -> str:
+    """The VCGRU and its variants, compared on the seeds that both have."""
+    changed = {group.model: group for group in groups if group.model in ("vcgru", *ABLATIONS)}
+    present = {row["seed"]: row["test"]["loss"] for row in changed["vcgru"].rows} if "vcgru" in changed else {}
     lines = []
-    for group in groups:
+    for name, group in changed.items():
         gap = "–" if group.gap is None else f"{group.gap:.2%}"
         opened = group.of(lambda row: row["test"]["opened"])
         moving = group.of(lambda row: spread_of(row["histogram"]))
-        lines.append([group.model, group.loss.text(), group.square.text(), opened.text(), moving.text(1), gap])
-    header = ["variant", "test, nats a frame", "(k/D)²", "mean k/D", "standard deviation of k", "trained to exported"]
-    return table(header, lines)
+        both = [(row["test"]["loss"], present[row["seed"]]) for row in group.rows if row["seed"] in present]
+        worse = sum(loss for loss, _ in both) / sum(loss for _, loss in both) - 1 if both else None
+        against = "–" if name == "vcgru" or worse is None else f"{worse:+.1%}"
+        seeds, cells = str(len(group.rows)), (group.square.text(), opened.text(), moving.text(1), gap)
+        lines.append([name, seeds, group.loss.text(), against, *cells])
+    header = ["variant", "seeds", "test, nats a frame", "against vcgru, same seeds", "(k/D)²", "mean k/D"]
+    return table([*header, "standard deviation of k", "trained to exported"], lines)
 
 
 def spread_of(histogram: dict[str, int]) -> float:
@@ -97,14 +106,30 @@ def spread_of(histogram: dict[str, int]) -> float:
 def _origin(groups: Sequence[Group]) -> str:
     rows = [row for group in groups for row in group.rows]
     dates, commits = sorted({row["date"] for row in rows}), list(dict.fromkeys(row["commit"] for row in rows))
-    versions, plan = rows[-1]["versions"], rows[-1]["plan"]
+    versions = rows[-1]["versions"]
     names = ", ".join(f"{name} {version}" for name, version in versions.items())
     hours = sum(row["seconds"] for row in rows) / 3600
     return (
         f"Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, commit {', '.join(commits)}; {names}; "
-        f"{hours:.1f} hours in all. At most {plan['epochs']} epochs, {plan['lanes']} lanes, windows of "
-        f"{plan['window']} steps, AdamW at {plan['rate']:g}, dropout {plan['dropout']:g} before the head."
+        f"{hours:.1f} hours in all. {_plans(groups)}"
     )
+
+
+def _plans(groups: Sequence[Group]) -> str:
+    """How the models were trained: what most share, then who differs."""
+    plans: dict[str, list[str]] = {}
+    for group in groups:
+        for row in group.rows:
+            plan = row["plan"]
+            words = (
+                f"at most {plan['epochs']} epochs, {plan['lanes']} lanes, windows of {plan['window']} steps, "
+                f"AdamW at {plan['rate']:g}, dropout {plan['dropout']:g} before the head"
+            )
+            names = plans.setdefault(words, [])
+            if group.model not in names:
+                names.append(group.model)
+    most, *others = sorted(plans, key=lambda words: -len(plans[words]))
+    return ". ".join([most[0].upper() + most[1:], *(f"{', '.join(plans[words])}: {words}" for words in others)]) + "."
 
 
 def _write_csv(path: Path, rows: Sequence[Row]) -> None:

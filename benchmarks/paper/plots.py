@@ -1,4 +1,4 @@
-"""Three pictures: loss against measured MACs, the gate over a piece, and how often each k is taken."""
+"""Four pictures: loss against measured MACs, how it fell, the gate over a piece, and how often each k is taken."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def draw_all(out: Path, rows: Sequence[Row]) -> list[Path]:
     for set_ in dict.fromkeys(group.set for group in groups):
         mine = [group for group in groups if group.set == set_]
         made.append(draw_loss(mine, out / f"{set_}-loss.png"))
+        made.append(draw_curves(mine, out / f"{set_}-curves.png"))
         gated = [group for group in mine if group.model in GATED]
         if gated:
             made.append(draw_histogram(gated, out / f"{set_}-k.png"))
@@ -47,6 +48,24 @@ def draw_loss(groups: Sequence[Group], path: Path) -> Path:
     axes.set_xscale("log")
     axes.set_xlabel("thousand multiply-accumulates a step, head included")
     axes.set_ylabel("test loss, nats a step")
+    return _save(figure, path)
+
+
+def draw_curves(groups: Sequence[Group], path: Path) -> Path:
+    """Validation loss of each model epoch by epoch, mean of its seeds: whether a training has come to its end."""
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    lowest, middle = [], []
+    for i, group in enumerate(groups):
+        curves = [[epoch[1] for epoch in row["history"]] for row in group.rows]
+        length = min(map(len, curves))
+        mean = np.mean([curve[:length] for curve in curves], axis=0)
+        axes.plot(np.arange(1, length + 1), mean, color=f"C{i % 10}", ls="-" if i < 10 else "--", label=group.model)
+        lowest.append(mean.min())
+        middle.append(mean[length // 10])
+    axes.set_ylim(0.98 * min(lowest), max(middle))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("validation loss, nats a step")
+    axes.legend(frameon=False, fontsize=8, ncols=2)
     return _save(figure, path)
 
 

@@ -15,6 +15,7 @@ from benchmarks.paper.ablation import ABLATIONS
 from benchmarks.paper.cells import ALL, Cell, Table, cells_of, run_cell
 from benchmarks.paper.claims import claims_of
 from benchmarks.paper.data import Dataset, Roll, Window, load_set, load_text, make_lanes
+from benchmarks.paper.exported import measure_exported
 from benchmarks.paper.models import MODELS, Budget, dense_size
 from benchmarks.paper.page import write_results
 from benchmarks.paper.penalty import AIM, Steered
@@ -24,7 +25,10 @@ from benchmarks.paper.rivals.skipping import RandomSkipBody, SkipBody
 from benchmarks.paper.summary import by_model, groups_of
 from benchmarks.paper.training import HARD, Plan, evaluate, mask_of, train
 from benchmarks.paper.unrolled import Body, Unrolled
+from vcedge.detector import CellKind
 from vcedge.errors import DataError, InputNotFound
+from vcedge.runtime.native import native_problem
+from vcedge.train.cells import CELLS
 
 KEYS, HIDDEN = 12, 16
 PLAN = Plan(epochs=3, patience=5, lanes=4, window=16)
@@ -276,6 +280,16 @@ def test_what_is_exported_is_what_was_measured(results: Path) -> None:
         assert row["exported"]["square"] == pytest.approx(row["test"]["square"], abs=1e-3)
         assert row["exported"]["numpy"] == pytest.approx(row["test"]["loss"], rel=1e-5)
         assert sum(row["histogram"].values()) == row["exported"]["frames"]
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_each_kind_trains_is_exported_and_runs_on_every_engine(kind: CellKind, music: Dataset) -> None:
+    torch.manual_seed(0)
+    recipe = MODELS[kind].make(KEYS, HIDDEN, None)
+    network = train(recipe, music, PLAN, 0, lambda *_: None).network
+    found = measure_exported(network, music, HARD)
+    assert {"numpy", *(name for name in ("native",) if native_problem() is None)} <= set(found)
+    assert found["gap"] < 1e-6
 
 
 def test_matched_models_cost_at_least_as_much(results: Path) -> None:
