@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from benchmarks.paper.gated import LEVELS, BlindBody, GatedBody, PaperBody, ResetBeforeBody
 from benchmarks.paper.models import TARGET, Budget, Model, Recipe
 from benchmarks.paper.penalty import Form
+from vcedge.train.schedule import HARD_FROM
 
 
 def _each_dimension(inputs: int, hidden: int, _: Budget | None) -> Recipe:
@@ -19,6 +20,10 @@ def _reset_before(inputs: int, hidden: int, _: Budget | None) -> Recipe:
 
 def _soft(inputs: int, hidden: int, _: Budget | None) -> Recipe:
     return Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, hard_finish=False)
+
+
+def _late(inputs: int, hidden: int, _: Budget | None) -> Recipe:
+    return Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, hard_from=HARD_FROM)
 
 
 def _with(penalty: Form) -> Model:
@@ -37,6 +42,7 @@ ABLATIONS: Mapping[str, Model] = {
     "each-dimension": Model(_each_dimension),
     "reset-before": Model(_reset_before),
     "soft-finish": Model(_soft),
+    "late-finish": Model(_late),
     "price": _with("price"),
     "fixed-penalty": _with("l1"),
     "one-sided-penalty": _with("one-sided"),

@@ -37,6 +37,8 @@ class Recipe:
     levels: int = LEVELS
     """What the sharpness of the mask is in units of."""
     hard_finish: bool = True
+    hard_from: float = 0.4
+    """Share of the training after which the mask is hard: what was learned with a soft one is partly learned anew."""
     paper_mask: bool = False
     """Anneal lam from 0.1 by 0.1 an epoch to 1, as the paper does."""
 

@@ -20,6 +20,8 @@ AIM = 0.95
 PACE, SETTLE = 3e-3, 0.3
 """How a step's target is steered: how far it moves in one update, at most, and by which power the cost that is trained
 for follows the one that was validated."""
+LEAST = -3.0
+"""How far a target may go below zero."""
 STEEP = 3.0
 """(k/D)² is small where k/D is not: the price sees it in units of its third, or it settles too late."""
 
@@ -60,7 +62,7 @@ class Steered(Penalty):
         self.aim = AIM * wanted
         """Of the mean cost on the training pieces; moved so that the one that is validated is AIM of what is wanted."""
         self.target = self.aim**0.5
-        """Of each step."""
+        """Of each step. Below zero it pulls no further down: the weight grows by it instead."""
 
     def settle(self, cost: float) -> None:
         moved = self.aim * (AIM * self._wanted / max(cost, 1e-3)) ** SETTLE
@@ -68,8 +70,9 @@ class Steered(Penalty):
 
     def __call__(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor:
         over = float(result.cost.detach().mean()) / self.aim - 1
-        self.target = min(max(self.target - PACE * max(-1.0, min(over, 1.0)), 0.0), 1.0)
-        return WEIGHT * loss.detach() * (result.opened - self.target).abs().mean()
+        self.target = min(max(self.target - PACE * max(-1.0, min(over, 1.0)), LEAST), 1.0)
+        weight = WEIGHT * max(1.0, 1.0 - self.target)
+        return weight * loss.detach() * (result.opened - max(self.target, 0.0)).abs().mean()
 
 
 class Priced(Penalty):

@@ -16,7 +16,7 @@ from benchmarks.paper.data import Dataset, Lanes, Roll, Window, make_lanes
 from benchmarks.paper.models import Recipe
 from benchmarks.paper.penalty import FORMS, falling
 from benchmarks.paper.unrolled import Network, State, Unrolled
-from vcedge.train.schedule import START_SHARE, mask_mode
+from vcedge.train.schedule import ANNEAL_UNTIL, HARD_FROM, START_SHARE, mask_mode
 from vcedge.train.scheduler import MaskMode
 from vcedge.train.training import GATE_RATE
 
@@ -133,10 +133,9 @@ def mask_of(recipe: Recipe, epoch: int, within: float, plan: Plan) -> MaskMode:
     if recipe.paper_mask:
         return MaskMode(recipe.body.hidden * min(1.0, 0.1 * (epoch + 1)), hard=False, eps=PAPER_EPS)
     progress = (epoch + within) / plan.epochs
-    mode = mask_mode(progress, recipe.levels)
-    if mode.hard and not recipe.hard_finish:
-        return mask_mode(0.6, recipe.levels)
-    return mode
+    if not recipe.hard_finish:
+        return mask_mode(min(progress, ANNEAL_UNTIL), recipe.levels)
+    return mask_mode(min(progress * HARD_FROM / recipe.hard_from, 1.0), recipe.levels)
 
 
 def _is_final(recipe: Recipe, epoch: int, plan: Plan) -> bool:
