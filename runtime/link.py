@@ -17,7 +17,8 @@ from collections.abc import Callable, Hashable, Iterable
 from vcedge.config.runtime import MqttConfig
 from vcedge.runtime.backoff import CALM_S, STABLE_S, Backoff, Rivalry
 from vcedge.runtime.mailbox import Inbox, Incoming, InOrder
-from vcedge.runtime.mqtt import OLD_WINDOW, Identity, Wire
+from vcedge.runtime.mqtt import OLD_WINDOW, Wire
+from vcedge.runtime.mqtt_client import Identity
 from vcedge.runtime.outbox import Acknowledgement, Afterwards, Flight, Listening, Outbox, Outgoing, Publication
 
 log = logging.getLogger("vcedge.mqtt")

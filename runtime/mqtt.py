@@ -1,28 +1,24 @@
-"""One client of a broker: the only file that imports paho. Not thread-safe: `vcedge.runtime.link` drives it."""
+"""One client of a broker, over paho. Not thread-safe: `vcedge.runtime.link` drives it."""
 
 from __future__ import annotations
 
 import logging
 import select
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from vcedge.config.runtime import MqttConfig, password_of
-from vcedge.errors import ConfigError
 from vcedge.runtime.mailbox import Incoming
+from vcedge.runtime.mqtt_client import Identity, PacketClient, new_client, tls_context
 from vcedge.runtime.outbox import Acknowledgement, Listening, Publication
 from vcedge.runtime.packet_socket import PacketSocket
 
@@ -32,32 +28,6 @@ OLD_WINDOW = 20
 MAX_WINDOW = 1000
 TAKEN_OVER = 0x8E
 """MQTT 5's reason for the end of a connection: another client came with the same id."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who connects, and what the broker keeps of it between two connections."""
-
-    client_id: str
-    subscriptions: tuple[str, ...] = ()
-    will_topic: str | None = None
-    """Where the broker says `offline`, retained, when the connection is lost."""
-    persistent: bool = True
-    quiet: bool = False
-    """Another connection to the same broker tells of outages."""
-
-
-class PacketClient(Client):
-    """paho over a `PacketSocket`."""
-
-    @property
-    def packets(self) -> PacketSocket | None:
-        """The connection, accepted by the broker or not yet; None: there is none."""
-        return self.socket()  # type: ignore[return-value]
-
-    def _create_socket(self) -> Any:
-        """The one place where paho lets its socket be another: it has its own wrapper there, of websockets."""
-        return PacketSocket(super()._create_socket())  # type: ignore[arg-type]
 
 
 class Wire:
@@ -79,9 +49,9 @@ class Wire:
         self._identity = identity
         self._deliver = deliver
         self._acknowledged = acknowledged
-        self._tls = _tls_context(config) if config.endpoint.tls else None
+        self._tls = tls_context(config) if config.endpoint.tls else None
         self._password = None if config.username is None else password_of(config)
-        self._client = self._new_client()
+        self._client = self._connectable()
         self._subscribed = not identity.subscriptions
         self._lasting = True
         """Whether a session that the broker kept has all subscriptions."""
@@ -109,7 +79,7 @@ class Wire:
 
     def open(self) -> bool:
         """Ask for a connection; False where nobody listens. The broker's answer comes while `pump` runs."""
-        self._client = self._new_client()
+        self._client = self._connectable()
         self.taken_over = False
         try:
             self._client.reconnect()
@@ -254,54 +224,11 @@ class Wire:
             self._complain(f"{how}: {reason}", self._identity.quiet)
         self.connected.clear()
 
-    def _new_client(self) -> PacketClient:
-        config, identity = self._config, self._identity
-        five = config.version == "5"
-        client = PacketClient(
-            CallbackAPIVersion.VERSION2,
-            client_id=identity.client_id,
-            clean_session=None if five else not identity.persistent,
-            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        client.max_inflight_messages = 0  # the window is kept here, from what the broker states
+    def _connectable(self) -> PacketClient:
+        client = new_client(self._config, self._identity, self._password, self._tls)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
-        if config.username is not None:
-            client.username_pw_set(config.username, self._password)
-        if self._tls is not None:
-            client.tls_set_context(self._tls)
-        if identity.will_topic is not None:
-            client.will_set(identity.will_topic, b"offline", 1, True)
-        properties = None
-        if five:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = config.session_expiry_s if identity.persistent else 0
-            properties.ReceiveMaximum = config.receive_maximum
-        client.connect_async(
-            config.endpoint.host,
-            config.endpoint.port,
-            config.keepalive_s,
-            clean_start=not identity.persistent,
-            properties=properties,
-        )
         return client
-
-
-def _tls_context(config: MqttConfig) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the broker's name checked. Raises ConfigError that names the file."""
-    try:
-        context = ssl.create_default_context(cafile=config.ca_file)
-    except OSError as error:
-        raise ConfigError(f"mqtt.ca_file: {config.ca_file}: cannot be used: {error}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.cert_file is not None:
-        try:
-            context.load_cert_chain(config.cert_file, config.key_file)
-        except OSError as error:
-            raise ConfigError(f"mqtt.cert_file: {config.cert_file}: cannot be used: {error}") from None
-    return context

@@ -24,7 +24,7 @@ from vcedge.runtime.keeper import Keeper
 from vcedge.runtime.lanes import lanes
 from vcedge.runtime.link import Link
 from vcedge.runtime.mailbox import Incoming, Taken
-from vcedge.runtime.mqtt import Identity
+from vcedge.runtime.mqtt_client import Identity
 from vcedge.runtime.publisher import HEALTH_PAUSE_S, Publisher
 from vcedge.runtime.quarantine import Quarantine
 from vcedge.runtime.recent import LEAST, Recent

@@ -13,7 +13,7 @@ from tests.support.process import ROOT
 from vcedge.demo.files import mqtt_config
 from vcedge.runtime.link import Link
 from vcedge.runtime.mailbox import Incoming
-from vcedge.runtime.mqtt import Identity
+from vcedge.runtime.mqtt_client import Identity
 
 pytest.importorskip("amqtt", reason="amqtt is not installed: the demonstration has no broker")
 

@@ -16,7 +16,7 @@ from tests.support.mqtt import running, wait_until
 from vcedge import model_file
 from vcedge.config.runtime import MqttConfig
 from vcedge.runtime.link import Link
-from vcedge.runtime.mqtt import Identity
+from vcedge.runtime.mqtt_client import Identity
 from vcedge.runtime.replay import message_of
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -16,7 +16,7 @@ from vcedge.runtime.disk import Disk
 from vcedge.runtime.intake import Intake
 from vcedge.runtime.link import Link
 from vcedge.runtime.mailbox import Incoming, Taken
-from vcedge.runtime.mqtt import Identity
+from vcedge.runtime.mqtt_client import Identity
 from vcedge.runtime.publisher import Publisher
 from vcedge.runtime.quarantine import Quarantine
 from vcedge.runtime.recent import Recent

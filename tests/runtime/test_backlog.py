@@ -14,7 +14,7 @@ from vcedge.config.runtime import MqttConfig
 from vcedge.runtime.backlog import Backlog
 from vcedge.runtime.disk import Disk
 from vcedge.runtime.link import Link
-from vcedge.runtime.mqtt import Identity
+from vcedge.runtime.mqtt_client import Identity
 from vcedge.runtime.outbox import Outgoing, Publication
 from vcedge.runtime.spool import CLOCK_IS_SET_MS, Spool
 

@@ -18,7 +18,7 @@ from tests.support.mqtt import Peer, wait_until
 from vcedge.config.runtime import MqttConfig
 from vcedge.errors import ConfigError
 from vcedge.runtime.link import Link
-from vcedge.runtime.mqtt import Identity
+from vcedge.runtime.mqtt_client import Identity
 
 
 @contextmanager

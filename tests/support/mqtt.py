@@ -21,7 +21,7 @@ from tests.support.process import ROOT, SLOWNESS
 from vcedge.config.runtime import MqttConfig
 from vcedge.runtime.link import Link
 from vcedge.runtime.mailbox import Incoming
-from vcedge.runtime.mqtt import Identity
+from vcedge.runtime.mqtt_client import Identity
 
 PATIENCE_S = 20.0 * SLOWNESS
 

@@ -32,7 +32,7 @@ def record_command(
     from vcedge.errors import InputOutputError
     from vcedge.runtime.codecs.installed import decoder_of
     from vcedge.runtime.link import Link
-    from vcedge.runtime.mqtt import Identity
+    from vcedge.runtime.mqtt_client import Identity
     from vcedge.runtime.record import Recorder
     from vcedge.runtime.signals import stop_on_signals
     from vcedge.topics import InputTopic

@@ -58,7 +58,7 @@ def replay_command(
     from vcedge.cli.console import configure_logging, note, print_json
     from vcedge.history import open_rows
     from vcedge.runtime.link import Link
-    from vcedge.runtime.mqtt import Identity
+    from vcedge.runtime.mqtt_client import Identity
     from vcedge.runtime.replay import Pace, Progress, connect, finish, replay
 
     configure_logging()

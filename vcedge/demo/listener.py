@@ -14,7 +14,7 @@ from vcedge.config.runtime import MqttConfig
 from vcedge.demo.findings import Noticed, Times
 from vcedge.errors import Unavailable
 from vcedge.runtime.link import Link
-from vcedge.runtime.mqtt import Identity
+from vcedge.runtime.mqtt_client import Identity
 from vcedge.schema import F64
 from vcedge.topics import OutputTopics
 
