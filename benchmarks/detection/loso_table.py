@@ -12,10 +12,13 @@ from benchmarks.detection.results import Row
 
 
 def loso_table(rows: list[Row]) -> list[str]:
-    """A sentence and a table; nothing is chosen where there is one set."""
+    """A sentence and a table; nothing is chosen where there is one set, and only what was measured on all of them."""
     means = _means(rows)
     sets = list(dict.fromkeys(name for name, _ in means))
-    cells = sorted({cell for _, cell in means})
+    # A run that was stopped within a set has not all of them there.
+    cells = sorted(cell for cell in {cell for _, cell in means} if all((name, cell) in means for name in sets))
+    if not cells:
+        return ["Not measured on all sets yet."]
     default = Cell().name
     lines = []
     for left_out in sets:

@@ -197,6 +197,7 @@ def test_leaving_one_set_out_chooses_on_the_others() -> None:
     assert {good, default} <= set(GRID)
     scores = {("A", default): 0.5, ("B", default): 0.5, ("C", default): 0.9}
     scores |= {("A", good): 0.7, ("B", good): 0.7, ("C", good): 0.6}
+    scores |= {("A", Cell(power=0.0)): 1.0}  # not yet measured on the others
     rows = [row for (name, cell), score in scores.items() for row in rows_of(name, cell.name, {0: score})]
     _, text = loso_table(rows)
     left_out_c = next(line for line in text.split("\n") if line.startswith("| C"))
