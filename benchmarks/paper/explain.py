@@ -1,6 +1,6 @@
 """The three pictures of docs/variable-computation.md: what a step touches, when the gate opens, what a step costs.
 
-scripts/bench paper --pictures    the second and third from the results of vcgru-128 on JSB, seed 0
+scripts/bench paper --pictures    the second and third from the results of vcgru-128 on Nottingham, seed 0
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vcedge.errors import InputNotFound
 from vcedge.train.schedule import mask_mode
 
 HIDDEN, INPUTS, LEVELS = 128, 16, 8
-SHOWN = Cell("jsb", "vcgru", HIDDEN, 0)
+SHOWN = Cell("nottingham", "vcgru", HIDDEN, 0)
 
 
 def draw_pictures(out: Path, images: Path) -> None:
