@@ -52,7 +52,7 @@ PLANTS = {
 
 
 def outcome(score: Score) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in Score.__dataclass_fields__}
+    return {name: getattr(score, name) for name in Score._fields}
 
 
 def memory(stream: Stream) -> str:
