@@ -17,6 +17,9 @@ from vcedge.topics import InputTopic, is_pattern
 log = logging.getLogger("vcedge.quarantine")
 MOST_HZ = 1000.0
 """Refused messages a second; more of them, twice in a row, are a flood that is worth the loss."""
+LEAST_HZ = 100.0
+"""So many are enough where they are more than half of all and the service does not catch up: a slow device, or a busy
+one, never gets to refuse MOST_HZ."""
 LOOK_S = 1.0
 HOLD_S = 30.0
 """How long an asset is not listened to the first time; twice as long each time that follows soon,"""
@@ -36,6 +39,10 @@ class Quarantine:
         self._loud: set[str] = set()
         """Assets that were too many for us the last time."""
         self._looked_s = 0.0
+        self._worked = 0
+        """Messages that were worked on up to the last look."""
+        self._caught_up = True
+        """Whether nothing waited at some time since."""
         self._until_s: dict[str, float] = {}
         """Assets that are not listened to."""
         self._strikes: dict[str, tuple[int, float]] = {}
@@ -48,8 +55,12 @@ class Quarantine:
         """A message of an asset was of no use."""
         self._refused[asset] += 1
 
-    def tick(self, now_s: float) -> None:
-        """Look who floods, and listen again to who did long ago."""
+    def tick(self, now_s: float, worked: int, caught_up: bool) -> None:
+        """Look who floods, and listen again to who did long ago.
+
+        `worked`: messages that were worked on so far, `caught_up`: whether nothing waits now.
+        """
+        self._caught_up |= caught_up
         for asset in [asset for asset, until_s in self._until_s.items() if now_s >= until_s]:
             del self._until_s[asset]
             self._listen(self._topic.of(asset), True)
@@ -57,12 +68,15 @@ class Quarantine:
         passed_s = now_s - self._looked_s
         if passed_s < LOOK_S:
             return
-        loud = {asset for asset, count in self._refused.items() if count > MOST_HZ * passed_s}
+        most = MOST_HZ * passed_s
+        if not self._caught_up:
+            most = min(most, max(LEAST_HZ * passed_s, (worked - self._worked) / 2))
+        loud = {asset for asset, count in self._refused.items() if count > most}
         for asset in sorted(self._names & self._loud & loud - self._until_s.keys()):
             self._isolate(asset, self._refused[asset] / passed_s, now_s)
         self._loud = loud
         self._refused.clear()
-        self._looked_s = now_s
+        self._looked_s, self._worked, self._caught_up = now_s, worked, caught_up
 
     def _isolate(self, asset: str, rate_hz: float, now_s: float) -> None:
         times, ended_s = self._strikes.get(asset, (0, now_s))

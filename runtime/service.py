@@ -153,7 +153,7 @@ class Service:
         """What happens by the clock: nothing that decides about a sample."""
         self._greet(now_s)
         self._intake.tick(now_s, self._source.listening, caught_up=self._source.queued == 0)
-        self._quarantine.tick(now_s)
+        self._quarantine.tick(now_s, self._counters.messages, caught_up=self._source.queued == 0)
         self._updates.tick(now_s)
         self._keeper.tick(now_s)
         self._backlog.tick(now_s)

@@ -15,7 +15,7 @@ from tests.support.mqtt import Peer, payloads, wait_until
 from tests.support.service import configure, wait_online
 from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime import quarantine as quarantine_module
-from vcedge.runtime.quarantine import HOLD_S, LONGEST_S, LOOK_S, MOST_HZ, Quarantine
+from vcedge.runtime.quarantine import HOLD_S, LEAST_HZ, LONGEST_S, LOOK_S, MOST_HZ, Quarantine
 from vcedge.runtime.recipes import load_recipes
 from vcedge.runtime.service import Service
 from vcedge.runtime.status_socket import ask_service
@@ -29,18 +29,21 @@ class Flooded:
 
     def __init__(self, *names: str) -> None:
         self.said: list[tuple[float, str, bool]] = []
-        self.now_s = 0.0
+        self.now_s, self.worked = 0.0, 0
         self.quarantine = Quarantine(InputTopic("p/{asset}"), names, self._listen)
 
     def _listen(self, topic: str, heard: bool) -> None:
         self.said.append((self.now_s, topic, heard))
 
-    def pass_by(self, seconds: float, refused_hz: float, asset: str = "wild") -> None:
+    def pass_by(
+        self, seconds: float, refused_hz: float, asset: str = "wild", used_hz: float = 0.0, caught_up: bool = True
+    ) -> None:
         for _ in range(round(seconds / LOOK_S)):
             for _ in range(round(refused_hz * LOOK_S)):
                 self.quarantine.refused(asset)
+            self.worked += round((refused_hz + used_hz) * LOOK_S)
             self.now_s += LOOK_S
-            self.quarantine.tick(self.now_s)
+            self.quarantine.tick(self.now_s, self.worked, caught_up)
 
 
 def test_a_flood_is_left_out_for_longer_each_time() -> None:
@@ -54,6 +57,18 @@ def test_a_flood_is_left_out_for_longer_each_time() -> None:
     assert len(holds) >= 4
     assert {topic for _, topic, _ in flooded.said} == {"p/wild"}
     assert len(flooded.quarantine) == len(ends) - len(begins)
+
+
+def test_a_device_that_cannot_refuse_so_many_leaves_out_who_keeps_it_from_catching_up() -> None:
+    flooded = Flooded("wild")
+    flooded.pass_by(10 * LOOK_S, 5 * LEAST_HZ)
+    assert not flooded.said, "nothing waits: nobody is hindered"
+    flooded.pass_by(10 * LOOK_S, 5 * LEAST_HZ, used_hz=6 * LEAST_HZ, caught_up=False)
+    assert not flooded.said, "most of the work is of use"
+    flooded.pass_by(10 * LOOK_S, 0.9 * LEAST_HZ, caught_up=False)
+    assert not flooded.said, "few messages hinder nobody, whatever else does"
+    flooded.pass_by(3 * LOOK_S, 5 * LEAST_HZ, used_hz=LEAST_HZ, caught_up=False)
+    assert flooded.said == [(32 * LOOK_S, "p/wild", False)]
 
 
 def test_who_keeps_still_starts_over() -> None:
