@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.mqtt import Peer, payloads, running, wait_until
-from tests.support.process import ROOT, vcedge
+from tests.support.process import ROOT, SLOWNESS, vcedge
 from tests.support.service import configure, publish, wait_online
 from vcedge.errors import InputOutputError, Unavailable
 from vcedge.runtime.histogram import BOUNDS_S, Histogram
@@ -102,6 +102,7 @@ def _look_at_series(series: Series, events: int) -> None:
     assert series["process_resident_memory_bytes", ()] > 1e7
 
 
+@pytest.mark.skipif(SLOWNESS > 1, reason="an asset counts as silent sooner than an emulated machine answers")
 def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_path: Path) -> None:
     port = free_port()
     changes = {
