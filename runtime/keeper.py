@@ -115,8 +115,8 @@ class Keeper:
         """Take a snapshot if one is due and the last one is written."""
         if self._failure is not None:
             raise RuntimeError("the thread that writes snapshots ended") from self._failure
-        if not self._changed and not self._under_way:
-            self._useless, self._pending = self._pending + self._useless, []
+        if not self._changed and not self._under_way:  # all that came before is acknowledged: nothing waits for it
+            self._useless, self._pending, self._behind = self._pending + self._useless, [], 0
         if self._useless:
             self._source.acknowledge(self._useless)
             self._useless = []
