@@ -35,7 +35,7 @@ class Demo:
             [sys.executable, "-m", "tests.demo.short", "demo", "--dir", str(folder)],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), name: value},
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -47,12 +47,13 @@ class Demo:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.said.append(line.rstrip())
-            if line.startswith("replay: 10%"):
-                self._replaying.set()
-            if line.startswith("data:"):
-                self._training.set()
+        with self.process.stderr as stream:
+            for line in stream:
+                self.said.append(line.rstrip())
+                if line.startswith("replay: 10%"):
+                    self._replaying.set()
+                if line.startswith("data:"):
+                    self._training.set()
 
     def wait_for(self, phase: str) -> None:
         """Until it trains, or until it replays."""
@@ -60,9 +61,9 @@ class Demo:
 
     def finish(self) -> int:
         """Wait for its end; its exit code."""
-        self.process.communicate(timeout=60)
+        code = self.process.wait(60)  # `communicate` would take from the reader what it is to read
         self._reader.join(10)
-        return self.process.returncode
+        return code
 
     def processes(self) -> dict[int, str]:
         """Its processes that are there now: number and command line."""
