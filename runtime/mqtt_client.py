@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -35,11 +36,14 @@ class PacketClient(Client):
     @property
     def packets(self) -> PacketSocket | None:
         """The connection, accepted by the broker or not yet; None: there is none."""
-        return self.socket()  # type: ignore[return-value]
+        found: object = self.socket()
+        return found if isinstance(found, PacketSocket) else None
 
     def _create_socket(self) -> Any:
         """The one place where paho lets its socket be another: it has its own wrapper there, of websockets."""
-        return PacketSocket(super()._create_socket())  # type: ignore[arg-type]
+        connected = super()._create_socket()
+        assert isinstance(connected, socket.socket), "the transport is TCP, or TLS over it"
+        return PacketSocket(connected)
 
 
 def new_client(

@@ -179,6 +179,7 @@ class Service:
                     self._publisher.begin(watched, now_s)
             self._greeted, self._forgotten = connections, self._source.forgotten
             self._publisher.status(b"online")
+            self._heard = False
             self._sink.afterwards(self._was_heard)
 
     def _was_heard(self) -> None:

@@ -103,23 +103,28 @@ def client(port: int, name: str, persistent: bool = False) -> Client:
 class Counting:
     """Something that counts what arrives."""
 
-    count = 0
+    def __init__(self) -> None:
+        self.count = self._wanted = 0
+        self._reached = threading.Event()
 
     def wait(self, count: int, timeout_s: float) -> bool:
         """Whether so many messages arrived within this time."""
-        deadline = time.monotonic() + timeout_s
-        while self.count < count and time.monotonic() < deadline:
-            time.sleep(0.005)
-        return self.count >= count
+        self._wanted = count
+        self._reached.clear()
+        return self.count >= count or self._reached.wait(timeout_s)
+
+    def _arrived(self, number: int) -> None:
+        self.count += number
+        if self.count >= self._wanted:
+            self._reached.set()
 
 
 class Listener(Counting):
     """Counts and keeps what arrives on topics."""
 
     def __init__(self, port: int, *topics: str, keep: bool = False) -> None:
-        self.count = 0
+        super().__init__()
         self.kept: list[tuple[float, str, bytes]] = []
-        self._changed = threading.Condition()
         self._client = client(port, f"listener-{os.getpid()}-{id(self)}")
         self._keep = keep
         self._client.on_message = self._on_message
@@ -129,9 +134,9 @@ class Listener(Counting):
         granted.wait(10)
 
     def _on_message(self, _: Any, __: Any, message: Any) -> None:
-        self.count += 1
         if self._keep:
             self.kept.append((time.monotonic(), message.topic, message.payload))
+        self._arrived(1)
 
     def close(self) -> None:
         """Leave."""
@@ -154,11 +159,11 @@ class Counter(Counting):
 
     def __init__(self, port: int, topic: str, probe: str | None = None) -> None:
         """`probe` is a topic that `topic` covers, where that has wildcards."""
+        super().__init__()
         binary = shutil.which("mosquitto_sub")
         assert binary, "mosquitto_sub is not installed (mosquitto-clients)"
         command = [binary, "-p", str(port), "-V", "5", "-q", "1", "-t", topic, "-F", "."]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        self.count = 0
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         prober = client(port, f"probe-{os.getpid()}")
@@ -173,7 +178,7 @@ class Counter(Counting):
     def _read(self) -> None:
         assert self._process.stdout is not None
         while chunk := os.read(self._process.stdout.fileno(), 1 << 16):
-            self.count += chunk.count(b"\n")
+            self._arrived(chunk.count(b"\n"))
 
     def close(self) -> None:
         """Leave."""
