@@ -1,4 +1,4 @@
-"""The native kernel as an optional extension; all else is in pyproject.toml. docs/decisions/0009-native-kernel.md"""
+"""The native kernel as an optional extension; all else is in pyproject.toml. docs/decisions/0009-native-kernel.md."""
 
 import sys
 import sysconfig
@@ -12,8 +12,8 @@ KERNEL = Path("runtime/kernel")
 
 kernel = Extension(
     "vcedge.runtime._kernel",
-    sources=sorted(str(path) for path in KERNEL.glob("*.c")),
-    depends=sorted(str(path) for path in KERNEL.glob("*.h")),
+    sources=sorted(str(path) for path in KERNEL.rglob("*.c")),
+    depends=sorted(str(path) for path in KERNEL.rglob("*.[hi]*")),
     include_dirs=[str(KERNEL)],
     define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE else [],
     py_limited_api=STABLE,

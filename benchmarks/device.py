@@ -28,7 +28,7 @@ from tests.support.mqtt import Peer, Process, running
 from tests.support.process import SLOWNESS
 from tests.support.service import configure, publish, wait_online
 from vcedge.detector import Detector
-from vcedge.runtime.native import native_status
+from vcedge.runtime.engine.native_support import native_status
 
 NODE = "device"
 STARTS = 5

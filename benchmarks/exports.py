@@ -24,7 +24,7 @@ from vcedge.detector import Detector
 from vcedge.export.formats import Wanted, graph_of, writer_of
 from vcedge.export.parity import verify
 from vcedge.pinning import one_core
-from vcedge.runtime.artifact import Artifact, artifact_of
+from vcedge.runtime.exported.artifact import Artifact, artifact_of
 from vcedge.train.pipeline import train_detector
 
 SETS, SIZES = ("SKAB", "SMD", "BATADAL"), (64, 128, 256)

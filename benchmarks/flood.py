@@ -21,7 +21,7 @@ from tests.support.detectors import tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, Process, running
 from tests.support.service import configure, wait_online
-from vcedge.runtime.status_socket import ask_service
+from vcedge.runtime.monitoring.status_socket import ask_service
 
 NAMES = tiny_detector().schema.names
 RATE_HZ = 10

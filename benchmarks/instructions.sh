@@ -7,7 +7,7 @@ command -v valgrind >/dev/null || { echo "instructions: valgrind is needed: apt-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cc -std=gnu99 -O3 -g -fno-math-errno -ffp-contract=off -Iruntime/kernel benchmarks/kernel_steps.c \
-    $(find runtime/kernel -name '*.c' ! -name 'python*.c') -o "$work/steps" -lm
+    $(find runtime/kernel -name '*.c' ! -path '*/python/*') -o "$work/steps" -lm
 
 count() { # count ISA HIDDEN LEVEL STEPS
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$work/steps" "$@" 2>&1 |

@@ -26,8 +26,8 @@ from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
 from vcedge.history import DataReport, Recording
 from vcedge.limits import DAY_NS
-from vcedge.runtime.engine import load_engine
-from vcedge.runtime.stream import Stream
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64, NS_PER_S, Sample, schema_of
 from vcedge.train.pipeline import Trained, train_detector
 

@@ -20,10 +20,10 @@ import numpy as np
 from benchmarks.timing import machine, pin_to_one_core
 from tests.support.detectors import START_NS, recording, tiny_detector
 from vcedge.history import Block
-from vcedge.runtime.engine import load_engine
-from vcedge.runtime.offline import score_blocks, write_header, write_scores
-from vcedge.runtime.stream import Stream
-from vcedge.runtime.tally import Tally
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.recordings.score_recording import score_blocks, write_header, write_scores
+from vcedge.runtime.recordings.score_summary import Tally
+from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64, NS_PER_S
 
 CHANNELS, HIDDEN, READ_ROWS, DIFFERENT = 8, 64, 65_536, 50_000

@@ -27,8 +27,8 @@ from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
 from vcedge.history import load_history, open_rows
 from vcedge.history.reading import data_config, time_and_table
-from vcedge.runtime.engine import load_engine
-from vcedge.runtime.stream import Stream
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64, Sample
 from vcedge.train.pipeline import Trained, train_detector
 from vcedge.train.summary import change_correlation

@@ -23,13 +23,13 @@ from typing import Any
 from vcedge.config.succession import StageConfig
 from vcedge.history import open_rows
 from vcedge.history.reading import time_and_table
-from vcedge.runtime.artifact import open_engine
-from vcedge.runtime.companions import Companions
-from vcedge.runtime.engine import Engine
-from vcedge.runtime.rows import push_rows
-from vcedge.runtime.stages import Stages
-from vcedge.runtime.stream import Stream
-from vcedge.runtime.twin import Twin
+from vcedge.runtime.assets.companions import Companions
+from vcedge.runtime.assets.compute_stages import Stages
+from vcedge.runtime.assets.shadow import Twin
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.exported.artifact import open_engine
+from vcedge.runtime.stream.rows import push_rows
+from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
 from vcedge.simulate import Fault, simulate, write_csv
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from vcedge.model_file import load
-from vcedge.runtime.engine import Engine, load_engine
-from vcedge.runtime.events import EventTracker
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
 from vcedge.simulate import rig
 from vcedge.simulate.operation import Operation, operate

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.timing import interleaved, machine, pin_to_one_core, show, wants_json
 from tests.support.detectors import recording, tiny_detector
-from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
 
 CHANNELS, LEVELS = 16, 8
 

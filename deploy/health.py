@@ -12,7 +12,7 @@ import time
 from vcedge.config.runtime import load_runtime_config
 from vcedge.deploy.layout import Layout
 from vcedge.errors import Unavailable, VcedgeError
-from vcedge.runtime.status_socket import ask_service
+from vcedge.runtime.monitoring.status_socket import ask_service
 
 LOOK_S = 0.5
 

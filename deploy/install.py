@@ -22,7 +22,7 @@ from vcedge.deploy.systemctl import Systemd
 from vcedge.deploy.units import KNOWN_CREDENTIALS, PROGRAM, UnitOptions, units, usable_credentials
 from vcedge.deploy.unpack import BadBundle, read_manifest, unpack
 from vcedge.errors import ConfigError, DataError, InputNotFound, Unavailable, UsageError
-from vcedge.runtime.model_store import ModelStore
+from vcedge.runtime.storage.model_store import ModelStore
 
 CHECK_S = 120
 """Longest time that checking configuration and models may take."""

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from vcedge.config.runtime import MqttConfig
 from vcedge.errors import Unavailable, UsageError
-from vcedge.runtime.link import Link
-from vcedge.runtime.model_store import owned_folder, write_owned
-from vcedge.runtime.mqtt_client import Identity
+from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.paho_setup import Identity
+from vcedge.runtime.storage.model_store import owned_folder, write_owned
 from vcedge.topics import OutputTopics
 
 CONNECT_S = 5.0

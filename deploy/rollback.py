@@ -8,7 +8,7 @@ from vcedge.deploy.layout import Layout
 from vcedge.deploy.ledger import Ledger
 from vcedge.deploy.systemctl import Systemd
 from vcedge.errors import UsageError, VcedgeError
-from vcedge.runtime.model_store import ModelStore
+from vcedge.runtime.storage.model_store import ModelStore
 
 
 def roll_back_model(layout: Layout, asset: str, say: Callable[[str], None]) -> None:

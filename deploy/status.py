@@ -7,7 +7,7 @@ from typing import Any
 
 from vcedge.deploy.layout import Layout
 from vcedge.deploy.systemctl import Systemd
-from vcedge.runtime.model_store import ModelStore
+from vcedge.runtime.storage.model_store import ModelStore
 
 
 def status(layout: Layout) -> dict[str, Any]:

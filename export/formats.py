@@ -22,7 +22,7 @@ from typing import Protocol
 
 from vcedge.detector import Detector
 from vcedge.errors import UsageError
-from vcedge.runtime.artifact import Artifact, GraphInfo, artifact_of, metadata_of
+from vcedge.runtime.exported.artifact import Artifact, GraphInfo, artifact_of, metadata_of
 
 WRITERS = {"onnx": "vcedge.export.onnx.writer", "tflite": "vcedge.export.tflite.writer"}
 """Module of each format, with a `WRITER`; what it needs beyond the base install is imported in `write`."""

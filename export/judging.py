@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vcedge.detector import Detector
-from vcedge.runtime.state import State
+from vcedge.runtime.engine.state import State
 from vcedge.schema import F64
 
 

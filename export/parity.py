@@ -14,11 +14,11 @@ from vcedge.errors import DataError, GateFailed
 from vcedge.export.generated import generated
 from vcedge.export.judging import FLOAT, INT8, PROBE, Judge, Parity, Tolerance
 from vcedge.model_file import model_id
-from vcedge.runtime.artifact import Artifact, engine_for
-from vcedge.runtime.engine import Engine
-from vcedge.runtime.numpy_cell import NumpyNetwork
-from vcedge.runtime.numpy_engine import NumpyEngine
-from vcedge.runtime.state import State
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.numpy_cell import NumpyNetwork
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.engine.state import State
+from vcedge.runtime.exported.artifact import Artifact, engine_for
 from vcedge.schema import F32, F64
 
 STEPS, WARM = 5000, 300

@@ -1,4 +1,4 @@
-"""Types of the native kernel's extension (runtime/kernel/python.c); arrays are C-contiguous."""
+"""Types of the native kernel's extension (runtime/kernel/python/module.c); arrays are C-contiguous."""
 
 from typing import Any
 

@@ -32,8 +32,8 @@ def test_contracts_of_import_linter(tmp_path: Path) -> None:
 def test_the_contracts_see_through_the_links() -> None:
     grimp = pytest.importorskip("grimp")
     graph = grimp.build_graph("vcedge", include_external_packages=True, cache_dir=None)
-    assert graph.direct_import_exists(importer="vcedge.runtime.numpy_engine", imported="vcedge.detector")
-    assert "paho" in graph.find_modules_directly_imported_by("vcedge.runtime.mqtt")
+    assert graph.direct_import_exists(importer="vcedge.runtime.engine.numpy_engine", imported="vcedge.detector")
+    assert "paho" in graph.find_modules_directly_imported_by("vcedge.runtime.mqtt.client")
 
 
 def test_the_package_itself_loads_nothing() -> None:
@@ -53,11 +53,16 @@ def test_what_runs_on_a_device_needs_no_training_package(folder: str) -> None:
 
 
 def test_only_mqtt_loads_paho() -> None:
-    core = ["vcedge.model_file", "vcedge.runtime.stream", "vcedge.runtime.engine", *modules_in("history", "simulate")]
+    core = [
+        "vcedge.model_file",
+        "vcedge.runtime.stream.stream",
+        "vcedge.runtime.engine.registry",
+        *modules_in("history", "simulate"),
+    ]
     loaded = modules_after(*core)
     assert {"numpy", "safetensors"} <= loaded
     assert "paho" not in loaded
-    assert "paho" in modules_after("vcedge.runtime.mqtt")
+    assert "paho" in modules_after("vcedge.runtime.mqtt.client")
 
 
 def test_commands_load_what_they_need_when_they_run() -> None:

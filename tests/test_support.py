@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.support.detectors import recording, samples, tiny_detector
-from vcedge.runtime.numpy_engine import NumpyEngine
-from vcedge.runtime.stream import Stream
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.stream.stream import Stream
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

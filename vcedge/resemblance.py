@@ -6,8 +6,8 @@ event is open, the shape of its leading channel is averaged over its rows. Const
 Outside of events nobody asks, so that rows wait until there are BATCH of them, or an event opens: the means of a batch
 are the same to rounding, and cost a fraction of its rows one by one.
 
-`runtime/kernel/shape.h` is the same for many rows, and must give the same bits: sums are taken in a fixed order, which
-is that of `cumsum`, and logarithms are those of the C library.
+`runtime/kernel/stream/shape.inc` does the same for many rows, and must give the same bits: sums are
+taken in the fixed order of `cumsum`, and logarithms are those of the C library.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ from benchmarks.detection.fitting import Fit
 from vcedge.detector import Calibration, Detector
 from vcedge.evaluation.measure import Judged, Measures, measure
 from vcedge.evaluation.metrics import confusion, count_events, dominant_period, false_alarms
-from vcedge.runtime.adaptive import MOST_IMPUTED, AdaptiveThreshold
-from vcedge.runtime.engine import load_engine
-from vcedge.runtime.events import EventTracker
-from vcedge.runtime.score import UNJUDGED
-from vcedge.runtime.stream import Stream
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.adaptive_threshold import MOST_IMPUTED, AdaptiveThreshold
+from vcedge.runtime.stream.events import EventTracker
+from vcedge.runtime.stream.score import UNJUDGED
+from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64, Sample
 from vcedge.train.compare.cases import Case
 

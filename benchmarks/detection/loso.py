@@ -34,7 +34,7 @@ from vcedge.calibration.split import Split, joined, split_by_time
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import LEAST_PART, Detector, Scorer, ScorerPart
 from vcedge.evaluation.metrics import dominant_period, vus_pr
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine.registry import load_engine
 from vcedge.schema import F64
 
 NEARLIES, LAG_SETS, AHEADS = (0.05, 0.1), ((0, 1, 2, 4), (0, 1, 2, 4, 8)), (3, 5)

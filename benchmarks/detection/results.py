@@ -25,7 +25,7 @@ WHAT_COUNTS = (
     "vcedge/injection/*.py",
     "vcedge/train/*.py",
     "runtime/*.py",
-    "runtime/kernel/*.[ch]",
+    "runtime/kernel/**/*.[chi]*",
 )
 """Code that numbers depend on: with any change there they are measured anew."""
 KEY = ("set", "series", "method", "seed", "version")

@@ -19,7 +19,8 @@ from benchmarks.paper.training import evaluate
 from benchmarks.paper.unrolled import Network
 from vcedge.detector import Calibration, Detector, Features, Highway, Reconstruction, Scorer, ScorerPart
 from vcedge.model_file import load, save
-from vcedge.runtime.engine import ENGINES, Engine, load_engine
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.registry import ENGINES, load_engine
 from vcedge.schema import NS_PER_S, Channel, SensorSchema
 from vcedge.train.model import export_network
 from vcedge.train.scheduler import MaskMode

@@ -18,7 +18,7 @@ class CellWriter:
         self._cell, self._int8 = cell, int8
 
     def update(self, block: Block, x: str, h: str, k: int, name: str) -> str:
-        """The new h (B, k) of h (B, k) and x (B, N), by the formulas of `vcedge.runtime.numpy_cell`."""
+        """The new h (B, k) of h (B, k) and x (B, N), by the formulas of `vcedge.runtime.engine.numpy_cell`."""
         cell = self._cell
         gates = cell.spec.gates
         outside = block.product(x, _columns(cell.input[:, :k]), cell.bias[:, :k].ravel(), "cell/inputs")

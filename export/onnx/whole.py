@@ -1,6 +1,6 @@
-"""The whole detector as a graph: raw values to the score, by the formulas of `vcedge.runtime.numpy_engine`.
+"""The whole detector as a graph: raw values to the score, by the formulas of `vcedge.runtime.engine.numpy_engine`.
 
-The interface is in `vcedge.runtime.whole`; every value is named after what it is there.
+The interface is in `vcedge.runtime.exported.detector_engine`; every value is named after what it is there.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from vcedge.detector import ERROR_CAP, Detector, Highway
 from vcedge.export.onnx.block import BOOL, DOUBLE, FLOAT, INT32, Block
 from vcedge.export.onnx.network import write_network
 from vcedge.export.onnx.scoring import forecast, write_score, write_scorer
-from vcedge.runtime.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
+from vcedge.runtime.engine.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
 
 
 def write_whole(block: Block, detector: Detector, layout: str, int8: bool) -> None:
-    """From the inputs of `vcedge.runtime.whole` to its outputs."""
+    """From the inputs of `vcedge.runtime.exported.detector_engine` to its outputs."""
     _standardise(block, detector)
     _errors(block, detector)
     write_scorer(block, detector)
@@ -120,7 +120,7 @@ def _floor(block: Block, detector: Detector) -> str:
 
 
 def _wake(block: Block, detector: Detector) -> None:
-    """`wake` (1,): why the level is above the floor; see `vcedge.runtime.numpy_cell.loudest`."""
+    """`wake` (1,): why the level is above the floor; see `vcedge.runtime.engine.numpy_cell.loudest`."""
     assert detector.cell is not None
     cell, none = detector.cell, block.int32("wake/none", WAKE_NONE)
     if detector.levels == 1:

@@ -11,10 +11,10 @@ from vcedge.detector import Detector
 from vcedge.export.onnx.block import IR_VERSION, OPSET, Block, value
 from vcedge.export.onnx.network import LAYOUTS, write_network
 from vcedge.export.onnx.whole import write_whole
-from vcedge.runtime.artifact import GraphInfo
-from vcedge.runtime.file_engine import NETWORK_TYPES, network_shapes
-from vcedge.runtime.onnx_file import encoded
-from vcedge.runtime.whole import Slots, input_slots, output_slots
+from vcedge.runtime.exported.artifact import GraphInfo
+from vcedge.runtime.exported.detector_engine import Slots, input_slots, output_slots
+from vcedge.runtime.exported.network_engine import NETWORK_TYPES, network_shapes
+from vcedge.runtime.exported.onnx_file import encoded
 
 LEAST_BRANCHES = 256
 """Hidden size from which skipping gains more than `If` costs, by measurement: docs/export.md."""

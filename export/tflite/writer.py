@@ -9,9 +9,9 @@ from vcedge.detector import Detector
 from vcedge.export.tflite import layouts
 from vcedge.export.tflite.graph import File
 from vcedge.export.tflite.parts import Network
-from vcedge.runtime.artifact import MANIFEST, MODEL, GraphInfo
-from vcedge.runtime.file_engine import network_shapes
-from vcedge.runtime.tflite_file import DIGEST, DIGEST_SIZE, MODEL_DIGEST, SCHEDULER, pack, sealed, step_name
+from vcedge.runtime.exported.artifact import MANIFEST, MODEL, GraphInfo
+from vcedge.runtime.exported.network_engine import network_shapes
+from vcedge.runtime.exported.tflite_file import DIGEST, DIGEST_SIZE, MODEL_DIGEST, SCHEDULER, pack, sealed, step_name
 
 ONE_FILE = {"case": layouts.case, "if4": layouts.if4, "dense": layouts.dense}
 

@@ -1,5 +1,5 @@
 /* Which instruction set serves, and the public calls. */
-#include "detector_internal.h"
+#include "detector/detector_internal.h"
 
 #include <string.h>
 #if VCE_ARM64 && defined __linux__

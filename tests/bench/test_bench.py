@@ -13,8 +13,8 @@ import pytest
 from tests.golden.generate import MODEL, TINY
 from vcedge.bench import cells, peers
 from vcedge.cli.main import run as vcedge
-from vcedge.runtime.engine import ENGINES
-from vcedge.runtime.native import native_problem
+from vcedge.runtime.engine.native_support import native_problem
+from vcedge.runtime.engine.registry import ENGINES
 
 native = pytest.mark.skipif(native_problem() is not None, reason=f"native kernel: {native_problem()}")
 

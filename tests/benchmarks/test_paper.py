@@ -27,7 +27,7 @@ from benchmarks.paper.training import HARD, Plan, evaluate, mask_of, train
 from benchmarks.paper.unrolled import Body, Unrolled
 from vcedge.detector import CellKind
 from vcedge.errors import DataError, InputNotFound
-from vcedge.runtime.native import native_problem
+from vcedge.runtime.engine.native_support import native_problem
 from vcedge.train.cells import CELLS
 
 KEYS, HIDDEN = 12, 16

@@ -14,7 +14,7 @@ from vcedge.calibration.highway import cross_fit, fit_features, fit_weights, res
 from vcedge.calibration.split import split_by_time
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import Detector, Highway
-from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.schema import F64, schema_of
 
 ORDER, RIDGE, SPAN = 5, 10.0, 20.0

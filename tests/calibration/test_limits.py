@@ -26,8 +26,8 @@ from vcedge.calibration.threshold import (
 from vcedge.calibration.trace import run_engine
 from vcedge.errors import DataError
 from vcedge.limits import EventRule, events_per_row
-from vcedge.runtime.events import EventTracker
-from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64, NS_PER_S
 
 

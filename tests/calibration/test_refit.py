@@ -14,7 +14,7 @@ from vcedge.calibration.refit import refit
 from vcedge.calibration.split import Split, joined, split_by_time
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import Detector
-from vcedge.runtime.numpy_engine import NumpyEngine
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.schema import F64
 
 SEQUENCES = ((0, 1500), (1500, 3000))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.service import configure
 from vcedge.cli.main import run as run_program
-from vcedge.runtime.engine import ENGINES
+from vcedge.runtime.engine.registry import ENGINES
 
 
 def test_check_prints_a_line_for_each_asset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,7 +137,7 @@ def test_rows_without_any_value_are_warned_of(tmp_path: Path, score: Score) -> N
 
 def test_long_work_shows_that_it_goes_on(tmp_path: Path, score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vcedge.cli.score.PROGRESS_ROWS", 80)
-    monkeypatch.setattr("vcedge.runtime.offline.ROWS", 40)
+    monkeypatch.setattr("vcedge.runtime.recordings.score_recording.ROWS", 40)
     stderr = score(write_rows(tmp_path / "a.csv", every(1)))[2]
     assert [line for line in stderr.splitlines() if line.endswith("rows scored")] == [
         "80 rows scored",

@@ -1,4 +1,7 @@
-"""`vcedge status` from the command line: where it looks, and how it ends. What it shows: tests/runtime/test_desk.py."""
+"""`vcedge status` from the command line: where it looks, and how it ends.
+
+What it shows: tests/runtime/monitoring/test_endpoints.py.
+"""
 
 from __future__ import annotations
 

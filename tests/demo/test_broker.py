@@ -11,9 +11,9 @@ import pytest
 
 from tests.support.process import ROOT
 from vcedge.demo.files import mqtt_config
-from vcedge.runtime.link import Link
-from vcedge.runtime.mailbox import Incoming
-from vcedge.runtime.mqtt_client import Identity
+from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.inbox import Incoming
+from vcedge.runtime.mqtt.paho_setup import Identity
 
 pytest.importorskip("amqtt", reason="amqtt is not installed: the demonstration has no broker")
 

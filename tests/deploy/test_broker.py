@@ -15,9 +15,9 @@ from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import running, wait_until
 from vcedge import model_file
 from vcedge.config.runtime import MqttConfig
-from vcedge.runtime.link import Link
-from vcedge.runtime.mqtt_client import Identity
-from vcedge.runtime.replay import message_of
+from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.paho_setup import Identity
+from vcedge.runtime.recordings.replay import message_of
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CLIENTS = ("press-07", "press-08", "gateway", "viewer", "engineer")

@@ -20,7 +20,7 @@ from vcedge.deploy.push import Parcel, push
 from vcedge.deploy.remote import leave_update
 from vcedge.deploy.rollback import roll_back_model, roll_back_release
 from vcedge.errors import UsageError
-from vcedge.runtime.model_store import ModelStore
+from vcedge.runtime.storage.model_store import ModelStore
 
 
 @pytest.fixture

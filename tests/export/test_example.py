@@ -11,7 +11,7 @@ import numpy as np
 from tests.support.detectors import recording
 from tests.support.exports import exported, small_model
 from tests.support.process import ROOT, python
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine.registry import load_engine
 
 EXAMPLE = ROOT / "docs" / "examples" / "score_with_onnxruntime.py"
 ALONE = "import runpy, sys; sys.modules['vcedge'] = None; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])"

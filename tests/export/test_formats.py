@@ -14,9 +14,9 @@ from tests.support.detectors import tiny_detector
 from tests.support.exports import exported, model_of, small_model
 from vcedge.errors import UsageError
 from vcedge.export.formats import Wanted, graph_of, writer_of
-from vcedge.runtime.artifact import MODEL
-from vcedge.runtime.file_engine import network_shapes
-from vcedge.runtime.tflite_file import metadata as tflite_metadata
+from vcedge.runtime.exported.artifact import MODEL
+from vcedge.runtime.exported.network_engine import network_shapes
+from vcedge.runtime.exported.tflite_file import metadata as tflite_metadata
 
 EVERY = [("onnx", "dense", False), ("onnx", "branches", False), ("onnx", "branches", True), ("tflite", "case", False)]
 EVERY += [("tflite", "if4", False), ("tflite", "family", False), ("tflite", "dense", False)]

@@ -15,7 +15,7 @@ from tests.support.detectors import tiny_detector
 from tests.support.exports import exported, forged, model_of, small_model
 from vcedge.errors import ModelFileError, UsageError
 from vcedge.export.formats import writer_of
-from vcedge.runtime.artifact import EXPORT, MANIFEST, MODEL, GraphInfo, artifact_of, engine_for, metadata_of
+from vcedge.runtime.exported.artifact import EXPORT, MANIFEST, MODEL, GraphInfo, artifact_of, engine_for, metadata_of
 
 MODEL_FILE = small_model()
 FILES = {

@@ -15,8 +15,8 @@ from vcedge.detector import Cell, Detector
 from vcedge.errors import DataError, GateFailed, ModelFileError
 from vcedge.export.judging import FLOAT
 from vcedge.export.parity import STEPS, compare, verify
-from vcedge.runtime.artifact import GraphInfo, engine_for
-from vcedge.runtime.state import State
+from vcedge.runtime.engine.state import State
+from vcedge.runtime.exported.artifact import GraphInfo, engine_for
 from vcedge.schema import F64
 
 FLOAT_LAYOUTS = [

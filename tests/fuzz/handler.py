@@ -9,18 +9,18 @@ from typing import Any
 from tests.fuzz.mutate import Mutator
 from tests.support.service import configure
 from vcedge.config.runtime import load_runtime_config
-from vcedge.runtime.assets import Assets
-from vcedge.runtime.counters import Counters
-from vcedge.runtime.deadletters import DeadLetters
-from vcedge.runtime.disk import Disk
-from vcedge.runtime.intake import Intake
-from vcedge.runtime.link import Link
-from vcedge.runtime.mailbox import Incoming, Taken
-from vcedge.runtime.mqtt_client import Identity
-from vcedge.runtime.publisher import Publisher
-from vcedge.runtime.quarantine import Quarantine
-from vcedge.runtime.recent import Recent
-from vcedge.runtime.recipes import load_recipes
+from vcedge.runtime.assets.recipes import load_recipes
+from vcedge.runtime.assets.registry import Assets
+from vcedge.runtime.monitoring.counters import Counters
+from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.inbox import Incoming, Taken
+from vcedge.runtime.mqtt.paho_setup import Identity
+from vcedge.runtime.publishing.dead_letters import DeadLetters
+from vcedge.runtime.publishing.publisher import Publisher
+from vcedge.runtime.service.intake import Intake
+from vcedge.runtime.service.quarantine import Quarantine
+from vcedge.runtime.storage.recent_messages import Recent
+from vcedge.runtime.storage.state_dir import Disk
 from vcedge.topics import InputTopic
 
 NOW_NS = 1_700_000_000 * 10**9

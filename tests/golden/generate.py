@@ -16,8 +16,8 @@ from tests.support.detectors import START_NS, recording, tiny_detector
 from vcedge.detector import Detector
 from vcedge.errors import ModelFileError
 from vcedge.model_file import dumps, loads, save
-from vcedge.runtime.numpy_engine import NumpyEngine
-from vcedge.runtime.stream import Score, Stream
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import F64, NS_PER_S, Sample
 
 GOLDEN = Path(__file__).parent

@@ -1,4 +1,7 @@
-"""Without the kernel these tests are left out, and say so; tests/runtime/test_native.py says if it should be there."""
+"""Skips these tests where the kernel is not built.
+
+tests/runtime/engine/test_native_support.py fails if it should be there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vcedge.runtime.native import native_problem
+from vcedge.runtime.engine.native_support import native_problem
 
 PROBLEM = native_problem()
 

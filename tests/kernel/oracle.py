@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vcedge.detector import Cell
-from vcedge.runtime.numpy_cell import GatedCell
+from vcedge.runtime.engine.numpy_cell import GatedCell
 from vcedge.schema import F32
 
 

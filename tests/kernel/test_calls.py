@@ -12,7 +12,7 @@ from tests.kernel.random_cells import random_cell
 from vcedge.detector import CellKind
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
-from vcedge.runtime.native_cell import NativeCell, aligned, instruction_sets
+from vcedge.runtime.engine.native_cell import NativeCell, aligned, instruction_sets
 
 ISAS = instruction_sets()
 

@@ -12,11 +12,11 @@ from tests.support.detectors import recording, tiny_detector, variants
 from vcedge.detector import Detector
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
-from vcedge.runtime.checks import CHECKS, check_engine
-from vcedge.runtime.native_cell import aligned, instruction_sets
-from vcedge.runtime.native_engine import NativeEngine
-from vcedge.runtime.numpy_engine import NumpyEngine
-from vcedge.runtime.state import State
+from vcedge.runtime.engine.checks import CHECKS, check_engine
+from vcedge.runtime.engine.native_cell import aligned, instruction_sets
+from vcedge.runtime.engine.native_engine import NativeEngine
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.engine.state import State
 from vcedge.schema import F64
 
 VARIANTS = variants()

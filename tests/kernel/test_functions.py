@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vcedge.detector import Cell, CellKind, CellSpec
-from vcedge.runtime.native_cell import NativeCell, instruction_sets
+from vcedge.runtime.engine.native_cell import NativeCell, instruction_sets
 from vcedge.schema import F32, F64
 
 STRICT_LIMIT = 3e-8  # half of the last place of a float32 below 1

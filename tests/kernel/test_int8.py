@@ -10,8 +10,8 @@ from tests.kernel.random_cells import random_cell
 from vcedge.detector import Cell, CellKind
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
-from vcedge.runtime.native_cell import NativeCell, instruction_sets
-from vcedge.runtime.numpy_cell import GatedCell, sigmoid
+from vcedge.runtime.engine.native_cell import NativeCell, instruction_sets
+from vcedge.runtime.engine.numpy_cell import GatedCell, sigmoid
 from vcedge.schema import F32, F64
 
 CASES: list[tuple[CellKind, int, int, int]] = [  # kind, hidden, inputs, levels

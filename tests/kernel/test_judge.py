@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from tests.support.detectors import START_NS, recording, tiny_detector
 from vcedge.detector import Detector
 from vcedge.limits import EventRule
-from vcedge.runtime.native import native_problem
-from vcedge.runtime.numpy_engine import NumpyEngine
-from vcedge.runtime.operation import RunWhen
-from vcedge.runtime.stream import Score, Stream
+from vcedge.runtime.engine.native_support import native_problem
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.stream.inhibition import RunWhen
+from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import F64, NS_PER_S, Sample
 
 if native_problem() is not None:
     pytest.skip(f"native kernel: {native_problem()}", allow_module_level=True)
 
-from vcedge.runtime.native_engine import NativeEngine
+from vcedge.runtime.engine.native_engine import NativeEngine
 
 ROWS = 700
 

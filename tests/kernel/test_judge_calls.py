@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from tests.support.detectors import START_NS, recording, tiny_detector
-from vcedge.runtime.native import native_problem
+from vcedge.runtime.engine.native_support import native_problem
 from vcedge.schema import NS_PER_S
 
 if native_problem() is not None:
     pytest.skip(f"native kernel: {native_problem()}", allow_module_level=True)
 
-from vcedge.runtime import _kernel, native_judge
-from vcedge.runtime.block import ScoreBlock, Words
-from vcedge.runtime.native_engine import NativeEngine
-from vcedge.runtime.stream import Stream
+from vcedge.runtime import _kernel
+from vcedge.runtime.engine.native_engine import NativeEngine
+from vcedge.runtime.stream import native_rows as native_judge
+from vcedge.runtime.stream.score_block import ScoreBlock, Words
+from vcedge.runtime.stream.stream import Stream
 
 ROWS = 20
 TIMES = START_NS + np.arange(2 * ROWS, dtype=np.int64) * NS_PER_S
@@ -29,14 +30,14 @@ def call() -> tuple[Any, list[Any], list[Any], Stream]:
     engine = NativeEngine(tiny_detector())
     stream = Stream(engine)
     stream.push_block(TIMES[:ROWS], VALUES[:ROWS])
-    judge = engine.judge()
+    judge = native_judge.NativeJudge(engine.kernel)
     fixed = judge._prepare(stream)
     block = ScoreBlock(Words(engine.detector), TIMES[ROWS:], ROWS + 1)
     numbers, tops = native_judge._numbers_of(stream), native_judge._tops_of(stream)
     parts = judge._parts(stream, native_judge._defects_of(stream))
     columns = native_judge._columns(block, np.ascontiguousarray(VALUES[ROWS:]))
     judge._rules["limit"] = 2.5
-    return engine._kernel.judge, [ROWS, 0, ROWS], [*fixed, numbers, *parts, tops, *columns], stream
+    return engine.kernel.judge, [ROWS, 0, ROWS], [*fixed, numbers, *parts, tops, *columns], stream
 
 
 def test_the_call_as_it_should_be() -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.support.detectors import START_NS, tiny_detector
 from vcedge.detector import Detector
 from vcedge.history.recording import NO_TIME
-from vcedge.runtime.block import NOBODY, STATUSES, ScoreBlock, Words
-from vcedge.runtime.native import native_problem
-from vcedge.runtime.offline import write_score, write_scores
+from vcedge.runtime.engine.native_support import native_problem
+from vcedge.runtime.recordings.score_recording import write_score, write_scores
+from vcedge.runtime.stream.score_block import NOBODY, STATUSES, ScoreBlock, Words
 
 pytestmark = pytest.mark.skipif(native_problem() is not None, reason=f"native kernel: {native_problem()}")
 ODD = tiny_detector(channels=3)

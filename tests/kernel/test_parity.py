@@ -8,8 +8,8 @@ import pytest
 from tests.kernel.oracle import numpy_step
 from tests.kernel.random_cells import random_cell
 from vcedge.detector import CellKind
-from vcedge.runtime.native_cell import NativeCell, instruction_sets
-from vcedge.runtime.numpy_cell import GatedCell
+from vcedge.runtime.engine.native_cell import NativeCell, instruction_sets
+from vcedge.runtime.engine.numpy_cell import GatedCell
 
 STEPS = 10_000
 TOLERANCE = {"strict": 1e-6}

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 
 from tests.kernel.random_cells import random_cell
-from vcedge.runtime.native_cell import NativeCell
+from vcedge.runtime.engine.native_cell import NativeCell
 
 
 def test_threads_share_a_model() -> None:

@@ -11,7 +11,7 @@ from tests.support.detectors import recording, tiny_detector
 from vcedge.calibration.split import split_by_time
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import Detector
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine.registry import load_engine
 from vcedge.schema import F64
 from vcedge.sensitivity import measure
 from vcedge.sensitivity.findings import Finding, Sensitivity

@@ -9,7 +9,7 @@ from tests.support.detectors import recording, tiny_detector
 from vcedge.calibration.split import split_by_time
 from vcedge.calibration.trace import run_engine
 from vcedge.resemblance import FEATURES, UNCLEAR
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine.registry import load_engine
 from vcedge.sensitivity.events import InjectedEvents, injected_events
 from vcedge.sensitivity.resemblance import fit_resemblance
 

@@ -8,7 +8,7 @@ from tests.support.detectors import tiny_detector
 from vcedge.detector import Detector
 from vcedge.export.formats import Wanted, export_model, graph_of, writer_of
 from vcedge.model_file import dumps
-from vcedge.runtime.artifact import Artifact, GraphInfo, artifact_of, metadata_of
+from vcedge.runtime.exported.artifact import Artifact, GraphInfo, artifact_of, metadata_of
 
 GEOMETRIC = [1 / 8, 1 / 4, 1 / 2, 1.0]
 

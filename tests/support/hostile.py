@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from vcedge.runtime.codecs import Limits, Undecodable
-from vcedge.runtime.codecs.installed import Decoder, open_decoder
 from vcedge.runtime.codecs.reading import arrange
+from vcedge.runtime.codecs.registry import Decoder, open_decoder
 
 CODECS = ("json", "senml", "value")
 DECODERS: dict[str, Decoder] = {codec: open_decoder(codec, Limits(), "codec") for codec in CODECS}

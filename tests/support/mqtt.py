@@ -19,9 +19,9 @@ from uuid import uuid4
 
 from tests.support.process import ROOT, SLOWNESS
 from vcedge.config.runtime import MqttConfig
-from vcedge.runtime.link import Link
-from vcedge.runtime.mailbox import Incoming
-from vcedge.runtime.mqtt_client import Identity
+from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.inbox import Incoming
+from vcedge.runtime.mqtt.paho_setup import Identity
 
 PATIENCE_S = 20.0 * SLOWNESS
 

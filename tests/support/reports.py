@@ -14,7 +14,7 @@ from vcedge.calibration.split import split_by_time
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Detector
 from vcedge.history import DataReport
-from vcedge.runtime.engine import load_engine
+from vcedge.runtime.engine.registry import load_engine
 from vcedge.train.pipeline import Trained
 from vcedge.train.report import write_report
 from vcedge.train.report.words import summary

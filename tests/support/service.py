@@ -12,9 +12,9 @@ from tests.support.detectors import tiny_detector
 from tests.support.mqtt import Peer
 from vcedge import model_file
 from vcedge.detector import Detector
-from vcedge.runtime.engine import load_engine
-from vcedge.runtime.replay import message_of
-from vcedge.runtime.stream import Score, Stream
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.recordings.replay import message_of
+from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import Sample
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vcedge.detector import Detector
 from vcedge.export.onnx.writer import OnnxWriter
-from vcedge.runtime.artifact import GraphInfo
+from vcedge.runtime.exported.artifact import GraphInfo
 
 
 class WrongWriter(OnnxWriter):

@@ -22,8 +22,8 @@ from vcedge.config.train import DataConfig, load_train_config
 from vcedge.errors import DataError
 from vcedge.evaluation.bars import parse_bars
 from vcedge.history import Recording, load_history
-from vcedge.runtime.engine import load_engine
-from vcedge.runtime.stream import Stream
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import NS_PER_S, Sample
 from vcedge.train.compare.cases import Case, prepare, with_faults
 from vcedge.train.compare.comparison import Comparison, compare, judge

@@ -10,8 +10,8 @@ import torch
 
 from tests.support.detectors import recording, tiny_detector
 from vcedge.detector import CELL_KINDS, DENSE_KINDS, CellSpec, Detector, boundaries_of
-from vcedge.runtime.numpy_engine import NumpyEngine, scheduler_sizes
-from vcedge.runtime.state import State
+from vcedge.runtime.engine.numpy_engine import NumpyEngine, scheduler_sizes
+from vcedge.runtime.engine.state import State
 from vcedge.schema import F32, F64
 from vcedge.train.cells import CELLS
 from vcedge.train.model import ResidualModel

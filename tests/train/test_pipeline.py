@@ -14,7 +14,7 @@ from vcedge.detector import CELL_KINDS, DENSE_KINDS
 from vcedge.errors import DataError
 from vcedge.history import DataReport
 from vcedge.model_file import load, save
-from vcedge.runtime.engine import ENGINES, REFERENCE, load_engine
+from vcedge.runtime.engine.registry import ENGINES, REFERENCE, load_engine
 from vcedge.train.pipeline import Trained, train_detector
 from vcedge.train.schedule import mask_mode, share_budget
 from vcedge.train.summary import change_correlation, summarise

@@ -155,7 +155,7 @@ def test_statistics_far_from_the_threshold_can_be_drawn(usual: Trained) -> None:
 
 
 def test_the_module_loads_neither_matplotlib_nor_jinja2_until_a_report_is_written() -> None:
-    assert not {"matplotlib", "jinja2"} & modules_after("vcedge.train.report", "vcedge.runtime.stream")
+    assert not {"matplotlib", "jinja2"} & modules_after("vcedge.train.report", "vcedge.runtime.stream.stream")
     assert {"matplotlib", "jinja2"} <= modules_after("vcedge.train.report.page")
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vcedge.detector import DENSE_KINDS, CellSpec, boundaries_of
-from vcedge.runtime.native import native_problem
+from vcedge.runtime.engine.native_support import native_problem
 from vcedge.train.cells import CELLS, PAPER_CELLS, VariableCell
 from vcedge.train.scheduler import MaskMode, PaperScheduler
 from vcedge.train.unroll import can_unroll

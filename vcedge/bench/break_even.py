@@ -12,8 +12,8 @@ from vcedge.bench.timing import Run, interleaved
 from vcedge.bench.whole import NEVER, quiet_samples, step_of
 from vcedge.export.formats import export_model, writer_of
 from vcedge.pinning import one_core
-from vcedge.runtime.artifact import Artifact, GraphInfo, Quantize, engine_for
-from vcedge.runtime.file_engine import FileEngine, network_shapes
+from vcedge.runtime.exported.artifact import Artifact, GraphInfo, Quantize, engine_for
+from vcedge.runtime.exported.network_engine import FileEngine, network_shapes
 
 ROUNDS = 50
 

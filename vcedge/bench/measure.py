@@ -11,7 +11,7 @@ from vcedge.bench.cells import Subject
 from vcedge.bench.timing import Run, interleaved, machine
 from vcedge.errors import Unavailable
 from vcedge.pinning import one_core
-from vcedge.runtime.native import require_native
+from vcedge.runtime.engine.native_support import require_native
 
 ROUNDS = 101
 STREAMS = 256

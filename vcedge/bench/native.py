@@ -10,7 +10,7 @@ import numpy as np
 from vcedge.bench.cells import Subject
 from vcedge.bench.timing import Run
 from vcedge.runtime import _kernel
-from vcedge.runtime.native_cell import NativeCell, aligned
+from vcedge.runtime.engine.native_cell import NativeCell, aligned
 from vcedge.schema import F32
 
 NEVER = -1e30

@@ -15,7 +15,7 @@ import numpy as np
 from vcedge.bench import litert_gru, onnx_gru
 from vcedge.bench.cells import Subject
 from vcedge.bench.timing import Run
-from vcedge.runtime.numpy_cell import GatedCell
+from vcedge.runtime.engine.numpy_cell import GatedCell
 
 PACKAGES = {
     "onnxruntime-gru": "onnxruntime",

@@ -13,7 +13,8 @@ from vcedge.detector import Detector
 from vcedge.errors import DataError
 from vcedge.history import open_rows
 from vcedge.history.reading import time_and_table
-from vcedge.runtime.engine import ENGINES, Engine
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.registry import ENGINES
 from vcedge.schema import F64
 
 MAX_ROWS = 20_000

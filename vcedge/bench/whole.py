@@ -9,7 +9,8 @@ import numpy as np
 
 from vcedge.bench.timing import Run
 from vcedge.detector import Detector
-from vcedge.runtime.engine import ENGINES, Engine
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.registry import ENGINES
 from vcedge.schema import F64
 
 NEVER = -1e30

@@ -21,7 +21,7 @@ from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Calibration, Cell, Detector, Features, Head, Scorer
 from vcedge.errors import DataError
 from vcedge.limits import EventRule, events_per_row
-from vcedge.runtime.engine import REFERENCE, load_engine
+from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F32, F64, SensorSchema
 
 SURPRISE_SHARE = 0.002

@@ -16,8 +16,9 @@ from vcedge.detector import Detector, Scorer
 from vcedge.evaluation.metrics import auc_pr
 from vcedge.injection.faults import Fault, Scales, inject
 from vcedge.injection.plan import plan_faults
-from vcedge.runtime.engine import REFERENCE, Engine, load_engine
-from vcedge.runtime.state import State
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.registry import REFERENCE, load_engine
+from vcedge.runtime.engine.state import State
 from vcedge.schema import F64
 
 FAULTS = 80

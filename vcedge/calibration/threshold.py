@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vcedge.limits import EventRule, Tail, Usual, events_per_row
-from vcedge.runtime.events import EventTracker
+from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
 
 TAIL_SHARE = 0.1

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.calibration.split import Ranges, rows_in
-from vcedge.runtime.budget import Budget
-from vcedge.runtime.engine import Engine
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.stream.compute_budget import Budget
 from vcedge.schema import F32, F64
 
 

@@ -57,7 +57,7 @@ def evaluate_command(
     from vcedge.evaluation.bars import check_bars, parse_bars
     from vcedge.evaluation.measure import beside, mean_of, measure
     from vcedge.model_file import model_id
-    from vcedge.runtime.artifact import open_engine
+    from vcedge.runtime.exported.artifact import open_engine
 
     wanted = parse_bars(bars or [])
     runner = open_engine(model, engine, network)
@@ -105,7 +105,7 @@ def _judge(runner: Any, path: Path, label: str, skip_rows: int, window: int | No
     from vcedge.evaluation.labels import read_labels
     from vcedge.history import open_rows
     from vcedge.history.reading import time_and_table
-    from vcedge.runtime.stream import Stream
+    from vcedge.runtime.stream.stream import Stream
 
     settings = time_and_table(runner.detector, overrides)
     reader = open_rows([path], runner.detector.schema, *settings)

@@ -41,7 +41,7 @@ def export_command(
     from vcedge.export.parity import verify
     from vcedge.files import write_atomic
     from vcedge.model_file import model_id
-    from vcedge.runtime.artifact import read_artifact
+    from vcedge.runtime.exported.artifact import read_artifact
 
     source = read_artifact(model)
     graph = graph_of(source.detector, Wanted(to, layout, whole, quantize))

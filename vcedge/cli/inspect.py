@@ -40,7 +40,7 @@ def inspect_command(
     if file is None:
         raise UsageError("expected a FILE or --engines")
     from vcedge.model_file import model_id
-    from vcedge.runtime.artifact import read_artifact
+    from vcedge.runtime.exported.artifact import read_artifact
 
     artifact = read_artifact(file)
     description = describe(artifact.detector, str(file), model_id(artifact.data), len(artifact.data))
@@ -54,8 +54,8 @@ def inspect_command(
 
 
 def _inspect_engines(file: Path | None, json: bool) -> None:
-    from vcedge.runtime.engine import ENGINES
-    from vcedge.runtime.native import native_problem, native_sets, native_status
+    from vcedge.runtime.engine.native_support import native_problem, native_sets, native_status
+    from vcedge.runtime.engine.registry import ENGINES
 
     if file is not None:
         raise UsageError(f"--engines is about this machine, and takes no FILE such as {file}")

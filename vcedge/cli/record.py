@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from vcedge.config.runtime import RuntimeConfig
-    from vcedge.runtime.record import Wanted
+    from vcedge.runtime.recordings.record import Wanted
 
 
 def record_command(
@@ -30,11 +30,11 @@ def record_command(
     from vcedge.cli.console import configure_logging, note, print_json
     from vcedge.config.runtime import load_runtime_config
     from vcedge.errors import InputOutputError
-    from vcedge.runtime.codecs.installed import decoder_of
-    from vcedge.runtime.link import Link
-    from vcedge.runtime.mqtt_client import Identity
-    from vcedge.runtime.record import Recorder
-    from vcedge.runtime.signals import stop_on_signals
+    from vcedge.runtime.codecs.registry import decoder_of
+    from vcedge.runtime.mqtt.connection import Link
+    from vcedge.runtime.mqtt.paho_setup import Identity
+    from vcedge.runtime.recordings.record import Recorder
+    from vcedge.runtime.service.signals import stop_on_signals
     from vcedge.topics import InputTopic
 
     configure_logging(verbose)
@@ -72,8 +72,8 @@ def _wanted(settings: RuntimeConfig) -> dict[str, Wanted]:
     Raises ConfigError, or InputNotFound or ModelFileError for a model that is no good.
     """
     from vcedge.model_file import load
-    from vcedge.runtime.recipes import join_rule_of
-    from vcedge.runtime.record import UNKNOWN, Wanted
+    from vcedge.runtime.assets.recipes import join_rule_of
+    from vcedge.runtime.recordings.record import UNKNOWN, Wanted
 
     unknown = Wanted(None, join_rule_of(settings, UNKNOWN, known=False))
     found = {}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from vcedge.config.runtime import MqttConfig
     from vcedge.config.train import TableConfig, TimeConfig
-    from vcedge.runtime.replay import Writer
+    from vcedge.runtime.recordings.replay import Writer
     from vcedge.schema import SensorSchema
     from vcedge.topics import InputTopic
 
@@ -57,9 +57,9 @@ def replay_command(
 
     from vcedge.cli.console import configure_logging, note, print_json
     from vcedge.history import open_rows
-    from vcedge.runtime.link import Link
-    from vcedge.runtime.mqtt_client import Identity
-    from vcedge.runtime.replay import Pace, Progress, connect, finish, replay
+    from vcedge.runtime.mqtt.connection import Link
+    from vcedge.runtime.mqtt.paho_setup import Identity
+    from vcedge.runtime.recordings.replay import Pace, Progress, connect, finish, replay
 
     configure_logging()
     target, factor = _target(topic), _speed(speed)
@@ -126,7 +126,7 @@ def _speed(text: str) -> float | None:
 def _writer(codec: str | None, topic: InputTopic, asset: str, channels: Sequence[str]) -> Writer:
     """What writes the messages of an asset."""
     from vcedge.errors import UsageError
-    from vcedge.runtime.replay import writer_of
+    from vcedge.runtime.recordings.replay import writer_of
 
     try:
         write = writer_of(codec or ("value" if topic.has_channel else "json"), topic, asset)

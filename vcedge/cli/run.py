@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from vcedge.config.runtime import RuntimeConfig
-    from vcedge.runtime.recipes import Recipe
+    from vcedge.runtime.assets.recipes import Recipe
 
 
 def run_command(
@@ -28,10 +28,10 @@ def run_command(
     """
     from vcedge.cli.console import configure_logging
     from vcedge.config.runtime import load_runtime_config
-    from vcedge.runtime.logs import configure_service_log
-    from vcedge.runtime.recipes import load_recipes
-    from vcedge.runtime.service import Service
-    from vcedge.runtime.signals import stop_on_signals
+    from vcedge.runtime.assets.recipes import load_recipes
+    from vcedge.runtime.monitoring.logs import configure_service_log
+    from vcedge.runtime.service.service import Service
+    from vcedge.runtime.service.signals import stop_on_signals
 
     configure_logging(verbose)
     settings = load_runtime_config(config)
@@ -48,7 +48,7 @@ def run_command(
 
 def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
     """One line for each asset: what it is judged by."""
-    from vcedge.runtime.engine import engine_words
+    from vcedge.runtime.engine.registry import engine_words
     from vcedge.topics import InputTopic
 
     topic = InputTopic(settings.input.topic)

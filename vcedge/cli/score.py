@@ -48,10 +48,10 @@ def score_command(
     from vcedge.errors import UsageError
     from vcedge.history import open_rows
     from vcedge.history.reading import time_and_table
-    from vcedge.runtime.artifact import open_engine
-    from vcedge.runtime.offline import score_blocks, write_header, write_scores
-    from vcedge.runtime.stream import Stream
-    from vcedge.runtime.tally import Tally
+    from vcedge.runtime.exported.artifact import open_engine
+    from vcedge.runtime.recordings.score_recording import score_blocks, write_header, write_scores
+    from vcedge.runtime.recordings.score_summary import Tally
+    from vcedge.runtime.stream.stream import Stream
 
     if json and out is None:
         raise UsageError("--json prints a summary on stdout, so the scores need --out FILE")

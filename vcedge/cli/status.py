@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from vcedge.runtime.inquiry import Report
+    from vcedge.runtime.monitoring.status_requests import Report
 
 USUAL = Path("/etc/vcedge/runtime.yaml")
 
@@ -29,7 +29,7 @@ def status_command(
       vcedge status runtime.yaml --json
     """
     from vcedge.cli.console import print_json, print_table
-    from vcedge.runtime.status_socket import ask_service
+    from vcedge.runtime.monitoring.status_socket import ask_service
 
     report = ask_service(_state_dir(config))
     if json:

@@ -37,7 +37,7 @@ def verify_command(
     single_threaded()
     from vcedge.errors import GateFailed
     from vcedge.export.parity import verify
-    from vcedge.runtime.artifact import engine_for, read_artifact
+    from vcedge.runtime.exported.artifact import engine_for, read_artifact
 
     source = read_artifact(model)
     values = None if input_file is None else _rows(source.detector, input_file)

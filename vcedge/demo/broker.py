@@ -12,7 +12,7 @@ import socket
 from amqtt.broker import Broker
 
 from vcedge.demo.flow import WINDOW, Subscriptions
-from vcedge.runtime.signals import SIGNALS
+from vcedge.runtime.service.signals import SIGNALS
 
 
 def free_port() -> int:

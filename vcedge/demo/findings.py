@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.runtime.events import Top
+from vcedge.runtime.stream.events import Top
 from vcedge.schema import F64, NS_PER_S
 
 TAIL_NS = 300 * NS_PER_S

@@ -13,8 +13,8 @@ import numpy as np
 from vcedge.config.runtime import MqttConfig
 from vcedge.demo.findings import Noticed, Times
 from vcedge.errors import Unavailable
-from vcedge.runtime.link import Link
-from vcedge.runtime.mqtt_client import Identity
+from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.schema import F64
 from vcedge.topics import OutputTopics
 

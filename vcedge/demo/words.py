@@ -13,7 +13,7 @@ from vcedge.demo.findings import TAIL_NS, Finding, Noticed
 from vcedge.demo.story import Outcome
 from vcedge.files import write_atomic
 from vcedge.history.writer import iso_time
-from vcedge.runtime.events import Top
+from vcedge.runtime.stream.events import Top
 from vcedge.schema import NS_PER_S
 
 WIDTH = 80

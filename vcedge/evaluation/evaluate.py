@@ -12,8 +12,8 @@ from vcedge.errors import DataError
 from vcedge.evaluation.measure import Judged
 from vcedge.evaluation.metrics import dominant_period
 from vcedge.history import RowReader
-from vcedge.runtime.score import UNJUDGED
-from vcedge.runtime.stream import Score, Stream
+from vcedge.runtime.stream.score import UNJUDGED
+from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import Sample
 
 Progress = Callable[[int], None]

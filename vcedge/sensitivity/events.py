@@ -12,8 +12,8 @@ from vcedge.calibration.trace import Trace
 from vcedge.injection.faults import KINDS, Fault, FaultKind, Scales, inject_all
 from vcedge.injection.plan import Memory, in_rounds, memory_rows, plan_faults, size_range
 from vcedge.resemblance import FEATURES, ShapeTracker
-from vcedge.runtime.engine import Engine
-from vcedge.runtime.events import EventTracker
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
 
 PLAINNESS = 0.8

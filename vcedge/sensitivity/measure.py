@@ -19,9 +19,10 @@ from vcedge.calibration.trace import Trace
 from vcedge.detector import Detector
 from vcedge.injection.faults import KINDS, Fault, FaultKind, Scales, inject
 from vcedge.injection.plan import FEW, MOVED, SHORTEST_PERIOD, Memory, joint, memory_rows, moves, size_range
-from vcedge.runtime.engine import Engine, load_engine
-from vcedge.runtime.events import EventTracker
-from vcedge.runtime.sensor_health import StuckCounter
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.events import EventTracker
+from vcedge.runtime.stream.sensor_health import StuckCounter
 from vcedge.schema import F64, NS_PER_S, beyond_limits
 from vcedge.sensitivity.findings import Finding, Sensitivity
 from vcedge.sensitivity.places import Place, find_starts, prepare

@@ -9,8 +9,8 @@ import numpy as np
 from vcedge.calibration.split import Split
 from vcedge.calibration.trace import Trace
 from vcedge.detector import Detector
-from vcedge.runtime.engine import Engine
-from vcedge.runtime.state import State
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.state import State
 from vcedge.schema import F64
 
 LEAD_ROWS = 1000

@@ -22,7 +22,7 @@ from vcedge.detector import Detector
 from vcedge.history import Recording
 from vcedge.injection.faults import KINDS, FaultKind
 from vcedge.resemblance import UNCLEAR, Resemblance
-from vcedge.runtime.engine import REFERENCE, load_engine
+from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F64
 from vcedge.sensitivity.events import InjectedEvents, injected_events
 

@@ -32,8 +32,8 @@ from vcedge.config.train import ScoreConfig, TrainConfig
 from vcedge.detector import DENSE_KINDS, Cell, CellSpec, Detector, Head, boundaries_of
 from vcedge.history import Recording
 from vcedge.limits import EventRule
-from vcedge.runtime.engine import REFERENCE, load_engine
-from vcedge.runtime.native import native_problem
+from vcedge.runtime.engine.native_support import native_problem
+from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F64, NS_PER_S, SensorSchema
 from vcedge.sensitivity.findings import Sensitivity
 from vcedge.sensitivity.resemblance import Recognition

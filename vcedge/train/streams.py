@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vcedge.calibration.trace import Trace
 from vcedge.detector import Features
-from vcedge.runtime.numpy_engine import scheduler_sizes
+from vcedge.runtime.engine.numpy_engine import scheduler_sizes
 from vcedge.schema import F32, F64
 
 

@@ -1,8 +1,8 @@
 """A gated cell over a window with backpropagation through time by hand: large products by torch, the rest in C.
 
 The plain loop of `cells.py` leaves some thirty nodes a step to autograd, which costs several times the arithmetic. Here
-a step is one product and one call of the kernel (runtime/kernel/unroll.h), forward and backward; the gradients of the
-weights are one product each, at the end. Same numbers up to rounding: decision note 22.
+a step is one product and one call of the kernel (runtime/kernel/training/unroll.h), forward and backward; the
+gradients of the weights are one product each, at the end. Same numbers up to rounding: decision note 22.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from vcedge.runtime.native import native_problem
+from vcedge.runtime.engine.native_support import native_problem
 from vcedge.train.scheduler import MaskMode, MaskTable
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class _Window:
         self._open = a.new_empty(*shape, self.blocks)
 
     def bind(self, backward: tuple[Tensor, ...]) -> _kernel.Unroll:
-        """The kernel on these arrays, in the order of runtime/kernel/unroll.h."""
+        """The kernel on these arrays, in the order of runtime/kernel/training/unroll.h."""
         from vcedge.runtime import _kernel
 
         a, gate, keep, start, _, reset_bias, gate_hidden = self._inputs

@@ -1,6 +1,6 @@
 /* Random detectors for the C tests. */
 #include "cells.h"
-#include "detector.h"
+#include "detector/detector.h"
 
 /* Offsets of the record's fields for a shape, one after the other, each 8-aligned; the last one is its size. */
 static void record_layout(const vce_detector_shape *s, int32_t *record)

@@ -19,7 +19,7 @@ from vcedge.history import NO_TIME, Recording, open_rows
 from vcedge.history.files import find_files
 from vcedge.injection.faults import Fault, Scales, inject_all
 from vcedge.injection.plan import in_rounds, plan_faults
-from vcedge.runtime.engine import REFERENCE, load_engine
+from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F64, NS_PER_S, SensorSchema, beyond_limits
 
 HELD_OUT = 0.25

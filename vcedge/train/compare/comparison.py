@@ -11,7 +11,7 @@ from vcedge.config.train import TrainConfig
 from vcedge.evaluation.measure import Judged, Measures, mean_of, measure
 from vcedge.evaluation.metrics import dominant_period, segments
 from vcedge.history import Recording
-from vcedge.runtime.events import EventTracker
+from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case, Test, with_faults
 from vcedge.train.compare.cost import energy_of_ticks, time_ticks

@@ -12,8 +12,8 @@ from vcedge.baselines.interface import Fitted
 from vcedge.calibration.split import Ranges
 from vcedge.detector import Detector
 from vcedge.limits import EventRule
-from vcedge.runtime.engine import load_engine
-from vcedge.runtime.stream import Stream
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F32, F64, Sample
 
 MAIN, OFF = "VCGRU", "VCGRU, network off"

@@ -1,0 +1,1 @@
+"""What is watched: an asset, its settings, its models and their comparison."""

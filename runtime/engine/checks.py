@@ -1,0 +1,228 @@
+"""What every engine must do, as one public function that any engine can be given to.
+
+`check_engine` is run on each engine of this project and is meant for engines that others write. What an engine
+deliberately does differently it says on its class, in `check_exceptions`, never in a test.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from vcedge.detector import Detector
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.state import WAKE_SURPRISE, State
+from vcedge.schema import F64
+
+LEAK_BYTES = 24
+"""Bytes for each row of a recording that three passes over it may leave behind."""
+MakeEngine = Callable[[Detector], Engine]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check: its name, what went wrong (empty: nothing), and how long a step took in it."""
+
+    name: str
+    problem: str
+    us_per_step: float
+
+
+def check_engine(make: MakeEngine, detector: Detector, values: F64) -> list[CheckResult]:
+    """Run every check with a detector and a recording values (N, C), N at least 50; nothing is raised.
+
+    A check named in the engine class's `check_exceptions` is left out.
+    """
+    results = []
+    excepted = getattr(make(detector), "check_exceptions", ())
+    for check in CHECKS:
+        if check.__name__ in excepted:
+            continue
+        engine = make(detector)
+        began = time.perf_counter()
+        try:
+            problem = check(engine, values) or ""
+        except Exception as error:
+            problem = f"raised {type(error).__name__}: {error}"
+        results.append(CheckResult(check.__name__, problem, 1e6 * (time.perf_counter() - began) / len(values)))
+    return results
+
+
+def _run(engine: Engine, values: F64, state: State, **policy: float) -> F64:
+    """Statistic, level and contributions of each row, (N, 2 + C)."""
+    rows = []
+    for row in values:
+        raw, level, contributions = engine.step(row, state, **policy)  # type: ignore[arg-type]
+        rows.append(np.concatenate(([raw, level], contributions)))
+    return np.array(rows)
+
+
+def same_input_gives_same_output(engine: Engine, values: F64) -> str | None:
+    """Two fresh states see the same rows: every bit is the same."""
+    first, second = (_run(engine, values, engine.new_state()) for _ in range(2))
+    return None if np.array_equal(first, second) else "two runs from fresh states differ"
+
+
+def reset_forgets_everything(engine: Engine, values: F64) -> str | None:
+    """After a reset the state is that of a new stream."""
+    state = engine.new_state()
+    before = _run(engine, values, state)
+    state.reset()
+    return None if np.array_equal(before, _run(engine, values, state)) else "a reset state remembers something"
+
+
+def states_are_independent(engine: Engine, values: F64) -> str | None:
+    """Two streams stepped in turn do not see each other."""
+    alone = _run(engine, values, engine.new_state())
+    state, other = engine.new_state(), engine.new_state()
+    together = []
+    for row, strange in zip(values, values[::-1], strict=True):
+        raw, level, contributions = engine.step(row, state)
+        together.append(np.concatenate(([raw, level], contributions)))
+        engine.step(strange, other)
+    return None if np.array_equal(alone, np.array(together)) else "another stream's steps changed the result"
+
+
+def state_survives_bytes(engine: Engine, values: F64) -> str | None:
+    """A state written and read back in the middle goes on as if nothing had happened."""
+    state, half = engine.new_state(), len(values) // 2
+    _run(engine, values[:half], state)
+    restored = State(state.record.dtype, state.tobytes())
+    same = np.array_equal(_run(engine, values[half:], state), _run(engine, values[half:], restored))
+    return None if same else "a restored state has another future"
+
+
+def many_is_the_loop(engine: Engine, values: F64) -> str | None:
+    """`step_many` agrees with `step` bit for bit."""
+    states = [engine.new_state() for _ in range(3)]
+    single = [engine.new_state() for _ in range(3)]
+    for start in range(len(values) - 3):
+        rows = values[start : start + 3]
+        raw, levels, contributions = engine.step_many(rows, states)
+        expected = [engine.step(row, state) for row, state in zip(rows, single, strict=True)]
+        if any(
+            raw[i] != one[0] or levels[i] != one[1] or not np.array_equal(contributions[i], one[2])
+            for i, one in enumerate(expected)
+        ):
+            return f"step_many differs from step at row {start}"
+    return None
+
+
+def input_is_untouched(engine: Engine, values: F64) -> str | None:
+    """The engine does not write into what it is given."""
+    row = values[0].copy()
+    row.setflags(write=False)
+    engine.step(row, engine.new_state())
+    return None if np.array_equal(row, values[0]) else "the input was changed"
+
+
+def missing_values_stay_finite(engine: Engine, values: F64) -> str | None:
+    """NaN and infinities are missing values: everything that comes out, and the state, stays finite."""
+    rng = np.random.default_rng(0)
+    holes = values.copy()
+    holes[rng.random(values.shape) < 0.3] = np.nan
+    holes[rng.random(values.shape) < 0.05] = np.inf
+    holes[0] = np.nan
+    state = engine.new_state()
+    finite = np.isfinite(_run(engine, holes, state)).all()
+    return None if finite and np.isfinite(state.h).all() else "a missing value made the output not finite"
+
+
+def huge_values_stay_finite(engine: Engine, values: F64) -> str | None:
+    """A mad sensor (1e300) overflows nothing."""
+    mad = values.copy()
+    mad[::7] = 1e300
+    return None if np.isfinite(_run(engine, mad, engine.new_state())).all() else "a huge value overflowed"
+
+
+def wrong_shape_is_refused(engine: Engine, values: F64) -> str | None:
+    """A row of another width raises ValueError and leaves the state as it was."""
+    state = engine.new_state()
+    before = state.tobytes()
+    for wrong in (values[0, :-1], np.append(values[0], 0.0), values[:2]):
+        try:
+            engine.step(wrong, state)
+        except ValueError:
+            continue
+        return f"values of shape {wrong.shape} were accepted"
+    return None if state.tobytes() == before else "a refused row changed the state"
+
+
+def contributions_sum_to_raw(engine: Engine, values: F64) -> str | None:
+    """The channels' contributions are not negative and add up to the statistic."""
+    out = _run(engine, values, engine.new_state())
+    close = np.allclose(out[:, 2:].sum(axis=1), out[:, 0], rtol=1e-9, atol=1e-12)
+    return None if close and (out[:, 2:] >= 0).all() else "contributions do not add up to raw"
+
+
+def policy_is_obeyed(engine: Engine, values: F64) -> str | None:
+    """`min_level` is a floor, a large `logit_bias` opens the gate, a very negative one leaves it to the floor."""
+    levels = engine.detector.levels
+    for floor in range(1, levels + 1):
+        if (_run(engine, values, engine.new_state(), min_level=floor)[:, 1] < floor).any():
+            return f"a level below min_level {floor}"
+    if (_run(engine, values, engine.new_state(), logit_bias=1e6)[:, 1] != levels).any():
+        return "a large logit_bias does not open the gate"
+    state = engine.new_state()
+    for row in values:
+        level = engine.step(row, state, logit_bias=-1e6)[1]
+        if level > 1 and state.wake != WAKE_SURPRISE:
+            return "a very negative logit_bias does not close the gate"
+    return None
+
+
+def memory_is_bounded(engine: Engine, values: F64) -> str | None:
+    """Steps leave nothing behind: the process is as large after many as after some.
+
+    What leaks does so in every round; what another thread keeps once (a buffer, a line of a log) is not the engine's.
+    """
+    state = engine.new_state()
+    _run(engine, values, state)
+    sizes = [0]
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            for row in values:
+                engine.step(row, state)
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    left = 3 * min(after - before for before, after in pairwise(sizes))
+    return None if left < LEAK_BYTES * len(values) else f"{left} bytes are left after {3 * len(values)} steps"
+
+
+def sleeping_dimensions_keep_their_bits(engine: Engine, values: F64) -> str | None:
+    """h[k:] is the same before and after a step that updates k dimensions."""
+    cell = engine.detector.cell
+    if cell is None:
+        return None
+    state = engine.new_state()
+    for row in values:
+        before = state.h.copy()
+        _, level, _ = engine.step(row, state)
+        k = cell.spec.boundaries[level - 1]
+        if before[k:].tobytes() != state.h[k:].tobytes():
+            return f"a dimension beyond {k} changed"
+    return None
+
+
+CHECKS: tuple[Callable[[Engine, F64], str | None], ...] = (
+    same_input_gives_same_output,
+    reset_forgets_everything,
+    states_are_independent,
+    state_survives_bytes,
+    many_is_the_loop,
+    input_is_untouched,
+    missing_values_stay_finite,
+    huge_values_stay_finite,
+    wrong_shape_is_refused,
+    contributions_sum_to_raw,
+    policy_is_obeyed,
+    memory_is_bounded,
+    sleeping_dimensions_keep_their_bits,
+)

@@ -1,0 +1,38 @@
+"""The contract of an engine."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from vcedge.detector import Detector
+from vcedge.runtime.engine.state import State
+from vcedge.schema import F64
+
+
+class Engine(Protocol):
+    """Runs one detector. Immutable: everything that changes is in the caller's `State`."""
+
+    name: str
+
+    @property
+    def detector(self) -> Detector:
+        """What is run."""
+        ...
+
+    def new_state(self) -> State:
+        """A state that has seen nothing."""
+        ...
+
+    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+        """One sample: (statistic `raw`, level 1..L, contributions (C,) that sum to `raw`).
+
+        `values` (C,) in the channels' units, NaN where missing, not written to. `min_level` is a floor under the
+        level and `logit_bias` is added to the scheduler's logit: the compute policy.
+        """
+        ...
+
+    def step_many(
+        self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
+    ) -> tuple[F64, list[int], F64]:
+        """One sample for each of M streams: values (M, C) → raw (M,), levels, contributions (M, C)."""
+        ...

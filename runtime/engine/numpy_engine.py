@@ -1,0 +1,170 @@
+"""The oracle: one step of the whole detector in readable numpy. Every other engine is compared with it.
+
+float32 as on the device, except standardisation and smoothing, which are float64 so that large offsets and long
+memories lose nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.detector import ERROR_CAP, Detector, Features
+from vcedge.runtime.engine.numpy_cell import NumpyNetwork
+from vcedge.runtime.engine.numpy_scorer import NumpyScorer
+from vcedge.runtime.engine.state import WAKE_SURPRISE, State, state_dtype
+from vcedge.schema import F32, F64
+
+
+class Network(Protocol):
+    """Scheduler, cell and head of one detector: the part of the step that an interpreter of exported files replaces."""
+
+    def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
+        """Update `state.h` and `state.correction`, and nothing else: (level, wake).
+
+        `signals` (S,): the cell's inputs (N,), and with more than one level `scheduler_sizes` after them. The level is
+        at least `floor`; wake is `loudest` of the scheduler's terms where the level is above it, else WAKE_NONE.
+        """
+        ...
+
+
+class NumpyEngine:
+    """See `vcedge.runtime.engine.registry.Engine`."""
+
+    name = "numpy"
+
+    def __init__(self, detector: Detector, network: Network | None = None) -> None:
+        """`network` stands in the place of the detector's cell and head in numpy."""
+        self._detector = detector
+        self._dtype = state_dtype(detector)
+        if network is None and detector.cell is not None and detector.head is not None:
+            network = NumpyNetwork(detector.cell, detector.head)
+        self._network = network
+        self._scorer = NumpyScorer(detector.scorer, detector.highway.order)
+        self._zeros: F32 = np.zeros(detector.channels, np.float32)
+
+    @property
+    def detector(self) -> Detector:
+        """What is run."""
+        return self._detector
+
+    def new_state(self) -> State:
+        """A state that has seen nothing."""
+        return State(self._dtype)
+
+    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+        """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
+        if values.shape != self._zeros.shape:
+            raise ValueError(f"values of shape {values.shape}, expected {self._zeros.shape}")
+        z, missing = self._standardise(values, state)
+        unknown = missing | state.held
+        residual, error = self._errors(z, unknown, state)
+        raw, contributions = self._scorer.step(z, error, unknown, state)
+        level = 1
+        if self._network is not None:
+            mean_error = float(np.minimum(error * error, ERROR_CAP).astype(np.float64).mean())
+            level = self._update_cell(z, missing, residual, mean_error, state, min_level, logit_bias)
+        self._remember(z, missing, residual, state)
+        return raw, level, contributions
+
+    def step_many(
+        self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
+    ) -> tuple[F64, list[int], F64]:
+        """One sample for each stream: the loop over `step`, so that both agree bit for bit."""
+        rows = [self.step(v, s, min_level, logit_bias) for v, s in zip(values, states, strict=True)]
+        raw = np.array([row[0] for row in rows])
+        return raw, [row[1] for row in rows], np.array([row[2] for row in rows])
+
+    def _standardise(self, values: F64, state: State) -> tuple[F32, NDArray[np.bool_]]:
+        """Standardised, clipped sample (C,), and what was missing in it.
+
+        A missing channel holds its last value, or the mean before any, as in fitting. Its own forecast would be
+        better for a sample or two, but fed back it runs away on channels that lean on others.
+        """
+        features = self._detector.features
+        missing = ~np.isfinite(values)
+        wide = np.clip((values - features.center) / features.scale, -features.clip, features.clip)
+        z = wide.astype(np.float32)
+        return (np.where(missing, state.lags[0], z) if missing.any() else z), missing
+
+    def _errors(self, z: F32, unknown: NDArray[np.bool_], state: State) -> tuple[F32, F32]:
+        """The highway's residual (C,) in spreads, and the smaller error (C,) of it and the network.
+
+        Channels that are missing, or were one sample ago, have neither: 0.
+        """
+        highway = self._detector.highway
+        if state.seen < highway.order:
+            return self._zeros, self._zeros
+        residual = np.where(unknown, self._zeros, (z - state.forecast - highway.bias) / highway.spread)
+        head = self._detector.head
+        if head is None:
+            return residual, residual
+        corrected = residual - state.correction
+        error = np.where(np.abs(corrected) < np.abs(residual), corrected, residual) / head.error_scale
+        return residual, np.where(unknown, self._zeros, error)
+
+    def _update_cell(
+        self,
+        z: F32,
+        missing: NDArray[np.bool_],
+        residual: F32,
+        mean_error: float,
+        state: State,
+        min_level: int,
+        logit_bias: float,
+    ) -> int:
+        """Pick the level, update the hidden state, and leave the next correction in the state."""
+        assert self._network is not None
+        x = np.concatenate((z, missing)).astype(np.float32) if self._detector.features.flags else z
+        levels = self._detector.levels
+        if levels == 1:
+            level, wake = self._network.step(x, state, 1, logit_bias)
+        else:
+            previous = state.lags[0] if state.seen else z
+            signals = np.concatenate((x, *scheduler_sizes(self._detector.features, z, previous, residual)))
+            floor = min(max(min_level, 1), levels)
+            surprised = self._surprised(mean_error, state)
+            level, wake = self._network.step(signals, state, levels if surprised else floor, logit_bias)
+            if surprised and floor < levels:
+                wake = WAKE_SURPRISE
+        state.record["level"] = level
+        state.record["wake"] = wake
+        return level
+
+    def _surprised(self, mean_error: float, state: State) -> bool:
+        """Whether this is one of the first ticks of a surprise, counted in the state.
+
+        A surprise that lasts has its ticks once; it is over when as many ticks passed without one.
+        """
+        ticks = self._detector.calibration.surprise_ticks
+        forced, calm = int(state.record["forced"][0]), int(state.record["calm"][0])
+        if mean_error > self._detector.calibration.surprise_limit:
+            if calm == 0:
+                forced = ticks
+            calm = ticks
+        elif calm > 0:
+            calm -= 1
+        state.record["forced"] = max(forced - 1, 0)
+        state.record["calm"] = calm
+        return forced > 0
+
+    def _remember(self, z: F32, missing: NDArray[np.bool_], residual: F32, state: State) -> None:
+        """Push the sample into the lags and forecast the next one from them."""
+        highway = self._detector.highway
+        state.lags[1:] = state.lags[:-1].copy()
+        state.lags[0] = z
+        state.held[:] = missing
+        state.residual[:] = residual
+        state.record["seen"] += 1
+        state.forecast[:] = highway.weights[0] + state.lags[: highway.order].ravel() @ highway.weights[1:]
+
+
+def scheduler_sizes(features: Features, z: F32, previous: F32, residual: F32) -> tuple[F32, F32, F32]:
+    """What a gate linear in signed signals cannot see: size, change and forecast error, each (..., C).
+
+    `z` and `previous` are a standardised sample and the one before it, `residual` the highway's, in spreads.
+    """
+    change = np.abs(z - previous) / features.change_scale
+    return np.abs(z), np.minimum(change, features.clip), np.minimum(np.abs(residual), features.clip)

@@ -1,0 +1,87 @@
+"""The scorer of the oracle in readable numpy: from one row's errors to the statistic and what each channel adds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.detector import ERROR_CAP, LEAST_PART, Scorer
+from vcedge.runtime.engine.state import State
+from vcedge.schema import F32, F64
+
+
+class NumpyScorer:
+    """One step of every part, fused. All of a step's inputs are of before the row is pushed into the lags."""
+
+    def __init__(self, scorer: Scorer, order: int) -> None:
+        self._scorer, self._order = scorer, order
+        parts = scorer.parts
+        self._alpha = [2.0 / (part.span + 1.0) for part in parts]
+        self._weights = np.array([part.weight for part in parts])
+        self._usual = np.array([part.usual for part in parts])
+        # What has seen nothing says that all is as usual: neither a bias nor the noise of the first rows.
+        usual = [part.usual if part.kind == "reconstruction" else part.usual**2 for part in parts]
+        self._initial = np.array(usual)[:, None]  # (parts, 1)
+        self._lags = [lag - 1 for lag in scorer.reconstruction.lags[1:]]  # the present row is no lag yet
+
+    def step(self, z: F32, error: F32, unknown: NDArray[np.bool_], state: State) -> tuple[float, F64]:
+        """Statistic and contributions (C,) that sum to it.
+
+        z (C,): the row; error (C,): what was left of it after the forecast, in spreads, 0 where `unknown` (C,).
+        """
+        if state.seen == 0:
+            state.smooth[:] = self._initial
+        squared = {
+            "error": self._whitened(error, unknown, state),
+            "horizon": self._horizon(z, unknown, state),
+            "reconstruction": self._reconstruction(z, unknown, state),
+        }
+        contributions = np.zeros(len(z))
+        for index, part in enumerate(self._scorer.parts):
+            row, smooth = squared[part.kind], state.smooth[index]
+            if row is not None:
+                smooth += self._alpha[index] * (row - smooth)
+            share = smooth if part.kind == "reconstruction" else np.sqrt(smooth)
+            total = float(share.sum())
+            state.parts[index] = total / len(z)
+            if total > 0.0:
+                contributions += part.weight / total * share
+        relative = np.maximum(state.parts / self._usual, LEAST_PART)
+        raw = float(np.exp(np.log(relative) @ self._weights))
+        whole = float(contributions.sum())
+        return raw, contributions * (raw / whole) if whole > 0.0 else np.full(len(z), raw / len(z))
+
+    def _whitened(self, error: F32, unknown: NDArray[np.bool_], state: State) -> F64 | None:
+        """Squared whitened error (C,); None where there is none yet."""
+        if state.seen < self._order:
+            return None
+        white = error @ self._scorer.whiten
+        return _known(np.minimum(white * white, ERROR_CAP), unknown)
+
+    def _horizon(self, z: F32, unknown: NDArray[np.bool_], state: State) -> F64 | None:
+        """Squared error (C,) of the forecast made `ahead` rows ago, in spreads."""
+        highway = self._scorer.horizon
+        if state.seen < highway.reach:
+            return None
+        lags = state.lags[highway.ahead - 1 : highway.reach].ravel()
+        error = (z - (highway.weights[0] + lags @ highway.weights[1:]) - highway.bias) / highway.spread
+        return _known(np.minimum(error * error, ERROR_CAP), unknown)
+
+    def _reconstruction(self, z: F32, unknown: NDArray[np.bool_], state: State) -> F64 | None:
+        """Squared error (C,) of the last rows put together from their components, summed over the lags."""
+        model = self._scorer.reconstruction
+        if state.seen < model.lags[-1]:
+            return None
+        window = np.concatenate([z, *(state.lags[lag] for lag in self._lags)]) - model.mean  # (K*C,)
+        left = window - (model.components @ window) @ model.components
+        squared = (left * left).reshape(len(model.lags), -1).sum(axis=0)
+        return _known(np.minimum(squared, ERROR_CAP), unknown)
+
+
+def _known(squared: F32, unknown: NDArray[np.bool_]) -> F64:
+    """Errors (C,) of the known channels, in double precision; the unknown ones are taken to be like them on average."""
+    wide = squared.astype(np.float64)
+    if not unknown.any():
+        return wide
+    count = len(wide) - int(unknown.sum())
+    return np.where(unknown, wide[~unknown].sum() / max(count, 1), wide)

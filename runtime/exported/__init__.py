@@ -1,0 +1,1 @@
+"""Run a detector from an exported ONNX or TFLite file."""

@@ -1,0 +1,169 @@
+"""What a file that can be run holds: a model.vcedge, or a graph exported from one, which carries it in its metadata.
+
+An exported file has three entries of metadata, whatever its format: `vcedge`, the manifest, the same text as in the
+model; `vcedge.model`, the bytes of the model.vcedge it was made from; `vcedge.export`, a JSON object that says what
+the graph is (`GraphInfo`). So one file is enough: what is not in the graph (highway, scorer, limits) comes from the
+model in it, which is read as strictly as any.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vcedge import model_file
+from vcedge.config.problems import explain
+from vcedge.detector import Detector
+from vcedge.errors import ModelFileError, UsageError
+from vcedge.manifest import manifest_of, manifest_text, parse_manifest
+from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.registry import ENGINES, load_engine
+from vcedge.strict_json import parse_json
+
+MANIFEST, MODEL, EXPORT = "vcedge", "vcedge.model", "vcedge.export"
+"""Keys of an exported file's metadata."""
+GRAPH_FORMAT = 1
+Quantize = Literal["none", "int8"]
+
+READERS = {"onnx": "vcedge.runtime.exported.onnx_file", "tflite": "vcedge.runtime.exported.tflite_file"}
+"""Module of each format with `metadata(data, name) -> dict[str, bytes]`; raises ModelFileError. No interpreter."""
+INTERPRETERS = {"onnx": "vcedge.runtime.exported.onnx_engine", "tflite": "vcedge.runtime.exported.tflite_engine"}
+"""Module of each engine that runs exported files, with `load(artifact) -> Engine`. Imports its interpreter in there."""
+
+
+@dataclass(frozen=True)
+class GraphInfo:
+    """What an exported graph is."""
+
+    to: str
+    """`onnx` or `tflite`: the format, and the engine that runs it."""
+    layout: str
+    whole: bool = False
+    """Whether the graph is the detector from raw values to the statistic, or its network alone."""
+    quantize: Quantize = "none"
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        parts = [self.to, self.layout, "whole detector" if self.whole else "network"]
+        return ", ".join(parts if self.quantize == "none" else [*parts, self.quantize])
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that was read and found sound; whether its graph computes what its model says is for the parity gate."""
+
+    name: str
+    """Its path, for messages."""
+    data: bytes
+    detector: Detector
+    model: bytes
+    """The bytes of the model.vcedge: `data` itself, or what an exported file carries."""
+    graph: GraphInfo | None = None
+    """None: a model.vcedge."""
+
+
+class _GraphPart(BaseModel):
+    """The entry `vcedge.export`: all keys, no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: int = Field(ge=1, le=GRAPH_FORMAT)
+    to: Literal["onnx", "tflite"]
+    layout: str = Field(min_length=1, max_length=40)
+    whole: bool
+    quantize: Quantize
+
+
+def read_artifact(path: Path) -> Artifact:
+    """The model or exported graph in a file. Raises ModelFileError for anything but a sound file, InputNotFound."""
+    return artifact_of(model_file.read(path), str(path))
+
+
+def artifact_of(data: bytes, name: str) -> Artifact:
+    """The same from the bytes of a file; `name` stands in front of messages."""
+    to = format_of(data, name)
+    if to is None:
+        return Artifact(name, data, model_file.loads(data, name), data)
+    metadata: Mapping[str, bytes] = import_module(READERS[to]).metadata(data, name)
+    for key in (MANIFEST, EXPORT, MODEL):
+        if key not in metadata:
+            raise ModelFileError(f"{name}: metadata '{key}' is missing, expected a file that vcedge exported")
+    manifest = _text(metadata, MANIFEST, name)
+    parse_manifest(manifest, name)
+    graph = _graph(_text(metadata, EXPORT, name), name)
+    if graph.to != to:
+        raise ModelFileError(f"{name}: key 'to' is '{graph.to}' in a file of the format {to}")
+    detector = model_file.loads(metadata[MODEL], f"{name}: model")
+    if manifest != manifest_text(manifest_of(detector)):
+        raise ModelFileError(f"{name}: metadata '{MANIFEST}' is another manifest than that of the model in '{MODEL}'")
+    return Artifact(name, data, detector, metadata[MODEL], graph)
+
+
+def format_of(data: bytes, name: str) -> str | None:
+    """`onnx` or `tflite` by the first bytes, or where they say nothing by the name; None: read it as a model.vcedge."""
+    if data[4:8] == b"TFL3" or data[:4] == b"PK\x03\x04":  # a zip is a family of step models
+        return "tflite"
+    if data[:1] == b"\x08" and data[8:9] != b"{":  # field 1 of a ModelProto; a safetensors header begins at 8
+        return "onnx"
+    suffix = Path(name).suffix
+    return {".onnx": "onnx", ".tflite": "tflite", ".zip": "tflite"}.get(suffix)
+
+
+def metadata_of(model: bytes, graph: GraphInfo) -> dict[str, bytes]:
+    """The entries of metadata for a graph made from the model file with these bytes."""
+    manifest = manifest_text(manifest_of(model_file.loads(model)))
+    export = json.dumps({"format": GRAPH_FORMAT, **asdict(graph)}, sort_keys=True)
+    return {MANIFEST: manifest.encode(), MODEL: model, EXPORT: export.encode()}
+
+
+def engine_for(artifact: Artifact, name: str = "auto") -> Engine:
+    """The engine of that name for a file. `auto` is for an exported file the interpreter of its format.
+
+    An exported file runs in the engines of models too, by the model in it. Raises UsageError for a name that does not
+    run it, Unavailable where the interpreter is not installed, ModelFileError where it refuses the graph.
+    """
+    graph = artifact.graph
+    if graph is not None and name in ("auto", graph.to):
+        engine: Engine = import_module(INTERPRETERS[graph.to]).load(artifact)
+        return engine
+    if name in INTERPRETERS:
+        what = "a model.vcedge: see vcedge export" if graph is None else f"an exported file of the format {graph.to}"
+        raise UsageError(f"engine '{name}' runs .{name} files, and {artifact.name} is {what}")
+    if graph is not None and name not in ENGINES:
+        raise UsageError(f"engine '{name}' is not available; for {artifact.name}: {', '.join([graph.to, *ENGINES])}")
+    return load_engine(artifact.detector, name)
+
+
+def open_engine(path: Path, name: str = "auto", network: bool = True) -> Engine:
+    """The engine for the file at a path; without `network` for its linear detector alone, in an engine of models."""
+    artifact = read_artifact(path)
+    if network:
+        return engine_for(artifact, name)
+    return load_engine(artifact.detector.without_network(), name)
+
+
+def _text(metadata: Mapping[str, bytes], key: str, name: str) -> str:
+    try:
+        return metadata[key].decode("utf-8")
+    except UnicodeDecodeError:
+        raise ModelFileError(f"{name}: metadata '{key}' is not UTF-8") from None
+
+
+def _graph(text: str, name: str) -> GraphInfo:
+    what = f"metadata '{EXPORT}'"
+    raw = parse_json(text, name, what)
+    version = raw.get("format")
+    if isinstance(version, int) and version > GRAPH_FORMAT:
+        raise ModelFileError(f"{name}: {what}: version {version} is newer than {GRAPH_FORMAT}: update vcedge")
+    try:
+        part = _GraphPart.model_validate(raw)
+    except ValidationError as error:
+        raise ModelFileError(explain(error, _GraphPart, raw, lambda _: f"{name}: {what}").splitlines()[0]) from None
+    return GraphInfo(part.to, part.layout, part.whole, part.quantize)

@@ -1,0 +1,109 @@
+"""A graph that is the whole detector: its interface, and the engine that runs it.
+
+inputs   values (1, C) float64         raw sensor values in the channels' units
+         missing (1, C) bool           which of them there are not; a NaN is taken for missing too
+         min_level (1,) int32, logit_bias (1,) float32   the compute policy, where there is a network
+         what `state_slots` lists      the state, all zeros at the start and after a gap
+outputs  score (1,) float64            in [0, 1], 0.5 at the calibrated threshold
+         raw (1,) float64              the statistic; above the threshold in the manifest it is an alarm
+         contributions (1, C) float64  of each channel to the statistic
+         level, wake (1,) int32        1 to L, and why: see `vcedge.runtime.engine.state`
+         parts (P, 1) float64, residual (1, C) float32   for reports
+         NAME_next for each NAME of the state
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.detector import Detector
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.engine.state import State
+from vcedge.runtime.exported.artifact import Artifact
+from vcedge.schema import F64
+
+Slot = tuple[tuple[int, ...], type[np.generic]]
+"""Shape and type of an input or output."""
+Slots = dict[str, Slot]
+Arrays = dict[str, NDArray[Any]]
+
+
+def state_slots(detector: Detector) -> Slots:
+    """The state by its fields' names."""
+    channels, parts = detector.channels, len(detector.scorer.parts)
+    slots: Slots = {
+        "lags": ((detector.depth, channels), np.float32),
+        "forecast": ((1, channels), np.float32),
+        "held": ((1, channels), np.bool_),
+        "smooth": ((parts, channels), np.float64),
+        "seen": ((1,), np.int64),
+    }
+    if detector.cell is not None:
+        slots |= {"h": ((1, detector.hidden), np.float32), "correction": ((1, channels), np.float32)}
+    if detector.levels > 1:
+        slots |= {"forced": ((1,), np.int32), "calm": ((1,), np.int32)}
+    return slots
+
+
+def input_slots(detector: Detector) -> Slots:
+    """Everything that goes in."""
+    channels = detector.channels
+    slots: Slots = {"values": ((1, channels), np.float64), "missing": ((1, channels), np.bool_)}
+    if detector.cell is not None:
+        slots |= {"min_level": ((1,), np.int32), "logit_bias": ((1,), np.float32)}
+    return slots | state_slots(detector)
+
+
+def output_slots(detector: Detector) -> Slots:
+    """Everything that comes out."""
+    channels, parts = detector.channels, len(detector.scorer.parts)
+    slots: Slots = {
+        "score": ((1,), np.float64),
+        "raw": ((1,), np.float64),
+        "contributions": ((1, channels), np.float64),
+        "level": ((1,), np.int32),
+        "wake": ((1,), np.int32),
+        "parts": ((parts, 1), np.float64),
+        "residual": ((1, channels), np.float32),
+    }
+    return slots | {f"{name}_next": slot for name, slot in state_slots(detector).items()}
+
+
+class WholeGraph(Protocol):
+    """A whole detector's graph, loaded."""
+
+    def run(self, feed: Arrays) -> Arrays:
+        """One step: outputs by their names."""
+        ...
+
+
+class WholeEngine(NumpyEngine):
+    """Runs an exported file whose graph is the detector: every number of a step is the graph's."""
+
+    def __init__(self, artifact: Artifact, graph: WholeGraph, name: str, interpreter: str) -> None:
+        """`name` is the engine's, `interpreter` what runs the graph and its version, for people."""
+        super().__init__(artifact.detector)
+        self._slots = state_slots(artifact.detector)
+        self._graph = graph
+        self.name = name
+        self.interpreter = interpreter
+
+    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+        """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
+        detector, row = self.detector, state.record[0]
+        if values.shape != (detector.channels,):
+            raise ValueError(f"values of shape {values.shape}, expected {(detector.channels,)}")
+        feed: Arrays = {name: np.asarray(row[name]).reshape(shape) for name, (shape, _) in self._slots.items()}
+        feed |= {"values": values[None], "missing": ~np.isfinite(values)[None]}
+        if detector.cell is not None:
+            feed |= {"min_level": np.array([min_level], np.int32), "logit_bias": np.array([logit_bias], np.float32)}
+        out = self._graph.run(feed)
+        for name in self._slots:
+            row[name] = out[f"{name}_next"].reshape(row[name].shape)
+        row["parts"], row["residual"] = out["parts"][:, 0], out["residual"][0]
+        if detector.cell is not None:
+            row["level"], row["wake"] = out["level"][0], out["wake"][0]
+        return float(out["raw"][0]), int(out["level"][0]), out["contributions"][0].copy()

@@ -1,0 +1,86 @@
+"""The step of the whole detector with its network in somebody else's interpreter.
+
+What surrounds the network (features, highway, scorer) is the numpy engine's code, on the arrays of the model that the
+file carries; state and contract are the same.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+
+from vcedge.detector import Cell, Detector
+from vcedge.errors import ModelFileError
+from vcedge.runtime.engine.numpy_cell import loudest
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.engine.state import WAKE_NONE, State
+from vcedge.runtime.exported.artifact import Artifact
+from vcedge.schema import F32
+
+
+class Graph(Protocol):
+    """A network's graph, loaded: the interface in `vcedge.export.formats`, for a batch of one."""
+
+    def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
+        """One step, signals (S,) and h (D,), neither written to: correction (C,), level, h_next (D,).
+
+        What it returns may be the interpreter's own memory: it holds until the next call.
+        """
+        ...
+
+
+class GraphNetwork:
+    """See `vcedge.runtime.engine.numpy_engine.Network`."""
+
+    def __init__(self, cell: Cell, graph: Graph) -> None:
+        self._cell, self._graph = cell, graph
+        self._lock = Lock()
+        """The interpreter is one for all streams, so that they take turns."""
+
+    def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
+        """One call of the interpreter; see the protocol."""
+        with self._lock:
+            correction, level, after = self._graph.run(signals, state.h, floor, logit_bias)
+            wake = WAKE_NONE if level <= floor else self._wake(signals, state.h)
+            state.h[:] = after
+            state.correction[:] = correction
+        return level, wake
+
+    def _wake(self, signals: F32, h: F32) -> int:
+        """The graph says only how far it woke; why is asked seldom, and of the same weights."""
+        return loudest(self._cell.gate_input * signals, float(self._cell.gate_hidden @ h))
+
+
+class FileEngine(NumpyEngine):
+    """Runs an exported file whose graph is the network. See `vcedge.runtime.engine.registry.Engine`."""
+
+    def __init__(self, artifact: Artifact, graph: Graph, name: str, interpreter: str) -> None:
+        """`name` is the engine's, `interpreter` what runs the graph and its version, for people."""
+        if artifact.detector.cell is None:
+            raise ModelFileError(f"{artifact.name}: a graph of the network alone, and the model in it has none")
+        super().__init__(artifact.detector, GraphNetwork(artifact.detector.cell, graph))
+        self.name = name
+        self.graph = graph
+        self.interpreter = interpreter
+
+
+def network_shapes(detector: Detector) -> dict[str, tuple[int, ...]]:
+    """Shapes of a network graph's inputs and outputs by their names, for a batch of one; what a file is checked for."""
+    assert detector.cell is not None
+    spec = detector.cell.spec
+    signals = spec.inputs + (3 * detector.channels if spec.levels > 1 else 0)
+    return {
+        "signals": (1, signals),
+        "h": (1, spec.hidden),
+        "min_level": (1,),
+        "logit_bias": (1,),
+        "correction": (1, detector.channels),
+        "level": (1,),
+        "h_next": (1, spec.hidden),
+    }
+
+
+NETWORK_TYPES = {"min_level": np.int32, "level": np.int32}
+"""Types of those that are not float32."""

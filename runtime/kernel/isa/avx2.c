@@ -1,0 +1,25 @@
+/* AVX2 with fused multiply-add: 8 floats, 16 registers. */
+#include "internal.h"
+
+#if VCE_X86
+#if defined __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma")
+#endif
+#define VCE_USE_AVX2
+#include "isa/simd.inc"
+#include "cell/cell.inc"
+#include "cell/kept.inc"
+#include "cell/step.inc"
+#include "detector/step.inc"
+#include "cell/probe.inc"
+#include "training/unroll_step.inc"
+
+const struct vce_ops vce_ops_avx2 = {W, 0, 0, step, step_many, detect, probe_read, probe_fma};
+const struct vce_unroll_ops vce_unroll_avx2 = {unroll_forward, unroll_backward};
+
+#if defined __clang__
+#pragma clang attribute pop
+#endif
+#endif

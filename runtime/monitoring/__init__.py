@@ -1,0 +1,1 @@
+"""Counters, logs, and who asks the service for them."""

@@ -1,0 +1,1 @@
+"""Keep an MQTT connection up; queue what goes in and out."""

@@ -1,0 +1,1 @@
+"""Score, record and replay recordings."""

@@ -1,0 +1,222 @@
+"""MQTT to history files: what arrives, through the service's own decoder, as one CSV file a day for each asset."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from vcedge.history.writer import CsvWriter, iso_time
+from vcedge.runtime.assets.joiner import Joiner, JoinRule, Row
+from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
+from vcedge.runtime.codecs.registry import Decoder
+from vcedge.runtime.mqtt.inbox import Incoming
+from vcedge.schema import NS_PER_S, schema_of
+from vcedge.topics import InputTopic, is_pattern, odd_name
+
+log = logging.getLogger("vcedge.record")
+LEARN_MESSAGES = 20
+LEARN_NS = 5 * NS_PER_S
+"""Without a model an asset's channels are those of its first messages: so many, or of so long a time."""
+MAX_OPEN = 200
+"""Files open at once; further assets take turns."""
+MAX_FILE_NAME = 200
+MAX_CHANNELS = 1000
+"""Of an asset without a model; what comes after them is left out."""
+UNKNOWN = schema_of(["unknown"], 1.0, 10.0)
+"""How often an asset without a model is thought to send, where its values are to be joined."""
+
+
+class AssetRecord:
+    """The files of one asset. A new day begins a new file, and so does a channel that no file had."""
+
+    def __init__(self, name: str, folder: Path, channels: tuple[str, ...] | None) -> None:
+        """`channels` are those of a model; None: to be learned."""
+        self._stem = quote(name, safe=" ")
+        self._folder = folder
+        self._fixed = channels is not None
+        self._channels: tuple[str, ...] = channels or ()
+        self._columns = self._channels
+        self._learning: list[tuple[int, Reading]] | None = None if self._fixed else []
+        self._writer: CsvWriter | None = None
+        self._day = ""
+        self.rows = 0
+        self.watermark_ns: int | None = None
+
+    def push(self, reading: Reading, arrival_ns: int) -> None:
+        """Write the rows of one message, or keep them while channels are being learned."""
+        if self._learning is None:
+            self._write(arrival_ns, reading)
+            return
+        self._learning.append((arrival_ns, reading))
+        if len(self._learning) >= LEARN_MESSAGES or arrival_ns - self._learning[0][0] > LEARN_NS:
+            self._end_learning()
+
+    def close(self) -> None:
+        """Write what is left, and put it on the medium."""
+        self._end_learning()
+        self.release()
+
+    def release(self) -> None:
+        """Close the file for now."""
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self._day = None, ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a file is open."""
+        return self._writer is not None
+
+    def _end_learning(self) -> None:
+        kept, self._learning = self._learning or [], None
+        self._learn(name for _, reading in kept for name in reading.columns)
+        for arrival_ns, reading in kept:
+            self._write(arrival_ns, reading)
+
+    def _learn(self, names: Iterable[str]) -> None:
+        """Add channels; a file with fewer of them is closed."""
+        new = tuple(name for name in dict.fromkeys(names) if name not in self._channels and name != "time")
+        new = new[: MAX_CHANNELS - len(self._channels)]
+        if new:
+            self._channels += new
+            self.release()
+
+    def _write(self, arrival_ns: int, reading: Reading) -> None:
+        if not self._fixed:
+            self._learn(reading.columns)
+        times = reading.times(arrival_ns)
+        latest = max(times)
+        self.watermark_ns = latest if self.watermark_ns is None else max(latest, self.watermark_ns)
+        self.rows += len(times)
+        start = 0
+        for end in range(1, len(times) + 1):
+            if end == len(times) or _day(times[end]) != _day(times[start]):
+                writer = self._file_of(_day(times[start]))
+                values, _ = arrange(reading, self._columns)
+                writer.append_many(np.array(times[start:end], np.int64), values[start:end])
+                start = end
+
+    def _file_of(self, day: str) -> CsvWriter:
+        """The file of a day. One that is there and has all channels is continued, with its own columns."""
+        if self._writer is not None and day == self._day:
+            return self._writer
+        self.release()
+        for part in count(1):
+            path = self._folder / f"{self._stem}-{day}{'' if part == 1 else f'_{part}'}.csv"
+            found = _columns(path)
+            if set(found) >= set(self._channels):
+                self._columns = found
+                break
+            if not found:
+                self._columns = self._channels
+                break
+            if not self._fixed:
+                self._learn(found)
+        self._day, self._writer = day, CsvWriter(path, self._columns, append=True)
+        return self._writer
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is known of an asset beforehand: the channels of its model, and how parts of samples are joined."""
+
+    channels: tuple[str, ...] | None = None
+    join: JoinRule | None = None
+
+
+class Recorder:
+    """Sorts messages into the records of their assets."""
+
+    def __init__(
+        self, topic: InputTopic, decode: Decoder, assets: Mapping[str, Wanted], folder: Path, max_found: int
+    ) -> None:
+        """`assets`: names or patterns; "*" is every asset there is, but no more than `max_found` that are not named."""
+        self._topic = topic
+        self._decode = decode
+        self._assets = dict(assets)
+        self._folder = folder
+        self._max_records = max_found + sum(not is_pattern(name) for name in self._assets)
+        self._records: dict[str, AssetRecord] = {}
+        self._joiners: dict[str, Joiner] = {}
+        self.undecodable = 0
+        self.ignored = 0
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows written, by asset."""
+        return {name: record.rows for name, record in self._records.items()}
+
+    def push(self, message: Incoming) -> None:
+        """Write what one message says. Raises InputOutputError where that fails."""
+        found = self._topic.read(message.topic)
+        record = None if found is None or message.retained else self._record_of(found[0])
+        if found is None or record is None:
+            self.ignored += 1
+            return
+        try:
+            reading = self._decode(message.payload).named(found[1])
+        except Undecodable as reason:
+            self.undecodable += 1
+            log.warning("%s: left out: %s", message.topic, reason)
+            return
+        times, watermark = reading.times(message.arrival_ns), record.watermark_ns
+        if message.duplicate and reading.timed and watermark is not None and times[-1] <= watermark:
+            return
+        joiner = self._joiners.get(found[0])
+        if joiner is None:
+            record.push(reading, message.arrival_ns)
+            return
+        for index, time_ns in enumerate(times):
+            part = Row(time_ns, {name: values[index] for name, values in reading.columns.items()})
+            _write_rows(record, joiner.push(part))
+
+    def close(self) -> None:
+        """Write what is left of all assets."""
+        for name, record in self._records.items():
+            if name in self._joiners:
+                _write_rows(record, self._joiners[name].flush())
+            record.close()
+
+    def _record_of(self, name: str) -> AssetRecord | None:
+        record = self._records.get(name)
+        if record is None:
+            key = name if name in self._assets else next((p for p in self._assets if fnmatchcase(name, p)), None)
+            if key is None or odd_name(name) or len(self._records) >= self._max_records:
+                return None
+            if len(quote(name, safe=" ")) > MAX_FILE_NAME:
+                return None
+            wanted = self._assets[key]
+            record = self._records[name] = AssetRecord(name, self._folder, wanted.channels)
+            if wanted.join is not None:
+                self._joiners[name] = Joiner(wanted.join)
+        if not record.is_open:
+            opened = [other for other in self._records.values() if other.is_open]
+            if len(opened) >= MAX_OPEN:
+                opened[0].release()
+        return record
+
+
+def _write_rows(record: AssetRecord, rows: Iterable[Row]) -> None:
+    """Samples that were joined; each tells its time."""
+    for row in rows:
+        record.push(Reading((row.time_ns,), {name: [value] for name, value in row.values.items()}), row.time_ns)
+
+
+def _day(time_ns: int) -> str:
+    return iso_time(time_ns)[:10]
+
+
+def _columns(path: Path) -> tuple[str, ...]:
+    """The channels of a file that is there already; nothing where there is none."""
+    if not path.exists():
+        return ()
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        return tuple(next(csv.reader(file), []))[1:]

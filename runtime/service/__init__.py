@@ -1,0 +1,1 @@
+"""The running service: routes each message and acknowledges it."""

@@ -1,0 +1,1 @@
+"""Files below state_dir: snapshots, results that wait, models."""

@@ -1,0 +1,1 @@
+"""Turn a stream of samples into scores and events."""

@@ -1,0 +1,1 @@
+"""Accept, try and install signed model updates."""

@@ -1,0 +1,183 @@
+"""Values of single sensors to samples: what is joined, what is late, and that nothing but times decides it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from vcedge.runtime.assets.joiner import MAX_WINDOWS, Joiner, Row, join_rule
+from vcedge.schema import NS_PER_S, schema_of
+
+NAMES = ("a", "b", "c")
+SCHEMA = schema_of(NAMES, 1.0, 5.0)
+RULE = join_rule(SCHEMA, None, 2.0)
+NOW = 1_700_000_000
+HOUR = 3600
+
+
+def ns(second: float) -> int:
+    return round((NOW + second) * NS_PER_S)
+
+
+def part(second: float, **values: float) -> Row:
+    return Row(ns(second), values)
+
+
+def joined(parts: Sequence[Row], joiner: Joiner | None = None) -> list[tuple[float, str]]:
+    """Seconds and channels of what comes out, until the end of all waiting."""
+    joiner = joiner or Joiner(RULE)
+    rows = [row for value in parts for row in joiner.push(value)] + joiner.flush()
+    return [(round(row.time_ns / NS_PER_S - NOW, 3), "".join(sorted(row.values))) for row in rows]
+
+
+def tick(second: float, channels: str = "abc") -> list[Row]:
+    return [part(second, **{name: second}) for name in channels]
+
+
+def test_a_sample_is_there_with_its_last_channel() -> None:
+    joiner = Joiner(RULE)
+    first, second, third = tick(0)
+    assert joiner.push(first) == joiner.push(second) == []
+    assert joiner.push(third) == [Row(ns(0), {"a": 0, "b": 0, "c": 0})]
+    assert not joiner.waiting
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([*tick(0), *tick(1)], [(0, "abc"), (1, "abc")]),
+        # clocks that tremble, and messages that overtake each other
+        ([part(0.1, a=1), part(-0.2, b=1), part(0.2, c=1)], [(-0.2, "abc")]),
+        ([*tick(1, "a"), *tick(0, "ab"), *tick(1, "b"), *tick(0, "c"), *tick(1, "c")], [(0, "abc"), (1, "abc")]),
+        # one value is lost: its sample is waited for until two seconds after its window
+        ([*tick(0, "ab"), *tick(1), *tick(2, "a")], [(0, "ab"), (1, "abc"), (2, "a")]),
+        # one comes after that: passed on at the time of its sample, for the timeline to call late
+        ([*tick(0, "ab"), *tick(3), *tick(0, "c")], [(0, "ab"), (3, "abc"), (0, "c")]),
+        # a sensor that is quicker than the others: the last value of a sample counts, further ones are left out
+        ([part(0, a=1), part(0.3, a=2), *tick(0, "bc"), part(0.4, a=3), *tick(1)], [(0, "abc"), (1, "abc")]),
+        # one from the future or the past, alone
+        ([*tick(0), part(50 * HOUR, a=1), *tick(1)], [(0, "abc"), (50 * HOUR, "a"), (1, "abc")]),
+        ([*tick(0), part(-HOUR, a=1), *tick(1)], [(0, "abc"), (-HOUR, "a"), (1, "abc")]),
+        # from a near future it is left out: the timeline would take it for a pause
+        ([*tick(0), part(300, a=1), *tick(1)], [(0, "abc"), (1, "abc")]),
+        # one sensor with a wrong clock all the time
+        ([*tick(0, "ab"), part(HOUR, c=1), *tick(1, "ab"), part(HOUR + 1, c=1)], [(0, "ab"), (1, "ab")]),
+        # the clock was set, back or ahead; the machine paused: nothing is lost
+        ([*tick(0), *tick(-HOUR), *tick(1 - HOUR)], [(0, "abc"), (-HOUR, "abc"), (1 - HOUR, "abc")]),
+        ([*tick(0, "ab"), *tick(HOUR), *tick(HOUR + 1)], [(0, "ab"), (HOUR, "abc"), (HOUR + 1, "abc")]),
+        # the first value was wrong
+        ([part(9 * HOUR, a=1), *tick(0), *tick(1)], [(9 * HOUR, "a"), (0, "abc"), (1, "abc")]),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_values(parts: list[Row], expected: list[tuple[float, str]]) -> None:
+    assert joined(parts) == expected
+
+
+def test_the_last_value_of_a_window_counts_and_arrival_is_told() -> None:
+    joiner = Joiner(RULE)
+    joiner.push(part(0.2, a=2.0))
+    joiner.push(part(0.1, a=1.0))
+    joiner.push(Row(ns(0), {"b": 1.0}, timed=False))
+    (row,) = joiner.push(part(0, c=math.nan))
+    assert (row.values["a"], row.timed) == (2.0, False)
+    assert math.isnan(row.values["c"])
+
+
+def test_without_known_channels_every_sample_is_waited_for() -> None:
+    joiner = Joiner(replace(RULE, names=None))
+    assert [row for value in tick(0) + tick(1) + tick(2) for row in joiner.push(value)] == []
+    assert [row.time_ns for row in joiner.push(part(2.5, a=1))] == [ns(0)]
+
+
+def test_more_lateness_than_windows_that_may_be_open_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected at most 1000 times the 0.01 s of one sample"):
+        join_rule(SCHEMA, 0.01, 11.0)
+
+
+MOMENTS = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from(NAMES), st.integers(-200, 200)),
+    max_size=60,
+    unique_by=lambda m: m[:2],
+)
+
+
+@settings(max_examples=60)
+@given(MOMENTS, st.data())
+def test_what_is_within_the_bound_is_joined_in_whatever_order_it_comes(
+    moments: list[tuple[int, str, int]], data: st.DataObject
+) -> None:
+    """Values of whole seconds, each up to 0.2 s wrong, none more than two seconds behind another before it."""
+    keys = [second + data.draw(st.floats(0, 1.5)) for second, _, _ in moments]
+    parts = [
+        part(second + wrong / 1000, **{name: second})
+        for _, (second, name, wrong) in sorted(zip(keys, moments, strict=True), key=lambda pair: pair[0])
+    ]
+    rule_ = replace(RULE, ahead_ns=100 * NS_PER_S, names=None)
+    joiner = Joiner(rule_)
+    joiner.push(part(0, a=0.0))
+    rows = [row for value in parts for row in joiner.push(value)] + joiner.flush()
+    wanted: dict[int, set[str]] = {0: {"a"}}
+    for second, name, _ in moments:
+        wanted.setdefault(second, set()).add(name)
+    assert [(round(row.time_ns / NS_PER_S - NOW), set(row.values)) for row in rows] == sorted(wanted.items())
+
+
+class Joining(RuleBasedStateMachine):
+    """Any values at any times, one joiner never interrupted, the other taken out and put back all the time."""
+
+    @initialize(known=st.booleans(), late_s=st.sampled_from([0.0, 1.0, 30.0]))
+    def begin(self, known: bool, late_s: float) -> None:
+        self.rule = join_rule(SCHEMA, None, late_s, known=known)
+        self.plain, self.kept = Joiner(self.rule), Joiner(self.rule)
+        self.given: list[Row] = []
+        self.got: list[Row] = []
+
+    @rule(
+        second=st.integers(0, 30) | st.sampled_from([-HOUR * 500, -HOUR, 300, HOUR, HOUR * 500]),
+        fraction=st.sampled_from([0.0, 0.4, 0.5, 0.999]),
+        values=st.dictionaries(st.sampled_from(NAMES), st.just(math.nan) | st.floats(-1, 1), min_size=1),
+    )
+    def push(self, second: int, fraction: float, values: dict[str, float]) -> None:
+        row = Row(ns(second + fraction), values)
+        self.given.append(row)
+        self._same(self.plain.push(row), self.kept.push(row))
+
+    @rule()
+    def silence(self) -> None:
+        self._same(self.plain.flush(), self.kept.flush())
+
+    @rule()
+    def restart(self) -> None:
+        stored = json.dumps(self.kept.snapshot(), allow_nan=False)
+        self.kept = Joiner(self.rule)
+        self.kept.restore(json.loads(stored))
+
+    def _same(self, rows: list[Row], others: list[Row]) -> None:
+        assert repr(rows) == repr(others)
+        self.got += rows
+
+    @invariant()
+    def bounded(self) -> None:
+        snapshot = self.plain.snapshot()
+        assert len(snapshot["open"]) <= self.rule.late_ns // self.rule.window_ns + 2 <= MAX_WINDOWS + 2
+        assert len(snapshot["doubtful"]) < 3
+
+    def teardown(self) -> None:
+        """Nothing is invented, and nothing comes twice."""
+        if not hasattr(self, "plain"):
+            return
+        self.got += self.plain.flush()
+        given = [(name, repr(value)) for row in self.given for name, value in row.values.items()]
+        for name, value in ((name, repr(value)) for row in self.got for name, value in row.values.items()):
+            given.remove((name, value))
+
+
+TestJoining = Joining.TestCase
+TestJoining.settings = settings(max_examples=40, stateful_step_count=40)

@@ -1,0 +1,227 @@
+"""Settings of a running asset: what a message may say, what is refused and why, and what follows for the stream."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from tests.support.detectors import recording, samples, tiny_detector
+from vcedge.limits import Tail
+from vcedge.runtime.assets.settings import KINDS, Kind, Refused, Settings, kind_of, parse_setting
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.stream import Stream
+from vcedge.topics import OutputTopics
+
+SCHEMAS = Path(__file__).parents[3] / "runtime" / "publishing" / "schemas"
+SETS = {kind: Draft202012Validator(json.loads((SCHEMAS / f"{kind}_set.json").read_text())) for kind in KINDS}
+STATES = {kind: Draft202012Validator(json.loads((SCHEMAS / f"{kind}_state.json").read_text())) for kind in KINDS}
+PLAIN = tiny_detector()
+TAIL = Tail(start=1.5, scale=0.3, shape=0.0, peaks=40, floor=1.6)
+DETECTOR = replace(PLAIN, calibration=replace(PLAIN.calibration, tail=TAIL, threshold=2.5))
+
+
+def settings_of(threshold: float | None = None) -> tuple[Stream, Settings]:
+    stream = Stream(load_engine(DETECTOR), threshold)
+    return stream, Settings(stream, threshold)
+
+
+def put(settings: Settings, kind: Kind, message: object) -> None:
+    settings.set(kind, parse_setting(kind, json.dumps(message).encode()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "reason"),
+    [
+        ("threshold", b'{"raw": -1}', "key 'raw' is -1, expected greater than 0"),
+        ("threshold", b'{"raw": "12.5"}', "key 'raw' is '12.5', expected a number"),
+        ("threshold", b'{"raw": true}', "key 'raw' is True, expected a number"),
+        ("threshold", b'{"raw": NaN}', "the message holds NaN, expected finite numbers"),
+        ("threshold", b'{"raw": 1e999}', "key 'raw' is inf, expected a finite number"),
+        ("threshold", b'{"rae": 1}', "unknown key 'rae'; did you mean 'raw'?"),
+        ("threshold", b'{"raw": 1, "raw": 2}', "the message has the key 'raw' twice"),
+        ("threshold", b'{"raw": 1, "false_alarms_per_day": 1}', "expected raw or false_alarms_per_day, not both"),
+        ("threshold", b'{"false_alarms_per_day": 0}', "key 'false_alarms_per_day' is 0, expected greater than 0"),
+        ("threshold", b"12.5", "the message is 12.5, expected an object"),
+        ("threshold", b"ON", "the message is not JSON"),
+        ("threshold", b"\xff", "not UTF-8"),
+        ("threshold", b"[" * 1000, "the message is nested too deeply"),
+        ("threshold", b" " * 2000, "2000 bytes, expected at most 1024"),
+        ("compute", b'{"policy": "fast"}', "key 'policy' is 'fast', expected 'auto' or 'full'"),
+        ("compute", b'{"min_level": 0}', "key 'min_level' is 0, expected greater than or equal to 1"),
+        ("compute", b'{"min_level": 1.5}', "key 'min_level' is 1.5, expected a whole number"),
+        ("compute", b'{"min_level": 5}', "key 'min_level' is 5, expected at most 4, the levels of the model"),
+        ("compute", b'{"looseness": 0}', "key 'looseness' is 0, expected greater than or equal to 0.01"),
+        ("compute", b'{"looseness": null}', "key 'looseness' is None, expected a number"),
+        ("inhibit", b'{"until": "tomorrow"}', "key 'until' is 'tomorrow', expected a number"),
+        ("inhibit", b'{"until": 1e20}', "key 'until' is 1e+20, expected less than or equal to"),
+    ],
+)
+def test_what_is_refused_changes_nothing(kind: Kind, payload: bytes, reason: str) -> None:
+    _, settings = settings_of()
+    put(settings, "threshold", {"raw": 3})
+    put(settings, "compute", {"min_level": 2})
+    before = [settings.state(name) for name in KINDS]
+    with pytest.raises(Refused) as caught:
+        settings.set(kind, parse_setting(kind, payload))
+    assert str(caught.value).startswith(reason)
+    assert len(str(caught.value).splitlines()) == 1
+    assert [settings.state(name) for name in KINDS] == before
+
+
+NUMBERS = st.one_of(st.integers(-3, 10), st.integers(), st.floats(width=32), st.just(10**400), st.booleans())
+VALUES = st.one_of(NUMBERS, st.none(), st.sampled_from(["auto", "full", "x"]), st.lists(NUMBERS, max_size=1))
+KEYS = st.sampled_from(["raw", "false_alarms_per_day", "policy", "min_level", "looseness", "until", "extra"])
+LEVELS = DETECTOR.levels
+
+
+@given(kind=st.sampled_from(list(KINDS)), message=st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3)))
+def test_what_is_taken_is_what_the_schema_says(kind: Kind, message: Any) -> None:
+    """But for what depends on the model, and for whole numbers that are spelled with a point."""
+    payload = json.dumps(message).encode()
+    try:
+        parse_setting(kind, payload)
+        taken = True
+    except Refused:
+        taken = False
+    level = message.get("min_level") if isinstance(message, dict) else None
+    spelled = isinstance(level, float)
+    fits = message is None or (b"NaN" not in payload and b"Infinity" not in payload and SETS[kind].is_valid(message))
+    assert taken == (fits and not spelled)
+
+
+@given(kind=st.sampled_from(list(KINDS)), payload=st.binary(max_size=40))
+def test_any_bytes_are_taken_or_refused(kind: Kind, payload: bytes) -> None:
+    with suppress(Refused):
+        assert isinstance(parse_setting(kind, payload), KINDS[kind])
+
+
+def test_thresholds_and_the_way_back() -> None:
+    stream, settings = settings_of()
+    put(settings, "threshold", {"raw": 12.5})
+    assert stream.threshold == 12.5
+    put(settings, "threshold", {"false_alarms_per_day": 200.0})
+    often = stream.threshold
+    put(settings, "threshold", {"false_alarms_per_day": 20.0})
+    period_s, rows = 1.0, DETECTOR.calibration.rows
+    expected = math.log(1.5) + 0.3 * math.log(40 / rows / (20.0 * period_s / 86_400))
+    assert stream.threshold == pytest.approx(math.exp(expected))
+    assert 1.6 <= often < stream.threshold
+    put(settings, "threshold", None)
+    assert stream.threshold == 2.5
+    assert "threshold" in settings
+    configured, other = settings_of(threshold=7.0)
+    put(other, "threshold", {"raw": 3.0})
+    put(other, "threshold", {})
+    assert configured.threshold == 7.0
+
+
+def test_a_threshold_by_promise_is_adapted_and_one_by_hand_is_not() -> None:
+    values = recording(3, 900, 3)
+    values[100:110] += 50 * PLAIN.features.scale  # an event, which raises an adapting threshold when it ends
+    rows = samples(values)
+    for message, adapts in (({"raw": 1.0}, False), ({"false_alarms_per_day": 5000.0}, True)):
+        stream, settings = settings_of()
+        put(settings, "threshold", message)
+        assert (len({stream.push(row).threshold for row in rows}) > 1) == adapts
+
+
+def test_a_model_without_a_tail_promises_nothing() -> None:
+    stream = Stream(load_engine(PLAIN))
+    with pytest.raises(Refused, match="no tail"):
+        put(Settings(stream), "threshold", {"false_alarms_per_day": 1})
+    assert stream.threshold == PLAIN.calibration.threshold
+
+
+def test_the_compute_policy() -> None:
+    _, settings = settings_of()
+    assert (settings.min_level, settings.logit_bias) == (1, 0.0)
+    put(settings, "compute", {"min_level": 2, "looseness": 2})
+    assert (settings.min_level, settings.logit_bias) == (2, math.log(2))
+    put(settings, "compute", {"policy": "full", "looseness": 0.5})
+    assert (settings.min_level, settings.logit_bias) == (LEVELS, math.log(0.5))
+    put(settings, "compute", {})
+    assert (settings.min_level, settings.logit_bias) == (1, 0.0)
+
+
+@given(st.one_of(st.integers(0, 9_000_000_000_000), st.floats(0, 4e12)))
+def test_times_are_exact_to_the_microsecond(until: float) -> None:
+    stream, settings = settings_of()
+    put(settings, "inhibit", {"until": until})
+    assert abs(stream.operation.until_ns - until * 1e6) <= 1000
+    if isinstance(until, int):
+        assert stream.operation.until_ns == until * 1_000_000
+    put(settings, "inhibit", {"until": None})
+    assert stream.operation.always
+
+
+MESSAGES = {
+    "threshold": [{}, {"raw": 3.5}, {"false_alarms_per_day": 100.0}],
+    "compute": [{}, {"policy": "full"}, {"min_level": 2, "looseness": 0.5}],
+    "inhibit": [{}, {"until": 1_700_000_050_000}, {"until": 1_700_000_950_000}],
+}
+
+
+@settings_of_hypothesis(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from([(kind, message) for kind in KINDS for message in MESSAGES[kind]]), max_size=6))
+def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, Any]]]) -> None:
+    stream, settings = settings_of(threshold=None)
+    rows = samples(recording(4, 160, 3))
+    for row in rows[:80]:
+        stream.push(row)
+    for kind, message in sets:
+        put(settings, kind, message)
+    again, restored = settings_of(threshold=None)
+    stored = json.loads(json.dumps([settings.snapshot(), stream.snapshot()]))
+    restored.restore(stored[0])
+    again.restore(stored[1])
+    for kind in KINDS:
+        assert restored.state(kind) == settings.state(kind)
+        assert (kind in restored) == (kind in settings)
+        origin = {"schema": 1, "boot": "0", "asset": "a", "model": "a@sha256:0123456789ab", "refused": ""}
+        STATES[kind].validate({**origin, **settings.state(kind)})
+    for row in rows[80:]:
+        policy = settings.min_level, settings.logit_bias
+        assert policy == (restored.min_level, restored.logit_bias)
+        assert again.push(row, *policy) == stream.push(row, *policy)
+
+
+def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
+    """As when a model that was in charge comes back after another one."""
+    stream, settings = settings_of()
+    put(settings, "threshold", {"raw": 9.0})
+    put(settings, "compute", {"looseness": 0.5})
+    again = Settings(stream)
+    again.restore({"threshold": {}, "compute": {}})
+    assert stream.threshold == 2.5
+    assert again.logit_bias == 0.0
+    assert [again.state(kind)["set"] for kind in KINDS] == [True, True, False]
+
+
+def test_the_same_again_changes_nothing() -> None:
+    _, settings = settings_of()
+    for kind, first in (("threshold", {"raw": 3}), ("compute", {}), ("inhibit", {"until": 5})):
+        setting = parse_setting(kind_of(kind), json.dumps(first).encode())
+        assert [settings.set(kind_of(kind), setting) for _ in range(3)] == [True, False, False]
+    back = parse_setting("threshold", b"{}")
+    assert [settings.set("threshold", back) for _ in range(2)] == [True, True]  # adapted anew each time
+
+
+def test_topics() -> None:
+    outputs = OutputTopics("site/a", "n")
+    assert outputs.sets == "site/a/n/+/+/set"
+    assert outputs.setting_of("site/a/n/pump 1/threshold/set") == ("pump 1", "threshold")
+    for other in ("site/a/n/threshold/set", "site/a/m/p/threshold/set", "site/a/n/p/threshold/state", "x/set", ""):
+        assert outputs.setting_of(other) is None
+    assert outputs.setting_of("site/a/n//threshold/set") is None
+    with pytest.raises(Refused, match="expected one of: threshold, compute, inhibit"):
+        kind_of("thresold")

@@ -1,0 +1,194 @@
+"""Two models beside each other: how agreement is counted, when a trial is over, and how stages go on and back."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.detectors import START_NS, recording, samples, tiny_detector
+from vcedge.config.succession import StageConfig, UpdateConfig
+from vcedge.runtime.assets.agreement import Agreement, Memory, Side
+from vcedge.runtime.assets.compute_stages import Stages
+from vcedge.runtime.assets.shadow import Twin
+from vcedge.runtime.assets.trial import verdict
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.score import Score
+from vcedge.runtime.stream.stream import Stream
+from vcedge.schema import NS_PER_S
+
+PATIENCE = 3
+OPENED = st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60)
+
+
+def score(row: int, value: float = 0.1, alarm: bool = False, status: str = "ok") -> Score:
+    return Score(START_NS + row * NS_PER_S, row, value, value, alarm, 1.0, 8, 16, status, (), "", (), ())  # type: ignore[arg-type] # fmt: skip
+
+
+def pushed(opened: list[tuple[bool, bool]]) -> tuple[Agreement, list[tuple[int, str]]]:
+    """The agreement after rows with these events open, and what was said of disagreements: row and type."""
+    agreement = Agreement(PATIENCE)
+    said = []
+    for row, pair in enumerate(opened):
+        event = agreement.push(score(row), score(row), pair)
+        if event is not None:
+            said.append((row, event.type))
+    return agreement, said
+
+
+def episodes(opened: list[tuple[bool, bool]]) -> list[list[tuple[bool, bool]]]:
+    """Stretches in which either has an event open, those that have ended."""
+    found: list[list[tuple[bool, bool]]] = [[]]
+    for pair in opened:
+        if any(pair):
+            found[-1].append(pair)
+        elif found[-1]:
+            found.append([])
+    return found[:-1]
+
+
+@given(OPENED)
+def test_alarms_are_counted_by_who_saw_them(opened: list[tuple[bool, bool]]) -> None:
+    memory = pushed(opened)[0].memory
+    seen = [(any(a for a, _ in rows), any(b for _, b in rows)) for rows in episodes(opened)]
+    expected = tuple(seen.count(who) for who in ((True, True), (True, False), (False, True)))
+    assert (memory.both, memory.only_first, memory.only_second) == expected
+
+
+@given(OPENED)
+def test_a_disagreement_begins_late_enough_and_ends(opened: list[tuple[bool, bool]]) -> None:
+    agreement, said = pushed([*opened, (False, False)])
+    assert not agreement.disagreeing
+    assert [kind for _, kind in said] == ["new", "end"] * (len(said) // 2)
+    for row, kind in said:
+        if kind == "new":
+            before = opened[row - PATIENCE + 1 : row + 1]
+            assert before.count(before[0]) == PATIENCE
+            assert sorted(before[0]) == [False, True]
+
+
+@given(OPENED, st.integers(0, 60))
+def test_a_snapshot_goes_on_as_if_nothing_had_been(opened: list[tuple[bool, bool]], cut: int) -> None:
+    whole, said = pushed(opened)
+    first, before = pushed(opened[:cut])
+    second = Agreement(PATIENCE)
+    second.restore(json.loads(json.dumps(first.snapshot())))
+    for row, pair in enumerate(opened[cut:], cut):
+        event = second.push(score(row), score(row), pair)
+        if event is not None:
+            before.append((row, event.type))
+    assert (json.dumps(second.snapshot()), before) == (json.dumps(whole.snapshot()), said)
+
+
+def test_correlation_is_pearsons_and_only_of_what_both_judged() -> None:
+    agreement = Agreement(PATIENCE)
+    values = [(0.1, 0.3), (0.4, 0.2), (0.5, 0.9), (0.2, 0.1)]
+    for row, (x, y) in enumerate(values):
+        agreement.push(score(row, x), score(row, y), (False, False))
+    agreement.push(score(9, 1.0, status="warmup"), score(9, 0.0), (False, False))
+    xs, ys = zip(*values, strict=True)
+    mx, my = sum(xs) / 4, sum(ys) / 4
+    covariance = sum((x - mx) * (y - my) for x, y in values)
+    expected = covariance / math.sqrt(sum((x - mx) ** 2 for x in xs) * sum((y - my) ** 2 for y in ys))
+    assert agreement.correlation == pytest.approx(expected)
+    assert agreement.report()["ticks"] == 4
+
+
+BOUNDS = UpdateConfig.model_validate(
+    {"key": "k", "shadow_ticks": 100, "probation_ticks": 1000, "max_alarm_share": 0.05, "max_us": 50.0}
+)
+FINE = Side(alarms=0, error=10.0, updated=1.0, us=100.0)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "new", "outcome"),
+    [
+        (99, FINE, None),
+        (100, FINE, ""),
+        (3, Side(alarms=6, error=1.0), "alarms on 6 of 3 samples"),
+        (100, Side(alarms=5, error=10.0), ""),
+        (9, Side(error=1e9, us=1e9), None),
+        (10, Side(error=10.0, us=10_000.0), "takes 1000 us a sample"),
+        (10, Side(error=21.0), "2.10 times that of the other model"),
+        (10, Side(error=float("inf")), "inf times"),
+    ],
+)
+def test_the_bounds_of_a_trial(ticks: int, new: Side, outcome: str | None) -> None:
+    in_shadow = verdict(BOUNDS, "shadow", Memory(ticks=ticks, first=FINE, second=new))
+    on_probation = verdict(BOUNDS, "probation", Memory(ticks=ticks * 10, first=new, second=FINE))
+    if outcome:
+        assert in_shadow is not None
+        assert outcome in in_shadow
+    else:
+        assert in_shadow == outcome
+    if new is FINE:
+        assert on_probation == outcome
+
+
+def test_a_twin_judges_as_if_it_were_alone_and_disturbs_nobody() -> None:
+    rows = samples(recording(1, 200, 3))
+    first, second = tiny_detector(), tiny_detector(seed=1)
+    alone = [Stream(load_engine(detector)) for detector in (first, second)]
+    expected = [[stream.push(row) for row in rows] for stream in alone]
+    stream, twin = Stream(load_engine(first)), Twin(Stream(load_engine(second)), "m", PATIENCE)
+    for row, one, two in zip(rows, *expected, strict=True):
+        mine = stream.push(row)
+        opened = twin.follow((row.time_ns,), row.values[None], (1, 0.0), [mine], [stream.in_event], 1.0)
+        assert mine == one
+        assert opened == [twin.stream.in_event]
+        assert twin.stream.seq == two.seq
+    assert twin.stream.snapshot() == alone[1].snapshot()
+
+
+STAGES = [StageConfig(min_level=4, dwell_ticks=10), StageConfig(min_level=2, dwell_ticks=20, budget=1), StageConfig()]
+
+
+def test_stages_go_on_back_and_on_again() -> None:
+    stages = Stages(STAGES)
+    assert stages.policy == (4, 0.0)
+    assert not stages.push(9, 0)
+    assert stages.push(1, 0)
+    assert stages.policy[0] == 2
+    assert not stages.push(5, 1)  # within its budget
+    assert stages.push(1, 1)
+    assert (stages.memory.stage, stages.memory.steps_back) == (0, 1)
+    for _ in range(2):
+        stages.push(20, 0)
+    assert stages.memory.stage == 2
+    assert not stages.push(1_000_000, 0)  # there is none after the last
+
+
+def test_alarms_that_the_shadow_does_not_share_are_a_step_back_too_where_they_are_bounded() -> None:
+    stages = Stages([StageConfig(dwell_ticks=10), StageConfig(dwell_ticks=10, extra_budget=1)])
+    assert stages.push(10, 0, 1000)
+    assert not stages.push(5, 0, 1)
+    assert stages.push(1, 0, 1)
+    assert (stages.memory.stage, stages.memory.extra, stages.memory.steps_back) == (0, 0, 1)
+
+
+def test_stages_by_hand_and_over_a_restart() -> None:
+    stages = Stages(STAGES)
+    stages.move(1, hold=True)
+    assert not stages.push(1000, 1000)
+    again = Stages(STAGES)
+    again.restore(json.loads(json.dumps(stages.snapshot())))
+    assert again.report() == stages.report()
+    fewer = Stages(STAGES[:1])
+    fewer.restore(stages.snapshot())
+    assert fewer.memory.stage == 0
+    with pytest.raises(ValueError, match="expected 0 to 2"):
+        stages.move(3, hold=False)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=50))
+def test_a_stage_is_left_for_its_neighbours_alone(steps: list[tuple[int, int]]) -> None:
+    stages = Stages(STAGES)
+    for ticks, missed in steps:
+        before = stages.memory.stage
+        stages.push(ticks, missed)
+        assert abs(stages.memory.stage - before) <= 1
+        if missed > 1:
+            assert stages.memory.stage == max(0, before - 1)

@@ -1,0 +1,27 @@
+"""The native kernel is there where it can be, and where it is not one line says why."""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from vcedge.runtime.engine.native_support import native_problem, native_sets, native_status, require_native
+
+
+def test_built_where_there_is_a_compiler() -> None:
+    headers = Path(sysconfig.get_paths()["include"], "Python.h")
+    if shutil.which("cc") is None or not headers.exists():
+        pytest.skip("no C compiler or no Python headers")
+    assert native_problem() is None, "build it: python setup.py build_ext --inplace (scripts/setup does)"
+
+
+def test_status() -> None:
+    assert "\n" not in native_status()
+    if native_problem() is None:
+        require_native()
+        assert {"strict", "portable", "portable-int8"} <= set(native_sets())
+    else:
+        assert native_sets() == []

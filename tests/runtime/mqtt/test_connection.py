@@ -1,0 +1,165 @@
+"""The connection itself, at brokers that ask for passwords and certificates, and as others of its kind see it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.mosquitto import Mosquitto, free_port
+from tests.support.mqtt import Peer, wait_until
+from vcedge.config.runtime import MqttConfig
+from vcedge.errors import ConfigError
+from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.paho_setup import Identity
+
+
+@contextmanager
+def linked(url: str, identity: Identity, **settings: Any) -> Iterator[Link]:
+    link = Link(MqttConfig.model_validate({"broker": url, **settings}), identity)
+    link.start()
+    try:
+        yield link
+    finally:
+        link.stop(2.0)
+
+
+def tool(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_a_password_is_read_from_its_file_and_never_logged(
+    version: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    users = tmp_path / "users"
+    subprocess.run([tool("mosquitto_passwd"), "-b", "-c", str(users), "press", "geheim-7"], check=True)
+    users.chmod(0o644)
+    broker = Mosquitto(tmp_path / "broker", f"allow_anonymous false\npassword_file {users}")
+    broker.start()
+    try:
+        (tmp_path / "password").write_text("geheim-7\n")
+        access = {"version": version, "username": "press", "password_file": str(tmp_path / "password")}
+        with linked(broker.url, Identity("right"), **access) as link:
+            assert link.wait_connected(10)
+        (tmp_path / "password").write_text("geheim-8\n")
+        with linked(broker.url, Identity("wrong"), **access) as link:
+            wait_until(lambda: "refused wrong: Not authorized" in link.complaint, "a refusal")
+            assert not link.connected
+    finally:
+        broker.kill()
+    assert "geheim" not in caplog.text
+    assert sum("refused wrong" in record.message for record in caplog.records) == 1
+
+
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_tls_trusts_the_given_authority_alone(tmp_path: Path) -> None:
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    for name in ("broker", "stranger"):
+        command = [tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+        files = ["-keyout", str(tmp_path / f"{name}.key"), "-out", str(tmp_path / f"{name}.pem")]
+        subprocess.run([*command, *files], check=True, capture_output=True)
+        (tmp_path / f"{name}.key").chmod(0o644)
+    port = free_port()
+    listener = f"listener {port} 127.0.0.1\ncertfile {tmp_path}/broker.pem\nkeyfile {tmp_path}/broker.key"
+    broker = Mosquitto(tmp_path / "mosquitto", listener)
+    broker.start()
+    url = f"mqtts://127.0.0.1:{port}"
+    try:
+        with linked(url, Identity("a", ("t",)), ca_file=str(tmp_path / "broker.pem")) as link:
+            assert link.wait_connected(10), link.complaint
+            link.publish("t", b"x" * 100_000)
+            message = link.receive(10)
+            assert message is not None
+            assert len(message.payload) == 100_000
+        with linked(url, Identity("b"), ca_file=str(tmp_path / "stranger.pem")) as link:
+            wait_until(lambda: "certificate verify failed" in link.complaint, "a refusal")
+    finally:
+        broker.kill()
+
+
+@pytest.mark.parametrize("key", ["ca_file", "cert_file"])
+def test_certificates_that_cannot_be_used_are_named(key: str, tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("nothing")
+    for name in ("none.pem", "gone.pem"):
+        config = MqttConfig.model_validate({"broker": "mqtts://localhost", key: tmp_path / name})
+        with pytest.raises(ConfigError, match=rf"mqtt\.{key}: .*{name}: cannot be used"):
+            Link(config, Identity("x"))
+
+
+def test_messages_come_in_order_and_what_was_not_acknowledged_comes_again(shared_broker: Mosquitto) -> None:
+    identity = Identity("steady", ("steady/in",))
+    with linked(shared_broker.url, identity) as link, Peer(shared_broker.url) as peer:
+        wait_until(lambda: link.listening, "a subscription")
+        for i in range(20):
+            peer.publish("steady/in", str(i))
+        for i in range(20):
+            message = link.receive(10)
+            assert message is not None
+            assert (message.payload, message.duplicate) == (str(i).encode(), False)
+            if i < 5:
+                link.acknowledge([message])
+    with linked(shared_broker.url, identity) as link:
+        again = [link.receive(10) for _ in range(15)]
+        assert [message.payload for message in again if message] == [str(i).encode() for i in range(5, 20)]
+        assert all(message.duplicate for message in again if message)
+
+
+def test_what_comes_afterwards_comes_after_the_brokers_acknowledgement(own_broker: Mosquitto) -> None:
+    """Publications wait while there is no broker, and so does what is to follow them."""
+    done = threading.Event()
+    with linked(own_broker.url, Identity("after")) as link:
+        link.publish("after/x", b"1")
+        link.afterwards(done.set)
+        assert not done.wait(0.3)
+        own_broker.start()
+        assert done.wait(20)
+        assert link.unsent == 0
+        done.clear()
+        link.afterwards(done.set)  # nothing waits: at once
+        assert done.wait(5)
+
+
+def test_statistics_wait_for_nobody(own_broker: Mosquitto) -> None:
+    with linked(own_broker.url, Identity("lossy")) as link:
+        assert not link.publish("x", b"", qos=0)
+        assert link.unsent == 0
+
+
+def test_a_broker_that_never_answers_does_not_hold_up_the_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        link = Link(MqttConfig(broker=f"mqtt://127.0.0.1:{silent.getsockname()[1]}"), Identity("patient"))
+        link.start()
+        peer, _ = silent.accept()
+        with peer:
+            assert peer.recv(100).startswith(b"\x10")
+            assert not link.wait_connected(0.1)
+            link.publish("x", b"")
+            assert not link.stop(0.5)
+
+
+def test_a_broker_that_tells_of_a_takeover_is_believed_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """mosquitto 2.0 tells nothing; these are the bytes of a broker that does (MQTT 5: CONNACK, DISCONNECT 0x8E)."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        linked(f"mqtt://127.0.0.1:{server.getsockname()[1]}", Identity("torn")) as link,
+    ):
+        for _ in range(2):
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(100).startswith(b"\x10")
+                connection.sendall(b"\x20\x03\x00\x00\x00\xe0\x02\x8e\x00")
+        wait_until(lambda: link.rivals == 2, "two takeovers")
+    assert sum("another client uses the id torn" in record.message for record in caplog.records) == 1

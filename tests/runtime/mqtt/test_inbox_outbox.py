@@ -1,0 +1,179 @@
+"""The queues toward and from the network thread, and the delays between attempts to connect."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vcedge.runtime.mqtt import inbox as mailbox
+from vcedge.runtime.mqtt.inbox import Inbox, Incoming, InOrder
+from vcedge.runtime.mqtt.outbox import Acknowledgement, Outbox, Publication
+from vcedge.runtime.mqtt.reconnect import Backoff
+from vcedge.runtime.service.lanes import SHARED, lanes
+from vcedge.topics import InputTopic, OutputTopics
+
+
+def incoming(mid: int) -> Incoming:
+    return Incoming("t", b"", 1, duplicate=False, arrival_ns=0, mid=mid, epoch=1)
+
+
+def publication(text: str, qos: int = 1, retain: bool = False) -> Publication:
+    return Publication(text, b"", qos, retain)
+
+
+def test_a_full_inbox_makes_the_sender_wait_and_loses_nothing() -> None:
+    inbox = Inbox(3)
+    sender = threading.Thread(target=lambda: [inbox.put(incoming(i)) for i in range(100)])
+    sender.start()
+    received = [inbox.get(5.0) for _ in range(100)]
+    sender.join(5.0)
+    assert [message.mid for message in received if message] == list(range(100))
+    assert inbox.get(0.0) is None
+
+
+def test_large_messages_fill_an_inbox_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "MAX_BYTES", 100)
+    inbox, large = Inbox(1000), [incoming(mid)._replace(payload=b"x" * 40) for mid in range(50)]
+    most = 0
+    sender = threading.Thread(target=lambda: [inbox.put(message) for message in large])
+    sender.start()
+    received = []
+    while len(received) < 50:
+        most = max(most, len(inbox))
+        received += inbox.get_many(1, 5.0)
+    sender.join(5.0)
+    assert received == large
+    assert most <= 3
+
+
+def test_a_closed_inbox_lets_the_sender_go() -> None:
+    inbox = Inbox(1)
+    inbox.put(incoming(1))
+    sender = threading.Thread(target=inbox.put, args=(incoming(2),))
+    sender.start()
+    inbox.close()
+    sender.join(5.0)
+    assert not sender.is_alive()
+    assert len(inbox) == 1
+
+
+def on(topic: str, mid: int) -> Incoming:
+    return incoming(mid)._replace(topic=topic)
+
+
+LANES = lanes(InputTopic("plant/{asset}/{channel}"), OutputTopics("v", "n"), {"a", "b"})
+
+
+@given(st.lists(st.sampled_from(["plant/a/x", "plant/a/y", "plant/b/x", "v/n/a/compute/set", "other"]), max_size=60))
+def test_lanes_take_turns_and_each_keeps_its_order(topics: list[str]) -> None:
+    inbox = Inbox(1000, LANES)
+    for mid, topic in enumerate(topics):
+        inbox.put(on(topic, mid))
+    got = list(iter(lambda: inbox.get(0.0), None))
+    by_lane: dict[object, list[int]] = {}
+    ranks = []
+    for message in got:
+        lane = by_lane.setdefault(LANES(message.topic), [])
+        lane.append(message.mid)
+        ranks.append(len(lane))
+    assert ranks == sorted(ranks)  # the first of every lane, then the second of every lane
+    assert all(mids == sorted(mids) for mids in by_lane.values())
+    assert len(got) == len(topics)
+
+
+def test_samples_and_settings_of_an_asset_are_in_one_lane_and_strangers_share_some() -> None:
+    assert LANES("plant/a/x") == LANES("plant/a/y") == LANES("v/n/a/threshold/set") == "a"
+    assert len({LANES(f"plant/stranger-{i}/x") for i in range(10_000)}) <= SHARED
+    assert LANES("plant/stranger/x") == LANES("v/n/stranger/threshold/set")
+
+
+@given(st.lists(st.integers(0, 2), max_size=30), st.data())
+def test_acknowledgements_go_in_the_order_of_arrival(qos: list[int], data: st.DataObject) -> None:
+    order = InOrder()
+    messages = [incoming(mid)._replace(qos=level) for mid, level in enumerate(qos)]
+    for message in messages:
+        order.arrived(message)
+    left = data.draw(st.permutations(messages))
+    released: list[int] = []
+    while left:
+        batch = [left.pop() for _ in range(data.draw(st.integers(1, len(left))))]
+        released += [message.mid for message in order.ready(batch)]
+        done = {m.mid for m in messages} - {m.mid for m in left}
+        wanted = [m.mid for m in messages if m.qos]
+        first_left = next((i for i, mid in enumerate(wanted) if mid not in done), len(wanted))
+        assert released == wanted[:first_left]
+
+
+def test_what_came_by_an_earlier_connection_holds_nothing_up() -> None:
+    order = InOrder()
+    old, new = incoming(1), incoming(1)._replace(epoch=2)
+    order.arrived(old)
+    order.arrived(new)
+    order.arrived(new._replace(mid=2))
+    assert order.ready([old]) == []
+    assert order.ready([new]) == [new]
+
+
+def test_what_is_to_be_sent_keeps_its_order() -> None:
+    outbox = Outbox()
+    for item in (publication("score"), Acknowledgement(7, 1), publication("next")):
+        outbox.put(item)
+    assert outbox.get(-1) is None  # no connection
+    assert outbox.get(0) is None  # the broker takes no more publications: the acknowledgement waits too
+    assert outbox.get(1) == publication("score")
+    assert outbox.get(0) == Acknowledgement(7, 1)
+    assert outbox.get(0) is None
+
+
+def test_qos_0_needs_no_window() -> None:
+    outbox = Outbox()
+    outbox.put(publication("stats", qos=0))
+    assert outbox.get(0) == publication("stats", qos=0)
+
+
+def test_a_full_outbox_loses_the_oldest_score_and_no_state_or_acknowledgement() -> None:
+    outbox = Outbox(size=4)
+    for item in (publication("state", retain=True), Acknowledgement(1, 1), publication("a"), publication("b")):
+        assert outbox.put(item)
+    assert not outbox.put(publication("c"))
+    assert outbox.dropped == 1
+    left = [outbox.get(9) for _ in range(4)]
+    assert left == [publication("state", retain=True), Acknowledgement(1, 1), publication("b"), publication("c")]
+
+
+def test_nothing_is_taken_out_while_a_connection_may_return_what_comes_before_it() -> None:
+    outbox = Outbox()
+    for text in ("a", "b"):
+        outbox.put(publication(text))
+    sent = outbox.get(9)
+    assert outbox.take() == []
+    outbox.offer([publication("stored")])
+    outbox.reclaim([sent] if sent else [])
+    assert outbox.take() == [publication("a"), publication("b")]
+    assert outbox.get(9) is None  # what is stored is on disk
+
+
+def test_a_full_outbox_is_waited_for() -> None:
+    outbox = Outbox(size=1)
+    outbox.put(publication("a"))
+    taker = threading.Timer(0.05, outbox.get, args=(1,))
+    taker.start()
+    assert outbox.put(publication("b"), wait_s=5.0)
+    taker.join()
+    assert outbox.dropped == 0
+
+
+@pytest.mark.parametrize("attempts", [1, 5, 200])
+def test_delays_are_spread_and_bounded(attempts: int) -> None:
+    backoff = Backoff(base_s=0.5, cap_s=30.0)
+    delays = [backoff.next_s() for _ in range(attempts)]
+    assert 0 <= delays[0] <= 0.5
+    assert all(0 <= delay <= 30 for delay in delays)
+    if attempts > 100:
+        assert max(delays) > 25
+        assert min(delays[10:]) < 5
+    backoff.reset()
+    assert backoff.next_s() <= 0.5

@@ -1,0 +1,48 @@
+"""A block's payload says of each row what the payload of its score alone would say."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import START_NS, recording, tiny_detector
+from vcedge.detector import Detector
+from vcedge.runtime.assets.asset import Origin
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.publishing.payloads import score_payload
+from vcedge.runtime.stream.score_block import Words
+from vcedge.runtime.stream.stream import Stream
+
+ORIGIN = Origin("pump-1", "model", "boot")
+FIXED = {"schema", "boot", "asset", "model", "hidden", "us", "replayed", "ts_source"}
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return tiny_detector(channels=5, hidden=16, levels=4)
+
+
+@pytest.mark.parametrize("first_ns", [START_NS, START_NS + 123_000], ids=["whole milliseconds", "fractions"])
+def test_a_block_says_what_its_rows_would(detector: Detector, first_ns: int) -> None:
+    rows = 300
+    times = first_ns + np.arange(rows) * detector.schema.period_ns
+    values = recording(1, rows, 5)
+    values[100:110] = np.nan
+    values[200:, 1] += 50.0
+    block = Stream(load_engine(detector)).push_block(times, values)
+    together = json.loads(score_payload(block, ORIGIN, 1.0, block=True, arrival=False))
+    alone = [json.loads(score_payload([score], ORIGIN, 1.0, block=False, arrival=False)) for score in block]
+    varying = set(together) - FIXED
+    assert {key: together[key] for key in varying} == {key: [row[key] for row in alone] for key in varying}
+
+
+def test_the_top_channels_of_many_rows_are_those_of_each(detector: Detector) -> None:
+    words = Words(detector)
+    shares = (("Channel 0", 0.5), ("Channel 3", 0.25), ("Channel 1", 0.01))
+    full = np.array([words.top_codes(shares[:3])] * 4, np.int32)
+    mixed = np.array([words.top_codes(shares[:count]) for count in (3, 0, 1, 2)], np.int32)
+    assert words.tops(full) == [shares] * 4
+    assert words.tops(mixed) == [shares, (), shares[:1], shares[:2]]
+    assert words.tops(full[:0]) == []

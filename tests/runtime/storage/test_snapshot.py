@@ -1,0 +1,157 @@
+"""The snapshot's file, and which messages are recognised: whatever is on the disk, the service starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.detectors import recording, samples, tiny_detector
+from tests.support.mosquitto import Mosquitto
+from tests.support.mqtt import Peer, payloads, running
+from tests.support.service import assert_same, by_seq, configure, offline, publish, wait_online
+from vcedge.errors import DataError, Unavailable
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.storage.recent_messages import MORE, Recent, key_of
+from vcedge.runtime.storage.snapshot import MAGIC, SnapshotStore, decode, encode_line
+from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.stream.stream import Stream
+
+
+def lines(seq: int) -> list[bytes]:
+    """A snapshot as the service has it, after so many samples."""
+    stream = Stream(load_engine(tiny_detector()))
+    for sample in samples(recording(1, seq, 3)):
+        stream.push(sample)
+    state = {"stream": stream.snapshot(), "settings": {}}
+    return [encode_line({"recent": Recent().snapshot()}), b"", encode_line(["pump", "tiny@sha256:0", state])]
+
+
+def seqs(store: SnapshotStore) -> list[int]:
+    return [contents.assets["pump"][1]["stream"]["seq"] for contents in store.read()]
+
+
+def test_the_newest_snapshot_comes_first_and_the_one_before_it_is_kept(tmp_path: Path) -> None:
+    store = SnapshotStore(Disk(tmp_path / "state"))
+    assert seqs(store) == []
+    for count in (10, 20, 30):
+        store.write(lines(count))
+    assert seqs(store) == [30, 20]
+
+
+def test_truncated_at_every_byte_the_one_before_it_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = SnapshotStore(Disk(tmp_path))
+    store.write(lines(10))
+    store.write(lines(20))
+    whole = (tmp_path / "snapshot").read_bytes()
+    for size in range(len(whole)):
+        (tmp_path / "snapshot").write_bytes(whole[:size])
+        caplog.clear()
+        assert seqs(store) == [10]
+        assert len(caplog.records) == 1
+        assert "snapshot cannot be used: it is" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A snapshot's bytes."""
+    folder = tmp_path_factory.mktemp("snapshot")
+    SnapshotStore(Disk(folder)).write(lines(5))
+    return (folder / "snapshot").read_bytes()
+
+
+@given(position=st.integers(0, 10_000), flip=st.integers(1, 255))
+def test_a_flipped_byte_is_found(file: bytes, position: int, flip: int) -> None:
+    data = bytearray(file)
+    data[position % len(data)] ^= flip
+    with pytest.raises(DataError):
+        decode(bytes(data))
+
+
+@given(st.binary(max_size=200))
+def test_anything_else_is_no_snapshot(data: bytes) -> None:
+    for content in (data, MAGIC + data):
+        with pytest.raises(DataError):
+            decode(content)
+
+
+def test_two_services_do_not_share_a_folder(tmp_path: Path) -> None:
+    first, second = Disk(tmp_path / "state"), Disk(tmp_path / "state")
+    first.open()
+    with pytest.raises(Unavailable, match="another vcedge run uses it"):
+        second.open()
+    first.close()
+    second.open()
+    second.close()
+
+
+@given(st.lists(st.integers(0, 5), max_size=200))
+def test_the_latest_messages_are_remembered_and_no_others(keys: list[int]) -> None:
+    recent = Recent(10)
+    for key in keys:
+        recent.add(key)
+    again = Recent(10)
+    again.restore(json.loads(json.dumps(recent.snapshot())))
+    for key in range(6):
+        assert (key in recent) == (key in keys[-10 * MORE :])
+        assert (key in again) == (key in keys[-10:])
+
+
+def test_messages_differ_by_topic_and_payload() -> None:
+    assert len({key_of(topic, payload) for topic in ("a", "b") for payload in (b"", b"1", b"2")}) == 6
+
+
+@pytest.mark.parametrize("spoil", ["damaged", "gone", "other model"])
+def test_without_a_usable_snapshot_the_service_starts_anew_and_says_so(
+    spoil: str, shared_broker: Mosquitto, tmp_path: Path
+) -> None:
+    node = f"anew-{spoil.split()[0]}"
+    config = configure(tmp_path, node, shared_broker.url)
+    rows = samples(recording(4, 80, 3))
+    with Peer(shared_broker.url, f"vcedge/{node}/#") as peer:
+        with running("run", config) as service:
+            wait_online(peer, node)
+            publish(peer, f"{node}/{node}", rows[:40])
+            peer.scores(node, 40)
+            assert service.end() == 0
+        detector = tiny_detector()
+        if spoil == "other model":
+            detector = tiny_detector(seed=7)
+            configure(tmp_path, node, shared_broker.url, detector)
+        elif spoil == "damaged":
+            (tmp_path / "state" / "snapshot").write_bytes(b"\0" * 5000)
+        else:
+            (tmp_path / "state" / "snapshot").unlink()
+        with running("run", config) as service:
+            publish(peer, f"{node}/{node}", rows[40:])
+            again = peer.scores(node, 80)[40:]
+            assert again[0]["seq"] == 1
+            assert again[0]["status"] == "warmup"
+            assert_same(again, offline(detector, rows[40:]))
+            assert service.end() == 0
+            words = {"damaged": "snapshot cannot be used: it is damaged", "other model": "of another model"}
+            assert sum(words.get(spoil, "go on from a snapshot: 0") in line for line in service.lines) == 1
+
+
+def test_what_comes_again_without_saying_so_is_not_scored_twice(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """A sample that is only late is told as such: its message never came before."""
+    detector = tiny_detector()
+    config = configure(tmp_path, "again", shared_broker.url)
+    rows = samples(recording(5, 60, 3))
+    late, in_order = rows[20], rows[:20] + rows[21:]
+    with Peer(shared_broker.url, "vcedge/again/#") as peer:
+        with running("run", config) as service:
+            wait_online(peer, "again")
+            publish(peer, "again/again", in_order[:30])
+            publish(peer, "again/again", [*in_order[10:30], late, late])
+            peer.scores("again", 31)
+            assert service.end() == 0
+        with running("run", config):
+            publish(peer, "again/again", [*in_order[25:30], late, *in_order[30:]])
+            published = by_seq(peer.scores("again", len(rows)))
+    assert_same(published, offline(detector, [*in_order[:30], late, *in_order[30:]]))
+    assert [s["status"] for s in published].count("clock") == 1
+    assert len(payloads(peer.messages, "again", "score")) == len(rows)

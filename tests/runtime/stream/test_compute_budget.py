@@ -1,0 +1,121 @@
+"""The budget of computing: kept where operation has become livelier, left alone elsewhere, waived as events begin."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.detectors import recording, samples, tiny_detector
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.stream.compute_budget import EVENT_ROWS, LEAST_BIAS, MOST_SAVED, Budget
+from vcedge.runtime.stream.stream import Score, Stream
+from vcedge.schema import F64
+
+
+def scored(values: F64, target: float, threshold: float = 1e9) -> list[Score]:
+    detector = tiny_detector()
+    detector = replace(detector, calibration=replace(detector.calibration, target_share=target))
+    stream = Stream(NumpyEngine(detector), threshold)
+    return [stream.push(sample) for sample in samples(values)]
+
+
+def share(scores: list[Score]) -> float:
+    return float(np.mean([score.updated / score.hidden for score in scores]))
+
+
+def test_a_livelier_machine_is_held_to_the_target() -> None:
+    values = recording(3, 6000, 3)
+    free, held = scored(values, 1.0), scored(values, 0.4)
+    assert share(held[1000:]) < 0.45 < share(free[1000:])
+
+
+def test_a_quiet_machine_is_left_alone() -> None:
+    values = recording(3, 3000, 3)
+    assert abs(share(scored(values, 1.0)) - share(scored(values, 0.9))) < 0.03
+
+
+def test_a_violent_event_keeps_the_whole_network() -> None:
+    values = recording(3, 4000, 3)
+    values[3000:3200] += 60 * tiny_detector().features.scale * np.resize([1.0, -1.0], (200, 1))
+    held = scored(values, 0.3, threshold=6.0)
+    inside = [score for score in held[3000:3200] if score.alarm][10:]
+    assert len(inside) > 50
+    assert share(inside) > 0.9
+
+
+def test_an_event_that_lasts_is_held_to_the_target() -> None:
+    held = scored(recording(3, 6000, 3), 0.4, threshold=1e-6)
+    assert all(score.alarm for score in held[1000:])
+    assert share(held[1000:]) < 0.45
+
+
+def test_a_floor_that_was_asked_for_makes_no_debt() -> None:
+    detector = replace(tiny_detector(), calibration=replace(tiny_detector().calibration, target_share=0.3))
+    stream = Stream(NumpyEngine(detector), 1e9)
+    rows = samples(recording(3, 400, 3))
+    full = [stream.push(row, min_level=detector.levels) for row in rows]
+    assert share(full) == 1.0
+    assert stream.budget.bias(False) == 0.0
+
+
+def test_looseness_moves_what_the_share_is_held_to() -> None:
+    detector = replace(tiny_detector(), calibration=replace(tiny_detector().calibration, target_share=0.4))
+
+    def held(looseness: float) -> float:
+        stream, bias = Stream(NumpyEngine(detector), 1e9), float(np.log(looseness))
+        return share([stream.push(row, logit_bias=bias) for row in samples(recording(3, 2500, 3))][500:])
+
+    assert held(0.4) < held(1.0) - 0.03
+    assert held(1.0) + 0.05 < held(2.0)
+
+
+@given(st.floats(0.01, 1), st.floats(0, 1), st.floats(-1e6, 1e6))
+def test_targets_lie_between_the_floor_and_everything(target: float, floor: float, bias: float) -> None:
+    budget = Budget(target, floor)
+    assert budget.target() <= target
+    assert min(target, floor) <= budget.target(bias) + 1e-12 <= 1.0 + 1e-12
+    assert (budget.target(bias) - budget.target()) * bias >= 0
+
+
+def test_what_quiet_rows_save_is_there_for_a_load_step_but_no_more() -> None:
+    budget = Budget(0.25, 0.125)
+    for _ in range(10_000):
+        budget.spend(0.125, in_event=False)
+    dense = 0
+    while budget.bias(in_event=False) == 0:
+        budget.spend(1.0, in_event=False)
+        dense += 1
+    assert 4 < dense < 2 * MOST_SAVED
+
+
+@given(st.lists(st.floats(0, 1), min_size=200, max_size=300), st.floats(0.2, 1))
+def test_whoever_spends_nothing_that_is_taken_away_keeps_to_the_target(asked: list[float], target: float) -> None:
+    budget, shares = Budget(target, 0.125), []
+    for share in asked:
+        shares.append(0.125 if budget.bias(in_event=False) < 0 else max(share, 0.125))
+        budget.spend(shares[-1], in_event=False)
+    assert np.mean(shares) <= target + 1.0 / len(shares)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.floats(0.01, 1))
+def test_it_only_ever_takes_away_and_is_bounded(rows: list[tuple[float, bool]], target: float) -> None:
+    budget, open_rows = Budget(target), 0
+    for spent, in_event in rows:
+        assert LEAST_BIAS <= budget.bias(in_event) <= 0
+        if in_event and open_rows < EVENT_ROWS:
+            assert budget.bias(in_event) == 0
+        budget.spend(spent, in_event)
+        open_rows = open_rows + 1 if in_event else 0
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.booleans())
+def test_a_restored_one_goes_on_as_the_first_would(rows: list[tuple[float, bool]], in_event: bool) -> None:
+    first, second = Budget(0.2), Budget(0.2)
+    for row in rows:
+        first.spend(*row)
+    second.restore(json.loads(json.dumps(first.snapshot())))
+    assert second.bias(in_event) == first.bias(in_event)

@@ -1,0 +1,118 @@
+"""What is said of an event beside its channels: what it resembles, and why the gate woke."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.support.detectors import START_NS, recording, samples, tiny_detector
+from vcedge.detector import Detector
+from vcedge.resemblance import ShapeTracker
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.events import Event
+from vcedge.runtime.stream.explainer import LOOK_BACK, Explainer
+from vcedge.runtime.stream.stream import Score, Stream
+from vcedge.schema import F64, NS_PER_S
+
+DETECTOR = tiny_detector(threshold=8.0)
+
+
+def faulty() -> F64:
+    values = recording(6, 400, 3)
+    values[200:260, 1] += 40 * DETECTOR.features.scale[1] * np.resize([1.0, -1.0], 60)
+    return values
+
+
+def pushed(detector: Detector, values: F64, engine: str = "numpy") -> list[Score]:
+    stream = Stream(load_engine(detector, engine), adapt=False)
+    return [stream.push(sample) for sample in samples(values)]
+
+
+def events_of(scores: list[Score]) -> list[Event]:
+    return [event for score in scores for event in score.events if event.kind == "anomaly"]
+
+
+def test_an_event_says_what_it_resembles_by_its_mean_shape_so_far() -> None:
+    assert DETECTOR.resemblance is not None
+    values, engine = faulty(), NumpyEngine(DETECTOR)
+    tracker, state = ShapeTracker(3, DETECTOR.features.change_scale), engine.new_state()
+    scores = pushed(DETECTOR, values)
+    is_open, expected, found = False, [], []
+    for row, score in zip(values, scores, strict=True):
+        engine.step(row, state)
+        before = tracker.features
+        for event in events_of([score]):
+            is_open = event.type != "end"
+            found.append((event.resembles, event.agreement))
+        tracker.push(state.residual, state.lags[0], is_open)
+        for event in events_of([score]):
+            shape = before if event.type == "end" else tracker.features
+            assert shape is not None
+            name, share = DETECTOR.resemblance.likeness(shape)
+            expected.append((name, round(share, 2)))
+    assert found == expected
+    assert len(found) >= 2
+    assert all(name in (*DETECTOR.resemblance.names, "unclear") for name, _ in found)
+
+
+def test_an_event_keeps_the_reason_for_which_the_gate_woke() -> None:
+    scores = pushed(DETECTOR, faulty())
+    events = events_of(scores)
+    opened = next(i for i, score in enumerate(scores) if any(e.type == "new" for e in events_of([score])))
+    before = [score.wake for score in scores[opened - LOOK_BACK : opened + 1] if score.wake]
+    assert before
+    assert {event.why for event in events} == {before[-1]}
+
+
+@pytest.mark.parametrize("detector", [replace(DETECTOR, resemblance=None), DETECTOR.without_network()])
+def test_what_is_not_there_is_not_said(detector: Detector) -> None:
+    events = events_of(pushed(detector, faulty()))
+    assert events
+    assert all(bool(event.resembles) == (detector.resemblance is not None) for event in events)
+    assert all(bool(event.why) == (detector.cell is not None) for event in events)
+
+
+def test_explanations_change_no_score() -> None:
+    plain = pushed(replace(DETECTOR, resemblance=None), faulty())
+    assert [(s.raw, s.alarm, s.status) for s in pushed(DETECTOR, faulty())] == [
+        (s.raw, s.alarm, s.status) for s in plain
+    ]
+
+
+def test_an_event_that_a_gap_ends_is_explained_and_the_next_begins_afresh() -> None:
+    values = faulty()
+    stream = Stream(NumpyEngine(DETECTOR), adapt=False)
+    for sample in samples(values[:230]):
+        stream.push(sample)
+    assert stream.in_event
+    later = [stream.push(sample) for sample in samples(values[:240], START_NS + 10_000 * NS_PER_S)]
+    (ended,) = later[0].events
+    assert ended.type == "end"
+    assert ended.resembles
+    assert ended.why
+    alone = pushed(DETECTOR, values[:240])
+    assert [(e.resembles, e.agreement, e.why) for e in events_of(later[1:])] == [
+        (e.resembles, e.agreement, e.why) for e in events_of(alone)
+    ]
+
+
+@pytest.mark.parametrize("cut", [150, 199, 210, 245])
+def test_a_snapshot_goes_on_as_if_nothing_had_happened(cut: int) -> None:
+    engine = NumpyEngine(DETECTOR)
+    state, explainer = engine.new_state(), Explainer(DETECTOR)
+    undisturbed = Explainer(DETECTOR)
+    for number, row in enumerate(faulty()):
+        engine.step(row, state)
+        is_open = 203 <= number < 270
+        kind = "new" if number == 203 else "end" if number == 270 else "update"
+        event = Event("a", "anomaly", kind, 0, number, 1.0, ()) if 203 <= number <= 270 else None  # type: ignore[arg-type]
+        wake = "Channel 1 error" if number % 7 == 0 else ""
+        assert explainer.row(event, state, wake, is_open) == undisturbed.row(event, state, wake, is_open)
+        if number == cut:
+            stored = json.loads(json.dumps(explainer.snapshot()))
+            explainer = Explainer(DETECTOR)
+            explainer.restore(stored)

@@ -1,0 +1,77 @@
+"""A stream taken out and put back in a fresh process goes on as if nothing had happened, to the last bit."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.detectors import recording, samples, tiny_detector, variants
+from vcedge.errors import DataError
+from vcedge.packed import pack, unpack
+from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.stream.stream import Stream
+from vcedge.schema import NS_PER_S, Sample
+
+VARIANTS = variants()
+
+
+def eventful(seed: int, channels: int) -> list[Sample]:
+    """Missing values, a stuck channel, a fault, late samples, one without any value, and a gap."""
+    values = recording(seed, 260, channels, missing=0.02)
+    values[60:130, 0] = 1.25
+    values[150:170, -1] += 40.0
+    values[180] = np.nan
+    rows = samples(values)
+    rows[100], rows[155] = rows[90], Sample(-1, values[3])
+    return [Sample(row.time_ns + 3600 * NS_PER_S * (index > 200), row.values) for index, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@settings(max_examples=8, deadline=None)
+@given(cuts=st.sets(st.integers(0, 259), max_size=4), seed=st.integers(0, 3))
+def test_a_restored_stream_has_the_same_future(name: str, cuts: set[int], seed: int) -> None:
+    detector = VARIANTS[name]
+    engine = load_engine(detector)
+    whole, cut = Stream(engine), Stream(engine)
+    for index, sample in enumerate(eventful(seed, detector.channels)):
+        if index in cuts:
+            stored = json.dumps(cut.snapshot(), allow_nan=False)
+            cut = Stream(engine)
+            cut.restore(json.loads(stored))
+        assert cut.push(sample) == whole.push(sample)
+    assert cut.snapshot() == whole.snapshot()
+
+
+def test_a_snapshot_of_another_model_is_refused() -> None:
+    snapshot = Stream(load_engine(tiny_detector(channels=4))).snapshot()
+    stream = Stream(load_engine(tiny_detector()))
+    with pytest.raises(DataError, match="of another model"):
+        stream.restore(snapshot)
+
+
+@pytest.mark.parametrize("key", Stream(load_engine(tiny_detector())).snapshot())
+@pytest.mark.parametrize("value", [None, "x", [], 1.5])
+def test_a_snapshot_with_something_else_in_it_is_refused(key: str, value: object) -> None:
+    stream = Stream(load_engine(tiny_detector()))
+    snapshot = stream.snapshot()
+    without = {name: content for name, content in snapshot.items() if name != key}
+    with pytest.raises(DataError):
+        stream.restore(without)
+    if isinstance(snapshot[key], dict | str) and value != snapshot[key]:
+        with pytest.raises(DataError):
+            stream.restore({**snapshot, key: value})
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.bool_])
+def test_arrays_come_back_to_the_last_bit(dtype: type) -> None:
+    array = np.array([[0.0, -0.0, np.inf], [np.nan, 1.1, -5e-324]])
+    stored = array.astype(dtype) if dtype is not np.int64 else np.arange(6).reshape(2, 3) - 3
+    again = unpack(json.loads(json.dumps(pack(stored))), np.zeros_like(stored))
+    assert again.tobytes() == stored.tobytes()
+    assert (again.dtype, again.shape) == (stored.dtype, stored.shape)
+    with pytest.raises(DataError):
+        unpack(pack(stored), np.zeros((3, 3), stored.dtype))

@@ -1,0 +1,91 @@
+"""Clocks that jump: one wrong time changes nothing, and no wrong time makes later samples late for ever."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vcedge.runtime.stream.timeline import CONFIRM, LATE_NS, Timeline, Verdict
+from vcedge.schema import NS_PER_S, schema_of
+
+SCHEMA = schema_of(["a"], 1.0, 5.0)
+NOW = 1_700_000_000
+YEAR = 365 * 86_400
+LATE_S = LATE_NS // NS_PER_S
+
+
+def verdicts(*seconds: float, timeline: Timeline | None = None) -> str:
+    """N: next, A: anew, L: late, W: wild."""
+    timeline = timeline or Timeline(SCHEMA)
+    return "".join(timeline.push(round(second * NS_PER_S)).name[0] for second in seconds)
+
+
+def from_(start: float, count: int) -> list[float]:
+    return [start + row for row in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (from_(NOW, 5), "NNNNN"),
+        ([NOW, NOW + 3600, NOW + 3601], "NNN"),  # a pause
+        ([NOW, NOW, NOW - 1, NOW + 1], "NLLN"),  # a duplicate, a late one
+        ([NOW, NOW + 50 * YEAR, NOW + 1], "NWN"),  # one from the future
+        ([NOW, 5.0, NOW + 1], "NWN"),  # one from 1970
+        ([NOW, -5.0, NOW + 1], "NWN"),  # one from before
+        ([NOW, *from_(NOW + 50 * YEAR, 4)], "NWWAN"),  # the clock was set
+        ([NOW, *from_(5, 4), *from_(NOW + 10, 4)], "NWWANWWAN"),  # off to 1970 and back
+        ([5.0, *from_(NOW, 4)], "NWWAN"),  # the first was wrong
+        ([NOW + 50 * YEAR, *from_(NOW, 4)], "NWWAN"),
+        ([NOW, *from_(NOW - LATE_S - 10, 4)], "NWWAN"),  # set back by more than what may be late
+        ([NOW, *from_(NOW - 30, 32)], "N" + "L" * 31 + "N"),  # set back by little
+        ([NOW, NOW + 1, NOW + 301, NOW + 2, NOW + 3], "NNNAN"),  # one row ahead looked like a pause
+        ([NOW, NOW + 301, NOW + 302, NOW + 303, NOW + 304, NOW + 2], "NNNNNL"),  # a pause, and one late sample
+        ([NOW, NOW + 9 * YEAR, NOW + 5 * YEAR, NOW + 9 * YEAR, NOW + 1], "NWWWN"),  # nonsense agrees with nothing
+        ([-1.0, -2.0, NOW], "WWN"),
+    ],
+)
+def test_verdicts(seconds: list[float], expected: str) -> None:
+    assert verdicts(*seconds) == expected
+
+
+def test_two_senders_with_different_clocks_do_not_take_turns() -> None:
+    mixed = [time for row in range(50) for time in (NOW + row, NOW + 50 * YEAR + row)]
+    assert verdicts(*mixed) == "NW" * 50
+
+
+@given(st.lists(st.integers(-10, 4 * YEAR) | st.integers(NOW - 1000, NOW + 1000), max_size=30), st.integers(0, NOW * 2))
+def test_whatever_came_before_a_steady_clock_is_believed_soon(junk: list[int], start: int) -> None:
+    timeline = Timeline(SCHEMA)
+    verdicts(*junk, timeline=timeline)
+    found = verdicts(*from_(start, LATE_S + CONFIRM + 1), timeline=timeline)
+    assert "N" in found
+    assert set(found[found.index("N") :]) == {"N"}
+
+
+@given(st.lists(st.integers(0, 100) | st.integers(0, 4 * YEAR), max_size=40))
+def test_accepted_times_grow_but_where_they_start_anew(seconds: list[int]) -> None:
+    timeline, last = Timeline(SCHEMA), None
+    for second in seconds:
+        stored = json.dumps(timeline.snapshot())
+        timeline = Timeline(SCHEMA)
+        timeline.restore(json.loads(stored))
+        verdict = timeline.push(second * NS_PER_S)
+        if verdict is Verdict.NEXT:
+            assert last is None or second > last
+        if verdict in (Verdict.NEXT, Verdict.ANEW):
+            last = second
+        assert timeline.last_ns == (None if last is None else last * NS_PER_S)
+
+
+def test_skipping_is_pushing() -> None:
+    pushed, skipped = Timeline(SCHEMA), Timeline(SCHEMA)
+    for timeline in (pushed, skipped):
+        verdicts(NOW, timeline=timeline)
+        assert timeline.steady
+    verdicts(*from_(NOW + 1, 10), timeline=pushed)
+    skipped.skip_to((NOW + 10) * NS_PER_S)
+    assert pushed.snapshot() == skipped.snapshot()
