@@ -24,9 +24,9 @@ from vcedge.train.pipeline import Trained
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
 from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
-from vcedge.train.report.words import number, percent
 from vcedge.train.summary import summarise
 from vcedge.train.training import FitResult
+from vcedge.wording import number, percent
 
 NASTY = "<script>alert(1)</script> & \"'$x$"
 
