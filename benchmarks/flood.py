@@ -102,7 +102,7 @@ def served(kind: str | None, seconds: float) -> dict[str, Any]:
             wait_online(peer, "bench")
             row = beside(kind, broker.url, peer, seconds)
             numbers = ask_service(Path(folder) / "state")["numbers"]
-            counts = ("messages", "samples", "dead_letters", "floods", "unheard")
+            counts = ("messages", "samples", "dead_letters", "floods", "quarantined_assets")
             row |= {"memory_mb": memory_mb(service), **{key: numbers[key] for key in counts}}
         broker.kill()
     return row

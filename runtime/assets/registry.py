@@ -35,8 +35,8 @@ class Assets:
         return iter(list(self._watched.values()))
 
     @property
-    def unjoined(self) -> int:
-        """Parts of samples that were left out, of all assets."""
+    def incomplete_samples(self) -> int:
+        """Parts of samples that could not be joined, over all assets."""
         return sum(watched.joiner.dropped for watched in self if watched.joiner is not None)
 
     def known(self, name: str) -> Watched | None:

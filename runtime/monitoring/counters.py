@@ -21,8 +21,8 @@ class Counters:
     dead_letters: int = 0
     ignored: int = 0
     """Messages of assets that no key of the configuration covers."""
-    unsaid: int = 0
-    """Dead letters that were counted only."""
+    dead_letters_suppressed: int = 0
+    """Dead letters that were counted and not published."""
     refused: Counter[str] = field(default_factory=Counter)
     """Dead letters by their kind."""
     retained: int = 0
@@ -62,7 +62,7 @@ class Counters:
             "messages": self.messages,
             "samples": self.samples,
             "dead_letters": self.dead_letters,
-            "unsaid": self.unsaid,
+            "dead_letters_suppressed": self.dead_letters_suppressed,
             "floods": self.refused["flood"],
             "ignored": self.ignored,
             "retained": self.retained,

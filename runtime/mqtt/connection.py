@@ -102,7 +102,7 @@ class Link:
         return self._outbox.dropped
 
     @property
-    def rivals(self) -> int:
+    def client_id_conflicts(self) -> int:
         """Connections that were lost to another client with the same id."""
         return self._rivalry.count
 

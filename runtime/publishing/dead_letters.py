@@ -39,7 +39,7 @@ class DeadLetters:
         room, since_s = self._room.get(kind, (BURST, now_s))
         room = min(BURST, room + (now_s - since_s) / EVERY_S)
         if room < 1:
-            self._counters.unsaid += 1
+            self._counters.dead_letters_suppressed += 1
         else:
             room -= 1
             self._publisher.deadletter(message, reason, asset)

@@ -202,10 +202,10 @@ class Service:
             "written_bytes": self._disk.written,
             "written_mb_day": round(self._disk.written / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
             "assets": len(self._assets),
-            "unjoined": self._assets.unjoined,
-            "unheard": len(self._quarantine),
+            "incomplete_samples": self._assets.incomplete_samples,
+            "quarantined_assets": len(self._quarantine),
             "connections": self._sink.connections,
-            "rivals": self._source.rivals + self._sink.rivals,
+            "client_id_conflicts": self._source.client_id_conflicts + self._sink.client_id_conflicts,
             "uptime_s": round(uptime_s, 1),
         }
 

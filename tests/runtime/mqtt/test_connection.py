@@ -161,5 +161,5 @@ def test_a_broker_that_tells_of_a_takeover_is_believed_at_once(caplog: pytest.Lo
             with connection:
                 assert connection.recv(100).startswith(b"\x10")
                 connection.sendall(b"\x20\x03\x00\x00\x00\xe0\x02\x8e\x00")
-        wait_until(lambda: link.rivals == 2, "two takeovers")
+        wait_until(lambda: link.client_id_conflicts == 2, "two takeovers")
     assert sum("another client uses the id torn" in record.message for record in caplog.records) == 1
