@@ -28,6 +28,8 @@ from vcedge.train.summary import summarise
 from vcedge.train.training import FitResult
 from vcedge.wording import number, percent
 
+pytestmark = pytest.mark.slow
+
 NASTY = "<script>alert(1)</script> & \"'$x$"
 
 
