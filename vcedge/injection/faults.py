@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from vcedge.detector import Detector
+from vcedge.imputation import hold_last
 from vcedge.schema import F64
 
 FaultKind = Literal["offset", "drift", "stuck", "spike", "noise", "gain", "swap", "decoupled", "oscillation", "delay"]
@@ -183,9 +184,7 @@ def _added(values: F64, fault: Fault, added: F64) -> list[tuple[int, F64]]:
 def _filled(values: F64, channel: int, scales: Scales) -> F64:
     """One channel (N,) with the last reading where one is missing, and the mean before any."""
     readings = values[:, channel]
-    missing = np.isnan(readings)
-    last = np.maximum.accumulate(np.where(missing, -1, np.arange(len(readings))))
-    return np.asarray(np.where(last < 0, scales.center[channel], readings[np.maximum(last, 0)]))
+    return hold_last(readings, np.isnan(readings), scales.center[channel])
 
 
 def _check(values: F64, fault: Fault) -> None:
