@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vcedge.errors import Unavailable
-from vcedge.history.recording import NO_TIME, Block
+from vcedge.history.recording import NO_TIME, RowBlock
 from vcedge.runtime.codecs import plain_json, senml, value
 from vcedge.runtime.mqtt.connection import Link
 from vcedge.schema import F64
@@ -89,7 +89,7 @@ def replay(
     link: Link,
     write: Writer,
     names: Sequence[str],
-    blocks: Iterable[Block],
+    blocks: Iterable[RowBlock],
     pace: Pace,
     progress: Progress,
     tell: Callable[[Progress], None],
