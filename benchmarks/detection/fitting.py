@@ -13,6 +13,7 @@ from benchmarks.detection.sets import Series
 from vcedge.baselines.interface import Cost, Fitted
 from vcedge.baselines.table import fit_baseline, trivial
 from vcedge.calibration.calibrate import (
+    DetectorSpec,
     assemble,
     calibrate_limits,
     fit_linear,
@@ -96,14 +97,10 @@ def linear_detector(series: Series) -> tuple[Detector, Split]:
     """Highway and scorer as `train_detector` fits them, and nothing else: the network switched off."""
     recording = series.recording
     values, split = series.train, split_by_time(recording.sequences, REACH)
-    linear = fit_linear(values, split, wants_flags(values, split.fitted))
-
-    def build() -> Detector:
-        return assemble("detection", recording.schema, linear, None, {}, {})
-
-    linear = weighted(linear, build(), values, split)
+    spec = DetectorSpec("detection", recording.schema)
+    linear = weighted(fit_linear(values, split, wants_flags(values, split.fitted)), spec)
     stuck = stuck_limits(values, recording.sequences)
-    return calibrate_limits(build(), values, split, stuck, FALSE_ALARMS_PER_DAY), split
+    return calibrate_limits(assemble(spec, linear), values, split, stuck, FALSE_ALARMS_PER_DAY), split
 
 
 def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -> Fit:

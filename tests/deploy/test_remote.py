@@ -22,6 +22,8 @@ from vcedge.deploy.rollback import roll_back_model, roll_back_release
 from vcedge.errors import UsageError
 from vcedge.runtime.storage.model_store import ModelStore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:

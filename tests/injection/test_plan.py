@@ -29,7 +29,7 @@ def scales(channels: int = 3) -> Scales:
 
 
 @given(st.integers(12, 400), st.integers(1, 4), st.integers(0, 60), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_planned_fault_can_be_injected(rows: int, channels: int, count: int, seed: int) -> None:
     values = np.random.default_rng(seed).standard_normal((rows, channels))
     values[:, 0] = 7.0  # a channel that stands still

@@ -21,6 +21,8 @@ from vcedge.model_file import dumps
 from vcedge.train.checkpoint import CheckpointFile, Position, fingerprint_of
 from vcedge.train.pipeline import Trained, train_detector
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 asset: rig
 data: {train: [rig.csv]}

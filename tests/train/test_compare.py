@@ -32,6 +32,8 @@ from vcedge.train.compare.fitting import equal_macs_size
 from vcedge.train.compare.methods import MAIN, OFF, NetworkMethod
 from vcedge.train.compare.output import NUMBERS, PAGE, write_comparison
 
+pytestmark = pytest.mark.slow
+
 ROWS, FAULTY = 1600, slice(1400, 1460)
 SMALL = ["train.epochs=1", "model.hidden_size=8", "score.false_alarms_per_day=50"]
 

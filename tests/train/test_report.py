@@ -28,6 +28,8 @@ from vcedge.train.report.words import number, percent
 from vcedge.train.summary import summarise
 from vcedge.train.training import FitResult
 
+pytestmark = pytest.mark.slow
+
 NASTY = "<script>alert(1)</script> & \"'$x$"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vcedge.calibration.split import Ranges, Split
+from vcedge.calibration.split import Split, joined
 from vcedge.detector import Detector, Scorer
 from vcedge.evaluation.metrics import auc_pr
 from vcedge.injection.faults import Fault, Scales, inject
@@ -98,22 +98,11 @@ def weights_of(found: F64, power: float = POWER) -> F64:
 
 def _region(split: Split) -> tuple[int, int] | None:
     """The longest stretch without a gap of the tail, or of everything where that is short; None where that is, too."""
-    for ranges in (split.tail, _joined(split)):
+    for ranges in (split.tail, joined(split.all, split.starts)):
         start, stop = max(ranges, key=lambda part: part[1] - part[0])
         if stop - start >= LEAST_REGION:
             return max(start, stop - MOST_REGION), stop
     return None
-
-
-def _joined(split: Split) -> Ranges:
-    """All rows, with stretches that were only cut by the split put together again."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in split.all:
-        if joined and joined[-1][1] == start and start not in split.starts:
-            joined[-1] = (joined[-1][0], stop)
-        else:
-            joined.append((start, stop))
-    return tuple(joined)
 
 
 def _affordable(plan: list[Fault]) -> list[Fault]:

@@ -61,7 +61,7 @@ class Training:
     """Epochs over the training rows: the annealing goes on from window to window, the price is carried along."""
 
     def __init__(self, model: ResidualModel, streams: Streams, target: float, epochs: int) -> None:
-        self._model, self._streams, self._epochs = model, streams, epochs
+        self.model, self.streams, self.epochs = model, streams, epochs
         self._aim, self._most = shares_for(target, model.cell.spec)
         self._optimizer = torch.optim.AdamW(_parameter_groups(model), weight_decay=WEIGHT_DECAY)
         self._price = Price()
@@ -76,7 +76,7 @@ class Training:
     def ended(self) -> bool:
         """Whether there is nothing left to do, or nothing better came for long."""
         tired = self._epoch - 1 - self.result.best > PATIENCE
-        return self._epoch >= self._epochs or (tired and self.result.epochs[-1].hard)
+        return self._epoch >= self.epochs or (tired and self.result.epochs[-1].hard)
 
     def run_epoch(self, stop: Callable[[], bool], checkpoint: CheckpointFile | None) -> float | None:
         """The rest of this epoch's windows, the state carried and the gradient cut between them: the mean task loss.
@@ -84,13 +84,13 @@ class Training:
         None where it was stopped.
         """
         for group, first in zip(self._optimizer.param_groups, (LEARNING_RATE, GATE_RATE * LEARNING_RATE), strict=True):
-            group["lr"] = cosine(self._epoch / self._epochs, first, LEARNING_RATE / 20)
-        windows = self._streams.windows(WINDOW)
+            group["lr"] = cosine(self._epoch / self.epochs, first, LEARNING_RATE / 20)
+        windows = self.streams.windows(WINDOW)
         while self._window < windows:
             if stop():
                 return None
-            progress = (self._epoch + self._window / windows) / self._epochs
-            self._losses.append(self._step(self._streams.window(self._window, WINDOW), progress))
+            progress = (self._epoch + self._window / windows) / self.epochs
+            self._losses.append(self._step(self.streams.window(self._window, WINDOW), progress))
             self._window += 1
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(self.position())
@@ -98,25 +98,25 @@ class Training:
 
     def close_epoch(self, loss: float, validation: float, share: float, seconds: float) -> Epoch:
         """Take down what the epoch did, keep the network where it is the best so far, and go to the next one."""
-        hard = mask_mode((self._epoch + 0.5) / self._epochs, self._model.cell.spec.levels).hard
+        hard = mask_mode((self._epoch + 0.5) / self.epochs, self.model.cell.spec.levels).hard
         row = Epoch(self._epoch, loss, validation, share, self._price.value, hard, seconds)
         self.result.epochs.append(row)
-        over = max(0.0, share - self._most) if self._model.cell.scheduler is not None else 0.0
+        over = max(0.0, share - self._most) if self.model.cell.scheduler is not None else 0.0
         if (over, validation) < self._best:
             self._best, self.result.best = (over, validation), self._epoch
-            self._kept = copy.deepcopy(self._model.state_dict())
+            self._kept = copy.deepcopy(self.model.state_dict())
         self._epoch, self._window, self._losses = self._epoch + 1, 0, []
-        self._h = self._model.start(self._streams.parallel)
+        self._h = self.model.start(self.streams.parallel)
         return row
 
     def finish(self) -> FitResult:
         """Put the best network into the model."""
-        self._model.load_state_dict(self._kept)
+        self.model.load_state_dict(self._kept)
         return self.result
 
     def _step(self, window: Streams, progress: float) -> float:
-        mode = mask_mode(progress, self._model.cell.spec.levels)
-        predicted, shares, hidden = self._model(window.x, window.signals, window.keep, self._h, mode)
+        mode = mask_mode(progress, self.model.cell.spec.levels)
+        predicted, shares, hidden = self.model(window.x, window.signals, window.keep, self._h, mode)
         loss = (huber(predicted - window.target) * window.weight).sum() / window.weight.sum().clamp(min=1.0)
         share, allowed = shares.mean(), share_budget(progress, self._aim)
         total = loss + self._price.penalty(share, allowed, loss)
@@ -125,17 +125,17 @@ class Training:
             total = total + GUIDE * loss.detach() * shut
         self._optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self._optimizer.step()
-        if self._model.cell.scheduler is not None:
-            self._model.cell.scheduler.shift(BIAS_RATE * (allowed - float(share.detach())))
+        if self.model.cell.scheduler is not None:
+            self.model.cell.scheduler.shift(BIAS_RATE * (allowed - float(share.detach())))
         self._h = hidden[-1].detach()
         return float(loss.detach())
 
     def position(self) -> Position:
         """Everything that the next step depends on, with what is best so far."""
         tensors = {"h": self._h, "rng": torch.get_rng_state()}
-        tensors |= {f"model.{name}": value for name, value in self._model.state_dict().items()}
+        tensors |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"kept.{name}": value for name, value in self._kept.items()}
         for index, parameter in enumerate(_parameters(self._optimizer)):
             fresh = {"step": torch.zeros(()), "exp_avg": torch.zeros_like(parameter)}
@@ -159,7 +159,7 @@ class Training:
         tensors, record = found.tensors, found.record
         self._h = tensors["h"]
         torch.set_rng_state(tensors["rng"])
-        self._model.load_state_dict(_under(tensors, "model."))
+        self.model.load_state_dict(_under(tensors, "model."))
         self._kept = _under(tensors, "kept.")
         content = self._optimizer.state_dict()
         count = len(_parameters(self._optimizer))

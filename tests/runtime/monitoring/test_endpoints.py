@@ -36,6 +36,8 @@ from vcedge.runtime.monitoring.status_requests import Inquiries
 from vcedge.runtime.monitoring.status_socket import NAME, StatusSocket, ask_service
 from vcedge.schema import NS_PER_S
 
+pytestmark = pytest.mark.slow
+
 SECRET, FLOOD = "wOrd-0f-Secrecy", 30
 SCHEMA = Path(__file__).parents[3] / "runtime" / "publishing" / "schemas" / "status.json"
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]

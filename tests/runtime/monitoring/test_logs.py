@@ -60,7 +60,7 @@ def record(message: str, *values: object, level: int = logging.INFO, **context: 
     return made
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=30), st.dictionaries(st.sampled_from(["id", "asset", "event", "other"]), st.text(max_size=9)))
 def test_whatever_a_name_holds_a_line_is_one_line(name: str, context: dict[str, str]) -> None:
     text = TextFormatter().format(record("%s", name, **context))

@@ -21,6 +21,8 @@ from vcedge.runtime.service.quarantine import HOLD_S, LEAST_HZ, LONGEST_S, LOOK_
 from vcedge.runtime.service.service import Service
 from vcedge.topics import InputTopic
 
+pytestmark = pytest.mark.slow
+
 NAME = tiny_detector().schema.names[0]
 
 

@@ -25,7 +25,7 @@ def digest(number: int) -> str:
     return hashlib.sha256(content(number)).hexdigest()
 
 
-@settings(deadline=None, max_examples=40)  # every step is flushed to the disk
+@settings(max_examples=40)  # every step is flushed to the disk
 @given(STEPS)
 def test_any_sequence_of_steps(steps: list[tuple[str, int]]) -> None:
     """Against a model of two variables and a set."""

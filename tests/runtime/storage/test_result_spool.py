@@ -76,7 +76,7 @@ class Stack(RuleBasedStateMachine):
 
 
 TestStack = Stack.TestCase
-TestStack.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestStack.settings = settings(max_examples=40, stateful_step_count=30)
 
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:

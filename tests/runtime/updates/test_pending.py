@@ -24,6 +24,8 @@ from vcedge.runtime.storage.model_store import ModelStore
 from vcedge.runtime.updates.pending import BURST, PAUSE_S, Offer, Offers
 from vcedge.schema import Sample
 
+pytestmark = pytest.mark.slow
+
 SCHEMAS = Path(__file__).parents[3] / "runtime" / "publishing" / "schemas"
 CHECKS = {
     kind: Draft202012Validator(json.loads((SCHEMAS / f"{kind}.json").read_text()))
