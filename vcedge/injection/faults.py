@@ -39,7 +39,7 @@ class Scales:
 
 
 @dataclass(frozen=True)
-class Fault:
+class InjectedFault:
     """Describes one fault on rows [start, start + length) of a channel.
 
     The unit of `size` depends on the kind:
@@ -71,7 +71,7 @@ class Fault:
         return self.start + self.length
 
 
-def inject(values: F64, fault: Fault, scales: Scales) -> F64:
+def inject(values: F64, fault: InjectedFault, scales: Scales) -> F64:
     """Return a copy of values (N, C) with the fault in it; missing values stay missing.
 
     Raises:
@@ -85,7 +85,7 @@ def inject(values: F64, fault: Fault, scales: Scales) -> F64:
     return faulty
 
 
-def inject_all(values: F64, faults: Iterable[Fault], scales: Scales) -> F64:
+def inject_all(values: F64, faults: Iterable[InjectedFault], scales: Scales) -> F64:
     """Return a copy of values (N, C) with several faults, each computed from the clean values.
 
     Where two overlap, the later one in the list wins.
@@ -98,26 +98,26 @@ def inject_all(values: F64, faults: Iterable[Fault], scales: Scales) -> F64:
     return faulty
 
 
-Effect = Callable[[F64, Fault, Scales], list[tuple[int, F64]]]
+Effect = Callable[[F64, InjectedFault, Scales], list[tuple[int, F64]]]
 """Maps values (N, C), a fault and the scales to the faulty readings (length,) of each channel that changes."""
 
 
-def _offset(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _offset(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     return _added(values, fault, np.full(fault.length, fault.size * scales.noise[fault.channel]))
 
 
-def _drift(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _drift(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     ramp = np.arange(1, fault.length + 1) / fault.length
     return _added(values, fault, ramp * fault.size * scales.noise[fault.channel])
 
 
-def _stuck(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _stuck(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     """Repeat the last reading before the fault."""
     before = max(fault.start - 1, 0)
     return [(fault.channel, np.full(fault.length, _filled(values, fault.channel, scales)[before]))]
 
 
-def _spike(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _spike(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     rng = np.random.default_rng(fault.seed)
     at = rng.choice(fault.length, max(1, fault.length // SPIKE_EVERY), replace=False)
     added = np.zeros(fault.length)
@@ -125,18 +125,18 @@ def _spike(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
     return _added(values, fault, added)
 
 
-def _noise(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _noise(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     """Add independent noise so that the total grows to 1 + size times the usual noise."""
     spread = scales.noise[fault.channel] * np.sqrt((1 + fault.size) ** 2 - 1)
     return _added(values, fault, spread * np.random.default_rng(fault.seed).standard_normal(fault.length))
 
 
-def _gain(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _gain(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     deviation = values[fault.start : fault.stop, fault.channel] - scales.center[fault.channel]
     return _added(values, fault, -fault.size * deviation)
 
 
-def _swap(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _swap(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     """Exchange two channels, each keeping its own centre and scale, as with swapped wires."""
     assert fault.partner is not None
     pair = (fault.channel, fault.partner)
@@ -147,19 +147,19 @@ def _swap(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
     ]
 
 
-def _decoupled(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _decoupled(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     """Replay a piece of the channel's own past: its statistics stay right, its relation to the others does not."""
     filled = _filled(values, fault.channel, scales)
     other = filled[fault.source : fault.source + fault.length]
     return [(fault.channel, (1 - fault.size) * filled[fault.start : fault.stop] + fault.size * other)]
 
 
-def _oscillation(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _oscillation(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     phase = 2 * np.pi * np.arange(fault.length) / fault.period
     return _added(values, fault, fault.size * scales.noise[fault.channel] * np.sin(phase))
 
 
-def _delay(values: F64, fault: Fault, scales: Scales) -> list[tuple[int, F64]]:
+def _delay(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
     """Return the reading of `size` rows ago, in whole rows: interpolation would average the noise away."""
     rows = np.arange(fault.length)
     growth = np.minimum(rows / max(DELAY_GROWTH * fault.size, 1.0), 1.0)
@@ -181,7 +181,7 @@ EFFECTS: dict[FaultKind, Effect] = {
 }
 
 
-def _added(values: F64, fault: Fault, added: F64) -> list[tuple[int, F64]]:
+def _added(values: F64, fault: InjectedFault, added: F64) -> list[tuple[int, F64]]:
     return [(fault.channel, values[fault.start : fault.stop, fault.channel] + added)]
 
 
@@ -193,7 +193,7 @@ def _filled(values: F64, channel: int, scales: Scales) -> F64:
     return np.asarray(np.where(last < 0, scales.center[channel], readings[np.maximum(last, 0)]))
 
 
-def _check(values: F64, fault: Fault) -> None:
+def _check(values: F64, fault: InjectedFault) -> None:
     rows, channels = values.shape
     if fault.kind not in EFFECTS:
         raise ValueError(f"fault of kind '{fault.kind}', expected one of {', '.join(KINDS)}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.injection.faults import KINDS, Fault, FaultKind, Scales
+from vcedge.injection.faults import KINDS, FaultKind, InjectedFault, Scales
 from vcedge.schema import F64
 
 LEAST_ROWS = 5
@@ -65,7 +65,7 @@ def correlation_rows(series: F64) -> F64:
 
 def plan_faults(
     normal: NormalRows, count: int, *, seed: int = 0, lead: int = 0, kinds: tuple[FaultKind, ...] = KINDS
-) -> list[Fault]:
+) -> list[InjectedFault]:
     """Plan `count` faults, to be injected one by one or in the rounds of `in_rounds`.
 
     Kinds and channels take turns in random order. Constant channels get no kind of NEEDS_MOVEMENT, and there is no swap
@@ -97,12 +97,12 @@ def plan_faults(
     return faults
 
 
-def in_rounds(faults: list[Fault], gap: int) -> list[list[Fault]]:
+def in_rounds(faults: list[InjectedFault], gap: int) -> list[list[InjectedFault]]:
     """Distribute the faults greedily over copies of the recording, called rounds.
 
     Two faults of a round are at least `gap` rows apart, so that a detector can settle between them.
     """
-    rounds: list[list[Fault]] = []
+    rounds: list[list[InjectedFault]] = []
     for fault in sorted(faults, key=lambda fault: fault.start):
         free = next((group for group in rounds if group[-1].stop + gap <= fault.start), None)
         if free is None:
@@ -144,14 +144,14 @@ def seamless_start(readings: F64, start: int, length: int, rng: np.random.Genera
     return int(places[np.argmin(np.where(np.isnan(miss), np.inf, miss))])
 
 
-def _draw(kind: FaultKind, channel: int, normal: NormalRows, lead: int, rng: np.random.Generator) -> Fault:
+def _draw(kind: FaultKind, channel: int, normal: NormalRows, lead: int, rng: np.random.Generator) -> InjectedFault:
     rows = len(normal.values)
     length = round(_log_uniform(*length_range(normal, channel, rows - lead), rng))
     start = int(rng.integers(lead, rows - length + 1))
     size = _log_uniform(*size_range(kind, channel, normal, length), rng)
     slowest = min(FEW * normal.memory[channel], length)
     others = normal.moving[normal.moving != channel]
-    return Fault(
+    return InjectedFault(
         kind,
         channel,
         start,
