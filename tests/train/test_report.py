@@ -24,9 +24,9 @@ from vcedge.train.pipeline import Trained
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
 from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
-from vcedge.train.report.words import number, percent
 from vcedge.train.summary import summarise
 from vcedge.train.training import FitResult
+from vcedge.wording import number, percent
 
 pytestmark = pytest.mark.slow
 
@@ -222,7 +222,7 @@ def test_it_shows_what_would_be_found(usual: Trained, findings: Sensitivity, tmp
     assert set(structure.references) <= set(structure.ids)
     assert structure.names.count("svg") == 8
     assert "<script" not in page
-    assert "A drift of 2.7 bar an hour in Pressure is found after 60 s." in page
+    assert "A drift of 2.7 bar an hour in Pressure is found after 1 min." in page
     assert "Delay: not found on any channel." in page
     assert "Of 9 pairs of channel and kind, 7 are found within 10 min (drift and stuck: 40 min)." in words_of(trained)
     assert page.count('class="idle">n/a<') == 3 + 8

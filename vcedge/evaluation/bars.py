@@ -49,7 +49,9 @@ def parse_bars(options: Sequence[str]) -> list[Bar]:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise UsageError(f"--bar {option}: {text!r} is not a finite number, expected MEASURE=NUMBER such as far=0.1")
+            raise UsageError(
+                f"--bar {option}: {text!r} is not a finite number, expected MEASURE=NUMBER such as far=0.1"
+            )
         bars.append(Bar(name, value))
     return bars
 

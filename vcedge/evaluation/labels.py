@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from vcedge.config.train import TableConfig, TimeConfig
 from vcedge.errors import DataError
-from vcedge.history.columns import clipped, column_index, time_checker
+from vcedge.history.columns import column_index, time_checker
 from vcedge.history.table import open_table
 from vcedge.history.times import Cells
+from vcedge.wording import clipped
 
 NORMAL = frozenset({"0", "0.0", "false", "f", "no", "n", "normal", "ok", "good", "healthy", "benign", "off"})
 ANOMALOUS = frozenset(

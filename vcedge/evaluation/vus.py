@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vcedge.imputation import hold_last
 from vcedge.schema import F64
 
 THRESHOLDS = 250
@@ -65,7 +66,9 @@ def dominant_period(signal: ArrayLike) -> int:
 
     A missing value holds the last one.
     """
-    x = _held(np.asarray(signal, np.float64).ravel()[:PERIOD_ROWS])
+    x = np.asarray(signal, np.float64).ravel()[:PERIOD_ROWS]
+    known = np.isfinite(x)
+    x = hold_last(x, ~known, float(x[np.argmax(known)]) if known.any() else 0.0)
     x = x - x.mean() if len(x) else x
     if len(x) < MAX_LAG + 2 or x.std() == 0:
         return DEFAULT_PERIOD
@@ -161,12 +164,3 @@ def _two_distances(rows: I64, parts: list[tuple[int, int]]) -> tuple[I64, I64]:
         [rows - last[before - 1], rows - last[before - 2], first[after] - rows, first[after + 1] - rows], 0
     )
     return distances[0], distances[1]
-
-
-def _held(signal: F64) -> F64:
-    """A signal whose missing values hold the last one, and the first one before any; 0 where there is none."""
-    seen = np.flatnonzero(np.isfinite(signal))
-    if not len(seen):
-        return np.zeros(len(signal))
-    last = np.searchsorted(seen, np.arange(len(signal)), side="right") - 1
-    return np.asarray(signal[seen[np.maximum(last, 0)]])

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from vcedge.detector import Detector
+from vcedge.imputation import hold_last
 from vcedge.schema import F64
 
 FaultKind = Literal["offset", "drift", "stuck", "spike", "noise", "gain", "swap", "decoupled", "oscillation", "delay"]
@@ -188,9 +189,7 @@ def _added(values: F64, fault: InjectedFault, added: F64) -> list[tuple[int, F64
 def _filled(values: F64, channel: int, scales: Scales) -> F64:
     """Return one channel (N,) with missing readings replaced by the last one, or by the mean before any."""
     readings = values[:, channel]
-    missing = np.isnan(readings)
-    last = np.maximum.accumulate(np.where(missing, -1, np.arange(len(readings))))
-    return np.asarray(np.where(last < 0, scales.center[channel], readings[np.maximum(last, 0)]))
+    return hold_last(readings, np.isnan(readings), scales.center[channel])
 
 
 def _check(values: F64, fault: InjectedFault) -> None:
@@ -202,7 +201,7 @@ def _check(values: F64, fault: InjectedFault) -> None:
     partners = [fault.channel] if fault.partner is None else [fault.channel, fault.partner]
     if not all(0 <= channel < channels for channel in partners) or len(set(partners)) < len(partners):
         raise ValueError(
-            f"fault on channel {fault.channel} with partner {fault.partner}, expected different channels below {channels}"
+            f"fault on channel {fault.channel} with partner {fault.partner}, expected two different ones of {channels}"
         )
     if fault.size < 0 or (fault.kind in ("gain", "swap", "decoupled") and fault.size > 1):
         expected = "a share in 0 to 1" if fault.size > 0 else "at least 0"
@@ -212,4 +211,4 @@ def _check(values: F64, fault: InjectedFault) -> None:
     if fault.kind == "oscillation" and fault.period <= 0:
         raise ValueError(f"oscillation with a period of {fault.period} rows, expected more than 0")
     if fault.kind == "decoupled" and not 0 <= fault.source <= rows - fault.length:
-        raise ValueError(f"decoupled by rows from {fault.source}, expected a first row in 0 to {rows - fault.length}")
+        raise ValueError(f"decoupled, source row {fault.source}, expected 0 to {rows - fault.length}")

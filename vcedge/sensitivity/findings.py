@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vcedge.injection.faults import FaultKind
+from vcedge.wording import delay, duration
 
 HOUR_S = 3600.0
-UNITS = (("days", 24 * HOUR_S), ("h", HOUR_S), ("min", 60.0), ("s", 1.0))
 RATES = (("a minute", 60.0), ("an hour", HOUR_S), ("a day", 24 * HOUR_S))
 
 
@@ -112,14 +112,14 @@ def size_words(finding: DetectionLimit, size: float) -> str:
     if finding.kind == "gain":
         return f"{size:.0%}"
     value = amount(finding, size)
-    return lasting(value) if finding.kind == "delay" else f"{short(value)} {amount_unit(finding)}".strip()
+    return duration(value, 2) if finding.kind == "delay" else f"{short(value)} {amount_unit(finding)}".strip()
 
 
 def sentence(finding: DetectionLimit) -> str:
     """Return one sentence, such as "A drift of 0.3 bar an hour in Pressure is found after 22 min."."""
     if finding.size is None:
         what = describe(finding, finding.largest, up_to=True)
-        return f"{what} is not found within {lasting(finding.watched_s)}."
+        return f"{what} is not found within {duration(finding.watched_s, 2)}."
     return f"{describe(finding, finding.size)} is found {delay_words(finding)}."
 
 
@@ -127,7 +127,7 @@ def delay_words(finding: DetectionLimit) -> str:
     """Return when the fault is found: "at once", or "after 22 min"."""
     if finding.delay_s is None:
         return "not found"
-    return f"after {lasting(finding.delay_s)}" if finding.delay_s > 0 else "at once"
+    return delay(finding.delay_s)
 
 
 def describe(finding: DetectionLimit, size: float, *, up_to: bool = False) -> str:
@@ -135,7 +135,7 @@ def describe(finding: DetectionLimit, size: float, *, up_to: bool = False) -> st
     channel, of = finding.channel, f"of {'up to ' if up_to else ''}{size_words(finding, size)}"
     if finding.kind == "oscillation":
         assert finding.period_s is not None
-        return f"An oscillation {of} in {channel}, with a period of {lasting(finding.period_s)},"
+        return f"An oscillation {of} in {channel}, with a period of {duration(finding.period_s, 2)},"
     return {
         "offset": f"An offset {of} in {channel}",
         "drift": f"A drift {of} in {channel}",
@@ -152,12 +152,6 @@ def describe(finding: DetectionLimit, size: float, *, up_to: bool = False) -> st
 def short(value: float) -> str:
     """Format two significant digits: a measured sensitivity is no more exact than that."""
     return f"{float(f'{value:.2g}'):,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"
-
-
-def lasting(seconds: float) -> str:
-    """Format a duration with two significant digits: 0.5 s, 51 s, 2.6 min, 24 min, 29 h, 3 days."""
-    name, size = next((unit for unit in UNITS if seconds >= 1.5 * unit[1]), UNITS[-1])
-    return f"{short(seconds / size)} {name}"
 
 
 def _rate(finding: DetectionLimit) -> tuple[str, float]:

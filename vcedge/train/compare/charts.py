@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from vcedge.evaluation.metrics import segments
+from vcedge.imputation import hold_last
 from vcedge.schema import F64
 from vcedge.train.compare.comparison import REGIMES, Comparison
 from vcedge.train.compare.methods import MAIN, OFF
@@ -24,7 +25,7 @@ from vcedge.train.report.figure import (
     style,
 )
 from vcedge.train.report.series import stretches, time_unit
-from vcedge.train.report.words import percent
+from vcedge.wording import percent
 
 HEIGHT, TALL = 250, 440
 SHOWN = 3
@@ -215,6 +216,4 @@ def _unit(comparison: Comparison, case: int) -> tuple[str, float]:
 
 def _held(values: F64) -> F64:
     """Missing values hold the last one, so that stretches have extremes; 0 before any."""
-    missing = ~np.isfinite(values)
-    last = np.maximum.accumulate(np.where(missing, -1, np.arange(len(values))))
-    return np.where(last < 0, 0.0, values[np.maximum(last, 0)])
+    return hold_last(values, ~np.isfinite(values), 0.0)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.config.train import TrainConfig
-from vcedge.evaluation.measure import Judged, Measures, mean_of, measure
+from vcedge.evaluation.measure import LabelledScores, Measures, mean_of, measure
 from vcedge.evaluation.metrics import dominant_period, segments
+from vcedge.evaluation.replay import alarm_spans
 from vcedge.history import Recording
-from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case, Test, with_faults
 from vcedge.train.compare.cost import energy_of_ticks, time_ticks
@@ -31,7 +31,7 @@ class Result:
 
     method: Method
     scored: tuple[Scored, ...]
-    judged: tuple[Judged, ...]
+    judged: tuple[LabelledScores, ...]
     each: tuple[Measures, ...]
     mean: Measures
     us: float
@@ -111,36 +111,25 @@ def compare(config: TrainConfig, test: Test, progress: Progress = lambda done, w
     )
 
 
-def judge(method: Method, scored: Scored, case: Case, warmup: int, period_ns: int) -> Judged:
+def judge(method: Method, scored: Scored, case: Case, warmup: int, period_ns: int) -> LabelledScores:
     """Rows of one case as alarms and events: for every method by the same logic, and none while it warms up."""
     settled = np.zeros(len(case.values), bool)
     alarms: list[tuple[int, int]] = []
     for start, stop in case.ranges:
         settled[start + warmup : stop] = True
-        alarms += _events(method, scored.raw, range(start, stop), start + warmup)
-    return Judged(
+        spans = alarm_spans(scored.raw[start:stop], settled[start:stop], method.threshold, method.rule)
+        alarms += [(start + first, start + after) for first, after in spans]
+    return LabelledScores(
         raw=scored.raw,
         alarm=settled & (scored.raw > method.threshold),
         labels=case.labels,
         alarms=alarms,
         share=scored.share,
-        judged=settled,
+        eligible=settled,
         time_ns=case.time_ns,
         period_ns=period_ns,
         window=dominant_period(case.values[:, 0]),
     )
-
-
-def _events(method: Method, raw: F64, rows: range, first: int) -> list[tuple[int, int]]:
-    """[row that opened, row after the last) of the events in a stretch."""
-    tracker, events, opened = EventTracker("anomaly", method.rule), [], 0
-    for row in rows:
-        event = tracker.push(row, float(raw[row]), method.threshold, (), row >= first)
-        if event is not None and event.type == "new":
-            opened = row
-        elif event is not None and event.type == "end":
-            events.append((opened, row))
-    return [*events, (opened, rows.stop)] if tracker.is_open else events
 
 
 def _result(method: Method, cases: list[Case], trained: Trained) -> Result:

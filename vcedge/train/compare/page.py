@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from vcedge.evaluation.metrics import segments
-from vcedge.history.report import duration_text
 from vcedge.history.writer import iso_time
 from vcedge.train.compare.charts import closer_chart, gate_chart, regime_chart, score_chart, shown_cases
 from vcedge.train.compare.comparison import REGIMES, Comparison, Found
@@ -17,7 +16,7 @@ from vcedge.train.compare.tables import cost_rows, cost_titles, detection_rows, 
 from vcedge.train.compare.words import best_simple, delay_words, how_measured, lasting, subtitle, summary
 from vcedge.train.report.figure import Chart
 from vcedge.train.report.template import fill, resource
-from vcedge.train.report.words import count, number, percent
+from vcedge.wording import count, duration, number, percent
 
 PACKAGE = "vcedge.train.compare"
 EVENTS_SHOWN = 40
@@ -80,7 +79,7 @@ def _tiles(comparison: Comparison) -> list[tuple[str, str, str]]:
     hit = sum(one.delay_rows is not None for one in found)
     days = main.mean["normal_days"]
     expected = comparison.config.score.false_alarms_per_day * days
-    remark = f"in {duration_text(86_400 * days)} of normal rows; {expected:.2g} expected"
+    remark = f"in {duration(86_400 * days)} of normal rows; {expected:.2g} expected"
     tiles = []
     if found:
         best = f"{rival.method.name}: {rival.mean['vus_pr']:.3f}"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vcedge.history.report import duration_text
 from vcedge.train.compare.comparison import Comparison, Result
 from vcedge.train.compare.methods import MAIN, OFF
 from vcedge.train.compare.words import DASH, TRIVIAL, microseconds, three
-from vcedge.train.report.words import number, percent
+from vcedge.wording import duration, number, percent
 
 DETECTION = (
     "VUS-PR",
@@ -108,7 +107,7 @@ def _percent(value: float) -> str:
 
 
 def _delay(seconds: float) -> str:
-    return DASH if math.isnan(seconds) else duration_text(seconds) if seconds else "none"
+    return DASH if math.isnan(seconds) else duration(seconds) if seconds else "none"
 
 
 def _size(count: int) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from vcedge.evaluation.metrics import segments
-from vcedge.history.report import duration_text
 from vcedge.schema import NS_PER_S
 from vcedge.train.compare.comparison import Comparison, Result
 from vcedge.train.compare.methods import MAIN, OFF, SAME_COST, SAME_SIZE
 from vcedge.train.compare.summary import truth_of
-from vcedge.train.report.words import Paragraph, count, number, percent
+from vcedge.train.report.words import Paragraph
+from vcedge.wording import DAY_S, count, duration, number, percent
 
 NOISE = 0.01
 """Differences of VUS-PR below this are within what another seed of the training changes."""
@@ -119,7 +119,7 @@ def _promise(comparison: Comparison) -> str:
     main, rate = comparison.main.mean, comparison.config.score.false_alarms_per_day
     days = main["normal_days"]
     text = (
-        f"The promise is {rate:g} false alarm{'' if rate == 1 else 's'} a day. In {duration_text(86_400 * days)} of "
+        f"The promise is {count(rate, 'false alarm')} a day. In {duration(DAY_S * days)} of "
         f"normal test rows {rate * days:.2g} were to be expected, and {MAIN} raised {main['false_alarms']:.0f}."
     )
     if rate * days < 5:
@@ -144,7 +144,7 @@ def delay_words(comparison: Comparison, rows: float) -> str:
 
 def lasting(comparison: Comparison, rows: float) -> str:
     """So many rows as a time."""
-    return duration_text(rows * comparison.trained.detector.schema.period_ns / NS_PER_S)
+    return duration(rows * comparison.trained.detector.schema.period_ns / NS_PER_S)
 
 
 def how_measured(comparison: Comparison) -> list[str]:

@@ -18,7 +18,8 @@ from vcedge.train.report.sensitivity_charts import map_chart
 from vcedge.train.report.sensitivity_words import MEANINGS, TITLES, examples, name_rows, table
 from vcedge.train.report.template import fill, resource
 from vcedge.train.report.training_charts import loss_chart, share_chart
-from vcedge.train.report.words import count, model_line, number, percent, summary, target_share
+from vcedge.train.report.words import model_line, summary, target_share
+from vcedge.wording import count, number, percent
 
 BAR_LEAST = 0.1
 """The bars' full width stands for at least this, so that a per cent or two does not look like a triumph."""
@@ -104,7 +105,7 @@ def _tiles(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str, st
             "on held-out normal rows" if target is None else f"of the hidden state; target at most {percent(target)}"
         )
         tiles.append(("Updated share", percent(metrics["updated_share"]["tail"]), remark))
-    remark = f"for about {rate:g} false alarm{'' if rate == 1 else 's'} a day"
+    remark = f"for about {count(rate, 'false alarm')} a day"
     return [*tiles, ("Threshold", number(limits["threshold"]), remark)]
 
 
