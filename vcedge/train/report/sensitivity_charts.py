@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from vcedge.injection.faults import KINDS
 from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
 from vcedge.train.report.figure import COLOUR, WIDTH, Chart, Key, inline_svg, panels, style
-from vcedge.train.report.sensitivity_words import TITLES
+from vcedge.train.report.sensitivity_text import TITLES
 
 LONGEST_NAME = 12
 LEFT, RIGHT, TOP, BOTTOM = 104, 20, 84, 4
