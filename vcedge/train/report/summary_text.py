@@ -7,7 +7,7 @@ from typing import Any
 
 from vcedge.schema import NS_PER_S
 from vcedge.train.pipeline import Trained
-from vcedge.train.report.sensitivity_words import paragraph
+from vcedge.train.report.sensitivity_text import paragraph
 from vcedge.wording import count, duration, listed, number, percent
 
 NAMES_SHOWN = 6
@@ -49,6 +49,15 @@ def model_line(trained: Trained) -> str:
         return f"Linear forecaster without a network, {channels}"
     levels = f" in {detector.levels} levels" if detector.levels > 1 else ""
     return f"{detector.cell.spec.kind.upper()}, {count(detector.hidden, 'hidden dimension')}{levels}, {channels}"
+
+
+def origin_line(trained: Trained) -> str:
+    """Return the programs and the seed that made the model."""
+    made = trained.detector.provenance
+    parts = [f"{name} {version}" for name, version in made.get("versions", {}).items()]
+    if "seed" in made:
+        parts.append(f"seed {made['seed']}")
+    return ", ".join(parts)
 
 
 def _training(trained: Trained, metrics: dict[str, Any]) -> str:
