@@ -24,7 +24,7 @@ MOST_INTERVALS = 10_000
 NS_PER_S = 1e9
 
 
-class Tally:
+class ScoreSummary:
     """Counts scores one by one, in bounded memory."""
 
     def __init__(self, detector: Detector) -> None:
