@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from vcedge.train.checkpoint import CheckpointFile
 from vcedge.train.loss import evaluate, highway_loss
-from vcedge.train.streams import Streams
+from vcedge.train.streams import ParallelStreams
 from vcedge.train.training import Epoch, FitResult, Training
 
 
 def fit(
     training: Training,
-    validation: Streams,
+    validation: ParallelStreams,
     progress: Callable[[Epoch, int], None],
     stop: Callable[[], bool] = lambda: False,
     checkpoint: CheckpointFile | None = None,
@@ -34,7 +34,7 @@ def fit(
         if loss is None:
             training.result.interrupted = True
             if checkpoint is not None:
-                checkpoint.save(training.position())
+                checkpoint.save(training.state())
             break
         value, share = evaluate(training.model, validation)
         progress(training.close_epoch(loss, value, share, time.perf_counter() - began), training.epochs)

@@ -42,41 +42,41 @@ from vcedge.train.checkpoint import CheckpointFile, fingerprint_of
 from vcedge.train.fit import fit
 from vcedge.train.model import ResidualModel
 from vcedge.train.schedule import START_SHARE
-from vcedge.train.streams import Streams, make_streams
+from vcedge.train.streams import ParallelStreams, make_streams
 from vcedge.train.training import Epoch, FitResult, Training
 
 STREAM_STEPS = 2000
 STREAMS = (8, 64)
-"""Parallel streams are made so that each has about STREAM_STEPS steps, but no fewer and no more of them than this:
-fewer give noisy steps, more give few updates an epoch."""
+"""Fewest and most parallel streams; between them each has about STREAM_STEPS steps. With fewer streams the gradient is
+noisy, with more an epoch has few updates."""
 LEAST_STREAM = 48
-"""Fewest steps of a parallel stream: one and a half windows, so that some state is carried."""
+"""Fewest steps of a parallel stream: one and a half windows, so that state is carried over a border."""
 MOST_STEPS = 120_000
-"""Steps of all epochs together; it bounds the time of a training, whatever the number of epochs says."""
+"""Most steps of all epochs together: it bounds the time of a training for any configured number of epochs."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A calibrated detector and how it came about."""
+    """Holds a calibrated detector and the training that it comes from."""
 
     detector: Detector
-    """What was measured: no limit of it comes from a row that it was fitted on. See `finished`."""
-    values: F64  # (N, C) the rows that were used
+    """The detector as measured: none of its limits comes from a row that it was fitted on. See `finished`."""
+    values: F64  # (N, C) rows used
     split: Split
     result: FitResult
     device_trace: Trace
-    """What the finished detector does on all rows used."""
+    """What the detector computes on all rows used."""
     sensitivity: Sensitivity | None = None
-    """Which injected faults it finds, where that was measured."""
+    """Injected faults that it finds; None if not measured."""
     recognition: Recognition | None = None
-    """What the events of injected faults look like, and how well their kinds are told apart."""
+    """How well kinds of injected faults are recognised by their events; None if not measured."""
     order: Choice | None = None
-    """How order and ridge of the highway were found."""
+    """How order and ridge of the highway were chosen."""
     parts: PartsChoice | None = None
-    """How the scorer's weights were found."""
+    """How the scorer's weights were chosen."""
 
     def finished(self) -> Detector:
-        """What is used from here on: the linear parts fitted again on all rows, the held-out ones included."""
+        """Return the detector to use: its linear parts are fitted again on all rows, held-out rows included."""
         return refit(self.detector, self.values, self.split)
 
 
@@ -138,21 +138,21 @@ def detector_spec(config: TrainConfig, recording: Recording) -> DetectorSpec:
 
 
 def event_rule(score: ScoreConfig, schema: SensorSchema) -> EventRule:
-    """Durations of the configuration in rows."""
+    """Return the event rule with the durations of the configuration in rows."""
     period_s = schema.period_ns / NS_PER_S
     return EventRule(min_rows=max(1, round(score.min_duration_s / period_s)), hold_rows=round(score.hold_s / period_s))
 
 
 def prepare_training(
     config: TrainConfig, bare: Detector, linear: LinearPart, guide: F64 | None
-) -> tuple[Training, Streams]:
+) -> tuple[Training, ParallelStreams]:
     """Return the training of a fresh network, and its validation streams.
 
     The network's inputs are what the engine of `bare`, the detector without a network, computes on the rows; its
     targets are the highway's held-out residuals. guide (N,): the guide of the rows, if there is one.
     """
     torch.manual_seed(config.train.seed)
-    torch.set_num_threads(1)  # windows are small: threads cost more than they give, and sums keep their order
+    torch.set_num_threads(1)  # windows are too small for threads to pay, and sums keep their order
     split = linear.split
     trace = run_engine(load_engine(bare, REFERENCE), linear.values, split.fitted, split.starts)
     levels = 1 if config.model.cell in DENSE_KINDS else config.model.levels
@@ -168,7 +168,7 @@ def prepare_training(
 
 
 def provenance(config: TrainConfig, recording: Recording) -> dict[str, Any]:
-    """Where a model comes from: data files with SHA-256, configuration, library versions, seed."""
+    """Return the origin of a model: data files with SHA-256, configuration, library versions, seed."""
     return {
         "files": [{"name": name, "sha256": digest} for name, digest in recording.files],
         "config": config.model_dump(mode="json"),
@@ -182,17 +182,18 @@ def provenance(config: TrainConfig, recording: Recording) -> dict[str, Any]:
     }
 
 
-def _checkpoint(path: Path, config: TrainConfig, bare: Detector, rows: tuple[Streams, ...]) -> CheckpointFile:
-    """Of this training and no other: the kernel's last digits are not those of torch."""
+def _checkpoint(path: Path, config: TrainConfig, bare: Detector, rows: tuple[ParallelStreams, ...]) -> CheckpointFile:
+    """Return the checkpoint file of this training, and of no other."""
+    # The kernel's last digits differ from torch's, so a run with it cannot resume one without.
     origin = {**bare.provenance, "kernel": native_problem() is None}
     learned_from = [tensor for streams in rows for tensor in (streams.signals, streams.target, streams.weight)]
     return CheckpointFile(path, fingerprint_of(origin, learned_from), config.train.checkpoint_s)
 
 
-def _streams(trace: Trace, linear: LinearPart, guide: F64 | None = None) -> Streams:
-    """Parallel streams of the rows of a trace, as many as leave each long enough."""
+def _streams(trace: Trace, linear: LinearPart, guide: F64 | None = None) -> ParallelStreams:
+    """Return the rows of a trace as parallel streams, as many as STREAMS and LEAST_STREAM allow."""
     rows = len(trace.rows)
     wanted = min(max(rows // STREAM_STEPS, STREAMS[0]), STREAMS[1])
     count = max(1, min(wanted, rows // LEAST_STREAM))
-    told = None if guide is None else guide[trace.rows]
-    return make_streams(trace, linear.cross.residual[trace.rows], linear.features, count, told)
+    guide = None if guide is None else guide[trace.rows]
+    return make_streams(trace, linear.cross.residual[trace.rows], linear.features, count, guide)
