@@ -1,11 +1,12 @@
-"""Numbers, shares, lengths of time and lists as people read them: in reports, notes and messages."""
+"""Numbers, shares, lengths of time and lists as people read them: in reports, notes and messages.
+
+Imports nothing heavy: `vcedge --help` must not load numpy.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-
-from vcedge.schema import NS_PER_S
 
 DAY_S = 86_400.0
 _UNITS = (("days", DAY_S), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
@@ -26,7 +27,7 @@ def delay(seconds: float) -> str:
 
 def utc_time(time_ns: int) -> str:
     """Return a time to the second, such as 2020-02-08 13:30:47."""
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=time_ns // NS_PER_S)
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=time_ns // 1_000_000_000)
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
