@@ -49,8 +49,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
     budget of computing holds here too: limits are measured on errors that the network makes with what it may spend.
     """
     detector = engine.detector
-    count, channels = rows_in(ranges), detector.channels
-    boundaries = (0,) if detector.cell is None else detector.cell.spec.boundaries
+    count, channels, boundaries = rows_in(ranges), detector.channels, detector.boundaries
     trace = Trace(
         rows=np.zeros(count, np.int64),
         since=np.zeros(count, np.int64),
