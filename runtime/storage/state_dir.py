@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from vcedge import files
 from vcedge.errors import Unavailable
 
 log = logging.getLogger("vcedge.disk")
@@ -76,22 +77,5 @@ class Disk:
         Raises OSError.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.new")
-        with temporary.open("wb") as file:
-            size = sum(map(file.write, parts))
-            file.flush()
-            os.fsync(file.fileno())
-        self.count(size)
-        if previous is not None and path.exists():
-            path.replace(previous)
-        temporary.replace(path)
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put the names of a folder's files on the medium."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        with files.replace(path, temporary=path.with_name(f"{path.name}.new"), previous=previous) as file:
+            self.count(sum(map(file.write, parts)))
