@@ -12,7 +12,7 @@ from vcedge.runtime.assets.asset import Watched
 from vcedge.runtime.assets.settings import KINDS
 from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.monitoring.status_requests import Report
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.publishing.payloads import SCHEMA
 from vcedge.wording import iso_time
 
@@ -20,7 +20,7 @@ from vcedge.wording import iso_time
 def service_report(
     names: Mapping[str, str | bool],
     started_ns: int,
-    links: Mapping[str, Link],
+    links: Mapping[str, Connection],
     numbers: Mapping[str, Any],
     work: Mapping[str, Any],
     assets: Iterable[Watched],
@@ -44,8 +44,8 @@ def service_report(
     }
 
 
-def _link_report(link: Link) -> dict[str, Any]:
-    return {"connected": link.connected, "connections": link.connections, "complaint": link.complaint}
+def _link_report(link: Connection) -> dict[str, Any]:
+    return {"connected": link.connected, "connections": link.connect_count, "complaint": link.problem}
 
 
 def _asset_report(watched: Watched, now_s: float) -> dict[str, Any]:

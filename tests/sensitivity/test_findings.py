@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from vcedge.sensitivity.findings import Finding, Sensitivity, sentence, size_words
+from vcedge.sensitivity.findings import DetectionLimit, Sensitivity, sentence, size_words
 from vcedge.wording import duration
 
-DRIFT = Finding("Pressure", "bar", "drift", 4.0, 0.3, 30.0, 0.05, 1320.0, 2400.0, None, 1.0)
+DRIFT = DetectionLimit("Pressure", "bar", "drift", 4.0, 0.3, 30.0, 0.05, 1320.0, 2400.0, None, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_every_method_is_measured_and_an_obvious_fault_is_found(labelled: Compar
 def test_rows_thresholds_and_rule_are_the_same_for_all(labelled: Comparison) -> None:
     rows = {len(decisions.raw) for one in labelled.results for decisions in one.decisions}
     assert rows == {ROWS}
-    settled = [one.decisions[0].judged for one in labelled.results]
+    settled = [one.decisions[0].eligible for one in labelled.results]
     assert all((one == settled[0]).all() for one in settled)
     assert {one.method.rule.min_rows for one in labelled.results} == {1}
     off = labelled.of(OFF).method

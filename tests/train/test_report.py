@@ -18,7 +18,7 @@ from vcedge.calibration.order import Choice
 from vcedge.history import DataReport
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import Channel, SensorSchema
-from vcedge.sensitivity.findings import Finding, Sensitivity
+from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
 from vcedge.sensitivity.resemblance import Recognised, Recognition
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
@@ -191,7 +191,7 @@ def test_numbers_are_as_people_write_them() -> None:
 def findings() -> Sensitivity:
     """Two channels: one on which much is found, one that stands still and shows little."""
     lively = [
-        Finding(
+        DetectionLimit(
             "Pressure",
             "bar",
             kind,
@@ -209,7 +209,7 @@ def findings() -> Sensitivity:
         )
     ]
     lost = [replace(lively[0], channel=NASTY, size=None, delay_s=None), replace(lively[1], channel=NASTY)]
-    unseen = Finding("Pressure", "bar", "delay", None, 1.0, 40.0, 0.05, None, 600.0, None, 1.0)
+    unseen = DetectionLimit("Pressure", "bar", "delay", None, 1.0, 40.0, 0.05, None, 600.0, None, 1.0)
     return Sensitivity((*lively, unseen, *lost), 5, 600.0, 2400.0)
 
 

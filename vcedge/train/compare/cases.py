@@ -18,8 +18,8 @@ from vcedge.errors import DataError
 from vcedge.evaluation.labels import read_labels
 from vcedge.history import NO_TIME, Recording, open_rows
 from vcedge.history.files import find_files
-from vcedge.injection.faults import Fault, Scales, inject_all
-from vcedge.injection.plan import in_rounds, plan_faults
+from vcedge.injection.faults import InjectedFault, Scales, inject_all
+from vcedge.injection.plan import NormalRows, in_rounds, plan_faults
 from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F64, NS_PER_S, SensorSchema, beyond_limits
 
@@ -43,7 +43,7 @@ class Case:
     ranges: Ranges
     """Stretches without a gap; together they hold all rows."""
     labels: NDArray[np.bool_]  # (N,)
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[InjectedFault, ...] = ()
     """The injected faults, if the labels come from them."""
 
 
@@ -78,7 +78,8 @@ def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
     residual[trace.rows] = np.where(trace.known, trace.residual, np.nan)
     scales = Scales.of(linear)
     calm = max(lead, round(CALM_SHARE * len(values)))
-    rounds = in_rounds(plan_faults(values, residual, scales, FAULTS, seed, lead), gap=calm)
+    normal = NormalRows.of(values, residual, scales)
+    rounds = in_rounds(plan_faults(normal, FAULTS, seed=seed, lead=lead), gap=calm)
     copies = []
     for number, faults in enumerate(rounds[: max(1, INJECTED_ROWS // len(values))]):
         labels = np.zeros(len(values), bool)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.config.train import TrainConfig
-from vcedge.evaluation.measure import Judged, Measures, mean_of, measure
+from vcedge.evaluation.measure import LabelledScores, Measures, mean_of, measure
 from vcedge.evaluation.metrics import dominant_period, segments
+from vcedge.evaluation.replay import alarm_spans
 from vcedge.history import Recording
-from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case, ComparisonInput, with_faults
 from vcedge.train.compare.cost import energy_of_ticks, time_ticks
@@ -33,7 +33,7 @@ class MethodResult:
 
     method: Method
     scores: tuple[MethodScores, ...]
-    decisions: tuple[Judged, ...]
+    decisions: tuple[LabelledScores, ...]
     each: tuple[Measures, ...]
     mean: Measures
     us: float
@@ -114,36 +114,25 @@ def compare(config: TrainConfig, test: ComparisonInput, progress: Progress = lam
     )
 
 
-def decide(method: Method, scores: MethodScores, case: Case, warmup: int, period_ns: int) -> Judged:
+def decide(method: Method, scores: MethodScores, case: Case, warmup: int, period_ns: int) -> LabelledScores:
     """Return the alarms and events of one case, by the same logic for every method and none during warm-up."""
     settled = np.zeros(len(case.values), bool)
     alarms: list[tuple[int, int]] = []
     for start, stop in case.ranges:
         settled[start + warmup : stop] = True
-        alarms += _events(method, scores.raw, range(start, stop), start + warmup)
-    return Judged(
+        spans = alarm_spans(scores.raw[start:stop], settled[start:stop], method.threshold, method.rule)
+        alarms += [(start + first, start + after) for first, after in spans]
+    return LabelledScores(
         raw=scores.raw,
         alarm=settled & (scores.raw > method.threshold),
         labels=case.labels,
         alarms=alarms,
         share=scores.share,
-        judged=settled,
+        eligible=settled,
         time_ns=case.time_ns,
         period_ns=period_ns,
         window=dominant_period(case.values[:, 0]),
     )
-
-
-def _events(method: Method, raw: F64, rows: range, first: int) -> list[tuple[int, int]]:
-    """Return the rows [first, after the last) of each event in a stretch."""
-    tracker, events, opened = EventTracker("anomaly", method.rule), [], 0
-    for row in rows:
-        event = tracker.push(row, float(raw[row]), method.threshold, (), row >= first)
-        if event is not None and event.type == "new":
-            opened = row
-        elif event is not None and event.type == "end":
-            events.append((opened, row))
-    return [*events, (opened, rows.stop)] if tracker.is_open else events
 
 
 def _result(method: Method, cases: list[Case], trained: Trained) -> MethodResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vcedge.injection.faults import KINDS, FaultKind
-from vcedge.sensitivity.findings import Finding, Sensitivity, delay_words, sentence, size_words
+from vcedge.sensitivity.findings import DetectionLimit, Sensitivity, delay_words, sentence, size_words
 from vcedge.sensitivity.resemblance import Recognition
 from vcedge.wording import duration
 
@@ -107,14 +107,14 @@ def name_rows(recognition: Recognition) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _cell(finding: Finding) -> Cell:
+def _cell(finding: DetectionLimit) -> Cell:
     if finding.size is None:
         limit = size_words(finding, finding.largest)
         return Cell("not found", f"up to {limit}" if limit else "", False)
     return Cell(size_words(finding, finding.size) or "found", delay_words(finding), True)
 
 
-def _by_kind(sensitivity: Sensitivity) -> dict[FaultKind, list[Finding]]:
+def _by_kind(sensitivity: Sensitivity) -> dict[FaultKind, list[DetectionLimit]]:
     """The findings of each kind that applies to any channel."""
     groups = {kind: [finding for finding in sensitivity.findings if finding.kind == kind] for kind in KINDS}
     return {kind: items for kind, items in groups.items() if items}
