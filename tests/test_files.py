@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,9 @@ from vcedge import files
 def test_replace_keeps_the_old_file_if_the_block_raises(tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.write_bytes(b"old")
-    replacement = files.replace(path)
-    replacement.__enter__().write(b"half")
-    with pytest.raises(RuntimeError):
-        replacement.__exit__(RuntimeError, RuntimeError(), None)
+    with suppress(RuntimeError), files.replace(path) as file:
+        file.write(b"half")
+        raise RuntimeError
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("state", b"old")]
 
 
