@@ -7,11 +7,11 @@ import time
 from collections import deque
 from functools import partial
 
-from vcedge.runtime.mqtt.connection import Link
-from vcedge.runtime.mqtt.outbox import Afterwards, Publication
+from vcedge.runtime.mqtt.connection import Connection
+from vcedge.runtime.mqtt.outbox import Completion, Publication
 from vcedge.runtime.publishing.payloads import as_replayed
-from vcedge.runtime.storage.result_spool import Record, Spool
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.result_spool import Record, ResultSpool
+from vcedge.runtime.storage.state_dir import StateDir
 
 GRACE_S = 2.0
 """A connection that comes back sooner finds its results in memory."""
@@ -27,7 +27,7 @@ MAX_UNSENT = 5000
 class Backlog:
     """Of one service; for the program's own thread."""
 
-    def __init__(self, disk: Disk, spool: Spool, sink: Link) -> None:
+    def __init__(self, disk: StateDir, spool: ResultSpool, sink: Connection) -> None:
         self._disk, self._spool, self._sink = disk, spool, sink
         self._away_s: float | None = None
         """Monotonic clock when the connection was first found missing."""
@@ -59,14 +59,14 @@ class Backlog:
     @property
     def crowded(self) -> bool:
         """Whether too many results wait in memory, and it helps to wait."""
-        return self._sink.unsent >= MAX_UNSENT and (self._sink.connected or not self._fails)
+        return self._sink.pending >= MAX_UNSENT and (self._sink.connected or not self._fails)
 
     def open(self) -> None:
         """Find what an earlier run left on disk."""
         try:
             self._spool.open()
         except OSError as error:
-            self._disk.failed("outbox", error)
+            self._disk.report_failure("outbox", error)
 
     def tick(self, now_s: float) -> None:
         """Save what waits while the broker is away; replay what is saved when it is back."""
@@ -76,11 +76,11 @@ class Backlog:
                 self._replay()
                 return
         except OSError as error:
-            self._disk.failed("outbox", error)
+            self._disk.report_failure("outbox", error)
         if self._away_s is None:
             self._away_s = now_s
         waited = now_s - self._away_s >= GRACE_S and now_s - self._saved_s >= EVERY_S
-        if self._sink.unsent and (waited or (self._sink.unsent >= MANY and not self._fails)):
+        if self._sink.pending and (waited or (self._sink.pending >= MANY and not self._fails)):
             self._saved_s = now_s
             self.save()
 
@@ -88,7 +88,7 @@ class Backlog:
         """Move results from memory to disk, where there is no connection. Of retained states the last of each topic
         stays in memory. What cannot be written stays there too, the oldest dropped when there are too many.
         """
-        items = self._sink.take()
+        items = self._sink.drain()
         results = [item for item in items if isinstance(item, Publication) and not item.retain]
         states = {item.topic: item for item in items if isinstance(item, Publication) and item.retain}
         try:
@@ -97,23 +97,23 @@ class Backlog:
             while results:
                 self._spool.push(map(_record, results[:BATCH]), _now_ms())
                 del results[:BATCH]
-            self._disk.works("outbox")
+            self._disk.report_success("outbox")
         except OSError as error:
-            self._disk.failed("outbox", error)
+            self._disk.report_failure("outbox", error)
         self._fails = bool(results)
-        self._sink.put_back([*states.values(), *results])
+        self._sink.requeue([*states.values(), *results])
         for item in items:
-            if isinstance(item, Afterwards):
+            if isinstance(item, Completion):
                 item.action()
 
     def _replay(self) -> None:
         """Offer the newest batch to the connection, one at a time. Where all were too old or damaged there is none."""
         self._take_off()
-        connections = self._sink.connections
-        if self._connections != connections and (batch := self._spool.top(_now_ms())):
+        connections = self._sink.connect_count
+        if self._connections != connections and (batch := self._spool.peek(_now_ms())):
             self._connections = connections
             self._offers += 1
-            self._sink.offer(map(_publication, reversed(batch)), partial(self._delivered.append, self._offers))
+            self._sink.publish_stored(map(_publication, reversed(batch)), partial(self._delivered.append, self._offers))
 
     def _take_off(self) -> None:
         """Take a batch off the disk that the broker has: before any other is put on top of it."""

@@ -9,7 +9,7 @@ from typing import Any
 from vcedge.runtime.assets.asset import Watched
 from vcedge.runtime.assets.settings import KINDS, Kind
 from vcedge.runtime.monitoring.logs import about
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.publishing.payloads import (
     deadletter_payload,
@@ -20,7 +20,7 @@ from vcedge.runtime.publishing.payloads import (
     setting_payload,
     stats_payload,
 )
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.score import Score
 from vcedge.runtime.stream.score_block import events_of
@@ -35,7 +35,7 @@ HEALTH_PAUSE_S = 1.0
 class Publisher:
     """Of one node. What was last said of an asset is kept there (`Watched`), and is not said again."""
 
-    def __init__(self, outputs: OutputTopics, sink: Link, disk: Disk, boot: str) -> None:
+    def __init__(self, outputs: OutputTopics, sink: Connection, disk: StateDir, boot: str) -> None:
         self._outputs = outputs
         self._sink = sink
         self._disk = disk
@@ -151,4 +151,4 @@ class Publisher:
 
     def _send(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> None:
         """Scoring waits for nobody; who works on several messages flushes the link after them."""
-        self._sink.publish(topic, payload, qos, retain, wait_s=0.0, hurry=False)
+        self._sink.publish(topic, payload, qos=qos, retain=retain, wait_s=0.0, wake=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from vcedge import __version__
@@ -13,14 +12,15 @@ from vcedge.runtime.assets.asset import Watched
 from vcedge.runtime.assets.settings import KINDS
 from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.monitoring.status_requests import Report
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.publishing.payloads import SCHEMA
+from vcedge.wording import iso_time
 
 
 def service_report(
     names: Mapping[str, str | bool],
     started_ns: int,
-    links: Mapping[str, Link],
+    links: Mapping[str, Connection],
     numbers: Mapping[str, Any],
     work: Mapping[str, Any],
     assets: Iterable[Watched],
@@ -36,9 +36,7 @@ def service_report(
         **names,
         "version": __version__,
         "pid": os.getpid(),
-        "since": datetime.fromtimestamp(started_ns / 1e9, timezone.utc)
-        .isoformat(timespec="seconds")
-        .replace("+00:00", "Z"),
+        "since": iso_time(started_ns, digits=0),
         "links": {name: _link_report(link) for name, link in links.items()},
         "numbers": dict(numbers),
         "work": dict(work),
@@ -46,8 +44,8 @@ def service_report(
     }
 
 
-def _link_report(link: Link) -> dict[str, Any]:
-    return {"connected": link.connected, "connections": link.connections, "complaint": link.complaint}
+def _link_report(link: Connection) -> dict[str, Any]:
+    return {"connected": link.connected, "connections": link.connect_count, "complaint": link.problem}
 
 
 def _asset_report(watched: Watched, now_s: float) -> dict[str, Any]:

@@ -24,7 +24,7 @@ LISTED = 1000
 MOST_INTERVALS = 10_000
 
 
-class Tally:
+class ScoreSummary:
     """Counts scores one by one, in bounded memory."""
 
     def __init__(self, detector: Detector) -> None:

@@ -18,12 +18,12 @@ from typing import Any
 
 from vcedge.errors import DataError
 from vcedge.runtime.assets.registry import Assets
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming, Taken
-from vcedge.runtime.storage.recent_messages import LEAST, Recent
+from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.snapshot import SnapshotStore, encode_line
-from vcedge.runtime.storage.snapshot_schedule import Cadence
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.snapshot_schedule import SnapshotSchedule
+from vcedge.runtime.storage.state_dir import StateDir
 
 log = logging.getLogger("vcedge.keeper")
 Work = tuple[list[bytes], list[Incoming]]
@@ -33,12 +33,14 @@ Work = tuple[list[bytes], list[Incoming]]
 class Keeper:
     """Of one service. All but the writing is done by the program's own thread."""
 
-    def __init__(self, disk: Disk, assets: Assets, recent: Recent, source: Link, sink: Link, window: int) -> None:
+    def __init__(
+        self, disk: StateDir, assets: Assets, recent: RecentMessages, source: Connection, sink: Connection, window: int
+    ) -> None:
         self._disk, self._store = disk, SnapshotStore(disk)
         self._assets, self._recent = assets, recent
         self._source, self._sink = source, sink
-        self._cadence = Cadence(window, time.monotonic())
-        self._most = max(window, LEAST // 2)
+        self._cadence = SnapshotSchedule(window, time.monotonic())
+        self._most = max(window, MIN_SIZE // 2)
         self._connections = 0
         self._pending: list[Incoming] = []
         """Messages to acknowledge since the last snapshot."""
@@ -109,7 +111,7 @@ class Keeper:
 
     def hurry(self) -> None:
         """Take a snapshot as soon as the message at hand is worked on: somebody relies on what it says."""
-        self._cadence.hurry()
+        self._cadence.request()
 
     def tick(self, now_s: float) -> None:
         """Take a snapshot if one is due and the last one is written."""
@@ -122,23 +124,23 @@ class Keeper:
             self._useless = []
         if len(self._pending) != self._seen:
             self._seen = len(self._pending)
-            self._cadence.arrived(now_s, self.unacknowledged)
-        if self._source.connections != self._connections:
-            self._connections = self._source.connections
-            self._cadence.connected()
-        if not self._under_way and self._cadence.due(now_s, len(self._pending) + self._behind, self._changed):
+            self._cadence.record_arrival(now_s, self.unacknowledged)
+        if self._source.connect_count != self._connections:
+            self._connections = self._source.connect_count
+            self._cadence.reset()
+        if not self._under_way and self._cadence.is_due(now_s, len(self._pending) + self._behind, self._changed):
             self.take(now_s)
 
     def take(self, now_s: float) -> None:
         """Gather a snapshot, to be written as soon as the results so far are safe."""
         if not self._changed:
             return
-        self._cadence.taken(now_s, len(self._pending) + self._behind)
+        self._cadence.record_snapshot(now_s, len(self._pending) + self._behind)
         lines = [encode_line({"recent": self._recent.snapshot()}), *(watched.line() for watched in self._assets)]
         work: Work = (lines, self._pending)
         self._under_way.append(len(self._pending))
         self._pending, self._seen, self._behind, self._changed = [], 0, 0, 0
-        self._sink.afterwards(partial(self._queue.put, work))
+        self._sink.when_acknowledged(partial(self._queue.put, work))
 
     def close(self, timeout_s: float) -> None:
         """Wait until all snapshots are written whose results are safe."""
@@ -158,13 +160,13 @@ class Keeper:
         try:
             self._store.write(lines)
         except OSError as error:
-            self._disk.failed("snapshot", error)
+            self._disk.report_failure("snapshot", error)
         else:
-            self._disk.works("snapshot")
+            self._disk.report_success("snapshot")
             self.snapshots += 1
             self.written_s = time.monotonic()
         self._source.acknowledge(messages)
-        self._cadence.released(time.monotonic())
+        self._cadence.record_acknowledged(time.monotonic())
         self._under_way.popleft()
 
     def _restored(self, name: str, model: str, state: dict[str, Any]) -> bool:

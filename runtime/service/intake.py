@@ -17,7 +17,7 @@ from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.scoring import Scoring
-from vcedge.runtime.storage.recent_messages import Recent, key_of
+from vcedge.runtime.storage.recent_messages import RecentMessages, message_key
 from vcedge.topics import InputTopic
 
 FLOOD = f"more than {PER_PERIOD} samples for each period of the model, by their own times, beyond a burst (input.burst)"
@@ -34,7 +34,7 @@ class Intake:
         self,
         config: RuntimeConfig,
         assets: Assets,
-        recent: Recent,
+        recent: RecentMessages,
         counters: Counters,
         publisher: Publisher,
         letters: DeadLetters,
@@ -123,7 +123,7 @@ class Intake:
         The broker may or may not say that it delivers it again. A message that tells no time is taken for another where
         the broker does not say so: machines repeat themselves.
         """
-        key, watermark_ns = key_of(message.topic, message.payload), watched.watermark_ns
+        key, watermark_ns = message_key(message.topic, message.payload), watched.watermark_ns
         not_new = time_ns is not None and watermark_ns is not None and time_ns <= watermark_ns
         if (message.duplicate or not_new) and key in self._recent:
             return True

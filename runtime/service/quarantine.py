@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 from vcedge.runtime.monitoring.logs import about
 from vcedge.topics import InputTopic, is_pattern
@@ -27,13 +28,23 @@ LONGEST_S = 600.0
 """up to so long. An asset that keeps still for this time starts over."""
 
 
+class Subscriptions(Protocol):
+    """Ends and begins subscriptions of a connection."""
+
+    def subscribe(self, topic: str) -> None:
+        """Begin the subscription of a topic again."""
+
+    def unsubscribe(self, topic: str) -> None:
+        """End the subscription of a topic for now."""
+
+
 class Quarantine:
     """Of one service. Assets of patterns share a subscription, and so are always listened to."""
 
-    def __init__(self, topic: InputTopic, names: Iterable[str], listen: Callable[[str, bool], None]) -> None:
-        """`listen` begins or ends the subscription of a topic."""
+    def __init__(self, topic: InputTopic, names: Iterable[str], source: Subscriptions) -> None:
+        """`source` is the connection whose subscriptions bring the messages."""
         names = list(names)
-        self._topic, self._listen = topic, listen
+        self._topic, self._source = topic, source
         self._names = set() if any(is_pattern(name) for name in names) else set(names)
         self._refused: Counter[str] = Counter()
         self._loud: set[str] = set()
@@ -63,7 +74,7 @@ class Quarantine:
         self._caught_up |= caught_up
         for asset in [asset for asset, until_s in self._until_s.items() if now_s >= until_s]:
             del self._until_s[asset]
-            self._listen(self._topic.of(asset), True)
+            self._source.subscribe(self._topic.of(asset))
             log.info("%s: listened to again", asset, extra=about(asset=asset))
         passed_s = now_s - self._looked_s
         if passed_s < LOOK_S:
@@ -84,6 +95,6 @@ class Quarantine:
         hold_s = min(LONGEST_S, HOLD_S * 2**times)
         self._until_s[asset] = now_s + hold_s
         self._strikes[asset] = (times + 1, now_s + hold_s)
-        self._listen(self._topic.of(asset), False)
+        self._source.unsubscribe(self._topic.of(asset))
         words = "%s: a flood of %.0f useless messages a second: not listened to for %.0f s"
         log.warning(words, asset, rate_hz, hold_s, extra=about(asset=asset))

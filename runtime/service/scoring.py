@@ -34,7 +34,7 @@ class Scoring:
         began_ns, policy = time.perf_counter_ns(), watched.policy
         scores, opened = push_rows(watched.stream, times, values, policy)
         us = (time.perf_counter_ns() - began_ns) / 1000 / len(scores)
-        self._counters.score(scores, us)
+        self._counters.count_scores(scores, us)
         anomalies = watched.companions.follow(times, values, policy, scores, opened, us)
         now_s = time.monotonic()
         watched.remember(scores, now_s)

@@ -14,9 +14,9 @@ from vcedge.config.runtime import RuntimeConfig
 from vcedge.runtime.assets.recipes import Recipe
 from vcedge.runtime.assets.registry import Assets
 from vcedge.runtime.monitoring.counters import Counters
-from vcedge.runtime.monitoring.endpoints import Desk
+from vcedge.runtime.monitoring.endpoints import Endpoints
 from vcedge.runtime.monitoring.status_requests import Report
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming, Taken
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.backlog import Backlog
@@ -30,9 +30,9 @@ from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.settings_control import Control
 from vcedge.runtime.service.stage_control import StageControl
 from vcedge.runtime.service.systemd import READY, STOPPING, WATCHDOG, Notifier
-from vcedge.runtime.storage.recent_messages import LEAST, Recent
-from vcedge.runtime.storage.result_spool import Spool
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
+from vcedge.runtime.storage.result_spool import ResultSpool
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.runtime.updates.rollout import Trials
 from vcedge.runtime.updates.updates import Updates
 from vcedge.topics import InputTopic
@@ -63,18 +63,18 @@ class Service:
         topic = InputTopic(config.input.topic)
         subscriptions = (*topic.subscriptions(config.assets), outputs.sets)
         receiver = Identity(f"{config.client_id}-in", subscriptions)
-        self._source = Link(config.mqtt, receiver, lanes(topic, outputs, config.assets))
-        self._sink = Link(
+        self._source = Connection(config.mqtt, receiver, lanes(topic, outputs, config.assets))
+        self._sink = Connection(
             config.mqtt, Identity(config.client_id, will_topic=outputs.status, persistent=False, quiet=True)
         )
-        self._disk = Disk(config.state_dir)
-        spool = Spool(self._disk, int(config.outbox.max_mb * MB), config.outbox.max_age_s)
+        self._disk = StateDir(config.state_dir)
+        spool = ResultSpool(self._disk, int(config.outbox.max_mb * MB), config.outbox.max_age_s)
         self._backlog = Backlog(self._disk, spool, self._sink)
-        recent = Recent(max(LEAST, 2 * window))
+        recent = RecentMessages(max(MIN_SIZE, 2 * window))
         self._keeper = Keeper(self._disk, self._assets, recent, self._source, self._sink, window)
         self._publisher = Publisher(outputs, self._sink, self._disk, boot)
         letters = DeadLetters(self._publisher, self._counters)
-        self._quarantine = Quarantine(topic, config.assets, self._source.listen)
+        self._quarantine = Quarantine(topic, config.assets, self._source)
         self._intake = Intake(config, self._assets, recent, self._counters, self._publisher, letters, self._quarantine)
         control = Control(outputs, self._assets, self._counters, self._publisher, letters, self._keeper.hurry)
         trials = Trials(config, self._assets, self._publisher, self._keeper.hurry)
@@ -82,7 +82,7 @@ class Service:
         stages = StageControl(outputs, self._assets, self._publisher, letters, self._keeper.hurry)
         self._routes: tuple[Route, ...] = (self._intake.take, self._updates.take, stages.take, control.take)
         self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}
-        self._desk = Desk(config)
+        self._endpoints = Endpoints(config)
         self._greeted, self._forgotten = (0, 0), 0
         self._heard = False
         """Whether the broker has acknowledged the last greeting, and what came before it: the health of all assets."""
@@ -105,12 +105,12 @@ class Service:
                 self._sink.flush()
             self._end()
         finally:
-            self._desk.close()
+            self._endpoints.close()
             self._disk.close()
 
     def _begin(self) -> None:
         """Go on where the last run ended, and connect."""
-        self._desk.open()
+        self._endpoints.open()
         self._keeper.restore()
         self._updates.resume()
         self._backlog.open()
@@ -152,13 +152,13 @@ class Service:
     def _tick(self, now_s: float) -> None:
         """What happens by the clock: nothing that decides about a sample."""
         self._greet(now_s)
-        self._intake.tick(now_s, self._source.listening, caught_up=self._source.queued == 0)
+        self._intake.tick(now_s, self._source.subscribed, caught_up=self._source.queued == 0)
         self._quarantine.tick(now_s, self._counters.messages, caught_up=self._source.queued == 0)
         self._updates.tick(now_s)
         self._keeper.tick(now_s)
         self._backlog.tick(now_s)
-        if self._desk.asked:
-            self._desk.answer(self._report(now_s))
+        if self._endpoints.has_requests:
+            self._endpoints.answer(self._report(now_s))
         if self._systemd.beat_s is not None and now_s - self._beat_s >= self._systemd.beat_s:
             self._beat_s = now_s
             self._systemd.tell(WATCHDOG)
@@ -168,19 +168,19 @@ class Service:
                 self._publisher.refresh(watched, now_s)
         if now_s - self._stats_s >= STATS_S:
             self._stats_s = now_s
-            self._publisher.stats(self._numbers(now_s) | self._counters.means())
+            self._publisher.stats(self._numbers(now_s) | self._counters.drain_means())
 
     def _greet(self, now_s: float) -> None:
         """Say `online` after every connect, once messages do arrive: who waits for it may begin to publish."""
-        connections = (self._source.connections, self._sink.connections)
-        if connections != self._greeted and self._source.listening and self._sink.connected:
-            if self._greeted != (0, 0) and self._source.forgotten != self._forgotten:
+        connections = (self._source.connect_count, self._sink.connect_count)
+        if connections != self._greeted and self._source.subscribed and self._sink.connected:
+            if self._greeted != (0, 0) and self._source.sessions_lost != self._forgotten:
                 for watched in self._assets:
                     self._publisher.begin(watched, now_s)
-            self._greeted, self._forgotten = connections, self._source.forgotten
+            self._greeted, self._forgotten = connections, self._source.sessions_lost
             self._publisher.status(b"online")
             self._heard = False
-            self._sink.afterwards(self._was_heard)
+            self._sink.when_acknowledged(self._was_heard)
 
     def _was_heard(self) -> None:
         self._heard = True
@@ -190,21 +190,21 @@ class Service:
         uptime_s = now_s - self._started_s
         return self._counters.totals() | {
             "status": "ok" if self._disk.durable else "not_durable",
-            "trouble": self._disk.trouble,
+            "trouble": self._disk.problem,
             "drops": self._backlog.dropped,
             "queue": self._source.queued,
-            "outbox": self._sink.unsent,
+            "outbox": self._sink.pending,
             "stored": self._backlog.stored,
             "stored_bytes": self._backlog.size,
             "unacknowledged": self._keeper.unacknowledged,
             "snapshots": self._keeper.snapshots,
             "snapshot_age_s": None if self._keeper.written_s is None else round(now_s - self._keeper.written_s, 1),
-            "written_bytes": self._disk.written,
-            "written_mb_day": round(self._disk.written / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
+            "written_bytes": self._disk.written_bytes,
+            "written_mb_day": round(self._disk.written_bytes / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
             "assets": len(self._assets),
             "incomplete_samples": self._assets.incomplete_samples,
             "quarantined_assets": len(self._quarantine),
-            "connections": self._sink.connections,
+            "connections": self._sink.connect_count,
             "client_id_conflicts": self._source.client_id_conflicts + self._sink.client_id_conflicts,
             "uptime_s": round(uptime_s, 1),
         }

@@ -54,9 +54,9 @@ class Trials:
         trial = Trial(self._twin(watched, store, model), model, update.statement.serial)
         _keep(store, trial)  # before the message counts as seen: after a crash it comes again
         try:
-            store.write("serial", json.dumps({"serial": trial.serial, "seen": digest}))
+            store.write_note("serial", json.dumps({"serial": trial.serial, "seen": digest}))
         except OSError:
-            store.forget("trial")
+            store.delete_note("trial")
             raise
         self._start(watched, trial)
 
@@ -99,7 +99,7 @@ class Trials:
         """With the trial of one asset, if there is one; without it where it was damaged."""
         try:
             store = self.store(watched)
-            content = store.note("trial")
+            content = store.read_note("trial")
             if content is not None:
                 self._resume(watched, store, json.loads(content))
         except (VcedgeError, OSError, ValueError, KeyError, TypeError) as error:
@@ -117,7 +117,7 @@ class Trials:
         digest, previous = str(content["digest"]), store.previous
         probation = content["phase"] == "probation" or store.current == digest
         if probation and (store.current != digest or previous is None):
-            store.forget("trial")  # somebody rolled back by hand
+            store.delete_note("trial")  # somebody rolled back by hand
             return
         twin = self._twin(watched, store, previous if probation and previous else digest)
         trial = Trial(twin, digest, int(content["serial"]), "probation" if probation else "shadow")
@@ -180,7 +180,7 @@ class Trials:
         watched.settings.followers = watched.companions.streams
         with self.told(watched.origin.asset):
             store = self.store(watched)
-            store.forget("trial")
+            store.delete_note("trial")
             store.prune()
 
     def _twin(self, watched: Watched, store: ModelStore, digest: str) -> Twin:
@@ -195,7 +195,7 @@ class Trials:
 def last_taken(store: ModelStore) -> tuple[int | None, str]:
     """Serial and digest of the last message that was taken. Raises DataError where that is not known any more."""
     try:
-        text = store.note("serial")
+        text = store.read_note("serial")
         if text is None:
             return None, ""
         content = json.loads(text)
@@ -207,7 +207,7 @@ def last_taken(store: ModelStore) -> tuple[int | None, str]:
 def _keep(store: ModelStore, trial: Trial) -> None:
     """Put a trial on the medium: a restart goes on with it."""
     content = {"digest": trial.digest, "serial": trial.serial, "phase": trial.phase, "starts": trial.starts}
-    store.write("trial", json.dumps(content))
+    store.write_note("trial", json.dumps(content))
 
 
 def _shown_serial(store: ModelStore) -> int | None:

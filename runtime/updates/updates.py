@@ -176,11 +176,11 @@ class Updates:
         lasting = {digest: refusal.reason for digest, refusal in offers.refused.items() if refusal.lasting}
         with self._trials.told(watched.origin.asset):
             text = json.dumps({"by": self._context(watched), "updates": lasting})
-            self._trials.store(watched).write(REFUSED, text)
+            self._trials.store(watched).write_note(REFUSED, text)
 
     def _remembered(self, watched: Watched) -> dict[str, Refusal]:
         try:
-            content = json.loads(self._trials.store(watched).note(REFUSED) or "{}")
+            content = json.loads(self._trials.store(watched).read_note(REFUSED) or "{}")
             if content.get("by") != self._context(watched):
                 return {}
             return {str(digest): Refusal(str(reason), True) for digest, reason in content["updates"].items()}

@@ -12,15 +12,15 @@ from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime.assets.recipes import load_recipes
 from vcedge.runtime.assets.registry import Assets
 from vcedge.runtime.monitoring.counters import Counters
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming, Taken
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
 from vcedge.runtime.service.intake import Intake
 from vcedge.runtime.service.quarantine import Quarantine
-from vcedge.runtime.storage.recent_messages import Recent
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.recent_messages import RecentMessages
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.topics import InputTopic
 
 NOW_NS = 1_700_000_000 * 10**9
@@ -41,11 +41,11 @@ class Handler:
         config = config.model_copy(update={"max_assets": 2})
         self.counters = Counters()
         self._assets = Assets(load_recipes(config), "boot", config.max_assets)
-        self._sink = Link(config.mqtt, Identity("fuzz"))
-        publisher = Publisher(config.outputs, self._sink, Disk(config.state_dir), "boot")
+        self._sink = Connection(config.mqtt, Identity("fuzz"))
+        publisher = Publisher(config.outputs, self._sink, StateDir(config.state_dir), "boot")
         letters = DeadLetters(publisher, self.counters)
-        quarantine = Quarantine(InputTopic(topic), config.assets, self._sink.listen)
-        self._intake = Intake(config, self._assets, Recent(), self.counters, publisher, letters, quarantine)
+        quarantine = Quarantine(InputTopic(topic), config.assets, self._sink)
+        self._intake = Intake(config, self._assets, RecentMessages(), self.counters, publisher, letters, quarantine)
         self._number = 0
 
     def step(self) -> None:
@@ -56,7 +56,7 @@ class Handler:
         assert taken in Taken
         assert len(self._assets) <= 3
         if self._number % 100 == 0:
-            self._sink.take()
+            self._sink.drain()
             self._intake.tick(self._number / 100, listening=random.random() < 0.9, caught_up=random.random() < 0.9)
         if self._number % 1000 == 0:
             for watched in self._assets:

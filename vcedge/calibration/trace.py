@@ -63,8 +63,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
     compute budget applies here too, so that limits are measured on the errors that the network makes within it.
     """
     detector = engine.detector
-    count, channels = rows_in(ranges), detector.channels
-    boundaries = (0,) if detector.cell is None else detector.cell.spec.boundaries
+    count, channels, boundaries = rows_in(ranges), detector.channels, detector.boundaries
     trace = Trace(
         rows=np.zeros(count, np.int64),
         since=np.zeros(count, np.int64),

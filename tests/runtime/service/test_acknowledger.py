@@ -15,16 +15,16 @@ from vcedge.config.runtime import load_runtime_config
 from vcedge.model_file import save
 from vcedge.runtime.assets.recipes import load_recipes
 from vcedge.runtime.assets.registry import Assets
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming, Taken
-from vcedge.runtime.mqtt.outbox import Afterwards
+from vcedge.runtime.mqtt.outbox import Completion
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.service.acknowledger import Keeper
-from vcedge.runtime.storage.recent_messages import LEAST, Recent
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
+from vcedge.runtime.storage.state_dir import StateDir
 
 WINDOW = 1000
-MOST = max(WINDOW, LEAST // 2)
+MOST = max(WINDOW, MIN_SIZE // 2)
 """Unacknowledged messages beyond which no more are worked on."""
 
 
@@ -36,11 +36,14 @@ class Kept:
         config = load_runtime_config(
             configure(folder, "n", "mqtt://127.0.0.1:1", assets={"pump": {"model": "model.vcedge"}})
         )
-        self.disk = Disk(config.state_dir)
+        self.disk = StateDir(config.state_dir)
         self.disk.open()
-        self.sink = Link(config.mqtt, Identity("out"))
-        source, assets = Link(config.mqtt, Identity("in")), Assets(load_recipes(config), "boot", config.max_assets)
-        self.keeper = Keeper(self.disk, assets, Recent(), source, self.sink, WINDOW)
+        self.sink = Connection(config.mqtt, Identity("out"))
+        source, assets = (
+            Connection(config.mqtt, Identity("in")),
+            Assets(load_recipes(config), "boot", config.max_assets),
+        )
+        self.keeper = Keeper(self.disk, assets, RecentMessages(), source, self.sink, WINDOW)
         self.keeper.start()
         self._mid = 0
 
@@ -53,8 +56,8 @@ class Kept:
         self.keeper.tick(time.monotonic())
 
     def results_are_safe(self) -> None:
-        for item in self.sink.take():
-            if isinstance(item, Afterwards):
+        for item in self.sink.drain():
+            if isinstance(item, Completion):
                 item.action()
 
 

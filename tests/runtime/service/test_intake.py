@@ -11,26 +11,27 @@ from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime.assets.recipes import load_recipes
 from vcedge.runtime.assets.registry import Assets
 from vcedge.runtime.monitoring.counters import Counters
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming, Taken
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
 from vcedge.runtime.service.intake import Intake
 from vcedge.runtime.service.quarantine import Quarantine
-from vcedge.runtime.storage.recent_messages import Recent
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.recent_messages import RecentMessages
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.topics import InputTopic
 
 
 def test_what_may_be_on_its_way_is_waited_for(tmp_path: Path) -> None:
     path = configure(tmp_path, "parts", "mqtt://localhost:1", input={"topic": "parts/{asset}/{channel}"})
     config = load_runtime_config(path)
+    sink = Connection(config.mqtt, Identity("parts"))
     assets, counters = Assets(load_recipes(config), "boot", 0), Counters()
-    publisher = Publisher(config.outputs, Link(config.mqtt, Identity("parts")), Disk(tmp_path), "boot")
-    quarantine = Quarantine(InputTopic(config.input.topic), config.assets, lambda topic, heard: None)
+    publisher = Publisher(config.outputs, sink, StateDir(tmp_path), "boot")
+    quarantine = Quarantine(InputTopic(config.input.topic), config.assets, sink)
     letters = DeadLetters(publisher, counters)
-    intake = Intake(config, assets, Recent(), counters, publisher, letters, quarantine)
+    intake = Intake(config, assets, RecentMessages(), counters, publisher, letters, quarantine)
     topic = f"parts/parts/{tiny_detector().schema.names[0]}"
     payload = b'{"ts": %d, "v": 1.0}' % (START_NS // 10**9)
     assert intake.take(Incoming(topic, payload, 1, False, START_NS, 1, 1)) is Taken.USED

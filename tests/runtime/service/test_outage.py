@@ -84,7 +84,7 @@ def test_a_state_folder_that_cannot_be_made_stops_nothing(shared_broker: Mosquit
         wait_online(peer, "nowhere")
         publish(peer, "nowhere/nowhere", rows[:20])
         assert_same(peer.scores("nowhere", 20), offline(tiny_detector(), rows)[:20])
-        service.wait_line("not durable: snapshot cannot be kept")
+        service.wait_line("not durable: cannot write snapshot")
         (tmp_path / "file").unlink()
         publish(peer, "nowhere/nowhere", rows[20:])
         service.wait_line("durable again")

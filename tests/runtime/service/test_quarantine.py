@@ -32,10 +32,13 @@ class Flooded:
     def __init__(self, *names: str) -> None:
         self.said: list[tuple[float, str, bool]] = []
         self.now_s, self.worked = 0.0, 0
-        self.quarantine = Quarantine(InputTopic("p/{asset}"), names, self._listen)
+        self.quarantine = Quarantine(InputTopic("p/{asset}"), names, self)
 
-    def _listen(self, topic: str, heard: bool) -> None:
-        self.said.append((self.now_s, topic, heard))
+    def subscribe(self, topic: str) -> None:
+        self.said.append((self.now_s, topic, True))
+
+    def unsubscribe(self, topic: str) -> None:
+        self.said.append((self.now_s, topic, False))
 
     def pass_by(
         self, seconds: float, refused_hz: float, asset: str = "wild", used_hz: float = 0.0, caught_up: bool = True

@@ -83,9 +83,9 @@ def test_a_link_that_somebody_laid_is_replaced_and_not_followed(tmp_path: Path) 
         path.parent.mkdir(exist_ok=True)
         path.symlink_to(outside)
     store.add(content(1))
-    store.write("trial", "{}")
+    store.write_note("trial", "{}")
     update = leave_update(tmp_path, "pump", b"update")
-    assert (store.path(digest(1)).read_bytes(), store.note("trial"), update.read_bytes()) == (
+    assert (store.path(digest(1)).read_bytes(), store.read_note("trial"), update.read_bytes()) == (
         content(1),
         "{}",
         b"update",
