@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from vcedge import __version__
@@ -15,6 +14,7 @@ from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.monitoring.status_requests import Report
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.publishing.payloads import SCHEMA
+from vcedge.wording import iso_time
 
 
 def service_report(
@@ -36,9 +36,7 @@ def service_report(
         **names,
         "version": __version__,
         "pid": os.getpid(),
-        "since": datetime.fromtimestamp(started_ns / 1e9, timezone.utc)
-        .isoformat(timespec="seconds")
-        .replace("+00:00", "Z"),
+        "since": iso_time(started_ns, digits=0),
         "links": {name: _link_report(link) for name, link in links.items()},
         "numbers": dict(numbers),
         "work": dict(work),

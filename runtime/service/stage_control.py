@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from vcedge.config.problems import explain
 from vcedge.config.strict import Strict
-from vcedge.errors import DataError
+from vcedge.errors import DataError, first_line
 from vcedge.runtime.assets.asset import Watched
 from vcedge.runtime.assets.registry import Assets
 from vcedge.runtime.assets.settings import MAX_PAYLOAD
@@ -82,6 +82,6 @@ def _parsed(payload: bytes) -> StageSetting:
         raw = parse_json(payload.decode("utf-8"), "stage", "the message")
         return StageSetting.model_validate(raw, strict=True)
     except ValidationError as error:
-        raise ValueError(explain(error, StageSetting, raw, lambda _: "stage").splitlines()[0]) from None
+        raise ValueError(first_line(explain(error, StageSetting, raw, lambda _: "stage"))) from None
     except (DataError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None
