@@ -1,6 +1,6 @@
 """The service's log: lines for people or JSON for programs, and no flood of the same line.
 
-A line about a message carries its `id` (mailbox.Incoming.id), which its dead letter has too; one about an event has the
+A line about a message carries its `id` (`Incoming.id`), which its dead letter has too; one about an event has the
 event's id, and both name the asset. `logger.warning("...", extra=about(...))` puts them there.
 """
 

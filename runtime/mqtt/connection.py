@@ -12,11 +12,11 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 
 from vcedge.config.runtime import MqttConfig
 from vcedge.runtime.mqtt.client import OLD_WINDOW, Wire
-from vcedge.runtime.mqtt.inbox import Inbox, Incoming, InOrder
+from vcedge.runtime.mqtt.inbox import Address, Inbox, Incoming, OrderedAcknowledgements
 from vcedge.runtime.mqtt.outbox import Acknowledgement, Afterwards, Flight, Listening, Outbox, Outgoing, Publication
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.mqtt.reconnect import CALM_S, STABLE_S, Backoff, Rivalry
@@ -30,19 +30,19 @@ class Link:
     """`receive` and `publish` are for one thread, the program's own; `acknowledge` is for any."""
 
     def __init__(
-        self, config: MqttConfig, identity: Identity, lane_of: Callable[[str], Hashable] | None = None
+        self, config: MqttConfig, identity: Identity, address_of: Callable[[str], Address] | None = None
     ) -> None:
         """Checks credentials and certificates; raises ConfigError. Connects only after `start`.
 
-        `lane_of`: which topics wait in one line (mailbox.Inbox).
+        `address_of` parses the topic of each message at its arrival.
         """
         self._client_id = identity.client_id
-        self._inbox = Inbox(config.receive_maximum + OLD_WINDOW, lane_of)
-        self._order = InOrder()
+        self._inbox = Inbox(config.receive_maximum + OLD_WINDOW)
+        self._order = OrderedAcknowledgements()
         self._acknowledging = threading.Lock()
         self._outbox = Outbox()
         self._flight = Flight()
-        self._wire = Wire(config, identity, self._deliver, self._flight.acknowledged)
+        self._wire = Wire(config, identity, self._deliver, self._flight.acknowledged, address_of)
         self._rivalry = Rivalry()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._stopping = threading.Event()
@@ -119,7 +119,7 @@ class Link:
     def acknowledge(self, messages: Iterable[Incoming]) -> None:
         """Tell the broker that it may forget messages, as soon as it may forget all that came before them."""
         with self._acknowledging:  # two threads at once would turn the order round
-            ready = self._order.ready(messages)
+            ready = self._order.release(messages)
             self._outbox.put_all([Acknowledgement(message.mid, message.epoch) for message in ready])
         self.flush()
 
@@ -196,7 +196,7 @@ class Link:
         return self.unsent == 0
 
     def _deliver(self, message: Incoming) -> None:
-        self._order.arrived(message)
+        self._order.add(message)
         self._inbox.put(message)
 
     def _check(self) -> None:

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import numpy as np
 
 from vcedge.history.writer import CsvWriter, iso_time
-from vcedge.runtime.assets.joiner import Joiner, JoinRule, Row
-from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
+from vcedge.runtime.assets.joiner import Joiner, JoinRule
+from vcedge.runtime.codecs.reading import NamedSample, Reading, Undecodable, arrange, named_samples
 from vcedge.runtime.codecs.registry import Decoder
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.schema import NS_PER_S, schema_of
@@ -174,8 +174,7 @@ class Recorder:
         if joiner is None:
             record.push(reading, message.arrival_ns)
             return
-        for index, time_ns in enumerate(times):
-            part = Row(time_ns, {name: values[index] for name, values in reading.columns.items()})
+        for part in named_samples(reading, times, reading.columns):
             _write_rows(record, joiner.push(part))
 
     def close(self) -> None:
@@ -204,7 +203,7 @@ class Recorder:
         return record
 
 
-def _write_rows(record: AssetRecord, rows: Iterable[Row]) -> None:
+def _write_rows(record: AssetRecord, rows: Iterable[NamedSample]) -> None:
     """Samples that were joined; each tells its time."""
     for row in rows:
         record.push(Reading((row.time_ns,), {name: [value] for name, value in row.values.items()}), row.time_ns)
