@@ -61,14 +61,14 @@ def _measured(machine: Peer, peer: Peer, seconds: float) -> dict[str, Any]:
     before = len(peer.messages)
     for row in range(round(seconds * RATE_HZ)):
         ts = start + row
-        sent[ts * 1000] = time.time()
+        sent[ts * 1000] = time.monotonic()
         machine.publish("bench/calm", {"ts": ts, "v": dict.fromkeys(NAMES, float(row % 5))})
         due_s += 1 / RATE_HZ
         while (left_s := due_s - time.monotonic()) > 0:
             peer.listen(left_s)
     peer.until(lambda messages: sum(m.topic.endswith("/calm/score") for m in messages[before:]) >= len(sent))
     took = sorted(
-        1000 * (message.arrival_ns / 1e9 - sent[json.loads(message.payload)["ts"]])
+        1000 * (message.timestamp - sent[json.loads(message.payload)["ts"]])
         for message in peer.messages[before:]
         if message.topic.endswith("/calm/score")
     )

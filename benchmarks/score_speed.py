@@ -22,7 +22,7 @@ from tests.support.detectors import START_NS, recording, tiny_detector
 from vcedge.history import Block
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.recordings.score_recording import score_blocks, write_header, write_scores
-from vcedge.runtime.recordings.score_summary import Tally
+from vcedge.runtime.recordings.score_summary import ScoreSummary
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64, NS_PER_S
 
@@ -54,7 +54,7 @@ def measure(engine: str, rows: int) -> dict[str, Any]:
     detector = tiny_detector(channels=CHANNELS, hidden=HIDDEN, levels=8, threshold=3.5)
     runner = load_engine(detector, engine)
     values = np.resize(recording(0, DIFFERENT, CHANNELS, missing=0.001), (rows, CHANNELS))
-    tally = Tally(detector)
+    tally = ScoreSummary(detector)
     with TemporaryDirectory() as folder, (Path(folder) / "scores.csv").open("w") as out:
         cpu, wall = time.process_time(), time.perf_counter()
         write_header(out)

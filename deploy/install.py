@@ -32,7 +32,7 @@ COMMAND = f'#!/bin/sh\nexec {PROGRAM} "$@"\n'
 
 
 @dataclass(frozen=True)
-class Wanted:
+class InstallRequest:
     """What to install; what is absent stays as it is on the device."""
 
     bundle: Path | None = None
@@ -56,7 +56,7 @@ def contents(bundle: Path) -> tuple[bytes | None, bytes | None]:
     return model, config
 
 
-def install(layout: Layout, wanted: Wanted, say: Callable[[str], None], dry_run: bool = False) -> bool:
+def install(layout: Layout, wanted: InstallRequest, say: Callable[[str], None], dry_run: bool = False) -> bool:
     """Install or update; whether anything changed.
 
     Raises DataError, ConfigError, InputNotFound, Unavailable or InputOutputError; the device then is as before.
@@ -93,7 +93,9 @@ def _back(systemd: Systemd, was_active: bool) -> None:
         systemd.stop()
 
 
-def _arrange(layout: Layout, wanted: Wanted, ledger: Ledger, undo: list[Callable[[], None]], dry_run: bool) -> bool:
+def _arrange(
+    layout: Layout, wanted: InstallRequest, ledger: Ledger, undo: list[Callable[[], None]], dry_run: bool
+) -> bool:
     """Everything but starting it."""
     release = None if wanted.bundle is None else _release(layout, wanted.bundle, ledger, dry_run)
     changed, asset = False, None
@@ -154,7 +156,7 @@ def _place_model(
 
 
 def _restore_model(store: ModelStore, current: str | None, previous: str | None) -> None:
-    store.reset(current, previous)
+    store.restore_links(current, previous)
     store.prune()
 
 

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from vcedge.config.runtime import MqttConfig
 from vcedge.errors import Unavailable, UsageError
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.paho_setup import Identity
-from vcedge.runtime.storage.model_store import owned_folder, write_owned
+from vcedge.runtime.storage.model_store import make_owned_folder, write_owned
 from vcedge.topics import OutputTopics
 
 CONNECT_S = 5.0
@@ -29,7 +29,7 @@ class Remote:
         """Raises ConfigError for credentials that cannot be used."""
         self._broker, self._outputs = mqtt.broker, OutputTopics(mqtt.prefix, node)
         subscriptions = (self._outputs.of("+", "model/state"), self._outputs.of("+", "stage/state"))
-        self._link = Link(
+        self._link = Connection(
             mqtt, Identity(f"vcedge-deploy-{uuid4().hex[:8]}", subscriptions, persistent=False, quiet=True)
         )
 
@@ -37,7 +37,7 @@ class Remote:
         """Connect. Raises Unavailable."""
         self._link.start()
         if not self._link.wait_connected(CONNECT_S):
-            reason = self._link.complaint or "no answer"
+            reason = self._link.problem or "no answer"
             self._link.stop(0.0)
             raise Unavailable(f"{self._broker}: {reason}")
         return self
@@ -89,7 +89,7 @@ def leave_update(state_dir: Path, asset: str, message: bytes) -> Path:
     if asset in ("", ".", "..") or "/" in asset or asset.startswith("."):
         raise UsageError(f"--asset {asset}: cannot be the name of a file")
     folder = state_dir.resolve() / "updates"
-    owned_folder(folder)
+    make_owned_folder(folder)
     path = folder / asset
     hidden = folder / f".{asset}"
     write_owned(hidden, message)

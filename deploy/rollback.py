@@ -16,7 +16,7 @@ def roll_back_model(layout: Layout, asset: str, say: Callable[[str], None]) -> N
     store = ModelStore(layout.state / "models", asset)
     if store.roll_back() is None:
         raise UsageError(f"asset {asset}: no previous model in {store.folder}")
-    store.forget("trial")
+    store.delete_note("trial")
     say(f"model of {asset}: {store.current}")
     if Systemd(layout).active:
         Systemd(layout).restart()

@@ -13,6 +13,7 @@ from benchmarks.detection.sets import Series
 from vcedge.baselines.interface import Cost, Fitted
 from vcedge.baselines.table import fit_baseline, trivial
 from vcedge.calibration.calibrate import (
+    DetectorSpec,
     assemble,
     calibrate_limits,
     fit_linear,
@@ -57,7 +58,7 @@ QUANTILE, ROWS_AN_EVENT = 0.999, 1000
 
 
 @dataclass(frozen=True)
-class Fit:
+class FittedMethod:
     """A method that is ready to score: a detector, or a baseline; its thresholds from the same held-out rows."""
 
     method: str
@@ -75,11 +76,11 @@ class Fit:
     """What else is worth a column: on how many channels the network's correction was let through, and its size."""
 
 
-def fit_method(method: str, series: Series, seed: int, yardstick: ModuleType | None = None) -> Fit:
-    """Fit one method on the training part. Raises KeyError for a method that is not in METHODS."""
+def fit_method(method: str, series: Series, seed: int, yardstick: ModuleType | None = None) -> FittedMethod:
+    """FittedMethod one method on the training part. Raises KeyError for a method that is not in METHODS."""
     began = time.perf_counter()
     fit = _fit(method, series, seed, yardstick)
-    return Fit(**{**vars(fit), "seconds": time.perf_counter() - began})
+    return FittedMethod(**{**vars(fit), "seconds": time.perf_counter() - began})
 
 
 def default_config(seed: int, **model: Any) -> TrainConfig:
@@ -96,17 +97,13 @@ def linear_detector(series: Series) -> tuple[Detector, Split]:
     """Highway and scorer as `train_detector` fits them, and nothing else: the network switched off."""
     recording = series.recording
     values, split = series.train, split_by_time(recording.sequences, REACH)
-    linear = fit_linear(values, split, wants_flags(values, split.fitted))
-
-    def build() -> Detector:
-        return assemble("detection", recording.schema, linear, None, {}, {})
-
-    linear = weighted(linear, build(), values, split)
+    spec = DetectorSpec("detection", recording.schema)
+    linear = weighted(fit_linear(values, split, wants_flags(values, split.fitted)), spec)
     stuck = stuck_limits(values, recording.sequences)
-    return calibrate_limits(build(), values, split, stuck, FALSE_ALARMS_PER_DAY), split
+    return calibrate_limits(assemble(spec, linear), values, split, stuck, FALSE_ALARMS_PER_DAY), split
 
 
-def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -> Fit:
+def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -> FittedMethod:
     if method in NETWORKS:
         trained = train_detector(default_config(seed, **NETWORKS[method]), series.recording)
         return _of_detector(method, trained.detector, trained.values, trained.split)
@@ -127,13 +124,13 @@ def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -
     return _of_scores(method, baseline, [raw[start:stop] for start, stop in split.tail], series)
 
 
-def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> Fit:
+def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> FittedMethod:
     limits = detector.calibration
     often = calibrate_limits(detector, values, split, limits.stuck_rows, _a_day(detector.schema.period_ns)).calibration
     trace = tail_trace(detector, values, split)
     normal = trace.raw[trace.since >= limits.warmup_rows]
     shrink = np.zeros(1) if detector.head is None else detector.head.shrink
-    return Fit(
+    return FittedMethod(
         method,
         refit(detector, values, split),
         None,
@@ -146,7 +143,7 @@ def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> 
     )
 
 
-def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Series) -> Fit:
+def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Series) -> FittedMethod:
     """Thresholds from the scores of held-out stretches."""
     promise = keep_promise(stretches, events_per_row(FALSE_ALARMS_PER_DAY, series.period_ns), EventRule())
     thresholds = {
@@ -157,10 +154,10 @@ def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Seri
     if method == "all ones":
         thresholds = dict.fromkeys(thresholds, 0.0)
     # As many rows as a detector of the default configuration keeps silent after its start.
-    return Fit(method, None, baseline, thresholds, promise.events, REACH + 20, 0.0, None, {})
+    return FittedMethod(method, None, baseline, thresholds, promise.events, REACH + 20, 0.0, None, {})
 
 
-def _of_reference(method: str, series: Series, yardstick: ModuleType) -> Fit:
+def _of_reference(method: str, series: Series, yardstick: ModuleType) -> FittedMethod:
     build, cut = yardstick.BASELINES[REFERENCE[method]], 3 * len(series.train) // 4
     held_out = np.nan_to_num(np.asarray(build(series.train[:cut])(series.train)[cut:], np.float64))
     return _of_scores(method, ReferenceBaseline(build(series.train)), [held_out], series)

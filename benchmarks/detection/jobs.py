@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 from benchmarks.detection.fitting import SEEDED, fit_method
-from benchmarks.detection.judging import measures_of
 from benchmarks.detection.results import Results, Row
+from benchmarks.detection.scoring import measures_of
 from benchmarks.detection.sets import SLOW_SETS, Series, groups, load_set
 
 ORDER = ("TEP", "BATADAL", "SKAB", "GECCO", "SMD")

@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.detection.results import Results, Row
 from benchmarks.detection.sets import Series, groups, load_set
 from vcedge.calibration.calibrate import (
+    DetectorSpec,
     LinearPart,
     assemble,
     calibrate_limits,
@@ -134,7 +135,7 @@ def _fit(series: Series, split: Split, flags: bool, tried: Tried) -> tuple[Detec
     injected faults."""
     recording, values = series.recording, series.train
     linear = _linear(values, split, flags, tried)
-    detector = assemble("loso", recording.schema, linear, None, {}, {})
+    detector = assemble(DetectorSpec("loso", recording.schema), linear)
     _, choice = choose_weights(detector, values, split, linear.cross.residual.astype(np.float64))
     found = np.ones(len(linear.scorer.parts)) if choice is None else np.array(choice.found)
     measured = calibrate_limits(detector, values, split, stuck_limits(values, recording.sequences), 1.0)

@@ -17,10 +17,10 @@ from types import ModuleType
 
 import numpy as np
 
-from benchmarks.detection.fitting import MAIN, OFF, Fit, fit_method
-from benchmarks.detection.judging import measures_of
+from benchmarks.detection.fitting import MAIN, OFF, FittedMethod, fit_method
 from benchmarks.detection.page import write_page
 from benchmarks.detection.results import Results, Row, stamp
+from benchmarks.detection.scoring import measures_of
 from benchmarks.detection.sets import Series, groups, load_set
 from benchmarks.skab import load_yardstick
 from vcedge.evaluation.metrics import dominant_period
@@ -71,7 +71,7 @@ def run(
 
 
 def _run_group(group: list[Series], method: str, results: Results, mark: Row) -> None:
-    fit: Fit | None = None
+    fit: FittedMethod | None = None
     for series in group:
         for name, spoil in SPOILT.items():
             key = {"set": series.set, "series": series.name, "method": f"{method} | {name}", "seed": 0}

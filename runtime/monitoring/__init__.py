@@ -1,1 +1,1 @@
-"""Counters, logs, and who asks the service for them."""
+"""Counts and logs what the service does, and answers status requests."""

@@ -1,47 +1,47 @@
-"""Where people and monitoring systems ask the running service: a socket for `vcedge status`, a port for Prometheus."""
+"""The endpoints of the running service: a Unix socket for `vcedge status`, a port for Prometheus."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from vcedge.config.runtime import RuntimeConfig
-from vcedge.runtime.monitoring.status_requests import Inquiries, Report
+from vcedge.runtime.monitoring.status_requests import Report, StatusRequests
 from vcedge.runtime.monitoring.status_socket import StatusSocket
 
 if TYPE_CHECKING:
     from vcedge.runtime.monitoring.prometheus import MetricsServer
 
 
-class Desk:
-    """Open while the service runs."""
+class Endpoints:
+    """Accepts requests for a status report while the service runs."""
 
     def __init__(self, config: RuntimeConfig) -> None:
-        self._inquiries = Inquiries()
-        self._socket = StatusSocket(config.state_dir, self._inquiries)
+        self._requests = StatusRequests()
+        self._socket = StatusSocket(config.state_dir, self._requests)
         self._metrics: MetricsServer | None = None
         if config.metrics is not None:
-            from vcedge.runtime.monitoring.prometheus import MetricsServer  # a megabyte, for those who ask for it
+            from vcedge.runtime.monitoring.prometheus import MetricsServer  # a megabyte that only this needs
 
-            self._metrics = MetricsServer(config.metrics, self._inquiries)
+            self._metrics = MetricsServer(config.metrics, self._requests)
 
     def open(self) -> None:
-        """Take questions. Raises Unavailable or ConfigError for a port that cannot be had."""
+        """Accept requests. Raises Unavailable or ConfigError if the port cannot be opened."""
         if self._metrics is not None:
             self._metrics.open()
         self._socket.open()
 
     @property
-    def asked(self) -> bool:
-        """Whether somebody waits for an answer."""
-        return self._inquiries.waiting
+    def has_requests(self) -> bool:
+        """Whether a client waits for a report."""
+        return self._requests.pending
 
     def answer(self, report: Report) -> None:
-        """Answer all that was asked."""
-        self._inquiries.answer(report)
+        """Answer all pending requests."""
+        self._requests.answer(report)
 
     def close(self) -> None:
-        """Take no more questions."""
-        self._inquiries.close()
+        """Accept no more requests."""
+        self._requests.close()
         self._socket.close()
         if self._metrics is not None:
             self._metrics.close()

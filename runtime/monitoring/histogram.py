@@ -1,4 +1,4 @@
-"""Durations counted in buckets: what a monitoring system can add up over devices and take quantiles of."""
+"""Durations counted in buckets, which a monitoring system can add up over devices and take quantiles of."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ BOUNDS_S = (
     2.5,
     10.0,
 )
-"""Upper bounds of the buckets; a last one takes what is longer."""
+"""Upper bounds of the buckets; a last bucket counts what is longer."""
 
 
 class Histogram:
-    """Of one kind of duration."""
+    """Counts durations of one kind."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS_S) + 1)
         self.sum_s = 0.0
 
     def observe(self, duration_s: float, times: int = 1) -> None:
-        """Count a duration; one below zero, as when a clock was set, counts as none."""
+        """Count a duration `times` times; a negative one, as after a clock was set, counts as zero."""
         duration_s = max(duration_s, 0.0)
         self.counts[bisect_left(BOUNDS_S, duration_s)] += times
         self.sum_s += times * duration_s
 
     def to_json(self) -> dict[str, Any]:
-        """Counts of the buckets, the sum, and two quantiles in seconds (upper bounds; null where there are none)."""
+        """Return the counts of the buckets, the sum, and two quantiles (upper bounds in seconds; None if none)."""
         return {
             "counts": list(self.counts),
             "sum_s": self.sum_s,
@@ -51,7 +51,7 @@ class Histogram:
         }
 
     def quantile(self, share: float) -> float | None:
-        """The bound below which so many durations are; None before the first, and beyond the last bound."""
+        """Return the bound below which this share of the durations lies; None if there is none."""
         rest = share * sum(self.counts)
         for bound_s, count in zip(BOUNDS_S, self.counts, strict=False):
             rest -= count

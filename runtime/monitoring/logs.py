@@ -1,7 +1,7 @@
-"""The service's log: lines for people or JSON for programs, and no flood of the same line.
+"""The service's log: lines for people or JSON for programs, with a rate limit for similar lines.
 
-A line about a message carries its `id` (`Incoming.id`), which its dead letter has too; one about an event has the
-event's id, and both name the asset. `logger.warning("...", extra=about(...))` puts them there.
+A line about a message carries its `id` (`Incoming.id`), which its dead letter has too; one about an event carries the
+event's id; both name the asset. `logger.warning("...", extra=about(...))` adds them.
 """
 
 from __future__ import annotations
@@ -17,41 +17,43 @@ from typing import Any
 from vcedge.config.operating import LogConfig
 
 CONTEXT = ("id", "asset", "event")
-"""What ties lines, messages, dead letters and events together."""
-BURST, WINDOW_S = 5, 60.0
-"""So many lines that differ in their numbers alone are logged in so many seconds."""
+"""Keys that tie lines, messages, dead letters and events together."""
+BURST = 5
+"""Lines of a kind that are logged within WINDOW_S."""
+WINDOW_S = 60.0
 MAX_KINDS = 1000
+"""Kinds that are remembered at once."""
 
 
 def about(**context: str) -> dict[str, dict[str, str]]:
-    """What a line is about, by the names in CONTEXT."""
+    """Return the `extra` of a log call: the subject of the line, by the names in CONTEXT."""
     return {"about": context}
 
 
-def configure_service_log(config: LogConfig, verbose: bool = False) -> None:
-    """Log all modules to stderr as configured; `verbose` lowers the level to debug."""
+def configure_service_log(config: LogConfig, *, verbose: bool = False) -> None:
+    """Set up logging of all modules to stderr; `verbose` lowers the level to debug."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if config.format == "json" else TextFormatter())
-    handler.addFilter(Repeated())
+    handler.addFilter(RepeatFilter())
     level = logging.DEBUG if verbose else logging.getLevelName(config.level.upper())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
-class Repeated(logging.Filter):
-    """Lets BURST lines of a kind pass in WINDOW_S; the first after that says how many were left out.
+class RepeatFilter(logging.Filter):
+    """Passes BURST lines of a kind within WINDOW_S; the first line after that says how many were left out.
 
-    A kind is the text before its numbers are filled in, of one asset: a flood from one hides nothing of another. Debug
-    lines all pass.
+    A kind is a message before its arguments are filled in, for one asset, so that a flood of one asset hides nothing
+    of another. All debug lines pass.
     """
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock_s = clock_s
         self._kinds: dict[tuple[object, ...], tuple[float, int]] = {}
-        """When the window of a kind began, and how many lines it had."""
+        """Start of the window and number of lines, by kind."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log it; `record.left_out` counts those that were not."""
+        """Return whether to log the line, and set `record.left_out` to the number of lines before it that were not."""
         if record.levelno < logging.INFO:
             return True
         kind = (record.name, record.levelno, record.msg, _about(record).get("asset"))
@@ -67,13 +69,13 @@ class Repeated(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """`vcedge: INFO: ...`, for a terminal and for journald, which has the time itself."""
+    """Formats `vcedge: INFO: ...`, for a terminal and for journald, which adds the time."""
 
     def __init__(self) -> None:
         super().__init__("vcedge: %(levelname)s: %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
-        """One line. Names come from messages of others: a control character in one is spelled out."""
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (an override of logging)
+        """Return one line. Control characters are escaped: names in it come from received messages."""
         words = [f"{name} {value}" for name, value in _about(record).items() if name != "asset"]
         if _left_out(record):
             words.append(f"{_left_out(record)} more like it left out")
@@ -82,10 +84,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time` (ISO 8601, UTC), `level`, `logger`, `message`, and what CONTEXT names."""
+    """Formats one JSON object a line: `time` (ISO 8601, UTC), `level`, `logger`, `message`, and the keys of CONTEXT."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return one line."""
         at = datetime.fromtimestamp(record.created, timezone.utc)
         line: dict[str, Any] = {
             "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),

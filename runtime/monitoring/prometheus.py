@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: the report of the service as series, made when they are asked for."""
+"""Metrics for Prometheus: the status report of the service as series, made at each scrape."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from prometheus_client.registry import Collector
 from vcedge.config.operating import MetricsConfig
 from vcedge.errors import ConfigError, Unavailable
 from vcedge.runtime.monitoring.histogram import BOUNDS_S
-from vcedge.runtime.monitoring.status_requests import Inquiries, Report
+from vcedge.runtime.monitoring.status_requests import Report, StatusRequests
 
 ANSWER_S = 5.0
-"""Prometheus waits ten seconds for all of it."""
+"""Longest wait for the service's report; Prometheus waits ten seconds for the page."""
 COUNTERS = {
     "messages": "Messages received.",
     "samples": "Samples scored.",
     "dead_letters": "Messages that could not be read or were refused.",
     "dead_letters_suppressed": "Dead letters that were counted and not published, because of their rate limit.",
-    "floods": "Messages beyond what an asset may send.",
+    "floods": "Messages beyond an asset's rate limit.",
     "retained": "Messages that the broker had kept from before the subscription.",
-    "incomplete_samples": "Parts of samples that could not be joined: of a wrong clock, or sent twice.",
+    "incomplete_samples": "Parts of samples that could not be joined: their clock was wrong, or they came twice.",
     "ignored": "Messages of assets that the configuration does not name.",
     "duplicates": "Messages that the broker delivered again.",
-    "unknown_channels": "Values of channels that a model does not know.",
+    "unknown_channels": "Values of channels that a model does not have.",
     "settings": "Settings changed by live control.",
     "drops": "Results lost for lack of room.",
     "connections": "Connections that the broker accepted for publications.",
@@ -41,13 +41,13 @@ WORK = {
     "hidden_dimensions": "Hidden dimensions that would have been updated without gating.",
 }
 GAUGES = {
-    "queue": "Messages that arrived and wait.",
+    "queue": "Messages received and not handled yet.",
     "outbox": "Results that wait for the broker in memory.",
     "stored": "Results that wait for the broker on disk.",
     "stored_bytes": "Size of the results on disk.",
-    "unacknowledged": "Messages that the broker may not forget yet.",
+    "unacknowledged": "Messages received and not acknowledged yet.",
     "assets": "Assets that are watched.",
-    "quarantined_assets": "Assets whose subscription is suspended for now, because of their floods.",
+    "quarantined_assets": "Assets whose subscription is suspended because of their floods.",
 }
 HISTOGRAMS = {
     "step": "Time to score one sample.",
@@ -63,44 +63,46 @@ ASSET_GAUGES: dict[str, tuple[str, Callable[[dict[str, Any]], float | None]]] = 
 
 
 class ServiceCollector(Collector):
-    """Asks the service for a report and spells it as series."""
+    """Requests a report from the service and returns it as series."""
 
-    def __init__(self, inquiries: Inquiries, most_assets: int) -> None:
-        self._inquiries = inquiries
-        self._most_assets = most_assets
+    def __init__(self, requests: StatusRequests, max_assets: int) -> None:
+        self._requests = requests
+        self._max_assets = max_assets
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the service would be asked before it answers."""
+        """Return nothing: the registry calls this before the service can answer."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """All series; of a service that does not answer only that."""
+        """Yield all series, or only that the service does not respond."""
         try:
-            report = self._inquiries.ask(ANSWER_S)
+            report = self._requests.ask(ANSWER_S)
         except TimeoutError:
-            yield _gauge("responding", "Whether the service answers.", 0)
+            yield _gauge("responding", "Whether the service responds.", 0)
             return
-        yield _gauge("responding", "Whether the service answers.", 1)
+        yield _gauge("responding", "Whether the service responds.", 1)
         yield from _service_metrics(report)
         assets = sorted(report["assets"], key=lambda asset: str(asset["asset"]))
-        left_out = max(len(assets) - self._most_assets, 0)
-        yield _gauge("assets_left_out", "Assets without series of their own: see metrics.assets.", left_out)
-        yield from _asset_metrics(assets[: self._most_assets])
+        left_out = max(len(assets) - self._max_assets, 0)
+        yield _gauge("assets_left_out", "Assets without series of their own (key metrics.assets).", left_out)
+        yield from _asset_metrics(assets[: self._max_assets])
 
 
 class MetricsServer:
-    """An HTTP server in threads of its own."""
+    """Serves /metrics over HTTP in threads of its own."""
 
-    def __init__(self, config: MetricsConfig, inquiries: Inquiries) -> None:
+    def __init__(self, config: MetricsConfig, requests: StatusRequests) -> None:
         self._config = config
         self._registry = CollectorRegistry()
-        self._registry.register(ServiceCollector(inquiries, config.assets))
+        self._registry.register(ServiceCollector(requests, config.assets))
         ProcessCollector(registry=self._registry)
         self._stop: Callable[[], None] = lambda: None
 
     def open(self) -> None:
-        """Begin to answer. Raises Unavailable for a port that is taken or an address that is not there (yet),
-        ConfigError for one that may not be used."""
+        """Begin to serve.
+
+        Raises Unavailable if the port is in use or the address does not exist (yet), ConfigError if it is not allowed.
+        """
         config = self._config
         try:
             server, thread = start_http_server(config.port, config.host, self._registry)
@@ -116,7 +118,7 @@ class MetricsServer:
         self._stop = stop
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop serving."""
         self._stop()
 
 
@@ -125,17 +127,17 @@ def _service_metrics(report: Report) -> Iterator[Metric]:
     build = GaugeMetricFamily("vcedge_build_info", "Version and node.", labels=("version", "node"))
     build.add_metric((report["version"], report["node"]), 1)
     yield build
-    for key, words in COUNTERS.items():
-        yield CounterMetricFamily(f"vcedge_{key}", words, value=numbers[key])
-    for key, words in GAUGES.items():
-        yield _gauge(key, words, numbers[key])
-    yield _gauge("durable", "Whether everything that is to be kept is kept.", numbers["status"] == "ok")
+    for key, help_text in COUNTERS.items():
+        yield CounterMetricFamily(f"vcedge_{key}", help_text, value=numbers[key])
+    for key, help_text in GAUGES.items():
+        yield _gauge(key, help_text, numbers[key])
+    yield _gauge("durable", "Whether the last write of all state succeeded.", numbers["status"] == "ok")
     if numbers["snapshot_age_s"] is not None:
         yield _gauge("snapshot_age_seconds", "Time since the last snapshot.", numbers["snapshot_age_s"])
-    for key, words in WORK.items():
-        yield CounterMetricFamily(f"vcedge_{key}", words, value=work[key])
-    for key, words in HISTOGRAMS.items():
-        yield _histogram(f"vcedge_{key}_seconds", words, work[key])
+    for key, help_text in WORK.items():
+        yield CounterMetricFamily(f"vcedge_{key}", help_text, value=work[key])
+    for key, help_text in HISTOGRAMS.items():
+        yield _histogram(f"vcedge_{key}_seconds", help_text, work[key])
     connected = GaugeMetricFamily("vcedge_connected", "Whether the broker is connected.", labels=("direction",))
     for direction, link in report["links"].items():
         connected.add_metric((direction,), link["connected"])
@@ -147,14 +149,14 @@ def _service_metrics(report: Report) -> Iterator[Metric]:
 
 
 def _asset_metrics(assets: list[dict[str, Any]]) -> Iterator[Metric]:
-    """One series of each for each asset; what an asset has no value for is left out."""
-    for name, (words, value_of) in ASSET_GAUGES.items():
-        family = GaugeMetricFamily(f"vcedge_asset_{name}", words, labels=("asset",))
+    """Yield each family with one series an asset; a value that an asset lacks is left out."""
+    for name, (help_text, value_of) in ASSET_GAUGES.items():
+        family = GaugeMetricFamily(f"vcedge_asset_{name}", help_text, labels=("asset",))
         for asset in assets:
             if (value := value_of(asset)) is not None:
                 family.add_metric((asset["asset"],), value)
         yield family
-    status = GaugeMetricFamily("vcedge_asset_status", "1 for the status that holds.", labels=("asset", "status"))
+    status = GaugeMetricFamily("vcedge_asset_status", "1 for the status in force.", labels=("asset", "status"))
     samples = CounterMetricFamily("vcedge_asset_samples", "Samples of the asset.", labels=("asset",))
     for asset in assets:
         status.add_metric((asset["asset"], asset["status"]), 1)
@@ -163,11 +165,11 @@ def _asset_metrics(assets: list[dict[str, Any]]) -> Iterator[Metric]:
     yield samples
 
 
-def _gauge(name: str, words: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"vcedge_{name}", words, value=value)
+def _gauge(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"vcedge_{name}", help_text, value=value)
 
 
-def _histogram(name: str, words: str, durations: Mapping[str, Any]) -> Metric:
+def _histogram(name: str, help_text: str, durations: Mapping[str, Any]) -> Metric:
     bounds = [*map(repr, BOUNDS_S), "+Inf"]
     buckets = list(zip(bounds, accumulate(durations["counts"]), strict=True))
-    return HistogramMetricFamily(name, words, buckets=buckets, sum_value=durations["sum_s"])
+    return HistogramMetricFamily(name, help_text, buckets=buckets, sum_value=durations["sum_s"])

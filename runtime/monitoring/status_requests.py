@@ -1,6 +1,6 @@
-"""Questions of other threads about the service, which its own thread answers between two messages.
+"""Requests of other threads for a status report, which the service's own thread answers between two messages.
 
-So nobody looks at the streams while they change, and an answer says that the loop goes round.
+So no thread reads the streams while they change, and an answer shows that the main loop is running.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ from contextlib import suppress
 from typing import Any
 
 Report = dict[str, Any]
-"""See schemas/status.json."""
+"""A status report, of the form in publishing/schemas/status.json."""
 
 
-class Inquiries:
-    """`ask` is for any thread, the rest for the service's own."""
+class StatusRequests:
+    """Queues requests for a report. `ask` is for any thread, the rest for the service's own."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Future[Report]] = deque()
+        self._pending: deque[Future[Report]] = deque()
         self._closed = False
 
     def ask(self, timeout_s: float) -> Report:
-        """How the service is. Raises TimeoutError where it does not answer, or not any more."""
-        question: Future[Report] = Future()
-        self._waiting.append(question)
-        if not self._closed and wait([question], timeout_s).done:
-            return question.result()
+        """Request a report and wait for it. Raises TimeoutError if the service does not answer or has ended."""
+        request: Future[Report] = Future()
+        self._pending.append(request)
+        if not self._closed and wait([request], timeout_s).done:
+            return request.result()
         with suppress(ValueError):
-            self._waiting.remove(question)
+            self._pending.remove(request)
         raise TimeoutError("the service does not answer")
 
     @property
-    def waiting(self) -> bool:
-        """Whether something was asked."""
-        return bool(self._waiting)
+    def pending(self) -> bool:
+        """Whether a request waits."""
+        return bool(self._pending)
 
     def answer(self, report: Report) -> None:
-        """Answer all that was asked, with one report."""
-        while self._waiting:
-            self._waiting.popleft().set_result(report)
+        """Answer all pending requests with one report."""
+        while self._pending:
+            self._pending.popleft().set_result(report)
 
     def close(self) -> None:
-        """Nothing will be answered any more: let go who waits."""
+        """Refuse further requests and release the threads that wait."""
         self._closed = True
-        while self._waiting:
-            self._waiting.popleft().set_exception(TimeoutError("the service ended"))
+        while self._pending:
+            self._pending.popleft().set_exception(TimeoutError("the service ended"))

@@ -1,6 +1,6 @@
-"""`vcedge status` asks the service through a socket in its state folder: without broker, network or port.
+"""A Unix socket in the state folder that answers `vcedge status`, without broker, network or port.
 
-Whoever may read and write the folder's files may ask. One question, one answer: the report as JSON.
+Any user who may read and write the folder's files may connect. Each connection gets the report as JSON.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from pathlib import Path
 from typing import Any
 
 from vcedge.errors import InputOutputError, Unavailable
-from vcedge.runtime.monitoring.status_requests import Inquiries, Report
+from vcedge.runtime.monitoring.status_requests import Report, StatusRequests
 
 log = logging.getLogger("vcedge.status")
 NAME = "status.sock"
 ANSWER_S = 5.0
-"""What a loop that goes round needs at most, and somebody who asks to take the answer."""
-LONGEST = 100
-"""Bytes of a socket's path that every system takes."""
+"""Longest time that a running main loop needs to answer, or a client to read the answer."""
+MAX_PATH = 100
+"""Bytes of a socket's path that every system accepts."""
 
 
 class _Server(socketserver.UnixStreamServer):
-    """Asks the service for every connection."""
+    """Requests a report for each connection."""
 
-    def __init__(self, path: str, inquiries: Inquiries) -> None:
-        self.inquiries = inquiries
+    def __init__(self, path: str, requests: StatusRequests) -> None:
+        self.requests = requests
         super().__init__(path, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who asked went away, or the loop does not go round: either is not worth a traceback."""
-        log.debug("a question about the status was not answered", exc_info=True)
+        """Log that the client disconnected or the main loop is stuck: neither is worth a traceback."""
+        log.debug("a status request was not answered", exc_info=True)
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -44,32 +44,32 @@ class _Handler(socketserver.StreamRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        self.wfile.write(json.dumps(self.server.inquiries.ask(ANSWER_S)).encode())
+        self.wfile.write(json.dumps(self.server.requests.ask(ANSWER_S)).encode())
 
 
 class StatusSocket:
-    """Of one service, which has claimed the folder: a socket that is there already is of one that died."""
+    """Serves the socket of a service that has locked its state folder: a socket found there is a dead service's."""
 
-    def __init__(self, folder: Path, inquiries: Inquiries) -> None:
+    def __init__(self, folder: Path, requests: StatusRequests) -> None:
         self._path = folder / NAME
-        self._inquiries = inquiries
+        self._requests = requests
         self._server: _Server | None = None
 
     def open(self) -> None:
-        """Begin to answer. Where there can be no socket the service runs without, and says so."""
+        """Begin to answer. If the socket cannot be made, log it; the service runs without."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.unlink(missing_ok=True)
             with _short(self._path) as path:
-                self._server = _Server(path, self._inquiries)
+                self._server = _Server(path, self._requests)
             self._path.chmod(0o660)
         except OSError as error:
-            log.warning("vcedge status cannot ask: %s: %s", self._path, error.strerror or error)
+            log.warning("no socket for vcedge status: %s: %s", self._path, error.strerror or error)
             return
         threading.Thread(target=self._server.serve_forever, name="status", daemon=True).start()
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -77,9 +77,9 @@ class StatusSocket:
 
 
 def ask_service(folder: Path) -> Report:
-    """The report of the service with this state folder.
+    """Return the report of the service with this state folder.
 
-    Raises Unavailable where none runs or it does not answer, InputOutputError where one may not ask.
+    Raises Unavailable if none runs or it does not answer, InputOutputError if this user may not connect.
     """
     where = f"state_dir {folder}"
     try:
@@ -92,15 +92,15 @@ def ask_service(folder: Path) -> Report:
     except (FileNotFoundError, ConnectionRefusedError):
         raise Unavailable(f"{where}: no service runs there") from None
     except PermissionError:
-        raise InputOutputError(f"{where}: permission denied: ask as root or as the user of the service") from None
+        raise InputOutputError(f"{where}: permission denied: run as root or as the user of the service") from None
     except (OSError, ValueError):
         raise Unavailable(f"{where}: the service does not answer") from None
 
 
 @contextmanager
 def _short(path: Path) -> Iterator[str]:
-    """A name of the file that a socket can have: Linux takes 107 bytes, and the folder by its number needs fewer."""
-    if len(os.fsencode(path)) <= LONGEST:
+    """Yield a path of the socket that is short enough: Linux accepts 107 bytes, and /proc/self/fd needs fewer."""
+    if len(os.fsencode(path)) <= MAX_PATH:
         yield str(path)
         return
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

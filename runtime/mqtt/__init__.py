@@ -1,1 +1,1 @@
-"""Keep an MQTT connection up; queue what goes in and out."""
+"""Keeps an MQTT connection up, and queues messages in both directions."""

@@ -1,4 +1,4 @@
-"""One client of a broker, over paho. Not thread-safe: `vcedge.runtime.mqtt.connection` drives it."""
+"""An MQTT client over paho. Not thread-safe: one thread of `vcedge.runtime.mqtt.connection` drives it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt import client as paho
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from vcedge.config.runtime import MqttConfig, password_of
 from vcedge.runtime.mqtt.inbox import Address, Incoming
-from vcedge.runtime.mqtt.outbox import Acknowledgement, Listening, Publication
+from vcedge.runtime.mqtt.outbox import Acknowledgement, Publication, SubscriptionChange
 from vcedge.runtime.mqtt.packet_socket import PacketSocket
 from vcedge.runtime.mqtt.paho_setup import Identity, PacketClient, new_client, tls_context
 
 log = logging.getLogger("vcedge.mqtt")
-OLD_WINDOW = 20
-"""Unacknowledged publications to a broker that states no Receive Maximum (3.1.1): what all of them take."""
+DEFAULT_WINDOW = 20
+"""Publications in flight to a broker that states no Receive Maximum (3.1.1): every broker accepts so many."""
 MAX_WINDOW = 1000
-TAKEN_OVER = 0x8E
-"""MQTT 5's reason for the end of a connection: another client came with the same id."""
+SESSION_TAKEN_OVER = 0x8E
+"""MQTT 5's reason code for the end of a connection because another client connected with the same id."""
 
 
-class Wire:
-    """paho with acknowledgements by hand and without its own reconnecting: each connection has a client of its own,
-    which remembers nothing of the one before."""
+class Client:
+    """Drives paho with manual acknowledgements and without its reconnecting.
+
+    Each connection has a paho client of its own, so that no state of an earlier connection is left.
+    """
 
     def __init__(
         self,
@@ -42,9 +44,14 @@ class Wire:
         acknowledged: Callable[[int], None],
         address_of: Callable[[str], Address] | None = None,
     ) -> None:
-        """`deliver` gets what arrives, `acknowledged` the ids of publications that the broker has.
+        """Check credentials and certificates; `open` connects. Raises ConfigError.
 
-        Checks credentials and certificates; raises ConfigError. Connects only in `open`.
+        Args:
+            config: The broker and how to reach it.
+            identity: Client id, subscriptions and session.
+            deliver: Called with each message that arrives.
+            acknowledged: Called with the message id of each publication that the broker acknowledges.
+            address_of: Parses the topic of each message.
         """
         self._config = config
         self._identity = identity
@@ -53,143 +60,143 @@ class Wire:
         self._address_of = address_of or _no_address
         self._tls = tls_context(config) if config.endpoint.tls else None
         self._password = None if config.username is None else password_of(config)
-        self._client = self._connectable()
-        self._subscribed = not identity.subscriptions
-        self._lasting = True
+        self._client = self._new_client()
+        self._granted = not identity.subscriptions
+        self._session_complete = True
         """Whether a session that the broker kept has all subscriptions."""
-        self._unheard: set[str] = set()
-        """Subscriptions that are left out for now."""
-        self._asked: dict[int, list[str]] = {}
-        """Topics of subscriptions that the broker has not answered."""
-        self.window = OLD_WINDOW
-        """How many publications the broker takes before it has acknowledged the first."""
+        self._suspended: set[str] = set()
+        """Subscriptions that are ended for now."""
+        self._requested: dict[int, list[str]] = {}
+        """Topics of the subscribe requests that the broker has not answered, by message id."""
+        self.window = DEFAULT_WINDOW
+        """Publications that the broker accepts before it acknowledges the first."""
         self.connected = threading.Event()
         self.epoch = 0
-        """Number of the connection."""
-        self.forgotten = 0
-        """Connections to a broker that had no session of ours."""
+        """Number of connections so far, and so the number of this one."""
+        self.sessions_lost = 0
+        """Connections to a broker that had no session of this client."""
         self.taken_over = False
-        """Whether the last connection ended because another client has the same id."""
-        self.hushed = False
-        """Whether connections come and go for a reason that was told."""
-        self.complaint = ""
+        """Whether the last connection ended because another client connected with the same id."""
+        self.muted = False
+        """Whether to log no connects and losses, because their common reason was logged."""
+        self.problem = ""
         """Why there is no connection; empty while there is one."""
         self._refusal = ""
-        """Why the broker did not take a publication, as it was told last."""
-        self._brought = 0
+        """The last logged reason for which the broker refused a publication."""
+        self._received = 0
         """Messages and acknowledgements that arrived."""
 
     def open(self) -> bool:
-        """Ask for a connection; False where nobody listens. The broker's answer comes while `pump` runs."""
-        self._client = self._connectable()
+        """Request a connection; return False where nobody listens. The broker's answer arrives in `pump`."""
+        self._client = self._new_client()
         self.taken_over = False
         try:
             self._client.reconnect()
         except (OSError, UnicodeError) as error:
-            self._complain(str(error), self._identity.quiet)
+            self._report(str(error), quiet=self._identity.quiet)
             return False
         return True
 
     def close(self) -> None:
-        """End the connection in good order: the broker does not publish the last will."""
+        """Disconnect, so that the broker does not publish the last will."""
         self._client.disconnect()
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something to pump, accepted by the broker or not yet."""
+        """Whether there is a socket to pump, accepted by the broker or not yet."""
         return self._client.packets is not None
 
     @property
-    def listening(self) -> bool:
+    def subscribed(self) -> bool:
         """Whether the broker has granted all subscriptions."""
-        return self.connected.is_set() and self._subscribed
+        return self.connected.is_set() and self._granted
 
     def publish(self, item: Publication) -> int:
-        """Hand over a publication; its message id."""
+        """Send a publication and return its message id."""
         return self._client.publish(item.topic, item.payload, item.qos, item.retain).mid
 
     def acknowledge(self, item: Acknowledgement) -> None:
-        """Tell the broker that it may forget a message; void for one that came by an earlier connection."""
+        """Acknowledge a message. Does nothing for one of an earlier connection, where its id meant another message."""
         if item.epoch == self.epoch:
             self._client.ack(item.mid, 1)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """What is handed over in this block leaves in as few segments as it fits into, at the end of the block."""
+    def batch(self) -> Iterator[None]:
+        """Send the packets of this block at its end, in as few segments as possible."""
         sock = self._client.packets
-        with nullcontext() if sock is None else sock.together():
+        with nullcontext() if sock is None else sock.batch():
             yield
 
-    def listen(self, item: Listening) -> None:
-        """End a subscription, or begin it again. A connection that ends now may lose it: the next one asks for all."""
-        self._lasting = False
-        if item.heard:
-            self._unheard.discard(item.topic)
+    def change_subscription(self, item: SubscriptionChange) -> None:
+        """End a subscription or begin it again; the next connection requests all, for this one may end too early."""
+        self._session_complete = False
+        if item.subscribed:
+            self._suspended.discard(item.topic)
             self._subscribe([item.topic])
         else:
-            self._unheard.add(item.topic)
+            self._suspended.add(item.topic)
             self._client.unsubscribe(item.topic)
 
-    def pump(self, bell: socket.socket, sleep_s: float) -> bool:
-        """Wait up to `sleep_s` for the network or the bell, then move packets. Whether the bell rang."""
+    def pump(self, wakeup: socket.socket, timeout_s: float) -> bool:
+        """Wait up to `timeout_s` for the network or `wakeup`, move packets, and return whether `wakeup` is readable."""
         client, sock = self._client, self._client.packets
         if sock is None:
             return False
         at_hand = sock.readable
         writers = [sock] if sock.has_unsent or client.want_write() else []
-        readers: list[PacketSocket | socket.socket] = [sock, bell]
-        readable, writable, _ = select.select(readers, writers, [], 0.0 if at_hand else sleep_s)
+        readers: list[PacketSocket | socket.socket] = [sock, wakeup]
+        readable, writable, _ = select.select(readers, writers, [], 0.0 if at_hand else timeout_s)
         if sock in readable or at_hand:
             self._read_all(client)
         if sock in writable and client.packets is not None:
             sock.flush()
             client.loop_write()
         client.loop_misc()
-        return bell in readable
+        return wakeup in readable
 
     def _read_all(self, client: PacketClient) -> None:
-        """Read packets as long as they bring something: paho reads one at a time, and `select` costs as much."""
-        brought = -1
-        while brought != self._brought and client.packets is not None:
-            brought = self._brought
+        """Read packets while they bring messages: paho reads one at a time, and `select` costs as much as a packet."""
+        before = -1
+        while before != self._received and client.packets is not None:
+            before = self._received
             client.loop_read()
 
-    def _complain(self, reason: str, quiet: bool = False) -> None:
-        """Say why there is no connection: once, until the reason changes."""
-        if reason != self.complaint and not quiet and not self.hushed:
-            log.warning("no connection to %s, trying on: %s", self._config.broker, reason)
-        self.complaint = reason
+    def _report(self, problem: str, *, quiet: bool = False) -> None:
+        """Log why there is no connection: once, until the reason changes."""
+        if problem != self.problem and not quiet and not self.muted:
+            log.warning("no connection to %s, retrying: %s", self._config.broker, problem)
+        self.problem = problem
 
     def _on_connect(
-        self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+        self, client: paho.Client, _: Any, flags: paho.ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._complain(f"refused {self._identity.client_id}: {reason}")
+            self._report(f"refused {self._identity.client_id}: {reason}")
             return
         self.epoch += 1
-        self.forgotten += not flags.session_present
-        self.complaint = ""
-        stated = getattr(properties, "ReceiveMaximum", 65535 if self._config.version == "5" else OLD_WINDOW)
+        self.sessions_lost += not flags.session_present
+        self.problem = ""
+        stated = getattr(properties, "ReceiveMaximum", 65535 if self._config.version == "5" else DEFAULT_WINDOW)
         self.window = min(stated, MAX_WINDOW)
-        level = logging.DEBUG if self.hushed else logging.INFO
+        level = logging.DEBUG if self.muted else logging.INFO
         log.log(level, "connected to %s as %s", self._config.broker, self._identity.client_id)
-        self._asked.clear()
-        if self._identity.subscriptions and not (flags.session_present and self._subscribed and self._lasting):
-            self._subscribed, self._lasting = False, not self._unheard
-            self._subscribe([topic for topic in self._identity.subscriptions if topic not in self._unheard])
+        self._requested.clear()
+        if self._identity.subscriptions and not (flags.session_present and self._granted and self._session_complete):
+            self._granted, self._session_complete = False, not self._suspended
+            self._subscribe([topic for topic in self._identity.subscriptions if topic not in self._suspended])
         self.connected.set()
 
     def _subscribe(self, topics: list[str]) -> None:
         if topics:
             _, mid = self._client.subscribe([(topic, self._options()) for topic in topics])
-            self._asked[mid or 0] = topics
+            self._requested[mid or 0] = topics
 
     def _options(self) -> Any:
-        """QoS 1; with MQTT 5 retained messages come with a new subscription only, not at every reconnect."""
+        """Return options for QoS 1; with MQTT 5, retained messages come with a new subscription, not at a reconnect."""
         return SubscribeOptions(qos=1, retainHandling=1) if self._config.version == "5" else 1
 
-    def _on_subscribe(self, _: Client, __: Any, mid: int, reasons: Sequence[ReasonCode], ___: Any) -> None:
-        granted, topics = [], self._asked.pop(mid, [])
+    def _on_subscribe(self, _: paho.Client, __: Any, mid: int, reasons: Sequence[ReasonCode], ___: Any) -> None:
+        granted, topics = [], self._requested.pop(mid, [])
         for topic, reason in zip(topics, reasons, strict=False):
             if reason.is_failure:
                 log.error("%s: subscription to %s refused: %s", self._config.broker, topic, reason)
@@ -197,11 +204,11 @@ class Wire:
                 granted.append(topic)
         more = f" and {len(granted) - 5} more" if len(granted) > 5 else ""
         log.info("subscribed to %s%s", ", ".join(granted[:5]), more)
-        whole = len(topics) == len(self._identity.subscriptions) - len(self._unheard)
-        self._subscribed = len(granted) == len(topics) if whole else self._subscribed
+        if len(topics) == len(self._identity.subscriptions) - len(self._suspended):  # the request was for all of them
+            self._granted = len(granted) == len(topics)
 
-    def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
-        self._brought += 1
+    def _on_message(self, _: paho.Client, __: Any, message: paho.MQTTMessage) -> None:
+        self._received += 1
         try:
             topic = message.topic
         except UnicodeDecodeError:
@@ -221,22 +228,24 @@ class Wire:
             )
         )
 
-    def _on_publish(self, _: Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
-        self._brought += 1
+    def _on_publish(self, _: paho.Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
+        self._received += 1
         self._acknowledged(mid)
         if reason.is_failure and str(reason) != self._refusal:
             self._refusal = str(reason)
-            log.warning("%s: publications are refused: %s", self._config.broker, reason)
+            log.warning("%s: refuses publications: %s", self._config.broker, reason)
 
-    def _on_disconnect(self, _: Client, __: Any, flags: DisconnectFlags, reason: ReasonCode, ___: Any) -> None:
-        self.taken_over = reason.value == TAKEN_OVER
+    def _on_disconnect(
+        self, _: paho.Client, __: Any, flags: paho.DisconnectFlags, reason: ReasonCode, ___: Any
+    ) -> None:
+        self.taken_over = reason.value == SESSION_TAKEN_OVER
         if self.connected.is_set() and reason.is_failure:
             by_broker = flags.is_disconnect_packet_from_server
             how = "the broker ended it" if by_broker else "lost"
-            self._complain(f"{how}: {reason}", self._identity.quiet)
+            self._report(f"{how}: {reason}", quiet=self._identity.quiet)
         self.connected.clear()
 
-    def _connectable(self) -> PacketClient:
+    def _new_client(self) -> PacketClient:
         client = new_client(self._config, self._identity, self._password, self._tls)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe

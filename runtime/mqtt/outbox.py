@@ -1,4 +1,4 @@
-"""What goes to the broker: what waits to be sent, and what was sent and is not acknowledged yet."""
+"""Queues toward the broker: what waits to be sent, and what was sent and is not acknowledged yet."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 MAX_OUTBOX = 10_000
-"""Items that wait for the broker; beyond it the oldest publication is dropped, and counted."""
+"""Items that wait for the broker. Beyond it the oldest publication is dropped and counted."""
 
 
 class Publication(NamedTuple):
-    """A message to be sent."""
+    """A message to publish."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
     stored: bool = False
-    """Whether it is on disk until the broker has acknowledged it: one that a connection loses is read again."""
+    """Whether it stays on disk until the broker has acknowledged it, so that a lost one is read from there again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The broker may forget a message."""
+    """The acknowledgement of a message that was received."""
 
     mid: int
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
-class Afterwards:
-    """What to do when the broker has acknowledged every publication before it."""
+class Completion:
+    """An action to run once the broker has acknowledged every publication before it."""
 
     action: Callable[[], None]
     stored: bool = False
-    """Whether it is about publications that are stored."""
+    """Whether the publications before it are stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
-    """Whether to go on hearing what a subscription brings."""
+class SubscriptionChange:
+    """A request to end a subscription or to begin it again."""
 
     topic: str
-    heard: bool
+    subscribed: bool
 
 
-Outgoing = Publication | Acknowledgement | Afterwards | Listening
+Outgoing = Publication | Acknowledgement | Completion | SubscriptionChange
 
 
 class Outbox:
-    """What is to be sent, in order. What is stored has a lane of its own, which yields to the other."""
+    """Holds what is to be sent, in order. Stored items have a queue of their own with lower priority."""
 
     def __init__(self, size: int = MAX_OUTBOX) -> None:
         self._size = size
@@ -60,14 +60,14 @@ class Outbox:
         self._stored: deque[Outgoing] = deque()
         self._room = threading.Condition()
         self._in_use = False
-        """Whether a connection has taken items that it has not returned."""
+        """Whether a connection has popped items that it may still return."""
         self.dropped = 0
 
     def __len__(self) -> int:
         return len(self._items)
 
     def put(self, item: Outgoing, wait_s: float = 0.0) -> bool:
-        """Add an item; a full outbox is waited for up to `wait_s`, then loses an old item: False."""
+        """Add an item; wait up to `wait_s` where the outbox is full, then drop an old publication and return False."""
         with self._room:
             if len(self._items) >= self._size and wait_s > 0:
                 self._room.wait(wait_s)
@@ -76,26 +76,31 @@ class Outbox:
             return kept
 
     def put_all(self, items: Iterable[Acknowledgement]) -> None:
-        """Add what is never dropped."""
+        """Add acknowledgements, which are never dropped."""
         with self._room:
             self._items.extend(items)
 
-    def put_back(self, items: list[Outgoing]) -> None:
-        """Return items to the head, in their order; a full outbox loses the oldest of all."""
+    def put_stored(self, items: Iterable[Outgoing]) -> None:
+        """Add stored items, to be sent while nothing else waits."""
+        with self._room:
+            self._stored.extend(items)
+
+    def requeue(self, items: list[Outgoing]) -> None:
+        """Return items to the head in their order; where the outbox is full, drop the oldest publications of all."""
         with self._room:
             self._items.extendleft(reversed(items))
             while len(self._items) > self._size and self._drop_one():
                 pass
 
     def reclaim(self, items: list[Outgoing]) -> None:
-        """A connection ended: what it leaves undone comes first again, and stored items are forgotten."""
+        """Requeue what a connection that ended leaves undone, and discard the stored items."""
         with self._room:
             self._stored.clear()
-            self.put_back(items)
+            self.requeue(items)
             self._in_use = False
 
-    def take(self) -> list[Outgoing]:
-        """Take out all that is not stored; nothing while a connection may still return what comes before it."""
+    def drain(self) -> list[Outgoing]:
+        """Remove and return all items but the stored ones; none while a connection may still return earlier items."""
         with self._room:
             if self._in_use:
                 return []
@@ -104,18 +109,16 @@ class Outbox:
             self._room.notify()
             return items
 
-    def offer(self, items: Iterable[Outgoing]) -> None:
-        """Add stored items, to be sent while nothing else waits."""
-        with self._room:
-            self._stored.extend(items)
-
-    def withdraw(self) -> None:
-        """Forget the stored items that were not sent."""
+    def discard_stored(self) -> None:
+        """Discard the stored items that were not sent."""
         with self._room:
             self._stored.clear()
 
-    def get(self, room: int) -> Outgoing | None:
-        """The next item, if the broker takes `room` more publications; nothing while that is negative."""
+    def pop(self, room: int) -> Outgoing | None:
+        """Remove and return the next item that may be sent while the broker takes `room` more publications.
+
+        A negative `room` means that there is no connection: nothing may be sent.
+        """
         with self._room:
             if not self.can_send(room):
                 return None
@@ -127,15 +130,15 @@ class Outbox:
             return self._items.popleft()
 
     def can_send(self, room: int) -> bool:
-        """Whether `get` would give something."""
-        lane = self._items or self._stored
-        if room < 0 or not lane:
+        """Return whether `pop` would return an item."""
+        queue = self._items or self._stored
+        if room < 0 or not queue:
             return False
-        head = lane[0]
+        head = queue[0]
         return room > 0 or not isinstance(head, Publication) or head.qos == 0
 
     def _drop_one(self) -> bool:
-        """Lose the oldest publication that is not a state to be retained: of states the last one counts."""
+        """Drop the oldest publication that is not retained: of retained states the last one counts."""
         for position, item in enumerate(self._items):
             if isinstance(item, Publication) and not item.retain:
                 del self._items[position]
@@ -144,13 +147,13 @@ class Outbox:
         return False
 
 
-class Flight:
-    """Publications that were sent and are not acknowledged, in their order, with what is to follow them."""
+class InFlight:
+    """Holds the publications in flight in the order they were sent, with the completions that follow them."""
 
     def __init__(self) -> None:
-        self._order: deque[Publication | Afterwards] = deque()
+        self._order: deque[Publication | Completion] = deque()
         self._mids: deque[int] = deque()
-        """Of each item; 0 for what is no publication, or is acknowledged."""
+        """Message id of each item; 0 for a completion and for a publication that is acknowledged."""
         self._first = 0
         """Position of the first item, counted from the beginning."""
         self._open: dict[int, int] = {}
@@ -161,34 +164,34 @@ class Flight:
 
     @property
     def waiting(self) -> int:
-        """Publications and actions."""
+        """Number of publications and completions."""
         return len(self._order)
 
-    def sent(self, publication: Publication, mid: int) -> None:
-        """A publication went out."""
+    def add(self, publication: Publication, mid: int) -> None:
+        """Add a publication that was sent with this message id."""
         self._open[mid] = self._first + len(self._order)
         self._order.append(publication)
         self._mids.append(mid)
 
-    def then(self, afterwards: Afterwards) -> None:
-        """Do something when all before it is acknowledged: perhaps at once."""
-        self._order.append(afterwards)
+    def add_completion(self, completion: Completion) -> None:
+        """Add a completion; it runs at once where nothing before it waits."""
+        self._order.append(completion)
         self._mids.append(0)
         self._settle()
 
-    def acknowledged(self, mid: int) -> None:
-        """The broker has a publication."""
+    def acknowledge(self, mid: int) -> None:
+        """Remove a publication that the broker has acknowledged."""
         position = self._open.pop(mid, None)
         if position is not None:
             self._mids[position - self._first] = 0
             self._settle()
 
-    def take_back(self) -> list[Outgoing]:
-        """What was lost with the connection, and what was to follow it; stored items are on disk."""
+    def drain(self) -> list[Outgoing]:
+        """Remove all items and return those that a lost connection left undone, but the stored ones."""
         left: list[Outgoing] = [
             item
             for item, mid in zip(self._order, self._mids, strict=True)
-            if not item.stored and (mid or isinstance(item, Afterwards))
+            if not item.stored and (mid or isinstance(item, Completion))
         ]
         self._order.clear()
         self._mids.clear()
@@ -196,9 +199,10 @@ class Flight:
         return left
 
     def _settle(self) -> None:
+        """Remove what is acknowledged from the head, and run the completions that come up."""
         while self._order and not self._mids[0]:
             item = self._order.popleft()
             self._mids.popleft()
             self._first += 1
-            if isinstance(item, Afterwards):
+            if isinstance(item, Completion):
                 item.action()

@@ -1,8 +1,8 @@
-"""A socket for a client that reads and writes packet by packet: few calls of the system, each for many packets.
+"""A socket for a client that reads and writes packet by packet: few system calls, each for many packets.
 
-paho reads a packet in three or four calls, and sends each one in a call of its own. In CPython every such call gives
-up the interpreter, and a thread that wants it back waits for whoever took it, 5 ms if that one computes. So it is the
-number of calls, more than their cost, that makes scores late (docs/decisions/0029).
+paho reads a packet in three or four calls and sends each one in a call of its own. In CPython every such call releases
+the interpreter lock, and a thread that wants it back waits up to 5 ms for a thread that computes. So the number of
+calls delays scores, more than their cost does (docs/decisions/0029).
 """
 
 from __future__ import annotations
@@ -13,29 +13,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 CHUNK = 1 << 16
-"""Bytes that are read in one call."""
+"""Bytes to read in one call."""
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
-"""Linux's order to acknowledge at once, good for one time. A broker that does not send small packets before the last
-ones are acknowledged (mosquitto, unless told `set_tcp_nodelay`) else holds each back for up to 40 ms, as messages here
-are answered hundreds at a time."""
-_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""Linux's option to send the next TCP acknowledgement at once. Without it, a broker with Nagle's algorithm (mosquitto
+without `set_tcp_nodelay`) delays small packets by up to 40 ms, since MQTT acknowledgements go out in batches here."""
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class PacketSocket:
-    """Wraps a connected socket that does not block, plain or of TLS. What paho asks of a socket, and a little more."""
+    """Wraps a connected non-blocking socket, plain or TLS: the methods that paho calls, and batching of writes."""
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what belongs together is gathered here
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # batches are made here
         self._sock = sock
         self._read = b""
         self._position = 0
-        """Up to where `_read` was given out."""
+        """Bytes of `_read` that were returned."""
         self._unsent = bytearray()
-        self._gathering = False
+        self._batching = False
         self._failure: OSError | None = None
 
     def recv(self, size: int) -> bytes:
-        """Up to so many bytes; empty at the end of the connection. Raises what the socket raises."""
+        """Return up to `size` bytes; none at the end of the connection. Raises what the socket raises."""
         if self._position == len(self._read):
             if self._failure is not None:
                 raise self._failure
@@ -47,28 +46,28 @@ class PacketSocket:
         return self._read[start : self._position]
 
     def send(self, data: bytes | bytearray) -> int:
-        """Take all of the bytes and send what the network takes now; `has_unsent` tells of the rest."""
+        """Accept all bytes and send what the network takes now; `has_unsent` is true for the rest."""
         self._unsent += data
-        if not self._gathering:
+        if not self._batching:
             self.flush()
         return len(data)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """What is sent in this block leaves at its end, in as few segments as it fits into."""
-        self._gathering = True
+    def batch(self) -> Iterator[None]:
+        """Send what is written in this block at its end, in as few segments as possible."""
+        self._batching = True
         try:
             yield
         finally:
-            self._gathering = False
+            self._batching = False
             self.flush()
 
     def flush(self) -> None:
-        """Send what the network takes. A connection that is lost is told of by the next `recv`."""
+        """Send what the network takes. The next `recv` raises the error of a connection that is lost."""
         try:
             while self._unsent:
                 del self._unsent[: self._sock.send(self._unsent)]
-        except _NOT_NOW:
+        except _WOULD_BLOCK:
             pass
         except OSError as error:
             self._failure = error
@@ -81,18 +80,18 @@ class PacketSocket:
 
     @property
     def readable(self) -> bool:
-        """Whether `recv` has something to say without the network."""
+        """Whether `recv` returns bytes or raises without the network."""
         buffered = self._position < len(self._read) or self._failure is not None
         return buffered or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0)
 
     def fileno(self) -> int:
-        """For `select`; -1 once closed."""
+        """Return the descriptor for `select`; -1 once closed."""
         return self._sock.fileno()
 
     def setblocking(self, flag: bool) -> None:
-        """As of the socket: paho asks for it once it is connected."""
+        """Set the blocking mode of the socket: paho does so once it is connected."""
         self._sock.setblocking(flag)
 
     def close(self) -> None:
-        """Close it; what the network did not take is lost with it."""
+        """Close the socket; bytes that the network did not take are lost."""
         self._sock.close()

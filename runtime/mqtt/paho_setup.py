@@ -1,4 +1,4 @@
-"""How paho is set up: socket, session, credentials. Beside `vcedge.runtime.mqtt.client` the only file that knows it."""
+"""Setup of a paho client: socket, session, credentials. Only this module and `client` import paho."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ from vcedge.runtime.mqtt.packet_socket import PacketSocket
 
 @dataclass(frozen=True)
 class Identity:
-    """Who connects, and what the broker keeps of it between two connections."""
+    """Describes one client to the broker: its id, its subscriptions and its session."""
 
     client_id: str
     subscriptions: tuple[str, ...] = ()
     will_topic: str | None = None
-    """Where the broker says `offline`, retained, when the connection is lost."""
+    """Topic of the last will: the broker publishes `offline` there, retained, when the connection is lost."""
     persistent: bool = True
+    """Whether the broker keeps the session between two connections."""
     quiet: bool = False
-    """Another connection to the same broker tells of outages."""
+    """Whether to log no outages, because another connection to the same broker does."""
 
 
 class PacketClient(Client):
-    """paho over a `PacketSocket`."""
+    """Runs paho over a `PacketSocket`."""
 
     @property
     def packets(self) -> PacketSocket | None:
-        """The connection, accepted by the broker or not yet; None: there is none."""
+        """The socket, of a connection that the broker has accepted or not yet; None where there is none."""
         found: object = self.socket()
         return found if isinstance(found, PacketSocket) else None
 
     def _create_socket(self) -> Any:
-        """The one place where paho lets its socket be another: it has its own wrapper there, of websockets."""
+        """Wrap the socket here, as paho does with its own wrapper for websockets: it has no public way."""
         connected = super()._create_socket()
         assert isinstance(connected, socket.socket), "the transport is TCP, or TLS over it"
         return PacketSocket(connected)
@@ -49,7 +50,7 @@ class PacketClient(Client):
 def new_client(
     config: MqttConfig, identity: Identity, password: str | None, context: ssl.SSLContext | None
 ) -> PacketClient:
-    """A client that acknowledges by hand, does not reconnect by itself and connects only when told to."""
+    """Return a client with manual acknowledgements, which neither connects nor reconnects by itself."""
     five = config.version == "5"
     client = PacketClient(
         CallbackAPIVersion.VERSION2,
@@ -59,13 +60,13 @@ def new_client(
         reconnect_on_failure=False,
         manual_ack=True,
     )
-    client.max_inflight_messages = 0  # the window is kept here, from what the broker states
+    client.max_inflight_messages = 0  # `Connection` keeps the window, from what the broker states
     if config.username is not None:
         client.username_pw_set(config.username, password)
     if context is not None:
         client.tls_set_context(context)
     if identity.will_topic is not None:
-        client.will_set(identity.will_topic, b"offline", 1, True)
+        client.will_set(identity.will_topic, b"offline", qos=1, retain=True)
     properties = None
     if five:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -82,7 +83,7 @@ def new_client(
 
 
 def tls_context(config: MqttConfig) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the broker's name checked. Raises ConfigError that names the file."""
+    """Return a context for TLS 1.2 or newer that checks the broker's name. Raises ConfigError that names the file."""
     try:
         context = ssl.create_default_context(cafile=config.ca_file)
     except OSError as error:

@@ -1,19 +1,19 @@
-"""Delays between two attempts to connect, and what many connections that end soon mean."""
+"""Delays between attempts to connect, and detection of a client id that is used twice."""
 
 from __future__ import annotations
 
 import random
 
 STABLE_S = 10.0
-"""A connection that lasts so long was a good one: the next delay starts small again."""
-CALM_S = 300.0
-"""The same where another client fights for the connection: it comes back by delays of its own."""
-SHORT = 3
-"""So many connections in a row that the other side ends sooner than STABLE_S are no accident."""
+"""A connection that lasts longer than this resets the backoff."""
+STABLE_IN_CONFLICT_S = 300.0
+"""The same while another client takes over the connection again and again: it comes back after delays of its own."""
+MANY_SHORT = 3
+"""Connections in a row shorter than STABLE_S that are taken for a conflict of client ids."""
 
 
 class Backoff:
-    """Delays that double from `base_s` to `cap_s`, each drawn from zero to that: full jitter.
+    """Exponential backoff from `base_s` to `cap_s` with full jitter: each delay is drawn from zero to the limit.
 
     A thousand devices that lost one broker come back spread over time, not all at once.
     """
@@ -23,32 +23,32 @@ class Backoff:
         self._attempt = 0
 
     def next_s(self) -> float:
-        """The next delay in seconds."""
+        """Return the next delay in seconds."""
         limit = min(self._cap_s, self._base_s * 2.0 ** min(self._attempt, 30))
         self._attempt += 1
         return random.uniform(0.0, limit)  # noqa: S311 (no secret)
 
     def reset(self) -> None:
-        """The connection was good: begin with small delays again."""
+        """Begin with short delays again."""
         self._attempt = 0
 
 
-class Rivalry:
-    """Whether another client uses the same id: the broker then ends the connection of one for the other's, for ever.
+class IdConflictDetector:
+    """Detects another client with the same id: the broker then ends one's connection for the other's, again and again.
 
-    MQTT 5 says so; with 3.1.1 it shows in connections that are accepted and end soon, one after the other.
+    MQTT 5 has a reason code for it. With 3.1.1 it shows in connections that are accepted and soon end.
     """
 
     def __init__(self) -> None:
         self._short = 0
         self.suspected = False
         self.count = 0
-        """Connections that were lost to a rival."""
+        """Connections lost to another client."""
 
-    def ended(self, lasted_s: float, taken_over: bool) -> bool:
-        """An accepted connection ended; whether this is the first sign of a rival, to be told."""
+    def connection_ended(self, lasted_s: float, *, taken_over: bool) -> bool:
+        """Record the end of an accepted connection, and return whether it is the first sign of a conflict."""
         self._short = self._short + 1 if lasted_s < STABLE_S else 0
         before = self.suspected
-        self.suspected = taken_over or self._short >= SHORT or (before and lasted_s < CALM_S)
+        self.suspected = taken_over or self._short >= MANY_SHORT or (before and lasted_s < STABLE_IN_CONFLICT_S)
         self.count += self.suspected
         return self.suspected and not before

@@ -1,6 +1,6 @@
 """Results during an outage of the broker: they wait in memory first, then on disk.
 
-Afterwards they are replayed behind the live results, newest first, and marked as replayed.
+Completion they are replayed behind the live results, newest first, and marked as replayed.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import time
 from collections import deque
 from functools import partial
 
-from vcedge.runtime.mqtt.connection import Link
-from vcedge.runtime.mqtt.outbox import Afterwards, Publication
+from vcedge.runtime.mqtt.connection import Connection
+from vcedge.runtime.mqtt.outbox import Completion, Publication
 from vcedge.runtime.publishing.payloads import as_replayed
-from vcedge.runtime.storage.result_spool import Record, Spool
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.result_spool import Record, ResultSpool
+from vcedge.runtime.storage.state_dir import StateDir
 
 GRACE_S = 2.0
 """After a shorter outage the results are still in memory."""
@@ -29,7 +29,7 @@ MAX_UNSENT = 5000
 class Backlog:
     """Saves and replays the results of one service. For the main thread only."""
 
-    def __init__(self, disk: Disk, spool: Spool, sink: Link) -> None:
+    def __init__(self, disk: StateDir, spool: ResultSpool, sink: Connection) -> None:
         self._disk, self._spool, self._sink = disk, spool, sink
         self._away_s: float | None = None
         """Monotonic clock at the beginning of the outage."""
@@ -61,14 +61,14 @@ class Backlog:
     @property
     def is_full(self) -> bool:
         """Whether too many results are in memory, and waiting can change that."""
-        return self._sink.unsent >= MAX_UNSENT and (self._sink.connected or not self._failed)
+        return self._sink.pending >= MAX_UNSENT and (self._sink.connected or not self._failed)
 
     def open(self) -> None:
         """Find the results that an earlier run left on disk."""
         try:
             self._spool.open()
         except OSError as error:
-            self._disk.failed("outbox", error)
+            self._disk.report_failure("outbox", error)
 
     def tick(self, now_s: float) -> None:
         """Save results during an outage, and replay them after it."""
@@ -78,11 +78,11 @@ class Backlog:
                 self._replay()
                 return
         except OSError as error:
-            self._disk.failed("outbox", error)
+            self._disk.report_failure("outbox", error)
         if self._away_s is None:
             self._away_s = now_s
         waited = now_s - self._away_s >= GRACE_S and now_s - self._saved_s >= EVERY_S
-        if self._sink.unsent and (waited or (self._sink.unsent >= MANY and not self._failed)):
+        if self._sink.pending and (waited or (self._sink.pending >= MANY and not self._failed)):
             self._saved_s = now_s
             self.save()
 
@@ -92,7 +92,7 @@ class Backlog:
         The last retained state of each topic stays in memory, as do results that cannot be written; when there are
         too many of them, the oldest are dropped.
         """
-        items = self._sink.take()
+        items = self._sink.drain()
         results = [item for item in items if isinstance(item, Publication) and not item.retain]
         states = {item.topic: item for item in items if isinstance(item, Publication) and item.retain}
         try:
@@ -101,23 +101,25 @@ class Backlog:
             while results:
                 self._spool.push(map(_record, results[:BATCH]), _now_ms())
                 del results[:BATCH]
-            self._disk.works("outbox")
+            self._disk.report_success("outbox")
         except OSError as error:
-            self._disk.failed("outbox", error)
+            self._disk.report_failure("outbox", error)
         self._failed = bool(results)
-        self._sink.put_back([*states.values(), *results])
+        self._sink.requeue([*states.values(), *results])
         for item in items:
-            if isinstance(item, Afterwards):
+            if isinstance(item, Completion):
                 item.action()
 
     def _replay(self) -> None:
         """Send the newest batch, one at a time. There is none where all results were too old or damaged."""
         self._pop_delivered()
-        connections = self._sink.connections
-        if self._connections != connections and (batch := self._spool.top(_now_ms())):
+        connections = self._sink.connect_count
+        if self._connections != connections and (batch := self._spool.peek(_now_ms())):
             self._connections = connections
             self._attempts += 1
-            self._sink.offer(map(_publication, reversed(batch)), partial(self._delivered.append, self._attempts))
+            self._sink.publish_stored(
+                map(_publication, reversed(batch)), partial(self._delivered.append, self._attempts)
+            )
 
     def _pop_delivered(self) -> None:
         """Remove a delivered batch from disk, before another one is put on top of it."""

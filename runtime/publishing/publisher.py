@@ -11,7 +11,7 @@ from vcedge.runtime.assets.asset import Asset
 from vcedge.runtime.assets.scored_rows import ScoredRows
 from vcedge.runtime.assets.settings import Kind
 from vcedge.runtime.monitoring.logs import about
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.publishing.payloads import (
     Health,
@@ -24,7 +24,7 @@ from vcedge.runtime.publishing.payloads import (
     stats_payload,
 )
 from vcedge.runtime.publishing.published import Condition, Published
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.score_block import events_of
 from vcedge.topics import OutputTopics
@@ -39,7 +39,7 @@ HEALTH_PAUSE_S = 1.0
 class Publisher:
     """Publishes for one node, and remembers what it last published of each asset."""
 
-    def __init__(self, outputs: OutputTopics, sink: Link, disk: Disk, boot: str) -> None:
+    def __init__(self, outputs: OutputTopics, sink: Connection, disk: StateDir, boot: str) -> None:
         self._outputs = outputs
         self._sink = sink
         self._disk = disk
@@ -168,4 +168,4 @@ class Publisher:
 
     def _send(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Queue a payload without waiting; after a batch of messages the service flushes the link."""
-        self._sink.publish(topic, payload, qos=qos, retain=retain, wait_s=0.0, hurry=False)
+        self._sink.publish(topic, payload, qos=qos, retain=retain, wait_s=0.0, wake=False)

@@ -13,7 +13,7 @@ from vcedge.runtime.assets.asset import Asset
 from vcedge.runtime.assets.settings import KINDS
 from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.monitoring.status_requests import Report
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.publishing.payloads import SCHEMA
 from vcedge.runtime.publishing.published import Published
 
@@ -21,7 +21,7 @@ from vcedge.runtime.publishing.published import Published
 def service_report(
     identity: Mapping[str, Any],
     started_ns: int,
-    links: Mapping[str, Link],
+    links: Mapping[str, Connection],
     counts: Mapping[str, Mapping[str, Any]],
     assets: list[dict[str, Any]],
 ) -> Report:
@@ -77,5 +77,5 @@ def asset_report(asset: Asset, published: Published, now_s: float) -> dict[str, 
     }
 
 
-def _link_report(link: Link) -> dict[str, Any]:
-    return {"connected": link.connected, "connections": link.connections, "complaint": link.complaint}
+def _link_report(link: Connection) -> dict[str, Any]:
+    return {"connected": link.connected, "connections": link.connect_count, "complaint": link.problem}

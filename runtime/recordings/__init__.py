@@ -1,1 +1,1 @@
-"""Score, record and replay recordings."""
+"""Scores, records and replays recordings."""

@@ -1,4 +1,4 @@
-"""MQTT to history files: what arrives, through the service's own decoder, as one CSV file a day for each asset."""
+"""Records MQTT messages through the service's own decoder, as one CSV file a day for each asset."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from vcedge.topics import InputTopic, is_pattern, odd_name
 
 log = logging.getLogger("vcedge.record")
 LEARN_MESSAGES = 20
+"""Without a model, an asset's channels are learned from so many first messages, or from those of LEARN_NS."""
 LEARN_NS = 5 * NS_PER_S
-"""Without a model an asset's channels are those of its first messages: so many, or of so long a time."""
 MAX_OPEN = 200
-"""Files open at once; further assets take turns."""
+"""Files open at once; beyond it the one opened first is closed for now."""
 MAX_FILE_NAME = 200
 MAX_CHANNELS = 1000
-"""Of an asset without a model; what comes after them is left out."""
+"""Channels of an asset without a model; further ones are left out."""
 UNKNOWN = schema_of(["unknown"], 1.0, 10.0)
-"""How often an asset without a model is thought to send, where its values are to be joined."""
+"""The schema, and so the period, that is assumed to join the values of an asset without a model."""
 
 
 class AssetRecord:
-    """The files of one asset. A new day begins a new file, and so does a channel that no file had."""
+    """Writes the files of one asset. A new day begins a new file, and so does a new channel."""
 
     def __init__(self, name: str, folder: Path, channels: tuple[str, ...] | None) -> None:
-        """`channels` are those of a model; None: to be learned."""
+        """Write below `folder`. `channels` are those of a model; None learns them from the messages."""
         self._stem = quote(name, safe=" ")
         self._folder = folder
         self._fixed = channels is not None
@@ -50,17 +50,17 @@ class AssetRecord:
         self.rows = 0
         self.watermark_ns: int | None = None
 
-    def push(self, reading: Reading, arrival_ns: int) -> None:
-        """Write the rows of one message, or keep them while channels are being learned."""
+    def write(self, reading: Reading, arrival_ns: int) -> None:
+        """Write the rows of one message, or hold them while channels are being learned."""
         if self._learning is None:
-            self._write(arrival_ns, reading)
+            self._append(arrival_ns, reading)
             return
         self._learning.append((arrival_ns, reading))
         if len(self._learning) >= LEARN_MESSAGES or arrival_ns - self._learning[0][0] > LEARN_NS:
             self._end_learning()
 
     def close(self) -> None:
-        """Write what is left, and put it on the medium."""
+        """Write what is held, and flush it to the medium."""
         self._end_learning()
         self.release()
 
@@ -79,17 +79,17 @@ class AssetRecord:
         kept, self._learning = self._learning or [], None
         self._learn(name for _, reading in kept for name in reading.columns)
         for arrival_ns, reading in kept:
-            self._write(arrival_ns, reading)
+            self._append(arrival_ns, reading)
 
     def _learn(self, names: Iterable[str]) -> None:
-        """Add channels; a file with fewer of them is closed."""
+        """Add channels, and close the file that lacks some of them."""
         new = tuple(name for name in dict.fromkeys(names) if name not in self._channels and name != "time")
         new = new[: MAX_CHANNELS - len(self._channels)]
         if new:
             self._channels += new
             self.release()
 
-    def _write(self, arrival_ns: int, reading: Reading) -> None:
+    def _append(self, arrival_ns: int, reading: Reading) -> None:
         if not self._fixed:
             self._learn(reading.columns)
         times = reading.times(arrival_ns)
@@ -105,7 +105,7 @@ class AssetRecord:
                 start = end
 
     def _file_of(self, day: str) -> CsvWriter:
-        """The file of a day. One that is there and has all channels is continued, with its own columns."""
+        """Return the file of a day, an existing one with its own columns if it has all channels."""
         if self._writer is not None and day == self._day:
             return self._writer
         self.release()
@@ -125,25 +125,25 @@ class AssetRecord:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is known of an asset beforehand: the channels of its model, and how parts of samples are joined."""
+class AssetPlan:
+    """Says how to record an asset: the channels of its model, and how to join parts of samples."""
 
     channels: tuple[str, ...] | None = None
     join: JoinRule | None = None
 
 
 class Recorder:
-    """Sorts messages into the records of their assets."""
+    """Writes messages to the files of their assets."""
 
     def __init__(
-        self, topic: InputTopic, decode: Decoder, assets: Mapping[str, Wanted], folder: Path, max_found: int
+        self, topic: InputTopic, decode: Decoder, assets: Mapping[str, AssetPlan], folder: Path, max_found: int
     ) -> None:
-        """`assets`: names or patterns; "*" is every asset there is, but no more than `max_found` that are not named."""
+        """Record the assets that match a name or pattern of `assets`, at most `max_found` of them by pattern."""
         self._topic = topic
         self._decode = decode
-        self._assets = dict(assets)
+        self._plans = dict(assets)
         self._folder = folder
-        self._max_records = max_found + sum(not is_pattern(name) for name in self._assets)
+        self._max_records = max_found + sum(not is_pattern(name) for name in self._plans)
         self._records: dict[str, AssetRecord] = {}
         self._joiners: dict[str, Joiner] = {}
         self.undecodable = 0
@@ -154,8 +154,8 @@ class Recorder:
         """Rows written, by asset."""
         return {name: record.rows for name, record in self._records.items()}
 
-    def push(self, message: Incoming) -> None:
-        """Write what one message says. Raises InputOutputError where that fails."""
+    def handle(self, message: Incoming) -> None:
+        """Write the samples of one message. Raises InputOutputError if that fails."""
         found = self._topic.read(message.topic)
         record = None if found is None or message.retained else self._record_of(found[0])
         if found is None or record is None:
@@ -172,13 +172,13 @@ class Recorder:
             return
         joiner = self._joiners.get(found[0])
         if joiner is None:
-            record.push(reading, message.arrival_ns)
+            record.write(reading, message.arrival_ns)
             return
         for part in named_samples(reading, times, reading.columns):
             _write_rows(record, joiner.push(part))
 
     def close(self) -> None:
-        """Write what is left of all assets."""
+        """Write what is held of all assets, and close their files."""
         for name, record in self._records.items():
             if name in self._joiners:
                 _write_rows(record, self._joiners[name].flush())
@@ -187,15 +187,15 @@ class Recorder:
     def _record_of(self, name: str) -> AssetRecord | None:
         record = self._records.get(name)
         if record is None:
-            key = name if name in self._assets else next((p for p in self._assets if fnmatchcase(name, p)), None)
+            key = name if name in self._plans else next((p for p in self._plans if fnmatchcase(name, p)), None)
             if key is None or odd_name(name) or len(self._records) >= self._max_records:
                 return None
             if len(quote(name, safe=" ")) > MAX_FILE_NAME:
                 return None
-            wanted = self._assets[key]
-            record = self._records[name] = AssetRecord(name, self._folder, wanted.channels)
-            if wanted.join is not None:
-                self._joiners[name] = Joiner(wanted.join)
+            plan = self._plans[key]
+            record = self._records[name] = AssetRecord(name, self._folder, plan.channels)
+            if plan.join is not None:
+                self._joiners[name] = Joiner(plan.join)
         if not record.is_open:
             opened = [other for other in self._records.values() if other.is_open]
             if len(opened) >= MAX_OPEN:
@@ -204,9 +204,9 @@ class Recorder:
 
 
 def _write_rows(record: AssetRecord, rows: Iterable[NamedSample]) -> None:
-    """Samples that were joined; each tells its time."""
+    """Write samples that were joined."""
     for row in rows:
-        record.push(Reading((row.time_ns,), {name: [value] for name, value in row.values.items()}), row.time_ns)
+        record.write(Reading((row.time_ns,), {name: [value] for name, value in row.values.items()}), row.time_ns)
 
 
 def _day(time_ns: int) -> str:
@@ -214,7 +214,7 @@ def _day(time_ns: int) -> str:
 
 
 def _columns(path: Path) -> tuple[str, ...]:
-    """The channels of a file that is there already; nothing where there is none."""
+    """Return the channels of an existing file; none if it does not exist."""
     if not path.exists():
         return ()
     with path.open(encoding="utf-8", errors="replace", newline="") as file:

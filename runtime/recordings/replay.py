@@ -1,43 +1,33 @@
-"""Publishing a recording as a machine would: the messages of each row, at the recording's pace or a multiple of it."""
+"""Publishes a recording as a machine would: the messages of each row, at the recording's pace or a multiple of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from vcedge.errors import Unavailable
 from vcedge.history.recording import NO_TIME, Block
 from vcedge.runtime.codecs import plain_json, senml, value
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.schema import F64
 from vcedge.topics import InputTopic
 
 CONNECT_S = 5.0
-"""How long a broker may take to answer."""
+"""Longest wait for a connection."""
 STALLED_S = 30.0
-"""How long it may take no message."""
-LOOK_S = 0.1
-"""How often what is left is counted at the end."""
-
-
-@dataclass
-class Progress:
-    """Rows so far."""
-
-    published: int = 0
-    untimed: int = 0
-    """Rows left out because their time cannot be read, or written: no machine sends such a message."""
+"""Longest time in which the broker may accept no message."""
+POLL_S = 0.1
+"""Time between two checks for what is left at the end."""
 
 
 Writer = Callable[[int, dict[str, float]], list[tuple[str, bytes]]]
-"""The messages of one sample, each with its topic. Raises ValueError for a time that they cannot tell."""
+"""Returns the messages of one sample, each with its topic. Raises ValueError for a time the codec cannot express."""
 
 
 def writer_of(codec: str, topic: InputTopic, asset: str) -> Writer:
-    """Writes what the codec `json`, `senml` or `value` reads. Raises ValueError that says which topic it needs."""
+    """Return a writer for the codec `json`, `senml` or `value`. Raises ValueError for any other, or an unfit topic."""
     if topic.has_channel != (codec == "value"):
         raise ValueError("expected {channel} in the topic with codec value, and with no other")
     if codec == "value":
@@ -49,18 +39,18 @@ def writer_of(codec: str, topic: InputTopic, asset: str) -> Writer:
 
 
 def present(names: Sequence[str], values: F64) -> dict[str, float]:
-    """The channels of one row (C,) that have a value."""
-    there = np.isfinite(values).tolist()
-    return {name: number for name, number, is_there in zip(names, values.tolist(), there, strict=True) if is_there}
+    """Return the channels of one row (C,) that have a value."""
+    finite = np.isfinite(values).tolist()
+    return {name: number for name, number, keep in zip(names, values.tolist(), finite, strict=True) if keep}
 
 
 def message_of(time_ns: int, names: Sequence[str], values: F64) -> bytes:
-    """One row (C,) as the codec `json` reads it; exact numbers, and a missing value is left out."""
+    """Return one row (C,) for the codec `json`, with exact numbers; missing values are left out."""
     return plain_json.encode(time_ns, present(names, values))
 
 
 class Pace:
-    """Waits between rows as the recording did, `speed` times as fast; None: never."""
+    """Waits between rows as long as the recording did, divided by `speed`; not at all if that is None."""
 
     def __init__(self, speed: float | None) -> None:
         self._speed = speed
@@ -68,7 +58,7 @@ class Pace:
         self._due_s = time.monotonic()
 
     def wait(self, time_ns: int) -> None:
-        """Wait until the row of this time is due. Rows that go back in time follow at once."""
+        """Wait until the row of this time is due. Rows that go back in time are due at once."""
         if self._speed is None:
             return
         if self._last_ns is not None and time_ns > self._last_ns:
@@ -77,53 +67,61 @@ class Pace:
         time.sleep(max(0.0, self._due_s - time.monotonic()))
 
 
-def connect(link: Link, broker: str) -> None:
-    """Start and wait for the broker. Raises Unavailable where it does not answer."""
-    link.start()
-    if not link.wait_connected(CONNECT_S):
-        link.stop(0.0)
-        raise Unavailable(f"{broker}: no connection within {CONNECT_S:g} s: {link.complaint or 'no answer'}")
+class Replayer:
+    """Publishes recordings over one connection, and counts their rows."""
 
+    def __init__(self, connection: Connection, broker: str) -> None:
+        """Start the connection and wait for the broker. Raises Unavailable if it does not answer."""
+        self._connection = connection
+        self.published = 0
+        self.untimed = 0
+        """Rows left out because their time cannot be read or written."""
+        connection.start()
+        if not connection.wait_connected(CONNECT_S):
+            connection.stop(0.0)
+            raise Unavailable(f"{broker}: no connection within {CONNECT_S:g} s: {self._problem}")
 
-def replay(
-    link: Link,
-    write: Writer,
-    names: Sequence[str],
-    blocks: Iterable[Block],
-    pace: Pace,
-    progress: Progress,
-    tell: Callable[[Progress], None],
-) -> None:
-    """Publish all rows in their order, QoS 1. Raises Unavailable when the broker takes no more."""
-    for block in blocks:
-        for time_ns, values in zip(block.time_ns.tolist(), block.values, strict=True):
-            if time_ns == NO_TIME:
-                progress.untimed += 1
-                continue
-            try:
-                messages = write(time_ns, present(names, values))
-            except ValueError:
-                progress.untimed += 1
-                continue
-            pace.wait(time_ns)
-            for topic, payload in messages:
-                if not link.publish(topic, payload, wait_s=STALLED_S):
-                    reason = link.complaint or "no answer"
-                    raise Unavailable(f"the broker took no message for {STALLED_S:g} s: {reason}")
-            progress.published += 1
-            tell(progress)
+    def publish(self, blocks: Iterable[Block], names: Sequence[str], write: Writer, pace: Pace) -> Iterator[None]:
+        """Publish all rows in their order with QoS 1; yields after each, for the caller to report progress.
 
+        Raises Unavailable if the broker accepts no more messages.
+        """
+        for block in blocks:
+            for time_ns, values in zip(block.time_ns.tolist(), block.values, strict=True):
+                messages = self._messages(time_ns, present(names, values), write)
+                if messages is None:
+                    self.untimed += 1
+                    continue
+                pace.wait(time_ns)
+                for topic, payload in messages:
+                    if not self._connection.publish(topic, payload, wait_s=STALLED_S):
+                        raise Unavailable(f"the broker accepted no message for {STALLED_S:g} s: {self._problem}")
+                self.published += 1
+                yield
 
-def finish(link: Link) -> None:
-    """Wait until the broker has acknowledged everything, and disconnect.
+    def finish(self) -> None:
+        """Wait until the broker has acknowledged all messages, and disconnect.
 
-    Raises Unavailable where it is not there, or acknowledges nothing for STALLED_S.
-    """
-    connected = link.wait_connected(STALLED_S)
-    left, since = link.unsent, time.monotonic()
-    while left and time.monotonic() - since < STALLED_S:
-        time.sleep(LOOK_S)
-        if link.unsent < left:
-            left, since = link.unsent, time.monotonic()
-    if not link.stop(STALLED_S) or not connected:
-        raise Unavailable(f"{link.unsent} messages were not acknowledged: {link.complaint or 'no answer'}")
+        Raises Unavailable if there is no connection, or nothing is acknowledged for STALLED_S.
+        """
+        connection = self._connection
+        connected = connection.wait_connected(STALLED_S)
+        left, since = connection.pending, time.monotonic()
+        while left and time.monotonic() - since < STALLED_S:
+            time.sleep(POLL_S)
+            if connection.pending < left:
+                left, since = connection.pending, time.monotonic()
+        if not connection.stop(STALLED_S) or not connected:
+            raise Unavailable(f"{connection.pending} messages were not acknowledged: {self._problem}")
+
+    @property
+    def _problem(self) -> str:
+        return self._connection.problem or "no answer"
+
+    @staticmethod
+    def _messages(time_ns: int, channels: dict[str, float], write: Writer) -> list[tuple[str, bytes]] | None:
+        """Return the messages of one row; None if its time cannot be read or written."""
+        try:
+            return None if time_ns == NO_TIME else write(time_ns, channels)
+        except ValueError:
+            return None

@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 from vcedge.detector import Detector
 from vcedge.history.recording import NO_TIME
-from vcedge.history.report import duration_text
 from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.score import UNJUDGED
 from vcedge.runtime.stream.score_block import STATUSES, ScoreBlock
+from vcedge.schema import NS_PER_S
+from vcedge.wording import duration
 
 ENOUGH = 0.5
 """Share of judged rows below which a person is warned."""
 LISTED = 1000
 """Events that are listed; all are counted. Of inputs that overlap in time, equal starts count as one."""
 MOST_INTERVALS = 10_000
-NS_PER_S = 1e9
 
 
-class Tally:
+class ScoreSummary:
     """Counts scores one by one, in bounded memory."""
 
     def __init__(self, detector: Detector) -> None:
@@ -127,8 +127,8 @@ class Tally:
             spacing = sorted(self._intervals)[len(self._intervals) // 2] / NS_PER_S
             period, gap = self._schema.period_ns / NS_PER_S, self._schema.max_gap_ns / NS_PER_S
             return (
-                f"the file's spacing is {duration_text(spacing)}, but the model expects {duration_text(period)}, "
-                f"and a pause longer than {duration_text(gap)} is a gap"
+                f"the file's spacing is {duration(spacing)}, but the model expects {duration(period)}, "
+                f"and a pause longer than {duration(gap)} is a gap"
             )
         if status == "stale":
             return "no channel has a value in these rows"

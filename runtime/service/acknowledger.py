@@ -20,10 +20,10 @@ from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.service.links import Links
 from vcedge.runtime.service.outcome import Outcome
-from vcedge.runtime.storage.recent_messages import LEAST, Recent
+from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.snapshot import SnapshotStore, encode_line
-from vcedge.runtime.storage.snapshot_schedule import Cadence
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.snapshot_schedule import SnapshotSchedule
+from vcedge.runtime.storage.state_dir import StateDir
 
 log = logging.getLogger("vcedge.acknowledger")
 Work = tuple[list[bytes], list[Incoming]]
@@ -33,13 +33,15 @@ Work = tuple[list[bytes], list[Incoming]]
 class Acknowledger:
     """Takes snapshots and acknowledges messages. Only the writing is done by a thread of its own."""
 
-    def __init__(self, disk: Disk, assets: AssetRegistry, recent: Recent, links: Links, window: int) -> None:
+    def __init__(
+        self, disk: StateDir, assets: AssetRegistry, recent: RecentMessages, links: Links, window: int
+    ) -> None:
         """`window`: how many messages the broker was told it may send ahead."""
         self._disk, self._store = disk, SnapshotStore(disk)
         self._assets, self._recent = assets, recent
         self._source, self._sink = links.source, links.sink
-        self._schedule = Cadence(window, time.monotonic())
-        self._most = max(window, LEAST // 2)
+        self._schedule = SnapshotSchedule(window, time.monotonic())
+        self._most = max(window, MIN_SIZE // 2)
         self._connections = 0
         self._pending: list[Incoming] = []
         """Messages to acknowledge with the next snapshot."""
@@ -113,7 +115,7 @@ class Acknowledger:
 
     def hurry(self) -> None:
         """Ask for a snapshot soon: somebody relies on the present state."""
-        self._schedule.hurry()
+        self._schedule.request()
 
     def tick(self, now_s: float) -> None:
         """Take a snapshot if one is due and the last one is written."""
@@ -126,23 +128,23 @@ class Acknowledger:
             self._unchanging = []
         if len(self._pending) != self._seen:
             self._seen = len(self._pending)
-            self._schedule.arrived(now_s, self.unacknowledged)
-        if self._source.connections != self._connections:
-            self._connections = self._source.connections
-            self._schedule.connected()
-        if not self._in_progress and self._schedule.due(now_s, len(self._pending) + self._behind, self._changed):
+            self._schedule.record_arrival(now_s, self.unacknowledged)
+        if self._source.connect_count != self._connections:
+            self._connections = self._source.connect_count
+            self._schedule.reset()
+        if not self._in_progress and self._schedule.is_due(now_s, len(self._pending) + self._behind, self._changed):
             self.take_snapshot(now_s)
 
     def take_snapshot(self, now_s: float) -> None:
         """Collect the states, to be written as soon as the results so far are safe."""
         if not self._changed:
             return
-        self._schedule.taken(now_s, len(self._pending) + self._behind)
+        self._schedule.record_snapshot(now_s, len(self._pending) + self._behind)
         lines = [encode_line({"recent": self._recent.snapshot()}), *(asset.line() for asset in self._assets)]
         work: Work = (lines, self._pending)
         self._in_progress.append(len(self._pending))
         self._pending, self._seen, self._behind, self._changed = [], 0, 0, 0
-        self._sink.afterwards(partial(self._queue.put, work))
+        self._sink.when_acknowledged(partial(self._queue.put, work))
 
     def close(self, timeout_s: float) -> None:
         """Wait until all snapshots are written whose results are safe."""
@@ -162,13 +164,13 @@ class Acknowledger:
         try:
             self._store.write(lines)
         except OSError as error:
-            self._disk.failed("snapshot", error)
+            self._disk.report_failure("snapshot", error)
         else:
-            self._disk.works("snapshot")
+            self._disk.report_success("snapshot")
             self.snapshots += 1
             self.written_s = time.monotonic()
         self._source.acknowledge(messages)
-        self._schedule.released(time.monotonic())
+        self._schedule.record_acknowledged(time.monotonic())
         self._in_progress.popleft()
 
     def _restored(self, name: str, model: str, state: dict[str, Any]) -> bool:

@@ -9,8 +9,8 @@ from vcedge.runtime.assets.recipes import Recipe
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.codecs.registry import decoder_of
 from vcedge.runtime.monitoring.counters import Counters
-from vcedge.runtime.monitoring.endpoints import Desk
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.monitoring.endpoints import Endpoints
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.backlog import Backlog
 from vcedge.runtime.publishing.dead_letters import DeadLetters
@@ -23,9 +23,9 @@ from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
 from vcedge.runtime.service.service import MB, Handlers, Service, Storage
 from vcedge.runtime.service.settings_control import SettingsControl
-from vcedge.runtime.storage.recent_messages import LEAST, Recent
-from vcedge.runtime.storage.result_spool import Spool
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
+from vcedge.runtime.storage.result_spool import ResultSpool
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.runtime.updates.rollout import Rollout
 from vcedge.runtime.updates.updates import Updates
 from vcedge.topics import InputTopic
@@ -38,12 +38,12 @@ def compose(config: RuntimeConfig, recipes: dict[str, Recipe]) -> Service:
     """
     boot, window = str(uuid4()), config.mqtt.receive_maximum
     assets, topic = AssetRegistry(recipes, boot, config.max_assets), InputTopic(config.input.topic)
-    links, recent = _links(config, topic), Recent(max(LEAST, 2 * window))
-    disk, counters = Disk(config.state_dir), Counters()
+    links, recent = _links(config, topic), RecentMessages(max(MIN_SIZE, 2 * window))
+    disk, counters = StateDir(config.state_dir), Counters()
     publisher = Publisher(config.outputs, links.sink, disk, boot)
     reporting = Reporting(publisher, DeadLetters(publisher, counters), counters)
     quarantine = Quarantine(topic, config.assets)
-    spool = Spool(disk, int(config.outbox.max_mb * MB), config.outbox.max_age_s)
+    spool = ResultSpool(disk, int(config.outbox.max_mb * MB), config.outbox.max_age_s)
     return Service(
         identity={"node": config.node, "boot": boot, "broker": config.mqtt.broker},
         links=links,
@@ -60,7 +60,7 @@ def compose(config: RuntimeConfig, recipes: dict[str, Recipe]) -> Service:
         ),
         reporting=reporting,
         quarantine=quarantine,
-        desk=Desk(config),
+        endpoints=Endpoints(config),
     )
 
 
@@ -70,4 +70,4 @@ def _links(config: RuntimeConfig, topic: InputTopic) -> Links:
     receiver = Identity(f"{config.client_id}-in", subscriptions)
     sender = Identity(config.client_id, will_topic=config.outputs.status, persistent=False, quiet=True)
     address_of = addressing(topic, config.outputs, config.assets)
-    return Links(source=Link(config.mqtt, receiver, address_of), sink=Link(config.mqtt, sender))
+    return Links(source=Connection(config.mqtt, receiver, address_of), sink=Connection(config.mqtt, sender))

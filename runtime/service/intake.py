@@ -15,7 +15,7 @@ from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
 from vcedge.runtime.service.scoring import Scoring
-from vcedge.runtime.storage.recent_messages import Recent, key_of
+from vcedge.runtime.storage.recent_messages import RecentMessages, message_key
 
 FLOOD = f"more than {PER_PERIOD} samples for each period of the model, by their own times, beyond a burst (input.burst)"
 LOOK_S = 0.25
@@ -28,7 +28,12 @@ class Intake:
     """Handles the messages of the input topic."""
 
     def __init__(
-        self, decode: Decoder, assets: AssetRegistry, recent: Recent, reporting: Reporting, quarantine: Quarantine
+        self,
+        decode: Decoder,
+        assets: AssetRegistry,
+        recent: RecentMessages,
+        reporting: Reporting,
+        quarantine: Quarantine,
     ) -> None:
         self._decode = decode
         self._assets = assets
@@ -112,7 +117,7 @@ class Intake:
         The broker may or may not mark a redelivery. Of a message without a time only that mark counts: machines repeat
         themselves.
         """
-        key, watermark_ns = key_of(message.topic, message.payload), asset.watermark_ns
+        key, watermark_ns = message_key(message.topic, message.payload), asset.watermark_ns
         not_new = time_ns is not None and watermark_ns is not None and time_ns <= watermark_ns
         if (message.duplicate or not_new) and key in self._recent:
             return True

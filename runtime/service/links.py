@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 
 
 @dataclass(frozen=True)
 class Links:
     """Holds both connections to the broker."""
 
-    source: Link
+    source: Connection
     """Receives samples, settings and models."""
-    sink: Link
+    sink: Connection
     """Publishes results."""
 
     @property

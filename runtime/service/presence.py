@@ -19,16 +19,16 @@ class Presence:
     def tick(self, now_s: float) -> None:
         """Announce a new connection. A broker that lost its session may have lost the retained states, too."""
         source, sink = self._links.source, self._links.sink
-        connections = (source.connections, sink.connections)
-        if connections == self._announced or not (source.listening and sink.connected):
+        connections = (source.connect_count, sink.connect_count)
+        if connections == self._announced or not (source.subscribed and sink.connected):
             return
-        if self._announced != (0, 0) and source.forgotten != self._forgotten:
+        if self._announced != (0, 0) and source.sessions_lost != self._forgotten:
             for asset in self._assets:
                 self._publisher.begin(asset, now_s)
-        self._announced, self._forgotten = connections, source.forgotten
+        self._announced, self._forgotten = connections, source.sessions_lost
         self._publisher.status(b"online")
         self.confirmed = False
-        sink.afterwards(self._confirm)
+        sink.when_acknowledged(self._confirm)
 
     def _confirm(self) -> None:
         self.confirmed = True

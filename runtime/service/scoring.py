@@ -28,7 +28,7 @@ class Scoring:
     def score(self, asset: Asset, samples: Samples, message: Incoming | None) -> None:
         """Score samples that `message` completed; None: they were flushed after a silence."""
         rows = score_rows(asset.stream, samples, asset.policy)
-        self._counters.score(rows.scores, rows.us)
+        self._counters.count_scores(rows.scores, rows.us)
         anomalies = asset.companions.follow(rows)
         asset.mark_changed()
         self._publisher.scores(asset, rows, anomalies, time.monotonic())

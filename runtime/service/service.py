@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vcedge.runtime.assets.registry import AssetRegistry
-from vcedge.runtime.monitoring.endpoints import Desk
+from vcedge.runtime.monitoring.endpoints import Endpoints
 from vcedge.runtime.monitoring.status_requests import Report
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.inbox import Kind as MessageKind
@@ -27,7 +27,7 @@ from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
 from vcedge.runtime.service.settings_control import SettingsControl
 from vcedge.runtime.service.systemd import READY, STOPPING, WATCHDOG, Notifier
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.runtime.updates.updates import Updates
 
 log = logging.getLogger("vcedge.service")
@@ -63,7 +63,7 @@ class Handlers:
 class Storage:
     """Groups what keeps states and results on disk."""
 
-    disk: Disk
+    disk: StateDir
     backlog: Backlog
     acknowledger: Acknowledger
 
@@ -80,7 +80,7 @@ class Service:
     storage: Storage
     reporting: Reporting
     quarantine: Quarantine
-    desk: Desk
+    endpoints: Endpoints
     stats_s: float = STATS_S
     """Seconds between two publications of the statistics."""
 
@@ -106,13 +106,13 @@ class Service:
                 self.links.sink.flush()
             self._end()
         finally:
-            self.desk.close()
+            self.endpoints.close()
             self.storage.disk.close()
 
     def _begin(self) -> None:
         """Continue where the last run ended, and connect."""
         acknowledger = self.storage.acknowledger
-        self.desk.open()
+        self.endpoints.open()
         acknowledger.restore()
         if self.handlers.updates.resume():
             acknowledger.hurry()
@@ -160,15 +160,15 @@ class Service:
         source, acknowledger = self.links.source, self.storage.acknowledger
         caught_up = source.queued == 0
         self._presence.tick(now_s)
-        self.handlers.intake.tick(now_s, listening=source.listening, caught_up=caught_up)
+        self.handlers.intake.tick(now_s, listening=source.subscribed, caught_up=caught_up)
         for topic, wanted in self.quarantine.tick(now_s, self.reporting.counters.messages, caught_up=caught_up):
-            source.listen(topic, wanted)
+            (source.subscribe if wanted else source.unsubscribe)(topic)
         if self.handlers.updates.tick(now_s):
             acknowledger.hurry()
         acknowledger.tick(now_s)
         self.storage.backlog.tick(now_s)
-        if self.desk.asked:
-            self.desk.answer(self._report(now_s))
+        if self.endpoints.has_requests:
+            self.endpoints.answer(self._report(now_s))
         self._publish_regularly(now_s)
 
     def _publish_regularly(self, now_s: float) -> None:
@@ -183,7 +183,7 @@ class Service:
                 publisher.refresh(asset, now_s)
         if now_s - self._stats_at_s >= self.stats_s:
             self._stats_at_s = now_s
-            publisher.stats(self._numbers(now_s) | self.reporting.counters.means())
+            publisher.stats(self._numbers(now_s) | self.reporting.counters.drain_means())
 
     def _numbers(self, now_s: float) -> dict[str, Any]:
         """Return the statistics of the service."""
@@ -191,21 +191,21 @@ class Service:
         uptime_s, written_s = now_s - self._started_s, acknowledger.written_s
         return self.reporting.counters.totals() | {
             "status": "ok" if disk.durable else "not_durable",
-            "trouble": disk.trouble,
+            "trouble": disk.problem,
             "drops": backlog.dropped,
             "queue": self.links.source.queued,
-            "outbox": self.links.sink.unsent,
+            "outbox": self.links.sink.pending,
             "stored": backlog.stored,
             "stored_bytes": backlog.size,
             "unacknowledged": acknowledger.unacknowledged,
             "snapshots": acknowledger.snapshots,
             "snapshot_age_s": None if written_s is None else round(now_s - written_s, 1),
-            "written_bytes": disk.written,
-            "written_mb_day": round(disk.written / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
+            "written_bytes": disk.written_bytes,
+            "written_mb_day": round(disk.written_bytes / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
             "assets": len(self.assets),
             "incomplete_samples": self.assets.incomplete_samples,
             "quarantined_assets": len(self.quarantine),
-            "connections": self.links.sink.connections,
+            "connections": self.links.sink.connect_count,
             "client_id_conflicts": self.links.client_id_conflicts,
             "uptime_s": round(uptime_s, 1),
         }

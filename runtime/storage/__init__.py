@@ -1,1 +1,1 @@
-"""Files below state_dir: snapshots, results that wait, models."""
+"""Stores files below state_dir: snapshots, results that wait, models."""

@@ -1,4 +1,4 @@
-"""Models of one asset on a device: files named by their digest, and the links `current` and `previous` beside them."""
+"""Stores the models of one asset on a device: files named by digest, with the links `current` and `previous`."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ CURRENT, PREVIOUS = "current", "previous"
 
 
 class ModelStore:
-    """The folder `models/<asset>`. A link is replaced in one step: a reader finds the old model or the new one."""
+    """Manages the folder `models/<asset>`, whose links it replaces atomically: a reader finds the old or new model."""
 
     def __init__(self, models: Path, asset: str) -> None:
-        """Raises UsageError for an asset whose name cannot be that of a folder."""
+        """Use the folder of `asset` below `models`. Raises UsageError if its name cannot be that of a folder."""
         if asset in ("", ".", "..") or "/" in asset or "\0" in asset:
             raise UsageError(f"asset {asset!r}: cannot be the name of a folder")
         self.folder = models / asset
 
     @property
     def current(self) -> str | None:
-        """Digest of the model in charge, as hexadecimal digits; None where there is none."""
+        """Hexadecimal digest of the model in use; None if there is none."""
         return self._target(CURRENT)
 
     @property
     def previous(self) -> str | None:
-        """Digest of the model that was in charge before."""
+        """Hexadecimal digest of the model that was in use before; None if there is none."""
         return self._target(PREVIOUS)
 
     def path(self, digest: str) -> Path:
-        """The file of a model."""
+        """Return the path of a model file."""
         return self.folder / digest
 
     def add(self, data: bytes) -> str:
-        """Keep a model without putting it in charge; its digest."""
+        """Store a model without using it, and return its digest."""
         digest = hashlib.sha256(data).hexdigest()
         if not self.path(digest).is_file() or self.path(digest).read_bytes() != data:
-            owned_folder(self.folder)
+            make_owned_folder(self.folder)
             write_owned(self.path(digest), data)
         return digest
 
     def switch(self, digest: str) -> None:
-        """Put a kept model in charge; the one before becomes `previous`."""
+        """Point `current` at a stored model, and `previous` at the one before."""
         before = self.current
         if before == digest:
             return
@@ -55,14 +55,14 @@ class ModelStore:
         self._link(CURRENT, digest)
 
     def roll_back(self) -> str | None:
-        """Put the previous model in charge again, and the present one in its place; None where there is none."""
+        """Exchange `current` and `previous`, and return the new current digest; None if there is no previous model."""
         before = self.previous
         if before is not None:
             self.switch(before)
         return before
 
-    def reset(self, current: str | None, previous: str | None) -> None:
-        """Bring both links back to what they were."""
+    def restore_links(self, current: str | None, previous: str | None) -> None:
+        """Point both links at these digests; remove a link whose digest is None."""
         for name, digest in ((CURRENT, current), (PREVIOUS, previous)):
             if digest is None:
                 (self.folder / name).unlink(missing_ok=True)
@@ -70,27 +70,27 @@ class ModelStore:
                 self._link(name, digest)
 
     def prune(self) -> None:
-        """Remove the models that neither link points to."""
+        """Delete the models that neither link points to."""
         for path in self.folder.iterdir():
             if _MODEL.fullmatch(path.name) and path.name not in (self.current, self.previous):
                 path.unlink()
 
-    def note(self, name: str) -> str | None:
-        """A small text that is kept beside the models; None where there is none.
+    def read_note(self, name: str) -> str | None:
+        """Return a small text stored beside the models; None if there is none.
 
-        Raises OSError or ValueError for one that cannot be read.
+        Raises OSError or ValueError if it cannot be read.
         """
         try:
             return (self.folder / name).read_text("utf-8")
         except FileNotFoundError:
             return None
 
-    def write(self, name: str, text: str) -> None:
-        """Keep such a text."""
+    def write_note(self, name: str, text: str) -> None:
+        """Store such a text."""
         write_owned(self.folder / name, text.encode())
 
-    def forget(self, name: str) -> None:
-        """Remove such a text."""
+    def delete_note(self, name: str) -> None:
+        """Delete such a text, if it is there."""
         (self.folder / name).unlink(missing_ok=True)
 
     def _target(self, name: str) -> str | None:
@@ -101,7 +101,7 @@ class ModelStore:
         temporary = self.folder / f".{name}"
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(digest)
-        own_as_folder(temporary)
+        inherit_owner(temporary)
         temporary.replace(self.folder / name)
         handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -110,18 +110,18 @@ class ModelStore:
             os.close(handle)
 
 
-def owned_folder(path: Path) -> None:
-    """Make a folder that belongs to whom the folder around it belongs to."""
+def make_owned_folder(path: Path) -> None:
+    """Make a folder with its parents, each owned by the owner of the folder around it."""
     if not path.is_dir():
-        owned_folder(path.parent)
+        make_owned_folder(path.parent)
         path.mkdir()
-        own_as_folder(path)
+        inherit_owner(path)
 
 
 def write_owned(path: Path, data: bytes) -> None:
-    """Write a file of the state folder, for the service and everybody to read.
+    """Write a file of the state folder that everybody may read and the folder's owner owns.
 
-    Root does this too, where the service could have laid a link: it is replaced, and what it points to is left alone.
+    Root calls this too, where the service could have made a link: the link is replaced, its target never written.
     """
     with replace_file(path) as file:
         file.write(data)
@@ -131,8 +131,8 @@ def write_owned(path: Path, data: bytes) -> None:
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
 
 
-def own_as_folder(path: Path) -> None:
-    """Give what root made in the state folder of a service to that service."""
+def inherit_owner(path: Path) -> None:
+    """Give what root made in a service's state folder to the owner of the folder around it."""
     if os.geteuid() == 0:
         owner = path.parent.stat()
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""Which messages were handled lately: a broker delivers again what was not acknowledged, not always saying so."""
+"""Remembers the messages handled lately, to recognise duplicates: a broker does not always mark a second delivery."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import numpy as np
 
 from vcedge.packed import pack_bytes, unpack_bytes
 
-LEAST = 2000
-"""Messages that a snapshot remembers at least."""
-MORE = 8
-"""In memory it is so many times as many: a broker may have been told to forget them and not have heard it."""
+MIN_SIZE = 2000
+"""Messages that a snapshot holds at least."""
+IN_MEMORY = 8
+"""So many times as many are in memory: the broker may have missed the acknowledgement of those before a snapshot."""
 
 
-class Recent:
-    """The last messages by 32 bits of topic and payload.
+class RecentMessages:
+    """Holds 32 bits for each of the last messages.
 
-    They are asked for only where a message says that it comes again or its time is not new: so a false answer, one in
-    two million, means nothing for the messages of a stream in good order.
+    Only a message that is marked as a duplicate, or whose time is not new, is looked up. So a wrong match, one in two
+    million, does not affect streams whose messages arrive in order.
     """
 
-    def __init__(self, size: int = LEAST) -> None:
-        """`size`: of a snapshot."""
+    def __init__(self, size: int = MIN_SIZE) -> None:
+        """Hold `size` messages in a snapshot, and more in memory."""
         self._order: deque[int] = deque()
         self._counts: dict[int, int] = {}
         self._size = size
 
     def add(self, key: int) -> None:
-        """A message was handled."""
+        """Add the key of a message that was handled."""
         self._order.append(key)
         self._counts[key] = self._counts.get(key, 0) + 1
-        if len(self._order) > MORE * self._size:
-            self._forget(self._order.popleft())
+        if len(self._order) > IN_MEMORY * self._size:
+            self._remove_oldest()
 
     def __contains__(self, key: int) -> bool:
         return key in self._counts
@@ -44,24 +44,25 @@ class Recent:
         return len(self._order)
 
     def snapshot(self) -> str:
-        """The memory as a JSON value; `restore` is the inverse."""
+        """Return the last keys as a JSON value; `restore` is the inverse."""
         latest = islice(reversed(self._order), self._size)
         return pack_bytes(np.array(list(latest)[::-1], "<u4").tobytes())
 
     def restore(self, snapshot: Any) -> None:
-        """Go on from a snapshot. Raises DataError or ValueError for something else."""
+        """Continue from a snapshot. Raises DataError or ValueError for anything else."""
         keys = np.frombuffer(unpack_bytes(snapshot), "<u4").tolist()
         self._order.clear()
         self._counts.clear()
         for key in keys:
             self.add(key)
 
-    def _forget(self, key: int) -> None:
+    def _remove_oldest(self) -> None:
+        key = self._order.popleft()
         left = self._counts.pop(key) - 1
         if left:
             self._counts[key] = left
 
 
-def key_of(topic: str, payload: bytes) -> int:
-    """What stands for a message."""
+def message_key(topic: str, payload: bytes) -> int:
+    """Return 32 bits that stand for a message."""
     return crc32(payload, crc32(topic.encode("utf-8", "surrogatepass")))

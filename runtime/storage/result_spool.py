@@ -1,8 +1,8 @@
 """Results on disk while the broker is away: a stack of batches in a few append-only files, so the newest comes first.
 
 A batch is a header (magic, bytes, CRC-32, number of results, milliseconds since 1970) and the zlib stream of its
-results, each as lengths, topic and payload. A batch is pushed at the end of the newest file and popped from there; when
-there are too many bytes the oldest file goes. What a crash left half written is cut off.
+results, each as lengths, topic and payload. Batches are pushed and popped at the end of the newest file; the oldest
+file is deleted when there are too many bytes. `open` truncates a batch that a crash left incomplete.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vcedge.runtime.storage.state_dir import Disk, sync_folder
+from vcedge.runtime.storage.state_dir import StateDir, sync_folder
 
 log = logging.getLogger("vcedge.spool")
 HEADER = struct.Struct("<4sIIIQ")
 LENGTHS = struct.Struct("<HI")
 MAGIC = b"vco1"
 SEGMENT = 1 << 20
-"""Bytes after which a new file begins; of a small limit an eighth."""
+"""Bytes after which a new file begins, or an eighth of the limit where that is less."""
 LEVEL = 6
+"""Compression level of zlib."""
 CLOCK_IS_SET_MS = 1_704_067_200_000
-"""2024: a clock that is before it has not been set, and tells no age."""
+"""The year 2024: a clock that shows an earlier time is not set, so that nothing has an age."""
 
 Record = tuple[str, bytes]
 """Topic and payload."""
@@ -33,32 +34,35 @@ Record = tuple[str, bytes]
 
 @dataclass
 class Segment:
-    """One file."""
+    """One file of batches."""
 
     path: Path
     batches: list[tuple[int, int, int]] = field(default_factory=list)
-    """Offset, number of results and time of each."""
+    """Offset, number of results and time (ms) of each batch."""
     size: int = 0
 
     @property
     def records(self) -> int:
-        """Results in it."""
+        """Number of results."""
         return sum(count for _, count, _ in self.batches)
 
 
-class Spool:
-    """Bounded by bytes and age. Every method that writes raises OSError, and what was there is there still."""
+class ResultSpool:
+    """A stack of batches, bounded by bytes and age.
 
-    def __init__(self, disk: Disk, max_bytes: int, max_age_s: float) -> None:
-        self._disk = disk
-        self._folder = disk.folder / "outbox"
+    Every method that writes may raise OSError; the batches that were there are then intact.
+    """
+
+    def __init__(self, state_dir: StateDir, max_bytes: int, max_age_s: float) -> None:
+        self._state_dir = state_dir
+        self._folder = state_dir.path / "outbox"
         self._max_bytes, self._max_age_ms = max_bytes, max_age_s * 1000
         self._segment_bytes = min(SEGMENT, max_bytes // 8)
         self._segments: list[Segment] = []
         self._last = 0
-        """Number of the newest file, be it one that cannot be read: none is written over."""
+        """Number of the newest file, readable or not: none is overwritten."""
         self.dropped = 0
-        """Results that were too many, too old or damaged."""
+        """Results deleted because they were too many, too old or damaged."""
 
     def __len__(self) -> int:
         return sum(segment.records for segment in self._segments)
@@ -69,16 +73,16 @@ class Spool:
         return sum(segment.size for segment in self._segments)
 
     def open(self) -> None:
-        """Find what an earlier run left."""
+        """Scan the files that an earlier run left."""
         self._folder.mkdir(parents=True, exist_ok=True)
         paths = sorted(path for path in self._folder.glob("*.log") if path.stem.isdecimal())
         self._segments = [segment for segment in map(_scanned, paths) if segment is not None]
         self._last = int(paths[-1].stem) if paths else 0
         if len(self):
-            log.info("results of an earlier run wait in %s: %d", self._folder, len(self))
+            log.info("results of an earlier run in %s: %d", self._folder, len(self))
 
     def push(self, records: Iterable[Record], now_ms: int) -> None:
-        """Add a batch on top; when this returns it is on the medium."""
+        """Push a batch of results; when this returns it is on the medium."""
         parts = [_encoded(topic, payload) for topic, payload in records]
         body = zlib.compress(b"".join(parts), LEVEL)
         data = HEADER.pack(MAGIC, len(body), zlib.crc32(body), len(parts), now_ms) + body
@@ -86,7 +90,7 @@ class Spool:
         segment = self._begin() if new else self._segments[-1]
         with segment.path.open("wb" if new else "r+b") as file:
             file.seek(segment.size)
-            file.truncate()  # what an attempt that failed left behind
+            file.truncate()  # a failed attempt may have left bytes
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -94,13 +98,13 @@ class Spool:
             sync_folder(self._folder)
             self._segments.append(segment)
             self._last += 1
-        self._disk.count(len(data))
+        self._state_dir.count_written(len(data))
         segment.batches.append((segment.size, len(parts), now_ms))
         segment.size += len(data)
         self._expire(now_ms)
 
-    def top(self, now_ms: int) -> list[Record]:
-        """The newest batch that can be read, in the order it was pushed; empty where there is none."""
+    def peek(self, now_ms: int) -> list[Record]:
+        """Return the newest readable batch without removing it, its results in their order; empty if there is none."""
         self._expire(now_ms)
         while self._segments:
             segment = self._segments[-1]
@@ -120,7 +124,7 @@ class Spool:
         return []
 
     def pop(self) -> None:
-        """Take the newest batch away."""
+        """Remove the newest batch."""
         segment = self._segments[-1]
         if segment.batches:
             segment.size = segment.batches.pop()[0]
@@ -135,14 +139,14 @@ class Spool:
         return Segment(self._folder / f"{self._last + 1:08d}.log")
 
     def _expire(self, now_ms: int) -> None:
-        """Drop the oldest files while there are too many bytes, and those whose last batch is too old."""
+        """Delete the oldest file while there are too many bytes or its last batch is too old."""
         while self._segments:
             first = self._segments[0]
             last_ms = first.batches[-1][2] if first.batches else now_ms
             old = CLOCK_IS_SET_MS < last_ms < now_ms - self._max_age_ms
             if not old and (len(self._segments) == 1 or self.size <= self._max_bytes):
                 return
-            log.warning("%s: %d results are dropped, %s", first.path, first.records, "too old" if old else "too many")
+            log.warning("%s: deleted %d results, %s", first.path, first.records, "too old" if old else "too many")
             self.dropped += first.records
             first.path.unlink(missing_ok=True)
             del self._segments[0]
@@ -154,7 +158,7 @@ def _encoded(topic: str, payload: bytes) -> bytes:
 
 
 def _decoded(path: Path, offset: int) -> list[Record]:
-    """The results of one batch. Raises ValueError, struct.error or zlib.error where it is damaged, OSError."""
+    """Return the results of one batch. Raises ValueError, struct.error or zlib.error if it is damaged, and OSError."""
     with path.open("rb") as file:
         file.seek(offset)
         _, size, crc, _, _ = HEADER.unpack(file.read(HEADER.size))
@@ -171,8 +175,9 @@ def _decoded(path: Path, offset: int) -> list[Record]:
 
 
 def _scanned(path: Path) -> Segment | None:
-    """The batches of a file, by their headers; what follows the last whole one is cut off. One that cannot be read is
-    left as it is: None.
+    """Find the batches of a file by their headers, and truncate what follows the last complete one.
+
+    Returns None for a file that cannot be read, which stays as it is.
     """
     segment = Segment(path)
     try:
@@ -187,7 +192,7 @@ def _scanned(path: Path) -> Segment | None:
                 segment.size = end
                 file.seek(end)
         if segment.size < total:
-            log.warning("%s: %d bytes at its end are of no whole batch, cut off", path, total - segment.size)
+            log.warning("%s: truncated %d bytes of an incomplete batch at the end", path, total - segment.size)
             os.truncate(path, segment.size)
     except OSError as error:
         log.error("%s: results of an earlier run cannot be read: %s", path, error)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vcedge.errors import DataError
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.state_dir import StateDir
 
 log = logging.getLogger("vcedge.snapshot")
 MAGIC = b"vcedge-snapshot 1\n"
@@ -44,10 +44,10 @@ def encode_line(value: object) -> bytes:
 class SnapshotStore:
     """The two files of a service."""
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: StateDir) -> None:
         self._disk = disk
-        self._current = disk.folder / "snapshot"
-        self._previous = disk.folder / "snapshot.previous"
+        self._current = disk.path / "snapshot"
+        self._previous = disk.path / "snapshot.previous"
 
     def write(self, lines: Iterable[bytes]) -> None:
         """Replace the snapshot; the last one is kept. When this returns it is on the medium. Raises OSError."""

@@ -1,4 +1,4 @@
-"""The folder in which the service keeps what it must not lose: whether that works, and how much is written to it."""
+"""The folder in which the service keeps what a restart must not lose: its lock, its write errors, its written bytes."""
 
 from __future__ import annotations
 
@@ -13,75 +13,79 @@ from vcedge.errors import Unavailable
 
 log = logging.getLogger("vcedge.disk")
 BLOCK = 4096
-"""What a medium writes at least."""
+"""Bytes that a medium writes at least."""
 
 
-class Disk:
-    """Of one service. Where it cannot be written the service goes on, and says that it is not durable."""
+class StateDir:
+    """Locks the state folder of one service and tracks write errors.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.written = 0
+    If the folder cannot be written, the service continues and reports `not_durable`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.written_bytes = 0
         """Bytes handed to the file system since the start, in whole blocks."""
-        self._troubles: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
+        """The last error of each subject that cannot be kept: "folder", "snapshot", "outbox"."""
         self._lock: int | None = None
 
     def open(self) -> None:
-        """Make the folder and claim it. Raises Unavailable where another service uses it."""
+        """Make and lock the folder. Raises Unavailable if another service has locked it."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES) and self._lock is not None:
                 self.close()
-                raise Unavailable(f"state_dir {self.folder}: another vcedge run uses it") from None
-            self.failed("folder", error)
+                raise Unavailable(f"state_dir {self.path}: another vcedge run uses it") from None
+            self.report_failure("folder", error)
 
     def close(self) -> None:
-        """Let another service have the folder."""
+        """Unlock the folder."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     @property
     def durable(self) -> bool:
-        """Whether the last of everything that was to be kept is kept."""
-        return not self._troubles
+        """Whether the last write of every subject succeeded."""
+        return not self._problems
 
     @property
-    def trouble(self) -> str:
-        """Why not; empty where it is."""
-        return next(iter(self._troubles.values()), "")
+    def problem(self) -> str:
+        """The first error where the service is not durable; else empty."""
+        return next(iter(self._problems.values()), "")
 
-    def failed(self, what: str, error: OSError) -> None:
-        """Something could not be written: say so once, until it works again."""
-        reason = f"{what}: {error.strerror or error}"
-        if self._troubles.get(what) != reason:
-            log.error("not durable: %s cannot be kept in %s: %s; scoring goes on", what, self.folder, error)
-        self._troubles[what] = reason
+    def report_failure(self, subject: str, error: OSError) -> None:
+        """Record that `subject` could not be written, and log it once until it succeeds again."""
+        reason = f"{subject}: {error.strerror or error}"
+        if self._problems.get(subject) != reason:
+            log.error("not durable: cannot write %s to %s: %s; scoring continues", subject, self.path, error)
+        self._problems[subject] = reason
 
-    def works(self, what: str) -> None:
-        """It could be written, and so the folder is there."""
-        if [self._troubles.pop(trouble) for trouble in (what, "folder") if trouble in self._troubles]:
-            log.warning("durable again: %s is kept in %s", what, self.folder)
+    def report_success(self, subject: str) -> None:
+        """Record that `subject` could be written, and so that the folder exists."""
+        if [self._problems.pop(name) for name in (subject, "folder") if name in self._problems]:
+            log.warning("durable again: %s is written to %s", subject, self.path)
 
-    def count(self, size: int) -> None:
-        """So many bytes were written in one go."""
-        self.written += -(-size // BLOCK) * BLOCK
+    def count_written(self, size: int) -> None:
+        """Count `size` bytes that were written at once."""
+        self.written_bytes += -(-size // BLOCK) * BLOCK
 
     def replace(self, path: Path, parts: Iterable[bytes], previous: Path | None = None) -> None:
-        """Write a file so that after a crash it is there whole or not at all; the old one becomes `previous`.
+        """Write a file atomically: after a crash it is complete or absent. The old one is renamed to `previous`.
 
         Raises OSError.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.new")
         with temporary.open("wb") as file:
             size = sum(map(file.write, parts))
             file.flush()
             os.fsync(file.fileno())
-        self.count(size)
+        self.count_written(size)
         if previous is not None and path.exists():
             path.replace(previous)
         temporary.replace(path)
@@ -89,7 +93,7 @@ class Disk:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put the names of a folder's files on the medium."""
+    """Flush the entries of a folder to the medium."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

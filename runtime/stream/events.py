@@ -5,12 +5,14 @@ A pure state machine: no clock, and its whole memory can be taken out and put ba
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import repeat
 from typing import Any, Literal
 
 from vcedge.limits import RELEASE, EventRule
 
-__all__ = ["GROWTH", "RELEASE", "Event", "EventKind", "EventTracker", "Top", "top_of"]
+__all__ = ["GROWTH", "RELEASE", "Event", "EventKind", "EventTracker", "Top", "top_of", "track_events"]
 GROWTH = 1.25
 """An open event is reported again when its peak has grown by this factor."""
 
@@ -130,6 +132,24 @@ class EventTracker:
         event = Event(name, self._kind, type_, memory.start_ns, time_ns, memory.peak, memory.top)
         self._memory = replace(memory, open=event)
         return event
+
+
+def track_events(
+    values: Iterable[float], threshold: float, rule: EventRule, allowed: Iterable[bool] | None = None
+) -> Iterator[tuple[int, Event]]:
+    """Yield the row and the event of each anomaly event that a stream would report at a fixed threshold.
+
+    Rows stand in the place of times. Nothing opens at a row that is not `allowed`; an event that is still open ends
+    after the last row.
+    """
+    tracker, row = EventTracker("anomaly", rule), -1
+    for row, (value, allow) in enumerate(zip(values, repeat(True) if allowed is None else allowed, strict=False)):
+        event = tracker.push(row, value, threshold, (), allow)
+        if event is not None:
+            yield row, event
+    last = tracker.close(row + 1)
+    if last is not None:
+        yield row + 1, last
 
 
 def top_of(pairs: Any) -> Top:

@@ -42,11 +42,11 @@ class Refusals:
             del self._known[next(iter(self._known))]
         if lasting:
             reasons = {digest: refusal.reason for digest, refusal in self._known.items() if refusal.lasting}
-            self._store.write(NOTE, json.dumps({"by": self._context, "updates": reasons}))
+            self._store.write_note(NOTE, json.dumps({"by": self._context, "updates": reasons}))
 
     def _read(self) -> dict[str, Refusal]:
         try:
-            content = json.loads(self._store.note(NOTE) or "{}")
+            content = json.loads(self._store.read_note(NOTE) or "{}")
             if content.get("by") != self._context:
                 return {}
             return {str(digest): Refusal(str(reason), lasting=True) for digest, reason in content["updates"].items()}

@@ -57,9 +57,9 @@ class Rollout:
         trial = Trial(self._shadow(asset, artifact), model)
         _save(store, trial)  # before the message counts as seen: after a crash it comes again
         try:
-            store.write("serial", json.dumps({"serial": update.statement.serial, "seen": digest}))
+            store.write_note("serial", json.dumps({"serial": update.statement.serial, "seen": digest}))
         except OSError:
-            store.forget("trial")
+            store.delete_note("trial")
             raise
         self._start(asset, trial)
 
@@ -95,7 +95,7 @@ class Rollout:
         """Continue the trial of one asset, if there is one; end it where its note or model is damaged."""
         try:
             store = self.store(asset)
-            content = store.note("trial")
+            content = store.read_note("trial")
             return content is not None and self._resume_trial(asset, store, json.loads(content))
         except (VcedgeError, OSError, ValueError, KeyError, TypeError) as error:
             log.error("%s: the update on trial cannot be continued: %s", asset.name, error)
@@ -106,7 +106,7 @@ class Rollout:
         digest, previous = str(content["digest"]), store.previous
         probation = content["phase"] == "probation" or store.current == digest
         if probation and (store.current != digest or previous is None):
-            store.forget("trial")  # somebody rolled back by hand
+            store.delete_note("trial")  # somebody rolled back by hand
             return False
         path = store.path(previous if probation and previous else digest)
         trial = Trial(self._shadow(asset, read_artifact(path)), digest, "probation" if probation else "shadow")
@@ -181,7 +181,7 @@ class Rollout:
         self._tried.pop(asset.name, None)
         with log_disk_errors(asset.name):
             store = self.store(asset)
-            store.forget("trial")
+            store.delete_note("trial")
             store.prune()
 
     def _shadow(self, asset: Asset, artifact: Artifact) -> Shadow:
@@ -205,7 +205,7 @@ def log_disk_errors(name: str) -> Iterator[None]:
 def last_accepted(store: ModelStore) -> tuple[int | None, str]:
     """Return the serial and the message digest of the last accepted update. Raises DataError for a damaged note."""
     try:
-        text = store.note("serial")
+        text = store.read_note("serial")
         if text is None:
             return None, ""
         content = json.loads(text)
@@ -216,7 +216,7 @@ def last_accepted(store: ModelStore) -> tuple[int | None, str]:
 
 def _save(store: ModelStore, trial: Trial) -> None:
     """Write the note of a trial: a restart continues it."""
-    store.write("trial", json.dumps({"digest": trial.digest, "phase": trial.phase, "starts": trial.starts}))
+    store.write_note("trial", json.dumps({"digest": trial.digest, "phase": trial.phase, "starts": trial.starts}))
 
 
 def _known_serial(store: ModelStore) -> int | None:

@@ -107,7 +107,7 @@ def test_smoothing_by_hand() -> None:
 
 def test_stretches_that_are_too_short_are_refused_or_silent() -> None:
     short = tuple((a, a + 6) for a in range(0, ROWS - 6, 6))
-    with pytest.raises(DataError, match="window-PCA: no stretch of 20 rows"):
+    with pytest.raises(DataError, match="window-PCA: expected at least one stretch of 20 rows"):
         fit_baseline("window-PCA", plant(), short)
     assert RidgeVar.fit(plant(), short).score(plant()[:3], ((0, 3),)).tolist() == [0, 0, 0]
 

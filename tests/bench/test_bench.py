@@ -87,7 +87,7 @@ def test_wrong_options(arguments: list[str], words: str, capsys: pytest.CaptureF
     assert words in capsys.readouterr().err
 
 
-STEPS: dict[str, Callable[[cells.Subject], Callable[[], Any]]] = {
+STEPS: dict[str, Callable[[cells.CellUnderTest], Callable[[], Any]]] = {
     "onnxruntime-gru": lambda subject: peers.onnxruntime_step(subject, 1),
     "litert-f32": lambda subject: peers.litert_step(subject, int8=False),
     "litert-int8": lambda subject: peers.litert_step(subject, int8=True),

@@ -12,7 +12,6 @@ import pytest
 from benchmarks.detection.bars import YARDSTICK, verdicts
 from benchmarks.detection.fitting import MAIN, OFF, TWIN, fit_method
 from benchmarks.detection.jobs import Job, jobs, methods_of, run_job
-from benchmarks.detection.judging import measures_of
 from benchmarks.detection.loso import GRID, Cell
 from benchmarks.detection.loso_table import loso_table
 from benchmarks.detection.markdown import table
@@ -21,6 +20,7 @@ from benchmarks.detection.results import Results, Row, code_version, read_rows
 from benchmarks.detection.rig import SET, rig_table
 from benchmarks.detection.robustness import CLEAN, SPOILT
 from benchmarks.detection.robustness_table import robustness_table
+from benchmarks.detection.scoring import measures_of
 from benchmarks.detection.sets import Series, groups
 from benchmarks.detection.summary import Summary, newest_version
 from benchmarks.markers import END, begin

@@ -122,7 +122,7 @@ def test_rarer_events_and_gaps() -> None:
 
 
 @given(st.lists(st.floats(0, 1e300), min_size=20, max_size=60), st.floats(1e-9, 0.5), st.integers(1, 30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_statistic_has_a_finite_threshold_that_few_rows_exceed(
     raw: list[float], rate: float, min_rows: int
 ) -> None:

@@ -13,6 +13,8 @@ from tests.support.process import python, vcedge
 from vcedge.cli.main import run
 from vcedge.model_file import load, model_id, save
 
+pytestmark = pytest.mark.slow
+
 ROWS = 2000
 
 

@@ -16,6 +16,8 @@ import pytest
 from tests.support.process import ROOT, vcedge
 from vcedge.simulate import simulate, write_csv
 
+pytestmark = pytest.mark.slow
+
 QUICK = "model: {hidden_size: 16, levels: 4}\ntrain: {epochs: 3}\n"
 
 

@@ -13,6 +13,8 @@ from vcedge.cli.main import run
 from vcedge.export import formats
 from vcedge.model_file import model_id, save
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.process import ROOT
 from vcedge.demo.files import mqtt_config
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.paho_setup import Identity
 
@@ -33,14 +33,14 @@ def _broker() -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def connect(url: str, *topics: str) -> Link:
-    link = Link(mqtt_config(url), Identity(f"test-{uuid4().hex[:8]}", topics, persistent=False))
+def connect(url: str, *topics: str) -> Connection:
+    link = Connection(mqtt_config(url), Identity(f"test-{uuid4().hex[:8]}", topics, persistent=False))
     link.start()
     assert link.wait_connected(20)
     return link
 
 
-def take(link: Link, patience_s: float) -> list[Incoming]:
+def take(link: Connection, patience_s: float) -> list[Incoming]:
     """What arrives until nothing does for a while; nothing is acknowledged."""
     taken: list[Incoming] = []
     while (message := link.receive(patience_s)) is not None:
@@ -60,7 +60,7 @@ def test_a_slow_reader_slows_the_sender_down_and_loses_nothing(broker):
         assert sender.publish("numbers", str(number).encode())
     heard = take(reader, 1.0)
     assert len(heard) < BOUND, "the sender waits"
-    assert sender.unsent > 0
+    assert sender.pending > 0
     got = [int(message.payload) for message in heard]
     for message in heard:
         reader.acknowledge([message])

@@ -17,6 +17,8 @@ import pytest
 
 from tests.support.process import ROOT, python
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("amqtt", reason="amqtt is not installed: the demonstration has no broker")
 pytest.importorskip("torch", reason="torch is not installed: the demonstration cannot train")
 

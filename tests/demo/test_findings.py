@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vcedge.demo.findings import TAIL_NS, Finding, Findings, Label, Noticed, judge
@@ -97,7 +97,6 @@ def test_a_recording_without_faults_or_without_rows():
     assert math.isnan(empty.share_normal)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.floats(0, 3600), max_size=20))
 def test_every_event_counts_exactly_once(starts):
     events = [event(start, kind=str(i)) for i, start in enumerate(starts)]

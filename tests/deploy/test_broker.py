@@ -15,7 +15,7 @@ from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import running, wait_until
 from vcedge import model_file
 from vcedge.config.runtime import MqttConfig
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.recordings.replay import message_of
 
@@ -49,9 +49,9 @@ class Plant:
         return {"broker": self.url, "ca_file": f"{self.folder}/ca.pem", **files}
 
     @contextmanager
-    def client(self, name: str | None, *subscriptions: str) -> Iterator[Link]:
+    def client(self, name: str | None, *subscriptions: str) -> Iterator[Connection]:
         identity = Identity(f"test-{name}-{len(subscriptions)}", subscriptions, persistent=False)
-        link = Link(MqttConfig.model_validate(self.config(name)), identity)
+        link = Connection(MqttConfig.model_validate(self.config(name)), identity)
         link.start()
         try:
             yield link
@@ -67,7 +67,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     plant.broker.stop()
 
 
-def heard_until(link: Link, marker: bytes) -> list[tuple[str, bytes]]:
+def heard_until(link: Connection, marker: bytes) -> list[tuple[str, bytes]]:
     """All that arrives before the marker."""
     heard = []
     while True:
@@ -81,7 +81,7 @@ def heard_until(link: Link, marker: bytes) -> list[tuple[str, bytes]]:
 
 def test_a_device_writes_below_its_own_topics_and_nowhere_else(plant: Plant) -> None:
     with plant.client("viewer", "vcedge/#", "plant/#") as viewer, plant.client("press-07") as device:
-        wait_until(lambda: viewer.listening and device.connected, "two clients")
+        wait_until(lambda: viewer.subscribed and device.connected, "two clients")
         for topic in (
             "vcedge/press-08/pump/score",
             "vcedge/press-08/pump/model/set",
@@ -103,7 +103,7 @@ def test_a_device_hears_its_machine_and_what_is_set_for_it_alone(plant: Plant) -
         plant.client("engineer") as engineer,
         plant.client("gateway") as gateway,
     ):
-        wait_until(lambda: device.listening and engineer.connected and gateway.connected, "three clients")
+        wait_until(lambda: device.subscribed and engineer.connected and gateway.connected, "three clients")
         engineer.publish("vcedge/press-08/pump/threshold/set", b"for another")
         engineer.publish("vcedge/press-07/pump/threshold/set", b"for me")
         engineer.publish("vcedge/press-07/pump/score", b"forged")
@@ -132,7 +132,7 @@ def test_the_service_works_within_these_rights(plant: Plant, tmp_path: Path) -> 
     config.write_text(f"node: press-08\nstate_dir: state\nmqtt:\n{mqtt}assets:\n  tiny: {{model: model.vcedge}}\n")
     rows = samples(recording(1, 20, detector.channels))
     with plant.client("viewer", "vcedge/press-08/#") as viewer, plant.client("gateway") as gateway:
-        wait_until(lambda: viewer.listening and gateway.connected, "two clients")
+        wait_until(lambda: viewer.subscribed and gateway.connected, "two clients")
         with running("run", config) as service:
             heard_until(viewer, b"online")
             for sample in rows:

@@ -14,13 +14,15 @@ from tests.support.mqtt import Peer, running
 from tests.support.process import vcedge
 from tests.support.service import configure, wait_online
 from vcedge import model_file
-from vcedge.deploy.install import Wanted, install
+from vcedge.deploy.install import InstallRequest, install
 from vcedge.deploy.layout import Layout
 from vcedge.deploy.push import Parcel, push
 from vcedge.deploy.remote import leave_update
 from vcedge.deploy.rollback import roll_back_model, roll_back_release
 from vcedge.errors import UsageError
 from vcedge.runtime.storage.model_store import ModelStore
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_roll_backs_exchange_the_links(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("vcedge.deploy.install.own_program", lambda: "/opt/tool/bin/python -I -m vcedge")
     layout = Layout(tmp_path)
     for seed in (1, 2):
-        install(layout, Wanted(model=model_file.dumps(tiny_detector(seed=seed))), lambda line: None)
+        install(layout, InstallRequest(model=model_file.dumps(tiny_detector(seed=seed))), lambda line: None)
     store = ModelStore(layout.state / "models", "tiny")
     links = store.current, store.previous
     roll_back_model(layout, "tiny", lambda line: None)

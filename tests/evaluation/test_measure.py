@@ -9,27 +9,27 @@ import pytest
 
 from vcedge.errors import GateFailed, UsageError
 from vcedge.evaluation.bars import AT_LEAST, AT_MOST, check_bars, parse_bars
-from vcedge.evaluation.measure import Judged, beside, mean_of, measure
+from vcedge.evaluation.measure import LabelledScores, mean_of, measure, trivial_measures
 from vcedge.history.recording import NO_TIME
 from vcedge.schema import NS_PER_S
 
 HOUR_ROWS = 3600
 
 
-def judged() -> Judged:
+def labelled() -> LabelledScores:
     """Two hours at one row a second: one event found after 4 rows, one missed, and a false alarm."""
     rows = 2 * HOUR_ROWS
     labels, alarm = np.zeros(rows, bool), np.zeros(rows, bool)
     labels[1000:1100] = labels[5000:5100] = True
     alarm[1004:1110] = alarm[3000:3010] = True
     settled = np.arange(rows) >= 100
-    return Judged(
+    return LabelledScores(
         raw=alarm + np.linspace(0, 0.1, rows),
         alarm=alarm,
         labels=labels,
         alarms=[(1004, 1110), (3000, 3010)],
         share=np.where(labels, 0.5, 0.125),
-        judged=settled,
+        eligible=settled,
         time_ns=np.arange(rows, dtype=np.int64) * 2 * NS_PER_S,
         period_ns=NS_PER_S,
         window=50,
@@ -37,7 +37,7 @@ def judged() -> Judged:
 
 
 def test_by_hand() -> None:
-    found = measure(judged())
+    found = measure(labelled())
     assert (found["events"], found["event_recall"], found["delay_rows"], found["delay_s"]) == (2, 0.5, 4, 8)
     assert found["mar"] == 1 - 96 / 200
     assert found["far"] == 20 / 7000
@@ -51,7 +51,7 @@ def test_by_hand() -> None:
 
 
 def test_without_events_only_false_alarms_are_measured() -> None:
-    quiet = replace(judged(), labels=np.zeros(2 * HOUR_ROWS, bool))
+    quiet = replace(labelled(), labels=np.zeros(2 * HOUR_ROWS, bool))
     found = measure(quiet)
     missing = {"vus_pr", "auc_pr", "auc_roc", "f1", "mar", "event_recall", "delay_rows", "delay_s", "updated_anomalous"}
     assert {name for name, value in found.items() if np.isnan(value)} == missing
@@ -59,14 +59,14 @@ def test_without_events_only_false_alarms_are_measured() -> None:
 
 
 def test_a_delay_without_times_counts_rows() -> None:
-    times = judged().time_ns.copy()
+    times = labelled().time_ns.copy()
     times[1000] = NO_TIME
-    assert measure(replace(judged(), time_ns=times))["delay_s"] == 4
+    assert measure(replace(labelled(), time_ns=times))["delay_s"] == 4
 
 
 def test_means_leave_out_what_is_missing_and_add_what_is_counted() -> None:
-    one = measure(judged())
-    other = measure(replace(judged(), labels=np.zeros(2 * HOUR_ROWS, bool)))
+    one = measure(labelled())
+    other = measure(replace(labelled(), labels=np.zeros(2 * HOUR_ROWS, bool)))
     both = mean_of([one, other])
     assert both["vus_pr"] == one["vus_pr"]
     assert both["false_alarms"] == 3
@@ -75,7 +75,7 @@ def test_means_leave_out_what_is_missing_and_add_what_is_counted() -> None:
 
 
 def test_what_stands_beside() -> None:
-    others = beside(judged())
+    others = trivial_measures(labelled())
     assert others["all ones"]["far"] == 1
     assert others["all ones"]["mar"] == 0
     assert others["all ones"]["auc_pr"] == pytest.approx(200 / 7200)
@@ -99,4 +99,4 @@ def test_bars_that_make_no_sense(option: str) -> None:
 
 
 def test_every_bar_is_a_measure() -> None:
-    assert set(AT_LEAST) | set(AT_MOST) <= set(measure(judged()))
+    assert set(AT_LEAST) | set(AT_MOST) <= set(measure(labelled()))

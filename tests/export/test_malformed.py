@@ -49,7 +49,7 @@ def test_a_file_that_is_cut_short_is_refused_at_every_length(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["net.tflite", "net.tflite.zip"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(1, 255))
 def test_no_flipped_byte_reaches_the_interpreter(name: str, place: float, value: int) -> None:
     data = bytearray(FILES[name])

@@ -19,6 +19,8 @@ from vcedge.runtime.engine.state import State
 from vcedge.runtime.exported.artifact import GraphInfo, engine_for
 from vcedge.schema import F64
 
+pytestmark = pytest.mark.slow
+
 FLOAT_LAYOUTS = [
     ("onnx", "dense", False),
     ("onnx", "branches", False),

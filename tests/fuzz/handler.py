@@ -13,7 +13,7 @@ from vcedge.runtime.assets.recipes import load_recipes
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.codecs.registry import decoder_of
 from vcedge.runtime.monitoring.counters import Counters
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
@@ -23,8 +23,8 @@ from vcedge.runtime.service.intake import Intake
 from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
-from vcedge.runtime.storage.recent_messages import Recent
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.recent_messages import RecentMessages
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.topics import InputTopic
 
 NOW_NS = 1_700_000_000 * 10**9
@@ -45,11 +45,11 @@ class Handler:
         config = config.model_copy(update={"max_assets": 2})
         self.counters = Counters()
         self._assets = AssetRegistry(load_recipes(config), "boot", config.max_assets)
-        self._sink = Link(config.mqtt, Identity("fuzz"))
-        publisher = Publisher(config.outputs, self._sink, Disk(config.state_dir), "boot")
+        self._sink = Connection(config.mqtt, Identity("fuzz"))
+        publisher = Publisher(config.outputs, self._sink, StateDir(config.state_dir), "boot")
         reporting = Reporting(publisher, DeadLetters(publisher, self.counters), self.counters)
         quarantine = Quarantine(InputTopic(topic), config.assets)
-        self._intake = Intake(decoder_of(config), self._assets, Recent(), reporting, quarantine)
+        self._intake = Intake(decoder_of(config), self._assets, RecentMessages(), reporting, quarantine)
         self._address_of = addressing(InputTopic(topic), config.outputs, config.assets)
         self._number = 0
 
@@ -62,7 +62,7 @@ class Handler:
             assert self._intake.handle(message) in Outcome
         assert len(self._assets) <= 3
         if self._number % 100 == 0:
-            self._sink.take()
+            self._sink.drain()
             self._intake.tick(self._number / 100, listening=random.random() < 0.9, caught_up=random.random() < 0.9)
         if self._number % 1000 == 0:
             for asset in self._assets:

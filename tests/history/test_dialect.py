@@ -161,7 +161,7 @@ def files(draw: st.DrawFn) -> tuple[str, list[list[float]], TableConfig]:
     return end.join(lines) + end, values, TableConfig()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files())
 def test_a_random_table_in_a_random_dialect_comes_back(
     tmp_path: Path, case: tuple[str, list[list[float]], TableConfig]

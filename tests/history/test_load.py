@@ -234,7 +234,7 @@ def test_find_files(tmp_path: Path) -> None:
         find_files(["sub/"], tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.floats(-100, 100), st.just(7.0) | st.just(float("nan"))), min_size=2),
     st.integers(1, 10),

@@ -5,34 +5,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import pytest
 
 from vcedge.history import DataReport
-from vcedge.history.report import ChannelReport, FileReport, duration_text, utc_text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.001, "1 ms"),
-        (0.25, "250 ms"),
-        (1, "1 s"),
-        (60, "1 min"),
-        (76, "76 s"),
-        (300, "5 min"),
-        (3600, "1 h"),
-        (3840, "64 min"),
-        (86400, "24 h"),
-        (1_883_520, "21.8 days"),
-    ],
-)
-def test_lengths_of_time(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
-
-
-def test_times() -> None:
-    assert utc_text(1_700_000_000_999_999_999) == "2023-11-14 22:13:20"
-    assert utc_text(-1) == "1969-12-31 23:59:59"
+from vcedge.history.report import ChannelReport, FileReport
 
 
 def full_report() -> DataReport:
@@ -71,7 +46,7 @@ def test_at_most_fifteen_lines() -> None:
     assert "3 rows not in order of time: sorted" in lines
     assert "1 row with too few cells: the rest counts as missing" in lines
     assert "cells that are not numbers: tag29 29 ('Bad'), tag28 28 ('Bad'), tag27 27 ('Bad') and 26 more" in lines
-    assert "missing: tag1 100.0%, tag3 100.0%, tag5 100.0%, tag7 100.0% and 11 more" in lines
+    assert "missing: tag1 100%, tag3 100%, tag5 100%, tag7 100% and 11 more" in lines
     assert "left out, constant: x, y" in lines
     assert lines[-1].startswith("and ")
     assert lines[-1].endswith(" more warnings")

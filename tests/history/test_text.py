@@ -84,7 +84,7 @@ def test_long_cells_of_time_are_not_cut(write: Write) -> None:
 CELL = st.sampled_from(["1", "-2.5", "1e3", " 7 ", "", "nan", "Bad", "1_0", "inf", "é", "€", '"8"', "1 2", "0x1", "١"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8))
 def test_fast_and_careful_paths_agree(tmp_path: Path, cells: list[tuple[str, str]]) -> None:
     """A block of clean rows goes the fast way, one with a text the careful one: each cell reads the same."""
@@ -100,7 +100,7 @@ def test_fast_and_careful_paths_agree(tmp_path: Path, cells: list[tuple[str, str
     np.testing.assert_array_equal(together_read, alone)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(
     st.binary(max_size=400)
     | st.text(max_size=200).map(str.encode)

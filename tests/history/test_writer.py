@@ -21,7 +21,7 @@ SCHEMA = schema_of(NAMES, 1, 10)
 START = 1_700_000_000_000_000_000
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     arrays(np.float64, st.tuples(st.integers(1, 20), st.just(3)), elements=st.floats(allow_infinity=False)),
     st.sampled_from([1_000_000_000, 1_000_000, 1_000, 1]),

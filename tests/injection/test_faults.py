@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcedge.injection.faults import KINDS, Fault, FaultKind, Scales, inject, inject_all
+from vcedge.injection.faults import KINDS, FaultKind, InjectedFault, Scales, inject, inject_all
 from vcedge.schema import F64
 
 ROWS, CHANNELS = 120, 3
@@ -22,13 +22,13 @@ def recording(seed: int, missing: float = 0.1) -> F64:
 
 
 @st.composite
-def faults(draw: st.DrawFn, kinds: tuple[FaultKind, ...] = KINDS) -> Fault:
+def faults(draw: st.DrawFn, kinds: tuple[FaultKind, ...] = KINDS) -> InjectedFault:
     kind = draw(st.sampled_from(kinds))
     start = draw(st.integers(0, ROWS - 1))
     length = draw(st.integers(1, ROWS - start))
     channel = draw(st.integers(0, CHANNELS - 1))
     share = kind in ("gain", "swap", "decoupled")
-    return Fault(
+    return InjectedFault(
         kind,
         channel,
         start,
@@ -43,7 +43,7 @@ def faults(draw: st.DrawFn, kinds: tuple[FaultKind, ...] = KINDS) -> Fault:
 
 @given(faults(), st.integers(0, 50))
 @settings(max_examples=200)
-def test_only_the_rows_and_channels_of_the_fault_change(fault: Fault, seed: int) -> None:
+def test_only_the_rows_and_channels_of_the_fault_change(fault: InjectedFault, seed: int) -> None:
     values = recording(seed)
     before = values.copy()
     faulty = inject(values, fault, SCALES)
@@ -58,16 +58,16 @@ def test_only_the_rows_and_channels_of_the_fault_change(fault: Fault, seed: int)
 
 
 @given(faults(tuple(kind for kind in KINDS if kind != "stuck")), st.integers(0, 50))
-def test_a_fault_of_size_nothing_changes_nothing(fault: Fault, seed: int) -> None:
+def test_a_fault_of_size_nothing_changes_nothing(fault: InjectedFault, seed: int) -> None:
     values = recording(seed, missing=0)
-    nothing = Fault(**{**vars(fault), "size": 0.0})
+    nothing = InjectedFault(**{**vars(fault), "size": 0.0})
     assert inject(values, nothing, SCALES) == pytest.approx(values, rel=1e-12)
 
 
 def one(kind: FaultKind, size: float = 1.0, **more: int | float) -> tuple[F64, F64]:
     """Channel 0 before and after a fault on its rows 40 to 80."""
     values = recording(1, missing=0)
-    fault = Fault(kind, 0, 40, 40, size, **more)  # type: ignore[arg-type]
+    fault = InjectedFault(kind, 0, 40, 40, size, **more)  # type: ignore[arg-type]
     return values[40:80, 0], inject(values, fault, SCALES)[40:80, 0]
 
 
@@ -87,14 +87,14 @@ def test_sizes_are_in_the_channels_noise() -> None:
 def test_noise_grows_by_the_factor() -> None:
     values = np.zeros((20_000, 1))
     scales = Scales(np.array([0.5]), np.zeros(1), np.ones(1))
-    added = inject(values, Fault("noise", 0, 0, 20_000, 2.0), scales)
+    added = inject(values, InjectedFault("noise", 0, 0, 20_000, 2.0), scales)
     assert np.hypot(added.std(), 0.5) == pytest.approx(1.5, rel=0.02)
 
 
 def test_a_stuck_channel_keeps_its_last_reading_over_missing_ones() -> None:
     values = recording(2, missing=0)
     values[39, 1] = np.nan
-    assert (inject(values, Fault("stuck", 1, 40, 10), SCALES)[40:50, 1] == values[38, 1]).all()
+    assert (inject(values, InjectedFault("stuck", 1, 40, 10), SCALES)[40:50, 1] == values[38, 1]).all()
 
 
 def test_gain_swap_and_decoupling_keep_the_channels_own_scale() -> None:
@@ -110,7 +110,7 @@ def test_gain_swap_and_decoupling_keep_the_channels_own_scale() -> None:
 
 def test_a_delay_grows_in_and_stays() -> None:
     values = np.arange(100.0)[:, None]
-    late = values - inject(values, Fault("delay", 0, 20, 60, 5.0), Scales(np.ones(1), np.zeros(1), np.ones(1)))
+    late = values - inject(values, InjectedFault("delay", 0, 20, 60, 5.0), Scales(np.ones(1), np.zeros(1), np.ones(1)))
     assert late[20:40, 0].tolist() == sorted(late[20:40, 0].tolist())
     assert (late[40:80, 0] == 5).all()
     assert (late[80:] == 0).all()
@@ -119,26 +119,26 @@ def test_a_delay_grows_in_and_stays() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("offset", 0, 110, 11),
-        Fault("offset", 3, 0, 1),
-        Fault("offset", 0, 0, 0),
-        Fault("gain", 0, 0, 9, 1.5),
-        Fault("offset", 0, 0, 9, -1.0),
-        Fault("swap", 0, 0, 9),
-        Fault("swap", 0, 0, 9, partner=0),
-        Fault("oscillation", 0, 0, 9),
-        Fault("decoupled", 0, 0, 90, source=40),
-        Fault("fire", 0, 0, 9),  # type: ignore[arg-type]
+        InjectedFault("offset", 0, 110, 11),
+        InjectedFault("offset", 3, 0, 1),
+        InjectedFault("offset", 0, 0, 0),
+        InjectedFault("gain", 0, 0, 9, 1.5),
+        InjectedFault("offset", 0, 0, 9, -1.0),
+        InjectedFault("swap", 0, 0, 9),
+        InjectedFault("swap", 0, 0, 9, partner=0),
+        InjectedFault("oscillation", 0, 0, 9),
+        InjectedFault("decoupled", 0, 0, 90, source=40),
+        InjectedFault("fire", 0, 0, 9),  # type: ignore[arg-type]
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(fault: Fault) -> None:
+def test_a_fault_that_cannot_be_is_refused(fault: InjectedFault) -> None:
     with pytest.raises(ValueError, match=r"expected|channel|partner|known"):
         inject(recording(0), fault, SCALES)
 
 
 def test_several_faults_do_not_see_each_other() -> None:
     values = recording(3, missing=0)
-    pair = [Fault("offset", 0, 10, 20, 9.0), Fault("decoupled", 0, 60, 20, source=10)]
+    pair = [InjectedFault("offset", 0, 10, 20, 9.0), InjectedFault("decoupled", 0, 60, 20, source=10)]
     faulty = inject_all(values, pair, SCALES)
     assert faulty[60:80, 0] == pytest.approx(values[10:30, 0])
     assert faulty[10:30, 0] == pytest.approx(values[10:30, 0] + 0.9)

@@ -139,7 +139,7 @@ def plants_days(draw: st.DrawFn) -> tuple[NDArray[np.int64], F64]:
     return time_ns, values
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     day=plants_days(),
     cuts=st.lists(st.integers(0, ROWS), max_size=6),

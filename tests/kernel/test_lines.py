@@ -62,7 +62,7 @@ TIMES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(TIMES, NUMBERS), min_size=1, max_size=20), st.sampled_from([None, 0, 99_999]))
 def test_the_same_characters(rows: list[tuple[int, float]], first_row: int | None) -> None:
     block = block_of(ODD, [time for time, _ in rows], [number for _, number in rows])

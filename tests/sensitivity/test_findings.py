@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from vcedge.sensitivity.findings import Finding, Sensitivity, lasting, sentence, size_words
+from vcedge.sensitivity.findings import DetectionLimit, Sensitivity, sentence, size_words
+from vcedge.wording import duration
 
-DRIFT = Finding("Pressure", "bar", "drift", 4.0, 0.3, 30.0, 0.05, 1320.0, 2400.0, None, 1.0)
+DRIFT = DetectionLimit("Pressure", "bar", "drift", 4.0, 0.3, 30.0, 0.05, 1320.0, 2400.0, None, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ DRIFT = Finding("Pressure", "bar", "drift", 4.0, 0.3, 30.0, 0.05, 1320.0, 2400.0
         ({"kind": "swap", "size": 1.0}, "A swap of Pressure with another channel is found after 22 min."),
         (
             {"kind": "oscillation", "period_s": 90.0},
-            "An oscillation of 0.2 bar in Pressure, with a period of 1.5 min, is",
+            "An oscillation of 0.2 bar in Pressure, with a period of 90 s, is",
         ),
         ({"kind": "decoupled", "size": 1.0}, "A reading of Pressure that does not follow the other channels is found"),
     ],
@@ -63,8 +64,8 @@ def test_ease_runs_from_the_smallest_to_the_largest_size() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.05, "0.05 s"), (1.0, "1 s"), (23.5, "24 s"), (89.0, "89 s"), (118.0, "2 min"), (1734.0, "29 min"),
-     (5400.0, "1.5 h"), (90_000.0, "25 h"), (2e7, "230 days")],
+    [(0.05, "50 ms"), (1.0, "1 s"), (23.5, "24 s"), (89.0, "89 s"), (118.0, "120 s"), (1734.0, "29 min"),
+     (5400.0, "90 min"), (90_000.0, "25 h"), (2e7, "230 days")],
 )  # fmt: skip
 def test_lengths_of_time_have_two_digits(seconds: float, words: str) -> None:
-    assert lasting(seconds) == words
+    assert duration(seconds, 2) == words

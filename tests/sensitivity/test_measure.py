@@ -9,12 +9,12 @@ import pytest
 
 from tests.support.detectors import recording, tiny_detector
 from vcedge.calibration.split import split_by_time
-from vcedge.calibration.trace import run_engine
+from vcedge.calibration.trace import TracedRows, run_engine
 from vcedge.detector import Detector
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.schema import F64
 from vcedge.sensitivity import measure
-from vcedge.sensitivity.findings import Finding, Sensitivity
+from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
 from vcedge.sensitivity.measure import SIZES, measure_sensitivity
 
 ROWS = 1500
@@ -30,12 +30,12 @@ def steady(seed: int = 1) -> F64:
 def measured(detector: Detector, values: F64, **more: int) -> Sensitivity:
     split = split_by_time(((0, len(values)),), 2)
     trace = run_engine(load_engine(detector), values, split.validation + split.tail, split.starts)
-    sensitivity = measure_sensitivity(detector, values, split, trace, **more)  # type: ignore[arg-type]
+    sensitivity = measure_sensitivity(detector, TracedRows(values, split, trace), **more)  # type: ignore[arg-type]
     assert sensitivity is not None
     return sensitivity
 
 
-def of_kind(sensitivity: Sensitivity, kind: str) -> list[Finding]:
+def of_kind(sensitivity: Sensitivity, kind: str) -> list[DetectionLimit]:
     return [finding for finding in sensitivity.findings if finding.kind == kind]
 
 
@@ -58,8 +58,8 @@ def test_no_size_below_what_is_found_would_do(usual: Sensitivity, monkeypatch: p
     tried: list[tuple[str, int, float, bool]] = []
     honest = measure._try
 
-    def recorded(bench: measure.Bench, kind: measure.FaultKind, channel: int, size: float, rows: int) -> float | None:
-        after = honest(bench, kind, channel, size, rows)
+    def recorded(trials: measure.Trials, kind: measure.FaultKind, channel: int, size: float, rows: int) -> float | None:
+        after = honest(trials, kind, channel, size, rows)
         tried.append((kind, channel, size, after is not None))
         return after
 
@@ -125,7 +125,7 @@ def test_a_tail_without_a_normal_stretch_says_nothing() -> None:
     detector = tiny_detector(cell=None, threshold=1e-9)
     split = split_by_time(((0, len(values)),), 2)
     trace = run_engine(load_engine(detector), values, split.tail, split.starts)
-    assert measure_sensitivity(detector, values, split, trace) is None
+    assert measure_sensitivity(detector, TracedRows(values, split, trace)) is None
 
 
 def test_a_channel_that_stands_still_is_not_asked_to_move() -> None:
@@ -150,5 +150,6 @@ def test_it_can_be_stopped() -> None:
     split = split_by_time(((0, len(values)),), 2)
     trace = run_engine(load_engine(detector), values, split.tail, split.starts)
     shares: list[float] = []
-    assert measure_sensitivity(detector, values, split, trace, shares.append, lambda: len(shares) == 1) is None
+    rows = TracedRows(values, split, trace)
+    assert measure_sensitivity(detector, rows, shares.append, lambda: len(shares) == 1) is None
     assert shares == [pytest.approx(1 / 3)]

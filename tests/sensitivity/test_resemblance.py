@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.detectors import recording, tiny_detector
 from vcedge.calibration.split import split_by_time
-from vcedge.calibration.trace import run_engine
+from vcedge.calibration.trace import TracedRows, run_engine
 from vcedge.resemblance import FEATURES, UNCLEAR
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.sensitivity.events import InjectedEvents, injected_events
@@ -79,11 +79,11 @@ def test_faults_injected_into_a_recording_are_recognised() -> None:
     values = np.clip(values, np.quantile(values, 0.02, axis=0), np.quantile(values, 0.98, axis=0))
     split = split_by_time(((0, len(values)),), 2)
     engine = load_engine(tiny_detector(cell=None, threshold=12.0))
-    trace = run_engine(engine, values, split.tail, split.starts)
+    rows = TracedRows(values, split, run_engine(engine, values, split.tail, split.starts))
     kinds = ("spike", "noise", "oscillation")
-    few, again = (injected_events(engine, values, split, trace, 4_000, kinds=kinds) for _ in range(2))
+    few, again = (injected_events(engine, rows, 4_000, kinds=kinds) for _ in range(2))
     assert np.array_equal(few.features, again.features)
-    events = injected_events(engine, values, split, trace, 50_000, kinds=kinds)
+    events = injected_events(engine, rows, 50_000, kinds=kinds)
     fitted = fit_resemblance(events)
     model, found = fitted.model, fitted.kinds
     assert model is not None

@@ -13,53 +13,89 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, Queue
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
 from tests.support.process import ROOT, SLOWNESS
-from vcedge.config.runtime import MqttConfig
-from vcedge.runtime.mqtt.connection import Link
-from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.mqtt.paho_setup import Identity
 
 PATIENCE_S = 20.0 * SLOWNESS
 
 
 class Peer:
-    """Another client of the broker, which listens and publishes."""
+    """Listens and publishes as another client of the broker: plain paho, independent of the product's own connection.
+
+    A persistent one keeps its session and reconnects when the broker comes back.
+    """
 
     def __init__(self, url: str, *subscriptions: str, version: str = "5", persistent: bool = False) -> None:
-        self.messages: list[Incoming] = []
+        self.messages: list[MQTTMessage] = []
         self.patience_s = PATIENCE_S
         self._counts: Counter[str] = Counter()
-        config = MqttConfig.model_validate({"broker": url, "version": version})
-        self._link = Link(config, Identity(f"peer-{uuid4().hex[:8]}", subscriptions, persistent=persistent))
+        self._arrived: Queue[MQTTMessage] = Queue()
+        self._subscriptions = [(topic, 1) for topic in subscriptions]
+        self._ready = threading.Event()
+        self._broker = urlsplit(url)
+        self._five, self._persistent = version == "5", persistent
+        self._client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"peer-{uuid4().hex[:8]}",
+            clean_session=None if self._five else not persistent,
+            protocol=MQTTProtocolVersion.MQTTv5 if self._five else MQTTProtocolVersion.MQTTv311,
+        )
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = self._subscribe
+        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_message = lambda _client, _data, message: self._arrived.put(message)
 
     def __enter__(self) -> Peer:
-        self._link.start()
-        assert self._link.wait_connected(PATIENCE_S), self._link.complaint
+        properties = None
+        if self._five:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = 3600 if self._persistent else 0
+        start: bool | int = not self._persistent if self._five else MQTT_CLEAN_START_FIRST_ONLY
+        host, port = self._broker.hostname or "localhost", self._broker.port or 1883
+        self._client.connect(host, port, clean_start=start, properties=properties)
+        self._client.loop_start()
+        assert self._ready.wait(PATIENCE_S), f"not connected and subscribed within {PATIENCE_S} s"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._link.stop(2.0)
+        self._client.disconnect()
+        self._client.loop_stop()
 
-    def publish(self, topic: str, payload: bytes | str | dict[str, Any], retain: bool = False) -> None:
-        """Publish text, bytes, or an object as JSON, QoS 1."""
-        if isinstance(payload, dict):
-            payload = json.dumps(payload)
-        data = payload if isinstance(payload, bytes) else payload.encode()
-        assert self._link.publish(topic, data, retain=retain, wait_s=PATIENCE_S)
+    def _subscribe(self, *_: object) -> None:
+        if self._subscriptions:
+            self._client.subscribe(self._subscriptions)
+        else:
+            self._ready.set()
+
+    def publish(self, topic: str, payload: bytes | str | dict[str, Any], *, retain: bool = False) -> None:
+        """Publish text, bytes, or an object as JSON, QoS 1, and wait for the broker's acknowledgement."""
+        data = json.dumps(payload) if isinstance(payload, dict) else payload
+        sent = self._client.publish(topic, data, qos=1, retain=retain)
+        sent.wait_for_publish(PATIENCE_S)
+        assert sent.is_published(), f"{topic}: not acknowledged within {PATIENCE_S} s"
 
     def settle(self) -> None:
-        """Wait until the broker has acknowledged everything: it will not come a second time."""
-        settled = threading.Event()
-        self._link.afterwards(settled.set)
-        assert settled.wait(PATIENCE_S)
+        """Wait until the broker has read every acknowledgement of this client, so that it delivers nothing again.
 
-    def until(self, enough: Callable[[list[Incoming]], bool], what: str = "messages") -> list[Incoming]:
+        paho acknowledges a message after its callback. Once the first of these publications is acknowledged, all of
+        them are on their way; once the second is, the broker has read them.
+        """
+        for _ in range(2):
+            self.publish("settle", b"")
+
+    def until(self, enough: Callable[[list[MQTTMessage]], bool], what: str = "messages") -> list[MQTTMessage]:
         """Listen until what arrived so far is enough."""
         deadline = time.monotonic() + self.patience_s
         while not enough(self.messages):
@@ -68,11 +104,11 @@ class Peer:
         return self.messages
 
     def listen(self, timeout_s: float) -> bool:
-        """Take one message; False where none came within this time."""
-        message = self._link.receive(timeout_s)
-        if message is None:
+        """Append the next message to `messages`. Return False if none arrives within this time."""
+        try:
+            message = self._arrived.get(timeout=timeout_s)
+        except Empty:
             return False
-        self._link.acknowledge([message])
         self.messages.append(message)
         self._counts["/".join(message.topic.split("/")[-2:])] += 1
         return True
@@ -91,12 +127,12 @@ class Peer:
         return payloads(self.messages, asset, "score")
 
 
-def last(messages: Iterable[Incoming], topic: str) -> bytes | None:
+def last(messages: Iterable[MQTTMessage], topic: str) -> bytes | None:
     """The last payload of a topic."""
     return next((m.payload for m in reversed(list(messages)) if m.topic == topic), None)
 
 
-def payloads(messages: Iterable[Incoming], asset: str, kind: str) -> list[Any]:
+def payloads(messages: Iterable[MQTTMessage], asset: str, kind: str) -> list[Any]:
     """Payloads of one kind of topic of an asset, from JSON."""
     return [json.loads(m.payload) for m in messages if m.topic.endswith(f"/{asset}/{kind}")]
 

@@ -17,7 +17,7 @@ from vcedge.history import DataReport
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.train.pipeline import Trained
 from vcedge.train.report import write_report
-from vcedge.train.report.words import summary
+from vcedge.train.report.summary_text import summary
 from vcedge.train.summary import summarise
 from vcedge.train.training import Epoch, FitResult
 

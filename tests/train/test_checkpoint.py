@@ -18,8 +18,10 @@ import torch
 from tests.support.detectors import recording, recording_of
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
 from vcedge.model_file import dumps
-from vcedge.train.checkpoint import CheckpointFile, Position, fingerprint_of
+from vcedge.train.checkpoint import CheckpointFile, TrainingState, fingerprint_of
 from vcedge.train.pipeline import Trained, train_detector
+
+pytestmark = pytest.mark.slow
 
 CONFIG = """
 asset: rig
@@ -90,7 +92,7 @@ def test_another_training_does_not_go_on_from_it(whole: bytes, tmp_path: Path) -
 
 
 def test_a_damaged_checkpoint_is_none(whole: bytes, tmp_path: Path) -> None:
-    file, fresh = CheckpointFile(tmp_path / "c", "f"), Position({"a": torch.zeros(50)}, {})
+    file, fresh = CheckpointFile(tmp_path / "c", "f"), TrainingState({"a": torch.zeros(50)}, {})
     assert file.load(fresh) is None
     file.save(fresh)
     data = file.path.read_bytes()
@@ -102,11 +104,11 @@ def test_a_damaged_checkpoint_is_none(whole: bytes, tmp_path: Path) -> None:
 
 def test_tensors_of_other_shapes_are_refused(tmp_path: Path) -> None:
     file = CheckpointFile(tmp_path / "c", fingerprint_of({"seed": 1}))
-    file.save(Position({"a": torch.zeros(3)}, {"epoch": 2}))
-    assert file.load(Position({"a": torch.zeros(4)}, {})) is None
-    assert file.load(Position({"a": torch.zeros(3), "b": torch.zeros(1)}, {})) is None
-    assert file.load(Position({"a": torch.zeros(3, dtype=torch.int64)}, {})) is None
-    found = file.load(Position({"a": torch.ones(3)}, {}))
+    file.save(TrainingState({"a": torch.zeros(3)}, {"epoch": 2}))
+    assert file.load(TrainingState({"a": torch.zeros(4)}, {})) is None
+    assert file.load(TrainingState({"a": torch.zeros(3), "b": torch.zeros(1)}, {})) is None
+    assert file.load(TrainingState({"a": torch.zeros(3, dtype=torch.int64)}, {})) is None
+    found = file.load(TrainingState({"a": torch.ones(3)}, {}))
     assert found is not None
     assert found.record == {"epoch": 2}
     assert torch.equal(found.tensors["a"], torch.zeros(3))
@@ -115,8 +117,8 @@ def test_tensors_of_other_shapes_are_refused(tmp_path: Path) -> None:
 def test_floats_come_back_to_the_last_bit(tmp_path: Path) -> None:
     file = CheckpointFile(tmp_path / "c", "f")
     numbers = [*np.random.default_rng(0).standard_normal(200).tolist(), float("inf"), 1e-300]
-    file.save(Position({"a": torch.zeros(1)}, {"losses": numbers}))
-    found = file.load(Position({"a": torch.zeros(1)}, {}))
+    file.save(TrainingState({"a": torch.zeros(1)}, {"losses": numbers}))
+    found = file.load(TrainingState({"a": torch.zeros(1)}, {}))
     assert found is not None
     assert found.record["losses"] == numbers
 

@@ -26,11 +26,13 @@ from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import NS_PER_S, Sample
 from vcedge.train.compare.cases import Case, prepare, with_faults
-from vcedge.train.compare.comparison import Comparison, compare, judge
+from vcedge.train.compare.comparison import Comparison, compare, decide
 from vcedge.train.compare.cost import energy_of_ticks, time_ticks
 from vcedge.train.compare.fitting import equal_macs_size
 from vcedge.train.compare.methods import MAIN, OFF, NetworkMethod
 from vcedge.train.compare.output import NUMBERS, PAGE, write_comparison
+
+pytestmark = pytest.mark.slow
 
 ROWS, FAULTY = 1600, slice(1400, 1460)
 SMALL = ["train.epochs=1", "model.hidden_size=8", "score.false_alarms_per_day=50"]
@@ -115,7 +117,7 @@ def page_of(comparison: Comparison, folder: Path) -> tuple[str, Page]:
     return text, Page(text)
 
 
-def test_every_method_is_judged_and_a_plain_fault_is_found(labelled: Comparison) -> None:
+def test_every_method_is_measured_and_an_obvious_fault_is_found(labelled: Comparison) -> None:
     names = [one.method.name for one in labelled.results]
     assert names[:3] == [MAIN, OFF, "GRU, same size"]
     for part in ("same cost", "RNN", "persistence", "max |z|", "ridge-VAR", "PCA", "window-PCA", "forest", "random"):
@@ -124,16 +126,16 @@ def test_every_method_is_judged_and_a_plain_fault_is_found(labelled: Comparison)
     assert labelled.main.mean["event_recall"] == 1
     assert labelled.main.mean["vus_pr"] > labelled.of("random").mean["vus_pr"] + 0.3
     assert labelled.of("all ones").mean["far"] > 0.9
-    (found,) = labelled.found
+    (found,) = labelled.outcomes
     assert found.rows == (FAULTY.start, FAULTY.stop)
     assert found.top[0][0] == "Beta"
     assert found.real
 
 
 def test_rows_thresholds_and_rule_are_the_same_for_all(labelled: Comparison) -> None:
-    rows = {len(judged.raw) for one in labelled.results for judged in one.judged}
+    rows = {len(decisions.raw) for one in labelled.results for decisions in one.decisions}
     assert rows == {ROWS}
-    settled = [one.judged[0].judged for one in labelled.results]
+    settled = [one.decisions[0].eligible for one in labelled.results]
     assert all((one == settled[0]).all() for one in settled)
     assert {one.method.rule.min_rows for one in labelled.results} == {1}
     off = labelled.of(OFF).method
@@ -147,9 +149,9 @@ def test_the_scores_are_those_of_the_stream(labelled: Comparison) -> None:
     case = labelled.cases[0]
     stream = Stream(load_engine(main.detector), main.threshold)
     scores = [stream.push(Sample(t, row)) for t, row in zip(case.time_ns.tolist(), case.values, strict=True)]
-    assert [score.raw for score in scores] == labelled.main.scored[0].raw.tolist()
+    assert [score.raw for score in scores] == labelled.main.scores[0].raw.tolist()
     share = [score.updated / score.hidden for score in scores]
-    assert share == labelled.main.scored[0].share.tolist()
+    assert share == labelled.main.scores[0].share.tolist()
 
 
 def test_without_labels_faults_are_injected(injected: Comparison) -> None:
@@ -162,7 +164,7 @@ def test_without_labels_faults_are_injected(injected: Comparison) -> None:
     assert sum(int(copy.labels.sum()) for copy in copies) == marked
     assert injected.main.mean["vus_pr"] > injected.of("random").mean["vus_pr"]
     assert injected.main.mean["normal_days"] * 86_400 <= len(clean.values)
-    assert {found.truth.partition(" of ")[0] for found in injected.found if found.real} >= {"offset", "drift"}
+    assert {found.truth.partition(" of ")[0] for found in injected.outcomes if found.real} >= {"offset", "drift"}
 
 
 @pytest.mark.parametrize("which", ["labelled", "injected"])
@@ -283,9 +285,9 @@ def test_no_alarm_while_a_method_warms_up_or_over_a_gap() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(size=(60, detector.channels))
     case = Case("a", values, np.arange(60) * NS_PER_S, ((0, 30), (30, 60)), np.zeros(60, bool))
-    judged = judge(method, method.score(values, case.ranges), case, 10, NS_PER_S)
-    assert judged.alarm.tolist() == ([False] * 10 + [True] * 20) * 2
-    assert list(judged.alarms) == [(10, 30), (40, 60)]
+    decisions = decide(method, method.score(values, case.ranges), case, 10, NS_PER_S)
+    assert decisions.alarm.tolist() == ([False] * 10 + [True] * 20) * 2
+    assert list(decisions.alarms) == [(10, 30), (40, 60)]
 
 
 def test_faults_lie_apart_and_within_the_longest_stretch(injected: Comparison) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import re, sys, torch
 from pathlib import Path
 import vcedge.train.training as training
 from vcedge.detector import CellSpec, boundaries_of
 from vcedge.train.model import ResidualModel
-from vcedge.train.streams import Streams
+from vcedge.train.streams import ParallelStreams
 
 def peak_mb():
     # of this program: getrusage begins with the peak of the process that started it
@@ -23,7 +27,7 @@ training.WINDOW = window
 model = ResidualModel(CellSpec("vcgru", 2, 128, boundaries_of(8, 128)), 2)
 for length in lengths:
     parts = [torch.randn(length, 32, width) for width in (2, 8, 2, 2)]
-    streams = Streams(*parts, torch.ones(length, 32, 1))
+    streams = ParallelStreams(*parts, torch.ones(length, 32, 1))
     before = peak_mb()
     training.Training(model, streams, 0.25, 1).run_epoch(lambda: False, None)
     print(peak_mb() - before)

@@ -11,7 +11,7 @@ from tests.support.detectors import tiny_detector
 from tests.support.reports import usual_training
 from vcedge.train.pipeline import Trained
 from vcedge.train.regimes import find_regimes
-from vcedge.train.report.choice_words import regime_section
+from vcedge.train.report.choice_text import regime_section
 
 
 @pytest.fixture(scope="module")

@@ -18,15 +18,17 @@ from vcedge.calibration.order import Choice
 from vcedge.history import DataReport
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import Channel, SensorSchema
-from vcedge.sensitivity.findings import Finding, Sensitivity
+from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
 from vcedge.sensitivity.resemblance import Recognised, Recognition
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
 from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
-from vcedge.train.report.words import number, percent
 from vcedge.train.summary import summarise
 from vcedge.train.training import FitResult
+from vcedge.wording import number, percent
+
+pytestmark = pytest.mark.slow
 
 NASTY = "<script>alert(1)</script> & \"'$x$"
 
@@ -189,7 +191,7 @@ def test_numbers_are_as_people_write_them() -> None:
 def findings() -> Sensitivity:
     """Two channels: one on which much is found, one that stands still and shows little."""
     lively = [
-        Finding(
+        DetectionLimit(
             "Pressure",
             "bar",
             kind,
@@ -207,7 +209,7 @@ def findings() -> Sensitivity:
         )
     ]
     lost = [replace(lively[0], channel=NASTY, size=None, delay_s=None), replace(lively[1], channel=NASTY)]
-    unseen = Finding("Pressure", "bar", "delay", None, 1.0, 40.0, 0.05, None, 600.0, None, 1.0)
+    unseen = DetectionLimit("Pressure", "bar", "delay", None, 1.0, 40.0, 0.05, None, 600.0, None, 1.0)
     return Sensitivity((*lively, unseen, *lost), 5, 600.0, 2400.0)
 
 
@@ -220,7 +222,7 @@ def test_it_shows_what_would_be_found(usual: Trained, findings: Sensitivity, tmp
     assert set(structure.references) <= set(structure.ids)
     assert structure.names.count("svg") == 8
     assert "<script" not in page
-    assert "A drift of 2.7 bar an hour in Pressure is found after 60 s." in page
+    assert "A drift of 2.7 bar an hour in Pressure is found after 1 min." in page
     assert "Delay: not found on any channel." in page
     assert "Of 9 pairs of channel and kind, 7 are found within 10 min (drift and stuck: 40 min)." in words_of(trained)
     assert page.count('class="idle">n/a<') == 3 + 8

@@ -1,1 +1,1 @@
-"""The simple detectors that a network has to beat, each in readable numpy, one file a family."""
+"""Simple detectors as baselines for the network, each family in one file of readable numpy."""

@@ -1,4 +1,4 @@
-"""Isolation forest, through scikit-learn: how soon random cuts set a row apart."""
+"""Isolation forest of scikit-learn: scores a row by how few random cuts isolate it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from vcedge.schema import F64
 
 TREES, MOST_ROWS = 100, 20_000
 NUMBERS_A_NODE = 4
-"""Channel, limit and two branches."""
+"""Numbers of one node: channel, limit and two branches."""
 
 
 @dataclass(frozen=True)
 class IsolationForest:
-    """The anomaly score of scikit-learn's forest on single rows."""
+    """Scores single rows with scikit-learn's forest."""
 
     features: Features
     model: Any
 
     @classmethod
     def fit(cls, values: F64, ranges: Ranges, seed: int = 0) -> IsolationForest:
-        """See `Fit`. Raises Unavailable without scikit-learn."""
+        """See `Fit`; raise Unavailable without scikit-learn."""
         try:
             from sklearn.ensemble import IsolationForest as Forest
         except ImportError:
@@ -39,7 +39,7 @@ class IsolationForest:
 
     @property
     def cost(self) -> Cost:
-        """Comparisons down to a leaf of mean depth in every tree, and all nodes."""
+        """Comparisons down to a leaf of mean depth in every tree; numbers of all nodes."""
         trees = [tree.tree_ for tree in self.model.estimators_]
         nodes = sum(int(tree.node_count) for tree in trees)
         depth = sum(float(np.log2(max(tree.n_leaves, 2))) for tree in trees)

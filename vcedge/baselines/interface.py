@@ -1,4 +1,4 @@
-"""What every baseline looks like: fitted once on normal rows, then a causal score for each row, and its cost."""
+"""Interface of a baseline: it is fitted once on normal rows, then scores each row causally, and states its cost."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from vcedge.detector import Features
 from vcedge.schema import F64
 
 FLOAT_BYTES = 4
-"""A device holds weights and state in single precision, as the detector's own are."""
+"""Weights and state are counted in single precision, as the detector's are."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one row costs in a stream."""
+    """Counts the cost of one row in a stream."""
 
     macs: float
-    """Multiply-accumulates of the products with matrices, as the detector's are counted; comparisons for trees."""
+    """Multiply-accumulates of matrix products, as for the detector; comparisons for trees."""
     numbers: int
-    """Weights and state together."""
+    """Number of weights and state values."""
     rows: int = 1
-    """How many rows, the newest included, one score looks at."""
+    """Rows that one score depends on, including the newest."""
 
     @property
     def bytes(self) -> int:
@@ -35,32 +35,32 @@ class Cost:
 
 
 class Fitted(Protocol):
-    """A baseline that was fitted. Higher scores are more anomalous; they are finite."""
+    """A fitted baseline. Scores are finite; higher ones are more anomalous."""
 
     @property
     def cost(self) -> Cost:
-        """What one row costs."""
+        """Cost of one row."""
         ...
 
     def score(self, values: F64, ranges: Ranges) -> F64:
-        """Scores (N,) of values (N, C) with NaN where missing, causal within each range; 0 outside them."""
+        """Return scores (N,) of values (N, C), NaN where missing: causal within each range, 0 outside of them."""
         ...
 
 
 Fit = Callable[[F64, Ranges], Fitted]
-"""Fits values (N, C) on the rows of some ranges, each a stretch without a gap."""
+"""Fits a baseline to the rows of values (N, C) in some ranges, each a stretch without a gap."""
 
 
 @dataclass(frozen=True)
 class Smoothed:
-    """Another baseline's scores as an exponentially weighted mean, started anew in each range."""
+    """Smooths another baseline's scores by an exponentially weighted mean that starts anew in each range."""
 
     plain: Fitted
     span: float
 
     @property
     def cost(self) -> Cost:
-        """That of the other, and one number more to remember."""
+        """Cost of the other baseline, and one more number of state."""
         return replace(self.plain.cost, numbers=self.plain.cost.numbers + 1)
 
     def score(self, values: F64, ranges: Ranges) -> F64:
@@ -72,7 +72,7 @@ class Smoothed:
 
 
 def ewma(values: F64, span: float) -> F64:
-    """Exponentially weighted mean (N,) that starts at the first value; a span of 1 changes nothing."""
+    """Return the exponentially weighted mean (N,) that starts at the first value; a span of 1 changes nothing."""
     alpha, smooth = 2.0 / (span + 1.0), np.empty(len(values))
     state = float(values[0]) if len(values) else 0.0
     for row, value in enumerate(values.tolist()):
@@ -82,17 +82,17 @@ def ewma(values: F64, span: float) -> F64:
 
 
 def features_of(values: F64, ranges: Ranges, clip: float) -> Features:
-    """Centre and scale of each channel; standardised values are cut at `clip` on both sides."""
+    """Fit centre and scale of each channel; standardised values are clipped at `clip` on both sides."""
     return replace(fit_features(values, ranges, flags=False), clip=clip)
 
 
 def standardised(values: F64, features: Features, ranges: Ranges) -> list[F64]:
-    """The rows of each range, standardised; a missing value holds the last one of its range, or the mean before any."""
+    """Standardise the rows of each range; a missing value holds the last one of its range, or the mean before any."""
     return [standardise(values[start:stop], features) for start, stop in ranges]
 
 
 def spread_over(rows: int, ranges: Ranges, pieces: list[F64]) -> F64:
-    """The scores of each range put back among all rows (N,); what a range has too few of is missing at its start."""
+    """Put the scores of each range back among all rows (N,); if a range has fewer, its first rows get 0."""
     scores = np.zeros(rows)
     for (_, stop), piece in zip(ranges, pieces, strict=True):
         scores[stop - len(piece) : stop] = piece

@@ -15,7 +15,7 @@ from vcedge.schema import F64
 
 @dataclass(frozen=True)
 class MaxAbsZ:
-    """The largest distance of a channel from its mean, in standard deviations."""
+    """Scores a row by the largest distance of a channel from its mean, in standard deviations."""
 
     features: Features
 
@@ -26,7 +26,7 @@ class MaxAbsZ:
 
     @property
     def cost(self) -> Cost:
-        """Centre and scale of each channel."""
+        """Numbers: centre and scale of each channel."""
         return Cost(0.0, 2 * len(self.features.center))
 
     def score(self, values: F64, ranges: Ranges) -> F64:
@@ -37,7 +37,7 @@ class MaxAbsZ:
 
 @dataclass(frozen=True)
 class Persistence:
-    """The forecast that nothing changes: squared changes, in units of their usual size."""
+    """Forecasts that nothing changes, and scores squared changes in units of their usual size."""
 
     features: Features
     scale: ResidualScale
@@ -51,7 +51,7 @@ class Persistence:
 
     @property
     def cost(self) -> Cost:
-        """Centre, scale, mean and size of change, and the last row."""
+        """Numbers: centre, scale, mean and size of change, and the last row."""
         return Cost(0.0, 5 * len(self.features.center), rows=2)
 
     def score(self, values: F64, ranges: Ranges) -> F64:

@@ -1,4 +1,4 @@
-"""Principal components: process monitoring's T² and Q, and the reconstruction of whole windows."""
+"""Principal components: T² and Q of process monitoring, and the reconstruction error of windows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHUNK_ROWS = 5000
 
 @dataclass(frozen=True)
 class Components:
-    """Orthogonal directions of most variance."""
+    """Holds the orthogonal directions of largest variance."""
 
     mean: F64  # (d,)
     directions: F64  # (k, d)
@@ -30,7 +30,7 @@ class Components:
 
     @classmethod
     def of(cls, rows: F64) -> Components:
-        """The fewest components of rows (N, d) that explain at least KEPT of their variance."""
+        """Fit the fewest components of rows (N, d) that explain at least KEPT of their variance."""
         mean = rows.mean(axis=0)
         variance, directions = np.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
         falling = np.maximum(variance[::-1], 0.0)
@@ -39,7 +39,7 @@ class Components:
         return cls(mean, directions[:, ::-1][:, :count].T, np.maximum(falling[:count], 1e-9))
 
     def project(self, rows: F64) -> tuple[F64, F64]:
-        """Coordinates (N, k) of rows (N, d), and the squared distance (N,) from what they reconstruct."""
+        """Return the coordinates (N, k) of rows (N, d), and their squared reconstruction error (N,)."""
         centred = rows - self.mean
         inside = centred @ self.directions.T
         outside = (centred**2).sum(axis=1) - (inside**2).sum(axis=1)
@@ -48,7 +48,7 @@ class Components:
 
 @dataclass(frozen=True)
 class Pca:
-    """The larger of T² and Q, each over its 99% quantile where it was fitted."""
+    """Scores the larger of T² and Q, each divided by its 99% quantile on the fitted rows."""
 
     features: Features
     components: Components
@@ -66,7 +66,7 @@ class Pca:
 
     @property
     def cost(self) -> Cost:
-        """Components, their variances, and the features."""
+        """Numbers: components, their variances and the features."""
         return Cost(self.components.directions.size, _numbers(self.components) + 2 * len(self.features.center) + 2)
 
     def score(self, values: F64, ranges: Ranges) -> F64:
@@ -80,24 +80,24 @@ class Pca:
 
 @dataclass(frozen=True)
 class WindowPca:
-    """How badly the last WINDOW rows together are reconstructed; 0 until there are as many."""
+    """Scores the reconstruction error of the last WINDOW rows together; 0 until there are as many."""
 
     features: Features
     components: Components
 
     @classmethod
     def fit(cls, values: F64, ranges: Ranges) -> WindowPca:
-        """See `Fit`. Raises DataError where no range is as long as a window."""
+        """See `Fit`; raise DataError if no range is as long as a window."""
         features = features_of(values, ranges, WINDOW_CLIP)
         views = [_windows(z) for z in standardised(values, features, ranges) if len(z) >= WINDOW]
         if not views:
-            raise DataError(f"window-PCA: no stretch of {WINDOW} rows without a gap, needed is at least one")
+            raise DataError(f"window-PCA: expected at least one stretch of {WINDOW} rows without a gap, found none")
         step = max(1, sum(map(len, views)) // FITTED_WINDOWS)
         return cls(features, Components.of(np.concatenate([_flat(view[::step]) for view in views])))
 
     @property
     def cost(self) -> Cost:
-        """Components, features, and the rows of the window."""
+        """Numbers: components, features and the rows of the window."""
         channels = len(self.features.center)
         state = (2 + WINDOW) * channels
         return Cost(self.components.directions.size, _numbers(self.components) + state, rows=WINDOW)
@@ -125,7 +125,7 @@ def _numbers(components: Components) -> int:
 
 
 def _windows(z: F64) -> F64:
-    """Views (N - WINDOW + 1, C, WINDOW) of all windows of rows (N, C); nothing is copied."""
+    """Return a view (N - WINDOW + 1, C, WINDOW) of all windows of rows (N, C)."""
     return np.lib.stride_tricks.sliding_window_view(z, WINDOW, axis=0)
 
 

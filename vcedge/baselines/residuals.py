@@ -1,4 +1,4 @@
-"""From forecast errors to one number a row, the same for every forecaster."""
+"""Turns forecast errors into one score a row, the same way for every forecaster."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from vcedge.schema import F64
 
 @dataclass(frozen=True)
 class ResidualScale:
-    """Mean and floored standard deviation of each channel's residual on the rows that were fitted on."""
+    """Holds mean and floored standard deviation of each channel's residual on the fitted rows."""
 
     mean: F64  # (C,)
     spread: F64  # (C,)
 
     @classmethod
     def of(cls, residual: F64) -> ResidualScale:
-        """Those of residuals (N, C)."""
+        """Measure residuals (N, C)."""
         return cls(residual.mean(axis=0), np.maximum(residual.std(axis=0), SPREAD_FLOOR))
 
     def error(self, residual: F64, known: NDArray[np.bool_]) -> F64:
-        """Mean squared residual (N,) in spreads over the channels that are known, 0 where none is."""
+        """Return the mean squared residual (N,) in spreads over the known channels; 0 if none is known."""
         squared = np.minimum(((residual - self.mean) / self.spread) ** 2, ERROR_CAP)
         return np.asarray(np.where(known, squared, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))

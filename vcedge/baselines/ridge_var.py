@@ -1,4 +1,4 @@
-"""The linear one-step forecaster: ridge VAR. With smoothed residuals it is the bar of the field (EVALUATION.md)."""
+"""Ridge VAR, a linear one-step forecaster. With smoothed residuals it is the strongest baseline on most data sets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORDER, RIDGE, CLIP = 5, 10.0, 10.0
 
 @dataclass(frozen=True)
 class RidgeVar:
-    """Squared errors of the forecast from the last rows, in units of their spread where it was fitted."""
+    """Scores squared errors of the forecast from the last rows, in units of their spread on the fitted rows."""
 
     features: Features
     weights: F64  # (1 + P C, C)
@@ -34,17 +34,17 @@ class RidgeVar:
 
     @property
     def order(self) -> int:
-        """How many rows back the forecast looks."""
+        """Number of past rows that the forecast uses."""
         return (len(self.weights) - 1) // len(self.features.center)
 
     @property
     def cost(self) -> Cost:
-        """Weights, features and residual scale, and the last rows."""
+        """Numbers: weights, features, residual scale and the last rows."""
         channels = len(self.features.center)
         return Cost(self.order * channels**2, self.weights.size + (4 + self.order) * channels, rows=self.order + 1)
 
     def score(self, values: F64, ranges: Ranges) -> F64:
-        """See `Fitted.score`; a channel that is missing, or was a row ago, has no error."""
+        """See `Fitted.score`; a channel that is missing now, or was one row ago, has no error."""
         pieces = []
         for z, (start, stop) in zip(standardised(values, self.features, ranges), ranges, strict=True):
             measured = np.isfinite(values[start:stop])
@@ -54,7 +54,7 @@ class RidgeVar:
 
 
 def _residual(z: F64, weights: F64, order: int) -> F64:
-    """Errors (N - P, C) of the forecasts of standardised rows (N, C); none of a stretch that is too short."""
+    """Return the forecast errors (N - P, C) of standardised rows (N, C); no rows if there are too few."""
     rows = max(len(z) - order, 0)
     forecast = np.tile(weights[0], (rows, 1))
     channels = z.shape[1]

@@ -1,4 +1,4 @@
-"""All baselines by name, as tables of results call them."""
+"""All baselines by the names that tables of results use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vcedge.calibration.split import Ranges
 from vcedge.schema import F64
 
 SPAN = 20.0
-"""Rows of smoothing that the yardstick's best baselines have."""
+"""Span in rows with which the reference scoring's best baselines are smoothed."""
 DETECTORS: dict[str, Fit] = {
     "persistence": Persistence.fit,
     "max |z|": MaxAbsZ.fit,
@@ -21,15 +21,15 @@ DETECTORS: dict[str, Fit] = {
     "window-PCA": WindowPca.fit,
     "isolation forest": IsolationForest.fit,
 }
-"""Each without smoothing; `fit_baseline` adds it."""
+"""Each without smoothing, which `fit_baseline` adds."""
 
 
 def fit_baseline(name: str, values: F64, ranges: Ranges, span: float = 1.0) -> Fitted:
-    """A baseline fitted on some ranges of values (N, C), smoothed over `span` rows. Raises KeyError for other names."""
+    """Fit a baseline on some ranges of values (N, C), smoothed over `span` rows; KeyError for an unknown name."""
     plain = DETECTORS[name](values, ranges)
     return plain if span <= 1 else Smoothed(plain, span)
 
 
 def trivial(seed: int = 0) -> dict[str, Fitted]:
-    """What stands beside every result: without them no number means anything."""
+    """Return the trivial scores that every result is compared with."""
     return {"random": Random(seed), "all ones": AllOnes()}

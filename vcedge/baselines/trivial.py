@@ -1,4 +1,4 @@
-"""What anything must beat: random scores, and an alarm on every row."""
+"""Trivial scores that any detector must beat: random ones, and an alarm on every row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vcedge.schema import F64
 
 @dataclass(frozen=True)
 class Random:
-    """Independent random numbers in [0, 1)."""
+    """Scores rows with independent random numbers in [0, 1)."""
 
     seed: int = 0
     cost = Cost(0.0, 0)
@@ -25,7 +25,7 @@ class Random:
 
 @dataclass(frozen=True)
 class AllOnes:
-    """The same score for every row."""
+    """Gives every row the same score."""
 
     cost = Cost(0.0, 0)
 

@@ -1,1 +1,1 @@
-"""Time of a step at each level, beside dense peers, in one run. Nothing else imports this."""
+"""Times a step at each level beside dense peers, in one run. Only the command line imports this package."""

@@ -1,4 +1,4 @@
-"""What gating gains or costs in an exported file: each level beside the dense layouts, in the same interpreter."""
+"""Measures what gating gains or costs in an exported file: each level beside the dense layouts."""
 
 from __future__ import annotations
 
@@ -8,41 +8,42 @@ from typing import Any
 
 import numpy as np
 
-from vcedge.bench.timing import Run, interleaved
-from vcedge.bench.whole import NEVER, quiet_samples, step_of
+from vcedge.bench.detector_steps import NEVER, quiet_samples, step_of
+from vcedge.bench.timing import TimedCall, interleaved
 from vcedge.export.formats import export_model, writer_of
 from vcedge.pinning import one_core
 from vcedge.runtime.exported.artifact import Artifact, GraphInfo, Quantize, engine_for
 from vcedge.runtime.exported.network_engine import FileEngine, network_shapes
 
 ROUNDS = 50
+"""Rounds of the timing; the medians are reported."""
 
 
 @dataclass(frozen=True)
 class BreakEven:
-    """Times in microseconds a step, the whole call from Python."""
+    """Holds the times in microseconds of one step, called from Python."""
 
     interpreter: str
     boundaries: tuple[int, ...]
     """Hidden dimensions that each level updates."""
     us: tuple[float, ...]
-    """Of each level."""
+    """Time of each level."""
     dense_us: float
     dense_int8_us: float | None
-    """None where the format cannot have it."""
+    """None if the format has no dense int8 layout."""
     target_share: float
     """Mean share of the dimensions that the model was trained to update."""
     skips: bool
-    """Whether the file is of a layout that leaves out what is not updated."""
+    """Whether the layout skips what is not updated."""
 
     @property
     def usual(self) -> int:
-        """Index of the level that is nearest to the target."""
+        """Index of the level nearest to the target share."""
         share = np.array(self.boundaries) / self.boundaries[-1]
         return int(np.abs(share - self.target_share).argmin())
 
     def lines(self) -> list[str]:
-        """For people: a line for each level, and what follows."""
+        """Return a line for each level and a conclusion for each dense peer."""
         hidden = self.boundaries[-1]
         int8 = "" if self.dense_int8_us is None else f", dense int8 {self.dense_int8_us:.1f}"
         lines = [f"{self.interpreter}, a step in µs: dense {self.dense_us:.1f}{int8}; by level:"]
@@ -50,24 +51,24 @@ class BreakEven:
             f"  {k:4d} of {hidden} updated: {us:.1f}, {self.dense_us / us:.2f} times as fast as dense"
             for k, us in zip(self.boundaries, self.us, strict=True)
         ]
-        return [*lines, *self._verdicts()]
+        return [*lines, *self._conclusions()]
 
-    def _verdicts(self) -> list[str]:
+    def _conclusions(self) -> list[str]:
         if len(self.boundaries) == 1:
             return ["one level: there is nothing to gate"]
         if not self.skips:
-            return ["every level costs the same in this layout: it masks, and skips nothing"]
+            return ["every level costs the same in this layout: it masks the update and skips no work"]
         us, k, hidden = self.us[self.usual], self.boundaries[self.usual], self.boundaries[-1]
         where = f"at the usual {k} of {hidden}"
-        said = []
+        lines = []
         for name, other in (("dense", self.dense_us), ("dense int8", self.dense_int8_us)):
             if other is not None:
-                won = f"{other / us:.2f} times as fast" if us < other else f"it LOSES: {us / other:.2f} times the time"
-                said.append(f"gating against {name} {where}: {won}")
-        return said
+                ratio = f"{other / us:.2f} times as fast" if us < other else f"SLOWER: {us / other:.2f} times the time"
+                lines.append(f"gating against {name} {where}: {ratio}")
+        return lines
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Return the times as JSON values."""
         return {
             "interpreter": self.interpreter,
             "levels": [{"updated": k, "us": us} for k, us in zip(self.boundaries, self.us, strict=True)],
@@ -80,18 +81,18 @@ class BreakEven:
 
 
 def break_even(model: Artifact, exported: Artifact, rounds: int = ROUNDS) -> BreakEven:
-    """Time an exported file at each level beside the dense layouts, in turns on one core.
+    """Time an exported file at each level and the dense layouts, interleaved on one core.
 
-    Raises what reading the files into the interpreter raises.
+    Raises what the interpreter raises when it cannot read a file.
     """
     graph, detector = exported.graph, model.detector
     assert graph is not None
     levels = range(1, detector.levels + 1)
-    runs = [Run({"level": level}, _call(exported, level)) for level in levels]
-    runs.append(Run({}, _call(_dense(model, graph, "none"), detector.levels)))
+    runs = [TimedCall({"level": level}, _call(exported, level)) for level in levels]
+    runs.append(TimedCall({}, _call(_dense(model, graph, "none"), detector.levels)))
     int8 = writer_of(graph.to).quantizes("dense", graph.whole)
     if int8:
-        runs.append(Run({}, _call(_dense(model, graph, "int8"), detector.levels)))
+        runs.append(TimedCall({}, _call(_dense(model, graph, "int8"), detector.levels)))
     with one_core():
         times = [float(np.median(us)) for us in interleaved(runs, rounds)]
     return BreakEven(
@@ -110,7 +111,7 @@ def _dense(model: Artifact, graph: GraphInfo, quantize: Quantize) -> Artifact:
 
 
 def _call(exported: Artifact, level: int) -> Callable[[], Any]:
-    """One step at a level: of the network where the graph is that, its state fed back, else of the whole detector."""
+    """Return one step at a level: of the network if the file holds only that, else of the whole detector."""
     engine, detector = engine_for(exported), exported.detector
     if not isinstance(engine, FileEngine):
         return step_of(engine, quiet_samples(detector), level)

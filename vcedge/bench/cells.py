@@ -1,4 +1,4 @@
-"""The cells that are timed: random ones of a given size, or a model's own."""
+"""The cells that are timed: a random one of a given size, or that of a model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vcedge.schema import F32
 
 LEVELS = 8
 SHARES = (0.125, 0.25, 0.5, 1.0)
-"""Shares of the dimensions at which a step is timed, where the cell has such levels."""
+"""Shares of the dimensions at which a step is timed; a cell is timed at its nearest levels."""
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A cell with head, and samples for it."""
+class CellUnderTest:
+    """Holds a cell with its head, and samples for it."""
 
     cell: Cell
     head: F32  # (C, D)
@@ -26,22 +26,23 @@ class Subject:
 
     @property
     def levels(self) -> list[tuple[int, float]]:
-        """(level, share of dimensions) to be timed: those nearest to SHARES."""
+        """(level, share of dimensions) of the levels nearest to SHARES."""
         shares = np.array(self.cell.spec.boundaries) / self.cell.spec.hidden
         nearest = sorted({int(np.abs(shares - share).argmin()) for share in SHARES})
         return [(i + 1, float(shares[i])) for i in nearest]
 
     def dense(self) -> Cell:
-        """The same cell as a plain GRU or RNN, for the peers."""
+        """Return the cell as a dense GRU or RNN, for the peers."""
         spec = self.cell.spec
         kind: CellKind = "gru" if spec.gates == 3 else "rnn"
         return replace(self.cell, spec=CellSpec(kind, spec.inputs, spec.hidden, (spec.hidden,)))
 
 
-def synthetic(hidden: int, inputs: int, rows: int = 256) -> Subject:
-    """A stable random VCGRU of 8 levels that forecasts its inputs; its scheduler sees the inputs.
+def synthetic(hidden: int, inputs: int, rows: int = 256) -> CellUnderTest:
+    """Return a stable random VCGRU of 8 levels that forecasts its inputs; its scheduler sees only the inputs.
 
-    Raises UsageError for sizes that have no 8 levels.
+    Raises:
+        UsageError: A size is out of range, or `hidden` is no multiple of 8.
     """
     if not (LEVELS <= hidden <= 4096 and hidden % LEVELS == 0 and 1 <= inputs <= 4096):
         raise UsageError(
@@ -62,15 +63,16 @@ def synthetic(hidden: int, inputs: int, rows: int = 256) -> Subject:
         gate_input=normal(inputs**-0.5, inputs),
         gate_bias=0.0,
     )
-    return Subject(cell, normal(hidden**-0.5, inputs, hidden), normal(0.1, inputs), normal(1.0, rows, inputs))
+    return CellUnderTest(cell, normal(hidden**-0.5, inputs, hidden), normal(0.1, inputs), normal(1.0, rows, inputs))
 
 
-def of_detector(detector: Detector, rows: int = 256) -> Subject:
-    """A model's own cell, on noise.
+def of_detector(detector: Detector, rows: int = 256) -> CellUnderTest:
+    """Return the cell of a model, with noise as samples.
 
-    Raises UsageError for a model without a network.
+    Raises:
+        UsageError: The model has no network.
     """
     if detector.cell is None or detector.head is None:
         raise UsageError("the model has no network: there is no cell to time")
     x = np.random.default_rng(0).standard_normal((rows, len(detector.cell.gate_input)))
-    return Subject(detector.cell, detector.head.weights, detector.head.bias, x.astype(np.float32))
+    return CellUnderTest(detector.cell, detector.head.weights, detector.head.bias, x.astype(np.float32))

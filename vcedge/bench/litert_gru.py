@@ -1,8 +1,8 @@
-"""A dense GRU with head as a .tflite file, written directly with the schema's classes: the peer of `vcedge bench`.
+"""Writes a dense GRU with head as a .tflite file, a peer of `vcedge bench`, with the classes of the schema.
 
-The fewest operators that we found: x and h joined for the gates, the candidate's two products apart (reset gate after
-the product), h' = h + z (c - h). With `int8` the weights of the products are dynamic-range int8 with one scale a row,
-as LiteRT's own converter makes them.
+It uses as few operators as possible: x and h are concatenated for the gates, the candidate's two products are separate
+(the reset gate is applied after the product), and h' = h + z (c - h). With `int8` the weights of the products are
+dynamic-range int8 with one scale a row, as LiteRT's own converter makes them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ FULLY_CONNECTED, CONCATENATION, LOGISTIC, TANH, ADD, SUB, MUL = 9, 2, 14, 28, 0,
 VERSIONS = {FULLY_CONNECTED: 9}
 
 
-class _Graph:
-    """One subgraph in the making: tensors by number, operators in the order of running."""
+class _GraphBuilder:
+    """Builds one subgraph: numbered tensors, and operators in the order of execution."""
 
-    def __init__(self, int8: bool) -> None:
+    def __init__(self, *, int8: bool) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
         self.schema: Any = schema
@@ -55,12 +55,12 @@ class _Graph:
         return int(operator.outputs[0])
 
     def product(self, x: int, weights: F32, bias: F32, name: str) -> int:
-        """y = W x + b."""
+        """Add y = W x + b and return the number of y."""
         rows, columns = weights.shape
         if self.int8:
             scale = np.maximum(np.abs(weights).max(axis=1), 1e-12) / 127
-            whole = np.clip(np.rint(weights / scale[:, None]), -127, 127).astype(np.int8)
-            w = self.tensor(name + "/W", (rows, columns), whole.tobytes(), INT8)
+            quantised = np.clip(np.rint(weights / scale[:, None]), -127, 127).astype(np.int8)
+            w = self.tensor(name + "/W", (rows, columns), quantised.tobytes(), INT8)
             quantization = self.schema.QuantizationParametersT()
             quantization.scale, quantization.zeroPoint = scale.astype(np.float32), np.zeros(rows, np.int64)
             quantization.quantizedDimension = 0
@@ -104,9 +104,9 @@ class _Graph:
         return bytes(builder.Output())
 
 
-def dense_gru(cell: Cell, head: F32, head_bias: F32, int8: bool) -> bytes:
-    """The file: inputs x (1, N) and h (1, D), outputs y (1, C) and h' (1, D), all levels on."""
-    g = _Graph(int8)
+def dense_gru(cell: Cell, head: F32, head_bias: F32, *, int8: bool) -> bytes:
+    """Return the file; its inputs are x (1, N) and h (1, D), its outputs y (1, C) and h' (1, D)."""
+    g = _GraphBuilder(int8=int8)
     hidden, inputs = cell.spec.hidden, cell.spec.inputs
     x, h = g.tensor("x", (1, inputs)), g.tensor("h", (1, hidden))
     joined = g.elementwise(CONCATENATION, [x, h], "xh", inputs + hidden)

@@ -1,4 +1,4 @@
-"""All rows of `vcedge bench` in one run, and what is derived from them."""
+"""Measures all rows of `vcedge bench` in one run, and compares them with the limits of the CPU."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from vcedge.bench import peers
-from vcedge.bench.cells import Subject
-from vcedge.bench.timing import Run, interleaved, machine
+from vcedge.bench.cells import CellUnderTest
+from vcedge.bench.timing import TimedCall, interleaved, machine
 from vcedge.errors import Unavailable
 from vcedge.pinning import one_core
 from vcedge.runtime.engine.native_support import require_native
@@ -18,14 +18,14 @@ STREAMS = 256
 MEAN_SHARE = 0.25
 
 
-def measure(subject: Subject, extra: list[Run] | None = None, rounds: int = ROUNDS) -> dict[str, Any]:
-    """Time the kernel and its peers, interleaved: {"machine", "missing", "rows"} as in `bench --json`."""
-    found: dict[str, Any] = {"machine": machine(), "missing": peers.missing()}
+def measure(subject: CellUnderTest, extra: list[TimedCall] | None = None, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Time the kernel and its peers, interleaved; return {"machine", "missing", "rows"} as in `bench --json`."""
+    result: dict[str, Any] = {"machine": machine(), "missing": peers.missing()}
     runs = [*peers.dense_runs(subject), *peers.dense_runs(subject, STREAMS), *peers.numpy_runs(subject), *(extra or [])]
     try:
         runs += _native_runs(subject)
     except Unavailable as error:
-        found["missing"] = [*peers.missing(), str(error)]
+        result["missing"] = [*peers.missing(), str(error)]
     with one_core():
         times = interleaved(runs, rounds)
     spec = subject.cell.spec
@@ -34,18 +34,18 @@ def measure(subject: Subject, extra: list[Run] | None = None, rounds: int = ROUN
         if "limit" not in run.row:
             rows.append({**run.row, "hidden": spec.hidden, "inputs": spec.inputs, **_summary(us.tolist())})
     _add_limits(subject, runs, [float(np.median(us)) for us in times], rows)
-    return {**found, "rows": rows}
+    return {**result, "rows": rows}
 
 
-def _native_runs(subject: Subject) -> list[Run]:
+def _native_runs(subject: CellUnderTest) -> list[TimedCall]:
     require_native()
     from vcedge.bench import native
 
-    limits = native.Limits()
+    limits = native.CpuLimits()
     runs = [*native.runs(subject), *native.runs(subject, int8=True), limits.fma_run()]
     runs += [limits.read_run(native.weight_bytes(subject, share)) for _, share in subject.levels]
     if subject.cell.spec.levels > 1:
-        runs += [native.many_run(subject, STREAMS, MEAN_SHARE, int8) for int8 in (False, True)]
+        runs += [native.many_run(subject, STREAMS, MEAN_SHARE, int8=int8) for int8 in (False, True)]
     return runs
 
 
@@ -53,11 +53,13 @@ def _summary(us: list[float]) -> dict[str, float]:
     return {"us": float(np.median(us)), "p99_us": float(np.quantile(us, 0.99))}
 
 
-def _add_limits(subject: Subject, runs: list[Run], medians: list[float], rows: list[dict[str, Any]]) -> None:
-    """To each float row of the kernel in C: its work, the CPU's limit for it, and the distance to that.
+def _add_limits(
+    subject: CellUnderTest, runs: list[TimedCall], medians: list[float], rows: list[dict[str, Any]]
+) -> None:
+    """Add to each float32 row in C its multiply-accumulates, the CPU's limit for them, and the ratio to the limit.
 
-    The limit is the larger of the time to read the weights once, as fast as a loop that does nothing else reads so
-    many bytes again and again, and the time of the multiply-adds at the peak of a loop in registers.
+    The limit is the larger of two times: reading the weights once, at the rate of a loop that only reads this many
+    bytes repeatedly, and the multiply-adds, at the peak rate of a loop in registers.
     """
     fma = [us for run, us in zip(runs, medians, strict=True) if run.row.get("limit") == "fma"]
     if not fma:

@@ -1,6 +1,6 @@
-"""A dense GRU with head as an .onnx file of two operators, encoded by hand: the peer of `vcedge bench`.
+"""Encodes a dense GRU with head as an .onnx file of three operators, a peer of `vcedge bench`.
 
-ONNX's GRU weighs the old state with z where the paper weighs the new one, so that its z has the opposite sign.
+ONNX's GRU weights the old state with z, the paper the new one; so the weights of z have the opposite sign.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _varint(value: int) -> bytes:
 
 
 def _field(number: int, value: int | bytes | str) -> bytes:
-    """One protobuf field: a whole number, or bytes with their length."""
+    """Encode one protobuf field: an integer, or bytes with their length."""
     if isinstance(value, int):
         return _varint(number << 3) + _varint(value)
     data = value.encode() if isinstance(value, str) else value
@@ -43,16 +43,16 @@ def _value(number: int, name: str, *shape: int | str) -> bytes:
     return _field(number, _field(1, name) + _field(2, _field(1, _field(1, FLOAT) + _field(2, dims))))
 
 
-def _node(kind: str, inputs: list[str], outputs: list[str], **whole: int) -> bytes:
+def _node(kind: str, inputs: list[str], outputs: list[str], **attributes: int) -> bytes:
     data = b"".join(_field(1, name) for name in inputs) + b"".join(_field(2, name) for name in outputs)
     data += _field(4, kind)
-    for name, value in whole.items():
+    for name, value in attributes.items():
         data += _field(5, _field(1, name) + _field(3, value) + _field(20, ATTRIBUTE_INT))
     return _field(1, data)
 
 
 def dense_gru(cell: Cell, head: F32, head_bias: F32) -> bytes:
-    """The file: inputs x (1, batch, N) and h (1, batch, D), outputs y (1, batch, C) and h' (1, batch, D)."""
+    """Return the file; its inputs are x (1, batch, N) and h (1, batch, D), its outputs y (1, batch, C) and h' as h."""
     hidden, inputs = cell.spec.hidden, cell.spec.inputs
     sign: NDArray[np.float32] = np.array([-1, 1, 1], np.float32)[:, None]
     zeros = np.zeros(2 * hidden, np.float32)

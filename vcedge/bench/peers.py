@@ -1,7 +1,7 @@
-"""A step of the same dense GRU elsewhere: onnxruntime, LiteRT in float32 and dynamic-range int8, torch, numpy.
+"""Times one step of the same dense GRU in other runtimes: onnxruntime, LiteRT (float32, int8), torch and numpy.
 
-A full step of each: hand over x, feed the state back, step, read the prediction. Each is called in the quickest way
-that its public interface has; a peer that is not installed is left out and named.
+A step is complete: pass x, feed the state back, step, read the prediction. Each peer is called in the fastest way that
+its public interface offers; a peer that is not installed is reported as missing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from vcedge.bench import litert_gru, onnx_gru
-from vcedge.bench.cells import Subject
-from vcedge.bench.timing import Run
+from vcedge.bench.cells import CellUnderTest
+from vcedge.bench.timing import TimedCall
 from vcedge.runtime.engine.numpy_cell import GatedCell
 
 PACKAGES = {
@@ -26,12 +26,12 @@ PACKAGES = {
 
 
 def missing() -> list[str]:
-    """Peers that are not installed."""
+    """Return the peers that are not installed."""
     return [peer for peer, package in PACKAGES.items() if find_spec(package) is None]
 
 
-def dense_runs(subject: Subject, streams: int = 1) -> list[Run]:
-    """The installed peers with all levels on, for one stream or, where they have batches, for several at once."""
+def dense_runs(subject: CellUnderTest, streams: int = 1) -> list[TimedCall]:
+    """Return the installed dense peers, for one stream or, if they support batches, for several in one call."""
     absent = missing()
     makers: dict[str, Callable[[], Callable[[], Any]]] = {
         "onnxruntime-gru": lambda: onnxruntime_step(subject, streams),
@@ -42,25 +42,25 @@ def dense_runs(subject: Subject, streams: int = 1) -> list[Run]:
         makers["litert-int8"] = lambda: litert_step(subject, int8=True)
     if subject.cell.spec.gates != 3:
         makers = {}
-    return [Run(_row(name, streams), make(), streams) for name, make in makers.items() if name not in absent]
+    return [TimedCall(_row(name, streams), make(), streams) for name, make in makers.items() if name not in absent]
 
 
-def numpy_runs(subject: Subject) -> list[Run]:
-    """The numpy engine's cell with the head, at each level."""
-    return [Run(_row("numpy", 1, share), numpy_step(subject, level)) for level, share in subject.levels]
+def numpy_runs(subject: CellUnderTest) -> list[TimedCall]:
+    """Return the numpy engine's cell with the head, at each level."""
+    return [TimedCall(_row("numpy", 1, share), numpy_step(subject, level)) for level, share in subject.levels]
 
 
 def _row(engine: str, streams: int, level: float = 1.0) -> dict[str, Any]:
     return {"engine": engine, "level": level, "streams": streams, "where": "python"}
 
 
-def _samples(subject: Subject, streams: int) -> np.ndarray[Any, Any]:
+def _samples(subject: CellUnderTest, streams: int) -> np.ndarray[Any, Any]:
     inputs = subject.cell.spec.inputs
     return np.ascontiguousarray(np.resize(subject.x[:, :inputs], (streams, inputs)), np.float32)
 
 
-def onnxruntime_step(subject: Subject, streams: int) -> Callable[[], Any]:
-    """onnxruntime's GRU operator; the arrays it returns are fed back as they are."""
+def onnxruntime_step(subject: CellUnderTest, streams: int) -> Callable[[], Any]:
+    """Return a step of the GRU operator of onnxruntime; the array that it returns is fed back without a copy."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -77,11 +77,11 @@ def onnxruntime_step(subject: Subject, streams: int) -> Callable[[], Any]:
     return step
 
 
-def litert_step(subject: Subject, int8: bool) -> Callable[[], Any]:
-    """LiteRT's interpreter with XNNPACK, one thread."""
+def litert_step(subject: CellUnderTest, *, int8: bool) -> Callable[[], Any]:
+    """Return a step of the LiteRT interpreter with XNNPACK, in one thread."""
     from ai_edge_litert.interpreter import Interpreter
 
-    file = litert_gru.dense_gru(subject.dense(), subject.head, subject.head_bias, int8)
+    file = litert_gru.dense_gru(subject.dense(), subject.head, subject.head_bias, int8=int8)
     interpreter = Interpreter(model_content=file, num_threads=1)
     interpreter.allocate_tensors()
     x_at, h_at = (detail["index"] for detail in interpreter.get_input_details())
@@ -100,8 +100,8 @@ def litert_step(subject: Subject, int8: bool) -> Callable[[], Any]:
     return step
 
 
-def torch_step(subject: Subject, streams: int) -> Callable[[], Any]:
-    """torch.nn.GRUCell and a linear layer, without gradients."""
+def torch_step(subject: CellUnderTest, streams: int) -> Callable[[], Any]:
+    """Return a step of torch.nn.GRUCell and a linear layer, without gradients."""
     import torch
 
     torch.set_num_threads(1)
@@ -119,8 +119,8 @@ def torch_step(subject: Subject, streams: int) -> Callable[[], Any]:
     return step
 
 
-def numpy_step(subject: Subject, level: int) -> Callable[[], Any]:
-    """The oracle's cell; its scheduler runs too, and a level is forced."""
+def numpy_step(subject: CellUnderTest, level: int) -> Callable[[], Any]:
+    """Return a step of the numpy engine's cell at a forced level; its scheduler runs too."""
     oracle, spec = GatedCell(subject.cell), subject.cell.spec
     h, signals = np.zeros(spec.hidden, np.float32), subject.x[0]
     x = np.ascontiguousarray(signals[: spec.inputs])

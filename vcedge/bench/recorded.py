@@ -1,4 +1,4 @@
-"""The whole detector's step on a recording, with the levels that the scheduler picks there, and with all dimensions."""
+"""Times the detector's step on a recording, at the scheduler's levels and at the full level."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vcedge.bench.timing import Run
+from vcedge.bench.timing import TimedCall
 from vcedge.detector import Detector
 from vcedge.errors import DataError
 from vcedge.history import open_rows
@@ -18,14 +18,16 @@ from vcedge.runtime.engine.registry import ENGINES
 from vcedge.schema import F64
 
 MAX_ROWS = 20_000
-"""Of a longer recording its first rows are walked again and again."""
+"""Most rows that are used: a longer recording is cut, and its first rows are repeated."""
 ROWS_A_CALL = 64
 
 
 def read_values(detector: Detector, path: Path) -> F64:
-    """The first rows (N, C) of a recording, as `vcedge score` reads them.
+    """Return the first rows (N, C) of a recording, as `vcedge score` reads them.
 
-    Raises InputNotFound or DataError as that does, and DataError for a recording without rows.
+    Raises:
+        InputNotFound: There is no such file.
+        DataError: The file cannot be read or has no rows.
     """
     blocks, rows = [], 0
     for block in open_rows([path], detector.schema, *time_and_table(detector, [])):
@@ -38,20 +40,20 @@ def read_values(detector: Detector, path: Path) -> F64:
     return np.ascontiguousarray(np.concatenate(blocks)[:MAX_ROWS])
 
 
-def recorded_runs(detector: Detector, values: F64) -> list[Run]:
-    """Each engine on rows (N, C), once with the scheduler's levels and once with the full level on every row."""
+def recorded_runs(detector: Detector, values: F64) -> list[TimedCall]:
+    """Return each engine on rows (N, C), once at the scheduler's levels and once at the full level."""
     runs = []
     for name, load in ENGINES.items():
         engine = load(detector)
         for policy, floor in (("auto", 1), ("full", detector.levels)):
             share = updated_share(engine, values) if policy == "auto" else 1.0
             row = {"engine": name, "level": share, "streams": 1, "where": "python", "step": "recording"}
-            runs.append(Run({**row, "policy": policy}, _walk(engine, values, floor), ROWS_A_CALL))
+            runs.append(TimedCall({**row, "policy": policy}, _walk(engine, values, floor), ROWS_A_CALL))
     return runs
 
 
 def updated_share(engine: Engine, values: F64) -> float:
-    """Mean share of the hidden dimensions that the scheduler updates over rows (N, C); 1 for a model without levels."""
+    """Return the mean share of hidden dimensions that the scheduler updates over rows (N, C); 1 without levels."""
     cell = engine.detector.cell
     if cell is None or engine.detector.levels == 1:
         return 1.0
@@ -61,7 +63,7 @@ def updated_share(engine: Engine, values: F64) -> float:
 
 
 def _walk(engine: Engine, values: F64, floor: int) -> Callable[[], Any]:
-    """The next rows of the recording, and its first again after the last; the state goes on."""
+    """Return a function that steps through the next rows of the recording, repeated without end."""
     state, rows, at = engine.new_state(), list(values), 0
 
     def walk() -> None:

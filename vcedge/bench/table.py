@@ -1,4 +1,4 @@
-"""The rows of a benchmark as lines for people, with the ratio to the fastest dense float peer."""
+"""Formats the rows of a benchmark, with the ratio to the fastest dense float peer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ FLOAT_PEERS = ("onnxruntime-gru", "litert-f32", "torch-grucell")
 
 
 def fastest_peer(rows: list[dict[str, Any]], streams: int) -> float | None:
-    """Microseconds of the fastest dense float peer for so many streams."""
+    """Return the microseconds of the fastest dense float peer for this number of streams, or None."""
     times = [row["us"] for row in rows if row["engine"] in FLOAT_PEERS and row["streams"] == streams]
     return min(times, default=None)
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
-    """One line a row, sorted by streams, level and time."""
+    """Return a header and one line for each row, sorted by streams, level and time."""
     lines = [f"{'engine':<24}{'streams':>8}{'level':>8}{'in':>8}{'us':>10}{'p99':>10}{'peer/this':>11}{'of limit':>10}"]
     for row in sorted(rows, key=lambda row: (row.get("step", ""), row["streams"], row["level"], row["us"])):
         peer = None if row.get("step") else fastest_peer(rows, row["streams"])

@@ -1,4 +1,4 @@
-"""How times are taken: interleaved rounds, pinned to one core, medians. Absolute times are noise, ratios are not."""
+"""Times calls in interleaved rounds, so that noise of the machine hits all alike and ratios stay reliable."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ import numpy as np
 from vcedge.schema import F64
 
 ROUND_S = 2e-4
-"""About how long one run has the core before the next one's turn."""
+"""Approximate time of one call's turn."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """One thing to time: `call()` does `steps` steps. `row` is what is reported beside its time."""
+class TimedCall:
+    """Describes a call to time, which does `steps` steps; `row` is reported beside its time."""
 
     row: dict[str, Any]
     call: Callable[[], Any]
     steps: int = 1
 
 
-def interleaved(runs: list[Run], rounds: int) -> list[F64]:
-    """Microseconds a step of each run in each round; the runs take turns in every round."""
+def interleaved(runs: list[TimedCall], rounds: int) -> list[F64]:
+    """Return for each call the microseconds a step in each round; in a round the calls take turns."""
     calls = [_calls_of(run) for run in runs]
     times = np.empty((len(runs), rounds))
     for round_ in range(rounds):
         for i, run in enumerate(runs):
-            run.call()  # the one before it left the caches to itself
+            run.call()  # warms up the caches, which the call before it has filled
             times[i, round_] = _time(run.call, calls[i]) / (calls[i] * run.steps)
     return list(1e6 * times)
 
 
-def _calls_of(run: Run) -> int:
-    """How many calls take about ROUND_S, by the quickest of some tries; they also warm up."""
+def _calls_of(run: TimedCall) -> int:
+    """Return how many calls take about ROUND_S, by the fastest of five tries, which also warm up."""
     calls = 1
     while (seconds := min(_time(run.call, calls) for _ in range(5))) < ROUND_S / 2:
         calls *= 2
@@ -54,7 +54,7 @@ def _time(call: Callable[[], Any], calls: int) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
+    """Return what the numbers are measured on: machine, CPU, cores, versions."""
     return {
         "machine": platform.machine(),
         "cpu": _cpu_name(),

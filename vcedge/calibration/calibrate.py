@@ -6,7 +6,7 @@ Used at the end of training and by `vcedge calibrate` (`vcedge.calibration.recal
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,8 +41,10 @@ chance. Untrained networks pass on next to no channel."""
 
 @dataclass(frozen=True)
 class LinearPart:
-    """What is fitted before there is a network."""
+    """Holds what is fitted before there is a network, with the rows that it is fitted on."""
 
+    values: F64  # (N, C)
+    split: Split
     features: Features
     cross: CrossFit
     scorer: Scorer
@@ -50,6 +52,20 @@ class LinearPart:
     """How order and ridge of the highway were found."""
     parts: PartsChoice | None = None
     """How the scorer's weights were found; None where the rows are too few, and all are equal."""
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """Names what is given for a detector, not fitted: asset, schema, origin, event rule and target."""
+
+    asset: str
+    schema: SensorSchema
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """How its recordings are read; see `Detector.reading`."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    events: EventRule = field(default_factory=EventRule)
+    target_share: float = 1.0
+    """Mean share of the hidden dimensions that normal operation may update."""
 
 
 def fit_linear(
@@ -68,12 +84,13 @@ def fit_linear(
     orders, ridges = ORDERS if order is None else (order,), RIDGES if ridge is None else (ridge,)
     choice = choose_order(values, features, split, orders, ridges)
     cross = cross_fit(values, features, split, choice.order, choice.ridge)
-    return LinearPart(features, cross, fit_scorer(values, features, cross, split, span), choice)
+    return LinearPart(values, split, features, cross, fit_scorer(values, features, cross, split, span), choice)
 
 
-def weighted(linear: LinearPart, detector: Detector, values: F64, split: Split) -> LinearPart:
-    """The linear part with the scorer's weights chosen; `detector` is made of it, without a network."""
-    scorer, choice = choose_weights(detector, values, split, linear.cross.residual.astype(np.float64))
+def weighted(linear: LinearPart, spec: DetectorSpec) -> LinearPart:
+    """Return the linear part with the weights chosen for the scorer of a detector without a network."""
+    residual = linear.cross.residual.astype(np.float64)
+    scorer, choice = choose_weights(assemble(spec, linear), linear.values, linear.split, residual)
     return replace(linear, scorer=scorer, parts=choice)
 
 
@@ -83,41 +100,32 @@ def wants_flags(values: F64, ranges: Ranges) -> bool:
     return missing > FLAGS_SHARE * rows_in(ranges) * len(values[0])
 
 
-def assemble(
-    asset: str,
-    schema: SensorSchema,
-    linear: LinearPart,
-    network: tuple[Cell, Head] | None,
-    reading: Mapping[str, Any],
-    provenance: Mapping[str, Any],
-    events: EventRule | None = None,
-    target_share: float = 1.0,
-) -> Detector:
-    """A detector whose limits are still open: it computes, raises no alarm and is never surprised."""
+def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] | None = None) -> Detector:
+    """Return a detector whose limits are still open: it computes, but raises no alarm and forces no full update."""
     open_limits = Calibration(
         threshold=float(np.finfo(np.float64).max),
         steepness=1.0,
         surprise_limit=float(np.finfo(np.float64).max),
         surprise_ticks=SURPRISE_TICKS,
         warmup_rows=max(linear.cross.highway.reach, linear.scorer.reach) + round(medium_span(linear.scorer)),
-        stuck_rows=(0,) * len(schema.channels),
+        stuck_rows=(0,) * len(spec.schema.channels),
         false_alarms_per_day=1.0,
         rows=0,
-        events=events or EventRule(),
-        target_share=target_share,
+        events=spec.events,
+        target_share=spec.target_share,
     )
     cell, head = network if network is not None else (None, None)
     return Detector(
-        asset,
-        schema,
+        spec.asset,
+        spec.schema,
         linear.features,
         linear.cross.highway,
         cell,
         head,
         linear.scorer,
         open_limits,
-        reading,
-        provenance,
+        spec.reading,
+        spec.provenance,
     )
 
 

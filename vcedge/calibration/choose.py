@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from vcedge.calibration.split import Ranges, Split
+from vcedge.calibration.split import Split, joined
 from vcedge.detector import Detector, Scorer
 from vcedge.evaluation.metrics import auc_pr
-from vcedge.injection.faults import Fault, Scales, inject
-from vcedge.injection.plan import plan_faults
+from vcedge.injection.faults import InjectedFault, Scales, inject
+from vcedge.injection.plan import NormalRows, plan_faults
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.runtime.engine.state import State
@@ -67,8 +67,9 @@ def choose_weights(detector: Detector, values: F64, split: Split, residual: F64)
     start, stop = region
     rows = values[start:stop]
     lead = min(detector.calibration.warmup_rows, len(rows) // 4)
-    plan = plan_faults(rows, residual[start:stop], Scales.of(detector), FAULTS, seed=0, lead=lead)
-    normal, faulty = _run(load_engine(detector, REFERENCE), rows, _affordable(plan), Scales.of(detector))
+    scales = Scales.of(detector)
+    plan = plan_faults(NormalRows.of(rows, residual[start:stop], scales), FAULTS, lead=lead)
+    normal, faulty = _run(load_engine(detector, REFERENCE), rows, _affordable(plan), scales)
     normal = normal[lead:]
     usual = np.maximum(normal.mean(axis=0), 1e-9)
     found = np.array([_told_apart(normal[:, i], [f[:, i] for f in faulty]) for i in range(normal.shape[1])])
@@ -98,31 +99,20 @@ def weights_of(found: F64, power: float = POWER) -> F64:
 
 def _region(split: Split) -> tuple[int, int] | None:
     """The longest stretch without a gap of the tail, or of everything where that is short; None where that is, too."""
-    for ranges in (split.tail, _joined(split)):
+    for ranges in (split.tail, joined(split.all, split.starts)):
         start, stop = max(ranges, key=lambda part: part[1] - part[0])
         if stop - start >= LEAST_REGION:
             return max(start, stop - MOST_REGION), stop
     return None
 
 
-def _joined(split: Split) -> Ranges:
-    """All rows, with stretches that were only cut by the split put together again."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in split.all:
-        if joined and joined[-1][1] == start and start not in split.starts:
-            joined[-1] = (joined[-1][0], stop)
-        else:
-            joined.append((start, stop))
-    return tuple(joined)
-
-
-def _affordable(plan: list[Fault]) -> list[Fault]:
+def _affordable(plan: list[InjectedFault]) -> list[InjectedFault]:
     """As many of the faults, in their balanced order, as MOST_STEPS allow."""
     steps = np.cumsum([fault.length for fault in plan])
     return plan[: max(int(np.searchsorted(steps, MOST_STEPS, side="right")), 1)]
 
 
-def _run(engine: Engine, rows: F64, faults: list[Fault], scales: Scales) -> tuple[F64, list[F64]]:
+def _run(engine: Engine, rows: F64, faults: list[InjectedFault], scales: Scales) -> tuple[F64, list[F64]]:
     """Values of the parts on normal rows (N, parts), and on the rows of each fault; the state before it is a normal
     one."""
     parts = len(engine.detector.scorer.parts)

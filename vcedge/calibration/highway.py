@@ -15,6 +15,7 @@ import numpy as np
 
 from vcedge.calibration.split import Ranges, Split, rows_in
 from vcedge.detector import Features, Highway
+from vcedge.imputation import hold_last
 from vcedge.schema import F32, F64
 
 FOLDS = 5
@@ -52,11 +53,7 @@ def standardise(values: F64, features: Features) -> F64:
     """Standardised, clipped rows (N, C) for fitting; a missing value holds the last one, or the mean before any."""
     z = np.clip((values - features.center) / features.scale, -features.clip, features.clip)
     missing = ~np.isfinite(values)
-    if missing.any():
-        last = np.where(missing, 0, np.arange(len(z))[:, None])
-        np.maximum.accumulate(last, axis=0, out=last)
-        z = np.nan_to_num(np.take_along_axis(z, last, axis=0))
-    return np.asarray(z)
+    return hold_last(z, missing, 0.0) if missing.any() else np.asarray(z)
 
 
 def cross_fit(values: F64, features: Features, split: Split, order: int, ridge: float, ahead: int = 1) -> CrossFit:

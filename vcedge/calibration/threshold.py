@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vcedge.limits import EventRule, Tail, Usual, events_per_row
-from vcedge.runtime.stream.events import EventTracker
+from vcedge.runtime.stream.events import track_events
 from vcedge.schema import F64
 
 TAIL_SHARE = 0.1
@@ -96,10 +96,8 @@ def _peaks(stretches: Sequence[F64], start: float, rule: EventRule) -> F64:
         if len(raw) < rule.min_rows:
             continue
         lasting = np.lib.stride_tricks.sliding_window_view(raw, rule.min_rows).min(axis=1)
-        tracker = EventTracker("anomaly", replace(rule, min_rows=1))
-        found = [tracker.push(row, value, start, ()) for row, value in enumerate(lasting.tolist())]
-        found.append(tracker.close(len(raw)))
-        peaks += [event.peak for event in found if event is not None and event.type == "end"]
+        events = track_events(lasting.tolist(), start, replace(rule, min_rows=1))
+        peaks += [event.peak for _, event in events if event.type == "end"]
     return np.array(peaks)
 
 

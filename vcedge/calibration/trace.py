@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.calibration.split import Ranges, rows_in
+from vcedge.calibration.split import Ranges, Split, rows_in
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.stream.compute_budget import Budget
 from vcedge.schema import F32, F64
@@ -40,6 +40,20 @@ class Trace:
         for start, stop in ranges:
             keep |= (self.rows >= start) & (self.rows < stop)
         return Trace(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class TracedRows:
+    """Holds the rows of a recording and what a calibrated detector computes on them, at least on the tail."""
+
+    values: F64  # (N, C)
+    split: Split
+    trace: Trace
+
+    @property
+    def tail(self) -> Trace:
+        """The trace of the held-out rows."""
+        return self.trace.within(self.split.tail)
 
 
 def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[int] = frozenset()) -> Trace:

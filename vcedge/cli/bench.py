@@ -10,7 +10,7 @@ import typer
 from vcedge.cli.console import note, print_json, single_threaded
 
 if TYPE_CHECKING:
-    from vcedge.bench.cells import Subject
+    from vcedge.bench.cells import CellUnderTest
 
 
 def bench_command(
@@ -55,9 +55,9 @@ def bench_command(
         print("\n".join(table(result["rows"])))
 
 
-def _subject(model: Path | None, synthetic: str | None, recording: Path | None) -> tuple[Subject, Any]:
+def _subject(model: Path | None, synthetic: str | None, recording: Path | None) -> tuple[CellUnderTest, Any]:
     from vcedge.bench import cells
-    from vcedge.bench.whole import detector_runs
+    from vcedge.bench.detector_steps import detector_runs
     from vcedge.errors import UsageError
 
     if (model is None) == (synthetic is None):

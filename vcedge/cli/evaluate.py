@@ -55,7 +55,7 @@ def evaluate_command(
     single_threaded()
     from vcedge.errors import UsageError
     from vcedge.evaluation.bars import check_bars, parse_bars
-    from vcedge.evaluation.measure import beside, mean_of, measure
+    from vcedge.evaluation.measure import mean_of, measure, trivial_measures
     from vcedge.model_file import model_id
     from vcedge.runtime.exported.artifact import open_engine
 
@@ -69,7 +69,7 @@ def evaluate_command(
     for path in inputs:
         judged = _judge(runner, path, label, skip_rows, window, overrides or [])
         found.append(measure(judged))
-        for name, measures in beside(judged).items():
+        for name, measures in trivial_measures(judged).items():
             other[name].append(measures)
     mean = mean_of(found)
     promised = detector.calibration.false_alarms_per_day
@@ -101,8 +101,8 @@ def evaluate_command(
 def _judge(runner: Any, path: Path, label: str, skip_rows: int, window: int | None, overrides: list[str]) -> Any:
     """One recording, scored and put beside its labels."""
     from vcedge.cli.console import note
-    from vcedge.evaluation.evaluate import judge_recording
     from vcedge.evaluation.labels import read_labels
+    from vcedge.evaluation.replay import score_labelled
     from vcedge.history import open_rows
     from vcedge.history.reading import time_and_table
     from vcedge.runtime.stream.stream import Stream
@@ -118,7 +118,7 @@ def _judge(runner: Any, path: Path, label: str, skip_rows: int, window: int | No
             told = rows // PROGRESS_ROWS
             note(f"{path.name}: {rows:,} rows scored")
 
-    return judge_recording(Stream(runner), reader, labels, path, skip_rows, window, progress)
+    return score_labelled(Stream(runner), reader, labels, skip_rows=skip_rows, window=window, progress=progress)
 
 
 COLUMNS = (

@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from vcedge.config.runtime import RuntimeConfig
-    from vcedge.runtime.recordings.record import Wanted
+    from vcedge.runtime.recordings.record import AssetPlan
 
 
 def record_command(
@@ -31,7 +31,7 @@ def record_command(
     from vcedge.config.runtime import load_runtime_config
     from vcedge.errors import InputOutputError
     from vcedge.runtime.codecs.registry import decoder_of
-    from vcedge.runtime.mqtt.connection import Link
+    from vcedge.runtime.mqtt.connection import Connection
     from vcedge.runtime.mqtt.paho_setup import Identity
     from vcedge.runtime.recordings.record import Recorder
     from vcedge.runtime.service.signals import stop_on_signals
@@ -47,14 +47,14 @@ def record_command(
         raise InputOutputError(f"--out {out}: cannot be made: {error.strerror}") from None
     recorder = Recorder(topic, decode, wanted, out, settings.max_assets)
     identity = Identity(f"{settings.client_id}-record", topic.subscriptions(settings.assets))
-    link = Link(settings.mqtt, identity)
+    link = Connection(settings.mqtt, identity)
     with stop_on_signals() as stop:
         link.start()
         try:
             while not stop.is_set():
                 message = link.receive(0.25)
                 if message is not None:
-                    recorder.push(message)
+                    recorder.handle(message)
                     link.acknowledge([message])
         finally:
             recorder.close()
@@ -66,21 +66,21 @@ def record_command(
         print_json({"rows": recorder.rows, "undecodable": recorder.undecodable, "ignored": recorder.ignored})
 
 
-def _wanted(settings: RuntimeConfig) -> dict[str, Wanted]:
+def _wanted(settings: RuntimeConfig) -> dict[str, AssetPlan]:
     """What is known of the assets; of one without a model only its name. Without names: all there are.
 
     Raises ConfigError, or InputNotFound or ModelFileError for a model that is no good.
     """
     from vcedge.model_file import load
     from vcedge.runtime.assets.recipes import join_rule_of
-    from vcedge.runtime.recordings.record import UNKNOWN, Wanted
+    from vcedge.runtime.recordings.record import UNKNOWN, AssetPlan
 
-    unknown = Wanted(None, join_rule_of(settings, UNKNOWN, known=False))
+    unknown = AssetPlan(None, join_rule_of(settings, UNKNOWN, known=False))
     found = {}
     for name, asset in settings.assets.items():
         if asset.model is None:
             found[name] = unknown
         else:
             schema = load(asset.model).schema
-            found[name] = Wanted(schema.names, join_rule_of(settings, schema))
+            found[name] = AssetPlan(schema.names, join_rule_of(settings, schema))
     return found or {"*": unknown}

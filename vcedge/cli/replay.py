@@ -57,9 +57,9 @@ def replay_command(
 
     from vcedge.cli.console import configure_logging, note, print_json
     from vcedge.history import open_rows
-    from vcedge.runtime.mqtt.connection import Link
+    from vcedge.runtime.mqtt.connection import Connection
     from vcedge.runtime.mqtt.paho_setup import Identity
-    from vcedge.runtime.recordings.replay import Pace, Progress, connect, finish, replay
+    from vcedge.runtime.recordings.replay import Pace, Replayer
 
     configure_logging()
     target, factor = _target(topic), _speed(speed)
@@ -70,26 +70,21 @@ def replay_command(
         name = asset or path.name.split(".")[0]
         write = _writer(codec, target, name, schema.names)
         plans.append((path, name, write, schema.names, open_rows([path], schema, time_config, table)))
-    link = Link(settings, Identity(f"vcedge-replay-{uuid4().hex[:8]}", persistent=False))
-    connect(link, broker)
-    progress = Progress()
-    began = said = time.monotonic()
-
-    def tell(state: Progress) -> None:
-        nonlocal said
-        if time.monotonic() - said > 10:
-            said = time.monotonic()
-            note(f"{state.published} rows published")
-
+    connection = Connection(settings, Identity(f"vcedge-replay-{uuid4().hex[:8]}", persistent=False))
+    replayer = Replayer(connection, broker)
+    began = noted = time.monotonic()
     for path, name, write, names, rows in plans:
         note(f"{path}: {len(names)} channels to {target.of(name)}")
-        replay(link, write, names, rows, Pace(factor), progress, tell)
-    finish(link)
+        for _ in replayer.publish(rows, names, write, Pace(factor)):
+            if time.monotonic() - noted > 10:
+                noted = time.monotonic()
+                note(f"{replayer.published} rows published")
+    replayer.finish()
     seconds = time.monotonic() - began
-    untimed = f", {progress.untimed} left out for lack of a readable time" if progress.untimed else ""
-    note(f"{progress.published} rows published in {seconds:.1f} s{untimed}")
+    untimed = f", {replayer.untimed} left out for lack of a readable time" if replayer.untimed else ""
+    note(f"{replayer.published} rows published in {seconds:.1f} s{untimed}")
     if json:
-        print_json({"rows": progress.published, "untimed": progress.untimed, "seconds": round(seconds, 3)})
+        print_json({"rows": replayer.published, "untimed": replayer.untimed, "seconds": round(seconds, 3)})
 
 
 def _target(topic: str) -> InputTopic:

@@ -35,7 +35,7 @@ def run_command(
 
     configure_logging(verbose)
     settings = load_runtime_config(config)
-    configure_service_log(settings.log, verbose)
+    configure_service_log(settings.log, verbose=verbose)
     recipes = load_recipes(settings)
     service = compose(settings, recipes)
     if check:

@@ -50,7 +50,7 @@ def score_command(
     from vcedge.history.reading import time_and_table
     from vcedge.runtime.exported.artifact import open_engine
     from vcedge.runtime.recordings.score_recording import score_blocks, write_header, write_scores
-    from vcedge.runtime.recordings.score_summary import Tally
+    from vcedge.runtime.recordings.score_summary import ScoreSummary
     from vcedge.runtime.stream.stream import Stream
 
     if json and out is None:
@@ -60,7 +60,7 @@ def score_command(
     runner = open_engine(model, engine, network)
     detector = runner.detector
     time_settings, table = time_and_table(detector, overrides or [])
-    tally = Tally(runner.detector)
+    tally = ScoreSummary(runner.detector)
     began = time.perf_counter()
     readers = [open_rows([path], detector.schema, time_settings, table) for path in inputs]
     with _output(out) as stream_out:

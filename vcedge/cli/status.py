@@ -51,14 +51,14 @@ def _state_dir(config: Path | None) -> Path:
 
 def _service_rows(report: Report) -> list[tuple[str, str]]:
     """What is said of the service as a whole."""
-    from vcedge.history.report import duration_text
+    from vcedge.wording import duration
 
     numbers, work = report["numbers"], report["work"]
     counts = ("samples", "dead_letters", "ignored", "duplicates", "settings")
     counted = [f"{numbers[key]:,} {key.replace('_', ' ')}" for key in counts]
     return [
         ("service", f"{report['node']}, vcedge {report['version']}, pid {report['pid']}"),
-        ("up", f"{duration_text(numbers['uptime_s'])}, since {report['since']}"),
+        ("up", f"{duration(numbers['uptime_s'])}, since {report['since']}"),
         ("broker", f"{report['broker']}, {_connection(report['links'])}"),
         ("messages", ", ".join([f"{numbers['messages']:,}", *counted])),
         ("computing", _computing(work)),
@@ -77,10 +77,10 @@ def _waiting(numbers: dict[str, Any]) -> str:
 
 def _state(numbers: dict[str, Any]) -> str:
     """How safe what must not be lost is, and what that costs the medium."""
-    from vcedge.history.report import duration_text
+    from vcedge.wording import duration
 
     age_s = numbers["snapshot_age_s"]
-    age = "no snapshot yet" if age_s is None else f"last snapshot {duration_text(age_s)} ago"
+    age = "no snapshot yet" if age_s is None else f"last snapshot {duration(age_s)} ago"
     trouble = f"not durable: {numbers['trouble']}; " if numbers["status"] != "ok" else ""
     since, wear = f"{numbers['unacknowledged']:,} messages since", f"{numbers['written_mb_day']:g} MB a day written"
     return f"{trouble}{age}, {since}, {wear}"
@@ -108,9 +108,9 @@ COLUMNS = ("asset", "status", "last sample", "raw", "threshold", "event", "setti
 
 def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
     """One asset, by COLUMNS."""
-    from vcedge.history.report import duration_text
+    from vcedge.wording import duration
 
-    age = "never" if asset["age_s"] is None else f"{duration_text(asset['age_s'])} ago"
+    age = "never" if asset["age_s"] is None else f"{duration(asset['age_s'])} ago"
     raw = "-" if asset["raw"] is None else f"{asset['raw']:.4g}"
     threshold = f"{asset['threshold']:.4g} ({asset['threshold_factor']:.2f} of calibrated)"
     event = "-" if asset["event"] is None else asset["event"]["id"]

@@ -13,7 +13,7 @@ import numpy as np
 from vcedge.config.runtime import MqttConfig
 from vcedge.demo.findings import Noticed, Times
 from vcedge.errors import Unavailable
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.schema import F64
 from vcedge.topics import OutputTopics
@@ -30,7 +30,7 @@ class Listener:
     def __init__(self, mqtt: MqttConfig, node: str, asset: str) -> None:
         topics = OutputTopics(mqtt.prefix, node)
         name = f"vcedge-demo-{uuid4().hex[:8]}"
-        self._link = Link(mqtt, Identity(name, (f"{mqtt.prefix}/{node}/#",), persistent=False))
+        self._link = Connection(mqtt, Identity(name, (f"{mqtt.prefix}/{node}/#",), persistent=False))
         self._hear: dict[str, Callable[[bytes], None]] = {
             topics.status: self._status,
             topics.deadletter: self._deadletter,
@@ -52,7 +52,7 @@ class Listener:
         """Connect. Raises Unavailable where the broker does not answer."""
         self._link.start()
         if not self._link.wait_connected(CONNECT_S):
-            raise Unavailable(f"the embedded broker does not answer: {self._link.complaint or 'no answer'}")
+            raise Unavailable(f"the embedded broker does not answer: {self._link.problem or 'no answer'}")
 
     def knock(self, topic: str) -> None:
         """Send the service something that it cannot read: its dead letter proves that it listens, and nothing else."""

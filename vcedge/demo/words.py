@@ -6,7 +6,6 @@ import json
 import math
 import textwrap
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from typing import Any
 
 from vcedge.demo.findings import TAIL_NS, Finding, Noticed
@@ -15,6 +14,7 @@ from vcedge.files import write_atomic
 from vcedge.history.writer import iso_time
 from vcedge.runtime.stream.events import Top
 from vcedge.schema import NS_PER_S
+from vcedge.wording import delay, percent, utc_time
 
 WIDTH = 80
 LEAST_SHARE = 0.1
@@ -78,7 +78,7 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
     yield from _wrapped(f"  {_clock(label.start_ns)[:5]} to {_clock(label.stop_ns)[:5]}  ", label.text)
     if by is not None:
         more = f", and {finding.events - 1} more while it lasted" if finding.events > 1 else ""
-        said = f"FOUND {_after(finding.delay_s or 0.0)}, at {_clock(by.start_ns)}: {_event_words(by)}{more}"
+        said = f"FOUND {delay(finding.delay_s or 0.0)}, at {_clock(by.start_ns)}: {_event_words(by)}{more}"
     elif finding.afterwards:
         said = "MISSED: an event came only when it was over"
     else:
@@ -88,12 +88,6 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
 
 def _wrapped(indent: str, text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent))
-
-
-def _after(delay_s: float) -> str:
-    if delay_s < 1.0:
-        return "at once"
-    return f"after {delay_s:.0f} s" if delay_s < 120.0 else f"after {delay_s / 60.0:.0f} min"
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:
@@ -135,11 +129,11 @@ def _names(top: Top) -> str:
 
 
 def _clock(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // NS_PER_S, timezone.utc).strftime("%H:%M:%S")
+    return utc_time(time_ns)[-len("HH:MM:SS") :]
 
 
 def _percent(share: float) -> str:
-    return "nothing" if math.isnan(share) else f"{share:.0%}"
+    return "nothing" if math.isnan(share) else percent(share)
 
 
 def _finite(value: float) -> float | None:

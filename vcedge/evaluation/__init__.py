@@ -1,1 +1,1 @@
-"""How well a detector detects, in numpy alone: metrics that agree with the independent reference to 1e-9."""
+"""Measures how well a detector detects, in numpy alone; the metrics agree with an independent reference to 1e-9."""

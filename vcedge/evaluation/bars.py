@@ -1,4 +1,4 @@
-"""Bars that results must clear: `vus_pr=0.8` is at least, `far=0.1` at most, whichever is better."""
+"""Bars that results must meet: `vus_pr=0.8` is a lower bound, `far=0.1` an upper one."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ AT_MOST = ("far", "mar", "delay_rows", "delay_s", "false_alarms", "false_alarms_
 
 @dataclass(frozen=True)
 class Bar:
-    """One measure and the value that is still good enough."""
+    """Bounds one measure by the value that is just good enough."""
 
     measure: str
     value: float
 
     @property
     def words(self) -> str:
-        """Such as "at least 0.8"."""
+        """The bound in words, such as "at least 0.8"."""
         return f"at {'least' if self.measure in AT_LEAST else 'most'} {self.value:g}"
 
     def met(self, found: float) -> bool:
-        """Whether a result clears the bar; one that could not be measured does not."""
+        """Return whether a result meets the bar; NaN, a measure without a value, does not."""
         return found >= self.value if self.measure in AT_LEAST else found <= self.value
 
 
 def parse_bars(options: Sequence[str]) -> list[Bar]:
-    """Bars as given on the command line or in a configuration. Raises UsageError for what is none."""
+    """Parse bars of the form MEASURE=NUMBER.
+
+    Raises:
+        UsageError: an unknown measure or no finite number.
+    """
     bars = []
     for option in options:
         name, equals, text = option.partition("=")
@@ -45,13 +49,15 @@ def parse_bars(options: Sequence[str]) -> list[Bar]:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise UsageError(f"--bar {option}: {text!r} is no number")
+            raise UsageError(
+                f"--bar {option}: {text!r} is not a finite number, expected MEASURE=NUMBER such as far=0.1"
+            )
         bars.append(Bar(name, value))
     return bars
 
 
 def check_bars(bars: Sequence[Bar], found: Mapping[str, float], what: str) -> None:
-    """Raise GateFailed that names every bar that was missed."""
+    """Raise GateFailed that names every missed bar, if there is any."""
     missed = [
         f"{bar.measure} is {found[bar.measure]:.4g}, expected {bar.words}"
         for bar in bars

@@ -1,4 +1,4 @@
-"""The column of a recording that says which rows are anomalous."""
+"""Reads the column of a recording that labels anomalous rows."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from numpy.typing import NDArray
 
 from vcedge.config.train import TableConfig, TimeConfig
 from vcedge.errors import DataError
-from vcedge.history.columns import clipped, column_index, time_checker
+from vcedge.history.columns import column_index, time_checker
 from vcedge.history.table import open_table
 from vcedge.history.times import Cells
+from vcedge.wording import clipped
 
 NORMAL = frozenset({"0", "0.0", "false", "f", "no", "n", "normal", "ok", "good", "healthy", "benign", "off"})
 ANOMALOUS = frozenset(
     {"1", "1.0", "true", "t", "yes", "y", "anomaly", "anomalous", "abnormal", "attack", "a ttack", "fault", "faulty"}
     | {"failure", "alarm", "event", "bad", "outlier", "on"}
 )
-"""Spellings of both kinds of row, in lower case; SWaT has some "A ttack"."""
+"""Spellings in lower case; some rows of the SWaT data set say "A ttack"."""
 UNDERSTOOD = "0 or 1, true or false, or a word such as normal and anomaly, ok and fault, normal and attack"
 
 
 def read_labels(path: Path, column: str, time: TimeConfig, table: TableConfig) -> NDArray[np.bool_]:
-    """Whether each row of a file is anomalous (N,), in file order, one for each row that `open_rows` gives.
+    """Read the labels (N,) of a file in its order, true if anomalous, one for each row that `open_rows` yields.
 
-    Raises InputNotFound for a file that is not there, DataError for one that lacks the column, or that names the first
-    row whose label is not understood.
+    Raises:
+        InputNotFound: the file does not exist.
+        DataError: the file lacks the column, or a label is not understood; the message names the first such row.
     """
     opened = open_table(path, table, time_checker(time))
     chosen = column_index(opened, column)
@@ -39,7 +41,7 @@ def read_labels(path: Path, column: str, time: TimeConfig, table: TableConfig) -
 
 
 def _labels(cells: Cells, path: Path, column: str, first: int) -> NDArray[np.bool_]:
-    """Labels of some cells, the first of which stands in row `first` counted from 0."""
+    """Parse labels of cells, the first of which is in row `first`, counted from 0."""
     spellings, which = np.unique(
         np.array([_word(cell) for cell in cells], dtype=object).astype(str), return_inverse=True
     )
@@ -57,6 +59,6 @@ def _word(cell: object) -> str:
 
 
 def _meaning(word: str) -> int:
-    """0 for normal, 1 for anomalous, -1 for what is neither."""
+    """Return 0 for normal, 1 for anomalous, -1 for an unknown word."""
     spelling = word.lower()
     return 0 if spelling in NORMAL else 1 if spelling in ANOMALOUS else -1

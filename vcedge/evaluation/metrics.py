@@ -1,7 +1,6 @@
-"""Metrics of scores against labels: threshold-free ones, and those of alarms at a threshold.
+"""Computes metrics of scores against labels, both threshold-free and of alarms at a threshold.
 
-Definitions are those of the independent reference. Point-adjusted F1 is absent on purpose: a random score wins
-under it.
+Point-adjusted F1 is absent on purpose: a random score wins under it.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Intervals = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Confusion:
-    """Rows at a threshold: F1, the false-alarm rate among normal rows, the missed-alarm rate among anomalous ones."""
+    """Holds F1, the false-alarm rate among normal rows and the missed-alarm rate among anomalous rows."""
 
     f1: float
     far: float
@@ -44,7 +43,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class EventCounts:
-    """Events found, and alarms that touch no event."""
+    """Counts labelled events, those found, and alarms that overlap none."""
 
     events: int
     found: int
@@ -55,22 +54,22 @@ class EventCounts:
 
     @property
     def recall(self) -> float:
-        """Share of the events found; 0 where there is none, as the reference has it."""
+        """Share of the events that were found; 0 without any event."""
         return self.found / max(self.events, 1)
 
     @property
     def median_delay(self) -> float:
-        """In rows; NaN where nothing was found."""
+        """Median delay in rows; NaN if no event was found."""
         return float(np.median(self.delays)) if self.delays else float("nan")
 
     @property
     def false_per_10k(self) -> float:
-        """False-alarm events for 10,000 normal rows."""
+        """False alarms for each 10,000 normal rows."""
         return PER_ROWS * self.false_alarms / max(self.normal_rows, 1)
 
 
 def auc_pr(score: ArrayLike, labels: ArrayLike) -> float:
-    """Average precision of scores (N,): precision over the steps of recall, equal scores as one; NaN without ones."""
+    """Return the average precision of scores (N,), with equal scores as one step; NaN without anomalous rows."""
     hits, predicted = _steps(score, labels)
     if hits[-1] == 0:
         return float("nan")
@@ -79,7 +78,7 @@ def auc_pr(score: ArrayLike, labels: ArrayLike) -> float:
 
 
 def auc_roc(score: ArrayLike, labels: ArrayLike) -> float:
-    """Chance that an anomalous row scores higher than a normal one, ties counted half; NaN with one kind of row."""
+    """Return the area under the ROC curve of scores (N,), with ties counted half; NaN with one kind of row."""
     hits, predicted = _steps(score, labels)
     positive, negative = hits[-1], predicted[-1] - hits[-1]
     if positive == 0 or negative == 0:
@@ -90,7 +89,7 @@ def auc_roc(score: ArrayLike, labels: ArrayLike) -> float:
 
 
 def confusion(alarm: ArrayLike, labels: ArrayLike) -> Confusion:
-    """F1, FAR and MAR of alarms (N,) against labels (N,); shares of nothing are 0."""
+    """Compute F1, FAR and MAR of alarms (N,) against labels (N,); a share of no rows is 0."""
     raised, true = np.asarray(alarm).astype(bool), np.asarray(labels).astype(bool)
     hit, false = int((raised & true).sum()), int((raised & ~true).sum())
     missed, quiet = int((~raised & true).sum()), int((~raised & ~true).sum())
@@ -102,8 +101,9 @@ def confusion(alarm: ArrayLike, labels: ArrayLike) -> Confusion:
 
 
 def count_events(alarm: ArrayLike, labels: ArrayLike, gap: int = 0) -> EventCounts:
-    """Events of labels (N,) found by alarms (N,), and runs of alarms that touch none; runs at most `gap` rows apart,
-    where that is not 0, count as one.
+    """Count the events of labels (N,) that alarms (N,) find, and the runs of alarms that overlap none.
+
+    If `gap` is not 0, runs at most so many rows apart count as one.
     """
     raised, true = np.asarray(alarm).astype(bool), np.asarray(labels).astype(bool)
     events = segments(true)
@@ -113,13 +113,13 @@ def count_events(alarm: ArrayLike, labels: ArrayLike, gap: int = 0) -> EventCoun
 
 
 def false_alarms(alarms: Intervals, labels: NDArray[np.bool_]) -> int:
-    """How many alarms, as intervals of rows, touch no anomalous row of labels (N,)."""
+    """Count the alarms, as intervals of rows, that overlap no anomalous row of labels (N,)."""
     before = np.concatenate(([0], np.cumsum(labels)))
     return sum(1 for start, stop in alarms if before[stop] == before[start])
 
 
 def _steps(score: ArrayLike, labels: ArrayLike) -> tuple[F64, F64]:
-    """True and all rows at or above each distinct score, from the highest on, as floats. Raises ValueError for NaN."""
+    """Count anomalous and all rows at or above each distinct score, from the highest on; ValueError for NaN."""
     values, true = np.asarray(score, np.float64), np.asarray(labels).astype(bool)
     if not np.isfinite(values).all() or values.shape != true.shape or not len(values):
         raise ValueError(f"scores {values.shape} must be finite, and labels {true.shape} of the same shape, not empty")

@@ -16,6 +16,7 @@ from vcedge.history.numbers import MISSING, numeric_share
 from vcedge.history.recording import NO_TIME
 from vcedge.history.table import Table
 from vcedge.history.times import EPOCH_UNITS_NS, Cells, EpochTimes, TextTimes, TimeReader, Times, TypedTimes
+from vcedge.wording import clipped
 
 TIME_NAMES = ("time", "timestamp", "datetime", "ts", "date")
 NO_COLUMN = "none"
@@ -53,11 +54,6 @@ def column_index(table: Table, name: str) -> int:
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     shown = ", ".join(table.columns[:30]) + (", ..." if len(table.columns) > 30 else "")
     raise DataError(f"{table.path}: has no column {name!r}{hint}; it has: {clipped(shown)}")
-
-
-def clipped(text: str, length: int = 300) -> str:
-    """A text from a file, short enough for a message."""
-    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def find_time(table: Table, time: TimeConfig) -> TimeColumn | None:

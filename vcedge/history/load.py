@@ -10,17 +10,18 @@ import numpy as np
 
 from vcedge.config.train import DataConfig
 from vcedge.errors import ConfigError, DataError
-from vcedge.history.columns import check_time, clipped, find_time, misspelt, pick_channels, time_checker
+from vcedge.history.columns import check_time, find_time, misspelt, pick_channels, time_checker
 from vcedge.history.files import find_files, fingerprint
 from vcedge.history.rates import with_rates
 from vcedge.history.recording import NO_TIME, Recording
-from vcedge.history.report import DataReport, utc_text
+from vcedge.history.report import DataReport
 from vcedge.history.rows import RowReader
 from vcedge.history.spool import Spool, take
 from vcedge.history.survey import GAP_PERIODS, survey_intervals, survey_values
 from vcedge.history.table import open_table
 from vcedge.history.times import Times
 from vcedge.schema import F64, NS_PER_S, Channel, SensorSchema, beyond_limits
+from vcedge.wording import clipped, utc_time
 
 _DEFAULT_PERIOD_S = 1.0
 
@@ -130,7 +131,7 @@ def _check_epoch(times: Times, name: str, time_format: str | None) -> None:
     if len(early):
         read_as = "without data.time.format" if time_format is None else f"with data.time.format {time_format!r}"
         raise DataError(
-            f"{name}: time {utc_text(int(early[0]))}, read {read_as}: expected times from 1970 on, with day and year"
+            f"{name}: time {utc_time(int(early[0]))}, read {read_as}: expected times from 1970 on, with day and year"
         )
 
 

@@ -1,16 +1,16 @@
-"""What a history held that a person should know about: counted while reading, told in a few lines."""
+"""Counts what a reader of history files meets, and reports it in a few lines and as JSON."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
 
 from vcedge.schema import F64
+from vcedge.wording import count, duration, listed, percent, utc_time
 
 MAX_LINES = 15
 _MAX_TEXTS = 50  # distinct texts counted for a channel; the rest are counted together
@@ -19,7 +19,7 @@ _OTHER = "(others)"
 
 @dataclass
 class ChannelReport:
-    """One channel: how much of it is missing and why, and the range of what is there."""
+    """Counts the missing values of one channel and the texts among them, and keeps the range of the others."""
 
     missing: int = 0
     """Rows without a usable value, for whatever reason."""
@@ -36,36 +36,48 @@ class ChannelReport:
 
     @property
     def constant(self) -> bool:
-        """Whether all values that are there are the same."""
+        """Whether all present values are equal."""
         return self.low == self.high
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all counts; the range is null without a value."""
+        seen = self.low <= self.high
+        return {
+            "missing": self.missing,
+            "texts": dict(self.texts.most_common()),
+            "beyond_limits": self.beyond_limits,
+            "low": self.low if seen else None,
+            "high": self.high if seen else None,
+            "constant": self.constant,
+        }
 
 
 @dataclass
 class FileReport:
-    """One file: its rows, and the times they span (ns; None when no time could be read).
-
-    `latest_ns` is the last row's time, for telling whether the next one is in order.
-    """
+    """Counts the rows of one file and keeps the range of their times (ns; None without a readable one)."""
 
     name: str
     rows: int = 0
     first_ns: int | None = None
     last_ns: int | None = None
     unsorted: int = 0
+    """Rows whose time is before that of the row above."""
     latest_ns: int | None = None
+    """Time of the row read last: the next row is compared with it."""
 
 
 @dataclass
 class DataReport:
-    """Counts over all files of one reading. Times and intervals are filled by load_history alone."""
+    """Counts over all files of one reading. Only load_history fills in times and intervals."""
 
     files: list[FileReport] = field(default_factory=list)
     has_time: bool = True
     arranged: bool = False
-    """Whether rows were sorted and defective ones left out, as training needs it, or kept as they stand."""
+    """Whether rows were sorted and defective ones left out, as for training, or kept as they are in the file."""
     rows: int = 0
-    """Rows read; `used` are what is left without unreadable and repeated times."""
+    """Rows read."""
     used: int = 0
+    """Rows left without unreadable and repeated times."""
     counted: int = 0
     """Rows whose values are counted in `channels`."""
     unreadable_times: int = 0
@@ -88,11 +100,11 @@ class DataReport:
 
     @property
     def unsorted(self) -> int:
-        """Rows whose time lies before that of the row above them in the same file."""
+        """Rows whose time is before that of the row above in the same file."""
         return sum(file.unsorted for file in self.files)
 
     def observe(self, names: Iterable[str], values: F64) -> None:
-        """Count the missing values of some rows (B, C), and widen the ranges seen."""
+        """Count the missing values of some rows (B, C), and widen the channels' ranges."""
         self.counted += len(values)
         missing = np.isnan(values).sum(axis=0)
         low = np.fmin.reduce(values, axis=0, initial=np.inf)
@@ -104,7 +116,7 @@ class DataReport:
             channel.high = max(channel.high, float(high[j]))
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """Return all counts as JSON values."""
         plain: dict[str, Any] = {
             key: value for key, value in vars(self).items() if key not in {"files", "channels", "left_out"}
         }
@@ -114,11 +126,11 @@ class DataReport:
             {key: value for key, value in vars(file).items() if key != "latest_ns"} for file in self.files
         ]
         plain["left_out"] = dict(self.left_out)
-        plain["channels"] = {name: _channel_json(channel) for name, channel in self.channels.items()}
+        plain["channels"] = {name: channel.to_json() for name, channel in self.channels.items()}
         return plain
 
     def lines(self) -> list[str]:
-        """What is noteworthy, one short sentence a line, the warnings last; at most 15 lines."""
+        """Return what a user should know, one short sentence a line, warnings last; at most 15 lines."""
         lines = [self._summary(), *self._about_time(), *self._about_rows(), *self._about_channels()]
         room = MAX_LINES - len(lines)
         if len(self.warnings) > room:
@@ -127,112 +139,67 @@ class DataReport:
         return [*lines, *self.warnings]
 
     def _summary(self) -> str:
-        text = f"{_many(len(self.files), 'file')}, {_many(self.rows, 'row')}, {_many(len(self.channels), 'channel')}"
+        text = f"{count(len(self.files), 'file')}, {count(self.rows, 'row')}, {count(len(self.channels), 'channel')}"
         first = [file.first_ns for file in self.files if file.first_ns is not None]
         last = [file.last_ns for file in self.files if file.last_ns is not None]
         if self.has_time and first and last:
-            text += f", {utc_text(min(first))} to {utc_text(max(last))} UTC"
+            text += f", {utc_time(min(first))} to {utc_time(max(last))} UTC"
         return text
 
     def _about_time(self) -> list[str]:
         if not self.has_time:
-            return [f"no time column: rows are taken as equally spaced, {duration_text(self.period_s)} apart"]
+            return [f"no time column: rows are taken as equally spaced, {duration(self.period_s)} apart"]
         lines = []
         if self.period_s and self.arranged:
-            text = f"a row every {duration_text(self.period_s)}"
+            text = f"a row every {duration(self.period_s)}"
             if self.irregular >= 0.01:
-                low, high = duration_text(self.interval_q05_s), duration_text(self.interval_q95_s)
+                low, high = duration(self.interval_q05_s), duration(self.interval_q95_s)
                 text += f"; {self.irregular:.0%} of the intervals differ by more than 10% (5% to 95%: {low} to {high})"
             lines.append(text)
         if self.gaps:
             lines.append(
-                f"{_many(self.gaps, 'gap')} longer than {duration_text(self.max_gap_s)}, the longest "
-                f"{duration_text(self.longest_gap_s)}: {_many(self.sequences, 'sequence')}"
+                f"{count(self.gaps, 'gap')} longer than {duration(self.max_gap_s)}, the longest "
+                f"{duration(self.longest_gap_s)}: {count(self.sequences, 'sequence')}"
             )
         return lines
 
     def _about_rows(self) -> list[str]:
         counts = [
-            (self.unreadable_times, "with a time that cannot be read", "left out"),
-            (self.duplicate_times, "with a time that was there before", "left out"),
+            (self.unreadable_times, "with an unreadable time", "left out"),
+            (self.duplicate_times, "with the time of an earlier row", "left out"),
             (self.unsorted, "not in order of time", "sorted"),
             (self.short_rows, "with too few cells: the rest counts as missing", ""),
             (self.long_rows, "with too many cells: none of them is used", ""),
         ]
         return [
-            f"{_many(count, 'row')} {what}" + (f": {done}" if done and self.arranged else "")
-            for count, what, done in counts
-            if count
+            f"{count(rows, 'row')} {what}" + (f": {done}" if done and self.arranged else "")
+            for rows, what, done in counts
+            if rows
         ]
 
     def _about_channels(self) -> list[str]:
-        texts = {name: c for name, c in self.channels.items() if c.texts}
-        beyond = {name: c.beyond_limits for name, c in self.channels.items() if c.beyond_limits}
-        missing = {name: c.missing for name, c in self.channels.items() if c.missing}
-        lines = []
-        if texts:
-            shown = [f"{name} {c.texts.total()} ({_commonest(c)})" for name, c in _largest(texts)]
-            lines.append(f"cells that are not numbers: {_listed(shown, len(texts))}")
-        if beyond:
-            shown = [f"{name} {count:,}" for name, count in _top(beyond)]
-            lines.append(
-                f"values beyond the channel's limits (±1e30 where none are stated): {_listed(shown, len(beyond))}"
-            )
-        if missing:
-            shown = [f"{name} {_share(count / self.counted)}" for name, count in _top(missing)]
-            lines.append(f"missing: {_listed(shown, len(missing))}")
-        for reason in sorted(set(self.left_out.values())):
-            names = [name for name, why in self.left_out.items() if why == reason]
-            lines.append(f"left out, {reason}: {_listed(names[:6], len(names))}")
-        return lines
+        texts = {name: c.texts.total() for name, c in self.channels.items()}
+        beyond = {name: c.beyond_limits for name, c in self.channels.items()}
+        missing = {name: c.missing for name, c in self.channels.items()}
+        found = [
+            ("cells that are not numbers", 3, [f"{n} {k} ({self._commonest(n)})" for n, k in _largest(texts)]),
+            (
+                "values beyond the channel's limits (±1e30 where none are stated)",
+                4,
+                [f"{n} {k:,}" for n, k in _largest(beyond)],
+            ),
+            ("missing", 4, [f"{n} {percent(k / self.counted)}" for n, k in _largest(missing)]),
+        ]
+        found += [
+            (f"left out, {reason}", 6, [name for name, why in self.left_out.items() if why == reason])
+            for reason in sorted(set(self.left_out.values()))
+        ]
+        return [f"{title}: {listed(items, most)}" for title, most, items in found if items]
+
+    def _commonest(self, name: str) -> str:
+        return ", ".join(repr(text) for text, _ in self.channels[name].texts.most_common(2))
 
 
-def utc_text(time_ns: int) -> str:
-    """A time for people, to the second, such as 2020-02-08 13:30:47."""
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=time_ns // 1_000_000_000)
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def duration_text(seconds: float) -> str:
-    """A length of time for people: 250 ms, 1 s, 76 s, 5 min, 1.5 h, 3 days."""
-    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0)):
-        if seconds >= 2 * size or (seconds == size and unit != "days"):
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s" if seconds >= 0.5 else f"{seconds * 1000:.3g} ms"
-
-
-def _channel_json(channel: ChannelReport) -> dict[str, Any]:
-    seen = channel.low <= channel.high
-    return {
-        "missing": channel.missing,
-        "texts": dict(channel.texts.most_common()),
-        "beyond_limits": channel.beyond_limits,
-        "low": channel.low if seen else None,
-        "high": channel.high if seen else None,
-        "constant": channel.constant,
-    }
-
-
-def _commonest(channel: ChannelReport) -> str:
-    return ", ".join(f"{text!r}" for text, _ in channel.texts.most_common(2))
-
-
-def _largest(channels: dict[str, ChannelReport]) -> list[tuple[str, ChannelReport]]:
-    return sorted(channels.items(), key=lambda item: -item[1].texts.total())[:3]
-
-
-def _top(counts: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda item: -item[1])[:4]
-
-
-def _listed(shown: list[str], total: int) -> str:
-    more = f" and {total - len(shown)} more" if total > len(shown) else ""
-    return ", ".join(shown) + more
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _share(share: float) -> str:
-    return f"{share:.1%}" if share >= 0.001 else "under 0.1%"
+def _largest(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """Return the names with a count above 0, the largest first."""
+    return sorted(((name, n) for name, n in counts.items() if n), key=lambda item: -item[1])

@@ -9,9 +9,10 @@ import numpy as np
 
 from vcedge.config.train import TimeConfig
 from vcedge.errors import DataError
-from vcedge.history.report import DataReport, duration_text
+from vcedge.history.report import DataReport
 from vcedge.history.times import Times
 from vcedge.schema import F64, NS_PER_S, SensorSchema
+from vcedge.wording import duration
 
 GAP_PERIODS = 10
 GAP_QUANTILE = 0.95
@@ -76,8 +77,8 @@ def survey_intervals(
         report.irregular = float((np.abs(intervals - median) > 0.1 * median).mean())
         if abs(median - period) > 0.1 * period:
             report.warnings.append(
-                f"the usual interval is {duration_text(median / NS_PER_S)}, and not the expected "
-                f"{duration_text(period / NS_PER_S)} (data.time.period_s)"
+                f"the usual interval is {duration(median / NS_PER_S)}, and not the expected "
+                f"{duration(period / NS_PER_S)} (data.time.period_s)"
             )
     cuts = np.flatnonzero(intervals > gap) + 1
     edges = [0, *cuts.tolist(), len(times)]

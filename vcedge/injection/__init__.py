@@ -1,1 +1,1 @@
-"""Synthetic faults in normal rows: what a detector without labels can be measured on (numpy and the core only)."""
+"""Injects synthetic faults into normal rows, so that a detector can be measured without labels."""

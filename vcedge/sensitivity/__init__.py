@@ -1,1 +1,1 @@
-"""What a calibrated detector finds: injected faults of every kind on every channel, measured on held-out rows."""
+"""Measures which injected faults a calibrated detector finds, for every kind on every channel of held-out rows."""

@@ -1,4 +1,4 @@
-"""Shapes of the events that injected faults raise: what the resemblance of real events is fitted on."""
+"""Collects the shapes of events that injected faults raise: `vcedge.sensitivity.resemblance` is fitted on them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.calibration.split import Split
-from vcedge.calibration.trace import Trace
-from vcedge.injection.faults import KINDS, Fault, FaultKind, Scales, inject_all
-from vcedge.injection.plan import Memory, in_rounds, memory_rows, plan_faults, size_range
+from vcedge.calibration.trace import Trace, TracedRows
+from vcedge.injection.faults import KINDS, FaultKind, InjectedFault, Scales, inject_all
+from vcedge.injection.plan import NormalRows, in_rounds, plan_faults, size_range
 from vcedge.resemblance import FEATURES, ShapeTracker
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
 
-PLAINNESS = 0.8
-"""How far sizes are drawn towards the plainest: what raises no event teaches nothing."""
+OBVIOUSNESS = 0.8
+"""How far sizes are drawn towards the largest, from 0 to 1: a fault that raises no event has no shape."""
 LIMIT_QUANTILE = 0.99
 MOST_ROWS = 3000
-"""Rows of the tail's longest stretch that are used."""
+"""Most rows of the tail's longest stretch that are used."""
 LONGEST = 100
-"""A fault of so many rows has shown its shape; shorter ones leave room for more of them."""
+"""Longest fault in rows: its shape shows within so many, and shorter faults leave room for more of them."""
 GAP_ROWS = 100
-"""Normal rows between two faults: the slow means forget the first."""
+"""Normal rows between two faults, so that slow means recover from the first."""
+CANDIDATES = 1000
+"""Faults that are planned before they are cut down to the rounds that the steps pay for."""
 
 
 @dataclass(frozen=True)
 class InjectedEvents:
-    """M events that injected faults raised."""
+    """Holds M events that injected faults raised."""
 
     features: F64  # (M, F)
     kinds: NDArray[np.str_]  # (M,)
@@ -37,31 +38,25 @@ class InjectedEvents:
 
 
 def injected_events(
-    engine: Engine,
-    values: F64,
-    split: Split,
-    trace: Trace,
-    most_steps: int,
-    seed: int = 0,
-    kinds: tuple[FaultKind, ...] = KINDS,
+    engine: Engine, rows: TracedRows, most_steps: int, seed: int = 0, kinds: tuple[FaultKind, ...] = KINDS
 ) -> InjectedEvents:
-    """Run planned faults through the engine, several in one copy of the stretch, and keep those that raise an event.
+    """Inject planned faults into the tail's longest stretch and return those that raise an event.
 
-    `trace` is the detector's over at least the tail of values (N, C).
+    Several faults share one copy of the stretch; `most_steps` bounds the rows that the engine steps.
     """
-    first, stop = max(split.tail, key=lambda part: part[1] - part[0])
-    rows = np.arange(first, min(stop, first + MOST_ROWS))
+    first, stop = max(rows.split.tail, key=lambda part: part[1] - part[0])
+    used = np.arange(first, min(stop, first + MOST_ROWS))
     lead = engine.detector.calibration.warmup_rows
-    scales = Scales.of(engine.detector)
-    normal, residual = values[rows], _residual(trace, rows)
-    # The threshold promises a rate and may lie far above all normal rows; shapes are free of size, so that events
-    # above nearly all of them teach as much, and there are more.
-    settled = trace.within(split.tail).raw[trace.within(split.tail).since >= lead]
+    normal = NormalRows.of(rows.values[used], _residual(rows.trace, used), Scales.of(engine.detector))
+    # The threshold keeps a promised rate and may lie far above all normal rows. Shapes do not depend on size, so events
+    # above nearly all normal rows serve as well, and there are more of them.
+    settled = rows.tail.raw[rows.tail.since >= lead]
     quiet = float(np.quantile(settled, LIMIT_QUANTILE)) if len(settled) else np.inf
     limit = min(engine.detector.calibration.threshold, quiet)
+    faults = [_obvious(fault, normal) for fault in plan_faults(normal, CANDIDATES, seed=seed, lead=lead, kinds=kinds)]
     found: list[tuple[F64, str, int]] = []
-    for group in _plan(normal, residual, scales, lead, most_steps // len(rows), seed, kinds):
-        found += _run(engine, inject_all(normal, group, scales), group, limit)
+    for group in _affordable_rounds(faults, most_steps // len(used)):
+        found += _run(engine, inject_all(normal.values, group, normal.scales), group, limit)
     return InjectedEvents(
         np.array([event[0] for event in found]).reshape(-1, len(FEATURES)),
         np.array([event[1] for event in found], dtype=np.str_),
@@ -69,27 +64,24 @@ def injected_events(
     )
 
 
-def _plan(
-    normal: F64, residual: F64, scales: Scales, lead: int, rounds: int, seed: int, kinds: tuple[FaultKind, ...]
-) -> list[list[Fault]]:
-    """So many rounds of plain faults, each kind as often as any other."""
-    memory = Memory(memory_rows(normal), memory_rows(residual))
-    count = 1000
-    faults = plan_faults(normal, residual, scales, count, seed, lead, kinds)
-    plain = []
-    for fault in faults:
-        low, high = size_range(fault.kind, fault.channel, scales, memory, fault.length)
-        size = fault.size ** (1 - PLAINNESS) * high**PLAINNESS if high > low else fault.size
-        length = min(fault.length, LONGEST)
-        plain.append(replace(fault, length=length, size=float(np.ceil(size)) if fault.kind == "delay" else size))
-    keep = count
-    while len(in_rounds(plain[:keep], GAP_ROWS)) > max(rounds, 1) and keep > 1:
+def _obvious(fault: InjectedFault, normal: NormalRows) -> InjectedFault:
+    """Return the fault with a larger size and at most LONGEST rows."""
+    low, high = size_range(fault.kind, fault.channel, normal, fault.length)
+    size = fault.size ** (1 - OBVIOUSNESS) * high**OBVIOUSNESS if high > low else fault.size
+    length = min(fault.length, LONGEST)
+    return replace(fault, length=length, size=float(np.ceil(size)) if fault.kind == "delay" else size)
+
+
+def _affordable_rounds(faults: list[InjectedFault], most: int) -> list[list[InjectedFault]]:
+    """Distribute as many of the faults as fit into `most` rounds, and at least one fault."""
+    keep = len(faults)
+    while len(in_rounds(faults[:keep], GAP_ROWS)) > max(most, 1) and keep > 1:
         keep = keep * 4 // 5
-    return in_rounds(plain[:keep], GAP_ROWS)
+    return in_rounds(faults[:keep], GAP_ROWS)
 
 
-def _run(engine: Engine, values: F64, faults: list[Fault], limit: float) -> list[tuple[F64, str, int]]:
-    """Features, kind and start of each fault within which an event opens, averaged until event or fault is over."""
+def _run(engine: Engine, values: F64, faults: list[InjectedFault], limit: float) -> list[tuple[F64, str, int]]:
+    """Return features, kind and start of each fault in which an event opens; features average until either ends."""
     detector = engine.detector
     tracker = ShapeTracker(detector.channels, detector.features.change_scale)
     events, state = EventTracker("anomaly", detector.calibration.events), engine.new_state()
@@ -123,7 +115,7 @@ def _run(engine: Engine, values: F64, faults: list[Fault], limit: float) -> list
 
 
 def _residual(trace: Trace, rows: NDArray[np.int64]) -> F64:
-    """The highway's residual on some rows (M, C), NaN where there is none."""
+    """Return the highway's residual on some rows (M, C), NaN where there is none."""
     residual = np.full((len(rows), trace.residual.shape[1]), np.nan)
     inside = (trace.rows >= rows[0]) & (trace.rows <= rows[-1])
     residual[trace.rows[inside] - rows[0]] = np.where(trace.known[inside], trace.residual[inside], np.nan)

@@ -1,4 +1,4 @@
-"""What was found, as numbers and as sentences for the person who knows the machine."""
+"""Describes detection limits as numbers and as sentences for the person who knows the machine."""
 
 from __future__ import annotations
 
@@ -7,49 +7,49 @@ from dataclasses import dataclass
 from typing import Any
 
 from vcedge.injection.faults import FaultKind
+from vcedge.wording import delay, duration
 
 HOUR_S = 3600.0
-UNITS = (("days", 24 * HOUR_S), ("h", HOUR_S), ("min", 60.0), ("s", 1.0))
 RATES = (("a minute", 60.0), ("an hour", HOUR_S), ("a day", 24 * HOUR_S))
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The smallest fault of one kind that is found on one channel."""
+class DetectionLimit:
+    """Holds the smallest fault of one kind that is found on one channel."""
 
     channel: str
     unit: str
     kind: FaultKind
     size: float | None
-    """In the unit of `Fault.size`; None where none was found."""
+    """In the unit of `InjectedFault.size`; None if no fault was found."""
     smallest: float
     largest: float
-    """The range of sizes that were tried."""
+    """Range of sizes that were tried."""
     noise: float
-    """Of the channel, in its unit."""
+    """Noise of the channel in its unit."""
     delay_s: float | None
     """Median time from the fault's first row to the event."""
     watched_s: float
-    """How long the fault lasted: later it could not be found."""
+    """Length of the fault."""
     period_s: float | None
-    """Of an oscillation."""
+    """Period of an oscillation."""
     row_s: float
-    """Distance of two samples."""
+    """Time between two samples."""
 
     @property
     def found(self) -> bool:
-        """Whether any size was found."""
+        """Whether a fault of any size was found."""
         return self.size is not None
 
     @property
     def ease(self) -> float:
-        """From 1, where the smallest size tried is found, to 0 where only the largest is, or none."""
+        """1 if the smallest size tried is found, falling to 0 if only the largest is, or none."""
         if self.size is None or self.smallest == self.largest:
             return float(self.found)
         return 1 - math.log(self.size / self.smallest) / math.log(self.largest / self.smallest)
 
     def to_json(self) -> dict[str, Any]:
-        """All numbers, the sizes in the channel's unit, and the sentence."""
+        """Return all numbers, with sizes in the channel's unit, and the sentence."""
         return {
             "channel": self.channel,
             "kind": self.kind,
@@ -66,17 +66,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The findings of all channels and kinds, and how they were measured."""
+    """Holds the detection limits of all channels and kinds, and how they were measured."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[DetectionLimit, ...]
     places: int
-    """Stretches of held-out rows at which each fault was tried."""
+    """Number of stretches of held-out rows at which each fault was tried."""
     watched_s: float
     slow_s: float
-    """How long a fault lasted, and a slow one (drift, stuck)."""
+    """Length of a fault, and of a slow one (drift, stuck)."""
 
     def to_json(self) -> dict[str, Any]:
-        """As metrics.json holds it."""
+        """Return the section of metrics.json."""
         return {
             "places": self.places,
             "watched_s": self.watched_s,
@@ -85,8 +85,8 @@ class Sensitivity:
         }
 
 
-def amount(finding: Finding, size: float) -> float:
-    """A size in the unit of `amount_unit`."""
+def amount(finding: DetectionLimit, size: float) -> float:
+    """Convert a size to the unit of `amount_unit`."""
     if finding.kind == "drift":
         return size * finding.noise / finding.watched_s * _rate(finding)[1]
     if finding.kind in ("offset", "spike", "oscillation"):
@@ -96,8 +96,8 @@ def amount(finding: Finding, size: float) -> float:
     return size * finding.row_s if finding.kind == "delay" else size
 
 
-def amount_unit(finding: Finding) -> str:
-    """What `amount` counts: the channel's unit (a drift: and a time), "times", "share", "s"."""
+def amount_unit(finding: DetectionLimit) -> str:
+    """Return the unit of `amount`: the channel's unit (for a drift per time), "times", "share" or "s"."""
     if finding.kind == "drift":
         return f"{finding.unit} {_rate(finding)[0]}".strip()
     if finding.kind in ("offset", "spike", "oscillation"):
@@ -105,37 +105,37 @@ def amount_unit(finding: Finding) -> str:
     return {"noise": "times", "delay": "s"}.get(finding.kind, "share")
 
 
-def size_words(finding: Finding, size: float) -> str:
-    """A size as it stands in a table: 0.3 bar an hour, 2.5 times, 40%, 12 s; empty for what has no size."""
+def size_words(finding: DetectionLimit, size: float) -> str:
+    """Format a size for a table: 0.3 bar an hour, 2.5 times, 40%, 12 s; empty for kinds without a size."""
     if finding.kind in ("stuck", "swap", "decoupled"):
         return ""
     if finding.kind == "gain":
         return f"{size:.0%}"
     value = amount(finding, size)
-    return lasting(value) if finding.kind == "delay" else f"{short(value)} {amount_unit(finding)}".strip()
+    return duration(value, 2) if finding.kind == "delay" else f"{short(value)} {amount_unit(finding)}".strip()
 
 
-def sentence(finding: Finding) -> str:
-    """One sentence: "A drift of 0.3 bar an hour in Pressure is found after 22 min."."""
+def sentence(finding: DetectionLimit) -> str:
+    """Return one sentence, such as "A drift of 0.3 bar an hour in Pressure is found after 22 min."."""
     if finding.size is None:
-        what = describe(finding, finding.largest, upto=True)
-        return f"{what} is not found within {lasting(finding.watched_s)}."
+        what = describe(finding, finding.largest, up_to=True)
+        return f"{what} is not found within {duration(finding.watched_s, 2)}."
     return f"{describe(finding, finding.size)} is found {delay_words(finding)}."
 
 
-def delay_words(finding: Finding) -> str:
-    """When it is found: at once, or after 22 min."""
+def delay_words(finding: DetectionLimit) -> str:
+    """Return when the fault is found: "at once", or "after 22 min"."""
     if finding.delay_s is None:
         return "not found"
-    return f"after {lasting(finding.delay_s)}" if finding.delay_s > 0 else "at once"
+    return delay(finding.delay_s)
 
 
-def describe(finding: Finding, size: float, upto: bool = False) -> str:
-    """The fault in words, its size with "up to" before it where wanted."""
-    channel, of = finding.channel, f"of {'up to ' if upto else ''}{size_words(finding, size)}"
+def describe(finding: DetectionLimit, size: float, *, up_to: bool = False) -> str:
+    """Return the fault in words, with "up to" before its size if `up_to`."""
+    channel, of = finding.channel, f"of {'up to ' if up_to else ''}{size_words(finding, size)}"
     if finding.kind == "oscillation":
         assert finding.period_s is not None
-        return f"An oscillation {of} in {channel}, with a period of {lasting(finding.period_s)},"
+        return f"An oscillation {of} in {channel}, with a period of {duration(finding.period_s, 2)},"
     return {
         "offset": f"An offset {of} in {channel}",
         "drift": f"A drift {of} in {channel}",
@@ -150,16 +150,10 @@ def describe(finding: Finding, size: float, upto: bool = False) -> str:
 
 
 def short(value: float) -> str:
-    """Two significant digits: a measured sensitivity is no more exact than that."""
+    """Format two significant digits: a measured sensitivity is no more exact than that."""
     return f"{float(f'{value:.2g}'):,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"
 
 
-def lasting(seconds: float) -> str:
-    """A length of time in two significant digits: 0.5 s, 51 s, 2.6 min, 24 min, 29 h, 3 days."""
-    name, size = next((unit for unit in UNITS if seconds >= 1.5 * unit[1]), UNITS[-1])
-    return f"{short(seconds / size)} {name}"
-
-
-def _rate(finding: Finding) -> tuple[str, float]:
-    """The time that a drift's rate is best counted by: the shortest that lasts as long as the drift was watched."""
+def _rate(finding: DetectionLimit) -> tuple[str, float]:
+    """Return the time unit of a drift's rate: the shortest that is at least as long as the drift."""
     return next((rate for rate in RATES if rate[1] >= finding.watched_s), RATES[-1])

@@ -1,8 +1,8 @@
-"""The smallest fault of each kind that is found on each channel, and after how long, at the calibrated threshold.
+"""Measures the smallest fault of each kind that is found on each channel, and how soon, at the calibrated threshold.
 
-A bisection over sizes: a size counts as found where an event opens within the fault at four of five places. What it
-costs is bounded in rows that the engine steps, so that the same training gives the same result on any machine. It
-takes the fastest engine that is installed; with the numpy engine a row costs about 0.1 ms, MOST_STEPS under a minute.
+A bisection over sizes: a size counts as found if an event opens within the fault at four of five places. The cost is
+bounded in rows that the engine steps, not in seconds, so that the same training gives the same result on any machine.
+The fastest installed engine runs; with the numpy engine a row takes about 0.1 ms, MOST_STEPS less than a minute.
 """
 
 from __future__ import annotations
@@ -12,51 +12,49 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vcedge.calibration.split import Split, rows_in
-from vcedge.calibration.trace import Trace
+from vcedge.calibration.split import rows_in
+from vcedge.calibration.trace import TracedRows
 from vcedge.detector import Detector
-from vcedge.injection.faults import KINDS, Fault, FaultKind, Scales, inject
-from vcedge.injection.plan import FEW, MOVED, SHORTEST_PERIOD, Memory, joint, memory_rows, moves, size_range
+from vcedge.injection.faults import KINDS, FaultKind, InjectedFault, Scales, inject
+from vcedge.injection.plan import FEW, NEEDS_MOVEMENT, SHORTEST_PERIOD, NormalRows, seamless_start, size_range
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.events import EventTracker
 from vcedge.runtime.stream.sensor_health import StuckCounter
 from vcedge.schema import F64, NS_PER_S, beyond_limits
-from vcedge.sensitivity.findings import Finding, Sensitivity
+from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
 from vcedge.sensitivity.places import Place, find_starts, prepare
 
 MOST_STEPS = 320_000
 STEPS_PER_ROW = 16
-"""Rows that the engine steps at most: in all, and for each row of the recording, so that a short one is quick."""
+"""Most rows that the engine steps: in all, and for each row of the recording, so that a short one is quick."""
 PLACES, PLACES_MANY, MANY_CHANNELS = 5, 3, 16
 FOUND_SHARE = 0.8
 SIZES = 15
-"""Sizes of a ladder from hopeless to plain, evenly spaced in their logarithm: four tries tell the smallest found."""
+"""Sizes from undetectable to obvious, evenly spaced in their logarithm: four tries find the smallest detected one."""
 TRIES = 4
 LARGEST_SCALES = 10.0
-"""The largest size tried, in standard deviations of the channel where that is more than a plain fault: the detector
-clips its inputs there."""
+"""Largest size tried, in standard deviations of the channel, if that exceeds an obvious fault: the detector clips its
+inputs there."""
 LEAST_ROWS, MOST_ROWS, MEMORIES = 20, 600, 10
-"""How long a fault is given: so many times the channels' memory, within these limits."""
+"""A fault lasts so many times the channels' correlation time, within these limits."""
 SLOW: tuple[FaultKind, ...] = ("drift", "stuck")
 SLOWNESS = 4
-"""A drift and a stuck sensor are given so many times longer than the others."""
-WHOLE: tuple[FaultKind, ...] = ("stuck", "swap", "decoupled")
-"""Kinds that are there or not: only the whole fault is tried."""
+"""A drift and a stuck sensor last so many times longer than the other faults."""
+ALL_OR_NOTHING: tuple[FaultKind, ...] = ("stuck", "swap", "decoupled")
+"""Kinds without degrees: only the full fault is tried."""
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What every trial needs."""
+class Trials:
+    """Holds the engine, the places and the fault lengths that all trials of a detector share."""
 
     engine: Engine
     places: tuple[Place, ...]
-    scales: Scales
-    memory: Memory
-    past: F64  # (N, C) recording, from which decoupled channels take their readings
-    moving: NDArray[np.int64]  # channels that move
+    normal: NormalRows
+    """The tail."""
+    past: F64  # (N, C) rows before the tail, from which decoupled channels take their readings
     quick: int
     slow: int
     """Rows that a fault, and a slow one, lasts."""
@@ -64,117 +62,124 @@ class Bench:
 
 def measure_sensitivity(
     detector: Detector,
-    values: F64,
-    split: Split,
-    trace: Trace,
+    rows: TracedRows,
     progress: Callable[[float], None] = lambda share: None,
     stop: Callable[[], bool] = lambda: False,
     most_steps: int = MOST_STEPS,
 ) -> Sensitivity | None:
-    """What a calibrated detector finds on the tail of values (N, C); None where the tail holds no normal stretch,
-    or where `stop` said so before all channels were tried.
+    """Measure the detection limits of a calibrated detector on the held-out tail of its rows.
 
-    `trace` is the detector's over at least the tail.
+    Args:
+        detector: a calibrated detector.
+        rows: its rows and trace.
+        progress: called with the share of channels that are done.
+        stop: asked before each channel; if it returns true, the result is None.
+        most_steps: most rows that the engine steps.
+
+    Returns:
+        None if the tail holds no normal stretch, or if `stop` ended the measurement.
     """
-    bench = _bench(detector, values, split, trace, min(most_steps, STEPS_PER_ROW * rows_in(split.all)))
-    if bench is None:
+    trials = _prepare_trials(detector, rows, min(most_steps, STEPS_PER_ROW * rows_in(rows.split.all)))
+    if trials is None:
         return None
-    findings = []
+    moving, findings = trials.normal.moving, []
     for channel in range(detector.channels):
         if stop():
             return None
         for kind in KINDS:
-            if kind in MOVED and channel not in bench.moving:
-                continue  # a channel that stands still cannot show it
-            if kind == "swap" and len(bench.moving) < 2:
+            if kind in NEEDS_MOVEMENT and channel not in moving:
                 continue
-            findings.append(_smallest(bench, kind, channel))
+            if kind == "swap" and len(moving) < 2:
+                continue
+            findings.append(_smallest(trials, kind, channel))
         progress((channel + 1) / detector.channels)
     period_s = detector.schema.period_ns / NS_PER_S
-    return Sensitivity(tuple(findings), len(bench.places), bench.quick * period_s, bench.slow * period_s)
+    return Sensitivity(tuple(findings), len(trials.places), trials.quick * period_s, trials.slow * period_s)
 
 
-def _bench(detector: Detector, values: F64, split: Split, trace: Trace, steps: int) -> Bench | None:
-    """Places and lengths that the tail allows and the steps pay for."""
-    tail = trace.within(split.tail)
+def _prepare_trials(detector: Detector, rows: TracedRows, steps: int) -> Trials | None:
+    """Choose as many places and as long faults as the tail allows and the steps pay for; None without any place."""
+    tail, values = rows.tail, rows.values
     count = PLACES if detector.channels <= MANY_CHANNELS else PLACES_MANY
-    memory = Memory(memory_rows(values[tail.rows]), memory_rows(np.where(tail.known, tail.residual, np.nan)))
-    # Of the tries of a cell about half miss, after two places at full length; the others end early.
-    tried = detector.channels * (TRIES * (len(KINDS) - len(WHOLE)) + len(WHOLE) + (SLOWNESS - 1) * (TRIES + 1))
+    residual = np.where(tail.known, tail.residual, np.nan)
+    normal = NormalRows.of(values[tail.rows], residual, Scales.of(detector))
+    # About half of the tries miss, after two places at full length; the others end early.
+    graded = len(KINDS) - len(ALL_OR_NOTHING)
+    tried = detector.channels * (TRIES * graded + len(ALL_OR_NOTHING) + (SLOWNESS - 1) * (TRIES + 1))
     paid = steps / (tried * count / 2)
-    wanted = float(np.clip(MEMORIES * np.median(memory.values), LEAST_ROWS, MOST_ROWS))
+    wanted = float(np.clip(MEMORIES * np.median(normal.memory), LEAST_ROWS, MOST_ROWS))
     quick = int(max(min(wanted, paid, len(tail.rows) / 3), LEAST_ROWS))
     slow = min(SLOWNESS * quick, max(len(tail.rows) // 2, quick))
-    starts = find_starts(trace, split, detector, slow, count)
+    starts = find_starts(detector, tail, slow, count)
     while not starts and slow > LEAST_ROWS:
         slow = max(slow // 2, LEAST_ROWS)
-        starts = find_starts(trace, split, detector, slow, count)
+        starts = find_starts(detector, tail, slow, count)
     if not starts:
         return None
     engine = load_engine(detector)
-    return Bench(
+    return Trials(
         engine=engine,
-        places=tuple(prepare(engine, values, split, start, slow) for start in starts),
-        scales=Scales.of(detector),
-        memory=memory,
-        past=values[np.concatenate([np.arange(a, b) for a, b in split.fitted])],
-        moving=np.flatnonzero(moves(values[tail.rows])),
+        places=tuple(prepare(engine, values, rows.split, start, slow) for start in starts),
+        normal=normal,
+        past=values[np.concatenate([np.arange(a, b) for a, b in rows.split.fitted])],
         quick=min(quick, slow),
         slow=slow,
     )
 
 
-def _smallest(bench: Bench, kind: FaultKind, channel: int) -> Finding:
-    """Bisect the ladder of sizes for the smallest that is found."""
-    detector = bench.engine.detector
-    rows = bench.slow if kind in SLOW else bench.quick
-    sizes = ladder(kind, channel, bench, rows)
+def _smallest(trials: Trials, kind: FaultKind, channel: int) -> DetectionLimit:
+    """Bisect the sizes for the smallest that is found."""
+    detector = trials.engine.detector
+    rows = trials.slow if kind in SLOW else trials.quick
+    sizes = sizes_to_try(kind, channel, trials, rows)
     low, high = -1, len(sizes)  # not found, found
     delay: float | None = None
     while high - low > 1:
         middle = (low + high) // 2
-        after = _try(bench, kind, channel, sizes[middle], rows)
+        after = _try(trials, kind, channel, sizes[middle], rows)
         if after is None:
             low = middle
         else:
             high, delay = middle, after
     period_s = detector.schema.period_ns / NS_PER_S
-    return Finding(
+    return DetectionLimit(
         channel=detector.schema.channels[channel].name,
         unit=detector.schema.channels[channel].unit,
         kind=kind,
         size=sizes[high] if delay is not None else None,
         smallest=sizes[0],
         largest=sizes[-1],
-        noise=float(bench.scales.noise[channel]),
+        noise=float(trials.normal.scales.noise[channel]),
         delay_s=None if delay is None else delay * period_s,
         watched_s=rows * period_s,
-        period_s=_period(bench, channel) * period_s if kind == "oscillation" else None,
+        period_s=_period(trials, channel) * period_s if kind == "oscillation" else None,
         row_s=period_s,
     )
 
 
-def ladder(kind: FaultKind, channel: int, bench: Bench, rows: int) -> list[float]:
-    """Increasing sizes to try, in the unit of the kind. None that would only leave the channel's stated limits."""
-    low, high = size_range(kind, channel, bench.scales, bench.memory, rows)
-    if kind in WHOLE:
+def sizes_to_try(kind: FaultKind, channel: int, trials: Trials, rows: int) -> list[float]:
+    """Return increasing sizes in the unit of the kind, none of which alone would leave the channel's stated limits."""
+    if kind in ALL_OR_NOTHING:
         return [1.0]
+    low, high = size_range(kind, channel, trials.normal, rows)
     if kind in ("offset", "drift", "spike", "oscillation"):
-        least, most = bench.engine.detector.schema.limits()
-        center = bench.scales.center[channel]
-        high = max(high, LARGEST_SCALES * bench.scales.scale[channel] / bench.scales.noise[channel])
+        least, most = trials.engine.detector.schema.limits()
+        scales = trials.normal.scales
+        center, noise = scales.center[channel], scales.noise[channel]
+        high = max(high, LARGEST_SCALES * scales.scale[channel] / noise)
         room = min(most[channel] - center, center - least[channel]) if kind != "offset" else most[channel] - center
-        high = max(min(high, room / bench.scales.noise[channel]), low)
+        high = max(min(high, room / noise), low)
     sizes = np.geomspace(low, high, SIZES)
     return sorted(set(np.round(sizes).tolist())) if kind == "delay" else sizes.tolist()
 
 
-def _try(bench: Bench, kind: FaultKind, channel: int, size: float, rows: int) -> float | None:
-    """Median rows until found, or None where it is missed at too many places."""
-    allowed = len(bench.places) - math.ceil(FOUND_SHARE * len(bench.places))
+def _try(trials: Trials, kind: FaultKind, channel: int, size: float, rows: int) -> float | None:
+    """Return the median number of rows until the fault is found; None if it is missed at too many places."""
+    allowed = len(trials.places) - math.ceil(FOUND_SHARE * len(trials.places))
     delays: list[int] = []
-    for number, place in enumerate(bench.places):
-        delay = _rows_until_found(bench, place, _faulty(bench, place, number, kind, channel, size, rows), channel)
+    for number, place in enumerate(trials.places):
+        faulty = _faulty(trials, number, kind, channel, size, rows)
+        delay = _rows_until_found(trials.engine, place, faulty, channel)
         if delay is not None:
             delays.append(delay)
         elif number + 1 - len(delays) > allowed:
@@ -182,39 +187,40 @@ def _try(bench: Bench, kind: FaultKind, channel: int, size: float, rows: int) ->
     return float(np.median(delays))
 
 
-def _faulty(bench: Bench, place: Place, number: int, kind: FaultKind, channel: int, size: float, rows: int) -> F64:
-    """The first `rows` of a place, faulty from the first row on. Random choices depend on the place alone: a larger
-    fault at the same place is the same but larger."""
-    rng = np.random.default_rng([number, channel])
-    others = bench.moving[bench.moving != channel]
+def _faulty(trials: Trials, number: int, kind: FaultKind, channel: int, size: float, rows: int) -> F64:
+    """Return the first `rows` of a place with a fault from the first row on.
+
+    Random choices depend on the place alone, so that a larger fault differs only in its size.
+    """
+    rng, place = np.random.default_rng([number, channel]), trials.places[number]
+    moving = trials.normal.moving
     values = np.concatenate((place.before, place.rows[:rows]))
-    source = 0
     if kind == "decoupled":
-        readings = np.concatenate((bench.past[:, channel], values[:, channel]))
-        at = joint(readings, len(bench.past) + len(place.before), rows, rng, len(bench.past))
-        values = np.concatenate((bench.past[at : at + rows], values))
-    fault = Fault(
+        readings = np.concatenate((trials.past[:, channel], values[:, channel]))
+        start = len(trials.past) + len(place.before)
+        at = seamless_start(readings, start, rows, rng, len(trials.past))
+        values = np.concatenate((trials.past[at : at + rows], values))
+    fault = InjectedFault(
         kind,
         channel,
         len(values) - rows,
         rows,
         size,
-        partner=int(rng.choice(others)) if kind == "swap" else None,
-        period=_period(bench, channel),
-        source=source,
+        partner=int(rng.choice(moving[moving != channel])) if kind == "swap" else None,
+        period=_period(trials, channel),
         seed=number,
     )
-    return inject(values, fault, bench.scales)[-rows:]
+    return inject(values, fault, trials.normal.scales)[-rows:]
 
 
-def _period(bench: Bench, channel: int) -> float:
-    """Of the oscillation tried on a channel, in rows: about as fast as the channel itself moves."""
-    return float(np.clip(FEW * bench.memory.values[channel], SHORTEST_PERIOD, bench.quick / 2))
+def _period(trials: Trials, channel: int) -> float:
+    """Return the period of the oscillation in rows: about as fast as the channel itself moves."""
+    return float(np.clip(FEW * trials.normal.memory[channel], SHORTEST_PERIOD, trials.quick / 2))
 
 
-def _rows_until_found(bench: Bench, place: Place, faulty: F64, channel: int) -> int | None:
-    """Rows after the first faulty one at which an anomaly or stuck event opens, as in a stream; None without one."""
-    detector = bench.engine.detector
+def _rows_until_found(engine: Engine, place: Place, faulty: F64, channel: int) -> int | None:
+    """Return how many rows after the first faulty one a stream would open an anomaly or stuck event; None if never."""
+    detector = engine.detector
     low, high = detector.schema.limits()
     faulty = np.where(beyond_limits(faulty, low, high), np.nan, faulty)
     state, threshold = place.state.copy(), detector.calibration.threshold
@@ -224,7 +230,7 @@ def _rows_until_found(bench: Bench, place: Place, faulty: F64, channel: int) -> 
     for row, values in enumerate(faulty):
         if np.isnan(values).all():
             continue
-        raw, _, _ = bench.engine.step(values, state)
+        raw, _, _ = engine.step(values, state)
         if events.push(row, raw, threshold, ()) is not None or stuck.push(values)[channel]:
             return row
     return None

@@ -1,7 +1,7 @@
-"""Fits the resemblance of events to kinds of faults, and says on injected faults it has not seen how good it is.
+"""Fits the classifier that says which kind of fault an event resembles, and cross-validates it on injected faults.
 
-A nearest centroid on features whitened by the shrunken spread within the kinds: a few dozen events a kind allow no
-more. Kinds that are not told apart are named together, or, where too many would be, not at all.
+A nearest centroid on features whitened by the shrunken covariance within the kinds: a few dozen events a kind allow no
+more. Kinds that the classifier confuses share one name, or are unclear if too many would share it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from vcedge.calibration.calibrate import tail_trace
 from vcedge.calibration.rows import usable_rows
 from vcedge.calibration.scorer import REACH
-from vcedge.calibration.split import Split, rows_in, split_by_time
-from vcedge.calibration.trace import Trace
+from vcedge.calibration.split import rows_in, split_by_time
+from vcedge.calibration.trace import TracedRows
 from vcedge.detector import Detector
 from vcedge.history import Recording
 from vcedge.injection.faults import KINDS, FaultKind
@@ -27,89 +27,82 @@ from vcedge.schema import F64
 from vcedge.sensitivity.events import InjectedEvents, injected_events
 
 MOST_STEPS, STEPS_PER_ROW = 80_000, 8
-"""Rows that the engine steps at most: in all, and for each row of the recording."""
+"""Most rows that the engine steps: in all, and for each row of the recording."""
 LEAST_EVENTS = 6
-"""Of a kind, below which nothing is learned of it."""
+"""Fewest events of a kind that it is learned from."""
 SHRINKAGE = 0.3
-"""Share of the diagonal in the spread within the kinds."""
-TOLD_APART = 0.5
-"""A kind stands for itself where at least this share of its events is recognised, by a fit that has not seen them."""
+"""Weight of the diagonal in the covariance within the kinds."""
+LEAST_RECOGNISED = 0.5
+"""A kind keeps its own name if at least this share of its held-out events is recognised."""
 MOST_NAMES = 3
-"""More kinds than this under one name say nothing."""
+"""Most kinds that share one name: more would say nothing."""
 LIMIT_QUANTILE, LIMIT_FACTOR = 0.99, 2.0
-"""An event further from every centroid than this many times nearly all of those that were fitted is like none."""
+"""An event resembles no kind if its distance from every centroid exceeds LIMIT_FACTOR times this quantile."""
 Names = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
 class Recognition:
-    """What events are compared with, and how well that works."""
+    """Holds the classifier of events, and its cross-validated performance."""
 
     model: Resemblance | None
-    """None where fewer than two kinds raised enough events."""
+    """None if fewer than two kinds raised enough events."""
     kinds: tuple[Recognised, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As metrics.json holds it."""
+        """Return the section of metrics.json."""
         called = {} if self.model is None else self.model.called
         return {"kinds": [{**vars(item), "called": called.get(item.kind, UNCLEAR)} for item in self.kinds]}
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """What became of the events of one kind when the fit had not seen them."""
+    """Counts how the held-out events of one kind were classified."""
 
     kind: FaultKind
     events: int
     named: int
-    """The name given holds the kind."""
+    """Events whose name includes the kind."""
     alone: int
-    """It is the kind and no other."""
+    """Events whose name is the kind alone."""
     unclear: int
 
 
-def measure_resemblance(
-    detector: Detector, values: F64, split: Split, trace: Trace, most_steps: int = MOST_STEPS
-) -> Recognition:
-    """Fit it on faults injected into the tail of values (N, C); `trace` is the detector's over at least the tail."""
-    steps = min(most_steps, STEPS_PER_ROW * rows_in(split.all))
-    return fit_resemblance(injected_events(load_engine(detector, REFERENCE), values, split, trace, steps))
+def measure_resemblance(detector: Detector, rows: TracedRows, most_steps: int = MOST_STEPS) -> Recognition:
+    """Fit and cross-validate the classifier on faults injected into the tail."""
+    steps = min(most_steps, STEPS_PER_ROW * rows_in(rows.split.all))
+    return fit_resemblance(injected_events(load_engine(detector, REFERENCE), rows, steps))
 
 
 def refitted(detector: Detector, recording: Recording) -> Detector:
-    """A detector that was calibrated on a recording, with what events on that machine resemble."""
+    """Return a detector that was calibrated on a recording, with the classifier fitted to that recording."""
     values, sequences, _ = usable_rows(recording)
     split = split_by_time(sequences, max(REACH, detector.highway.order))
-    found = measure_resemblance(detector, values, split, tail_trace(detector, values, split))
+    found = measure_resemblance(detector, TracedRows(values, split, tail_trace(detector, values, split)))
     return replace(detector, resemblance=found.model)
 
 
 def fit_resemblance(events: InjectedEvents) -> Recognition:
-    """The resemblance fitted on all events, and how it did on each quarter of them when fitted on the others.
+    """Fit the classifier on all events, and test it on each quarter of them with a fit on the others.
 
-    The quarters are cut in time, and what is named together is chosen anew in each: the test has seen nothing of it.
+    The quarters are cut in time, and the shared names are chosen anew in each, so that nothing of the test is seen.
     """
-    said = np.full(len(events.kinds), UNCLEAR, dtype=object)
+    named = np.full(len(events.kinds), UNCLEAR, dtype=object)
     for fitted, held in _folds(events.starts):
         model = _fit(events.features[fitted], events.kinds[fitted], events.starts[fitted])
         if model is not None:
-            said[held] = [model.of(features) for features in events.features[held]]
-    found = [_recognised(kind, said[events.kinds == kind].tolist()) for kind in KINDS if kind in events.kinds]
+            named[held] = [model.of(features) for features in events.features[held]]
+    found = [_recognised(kind, named[events.kinds == kind].tolist()) for kind in KINDS if kind in events.kinds]
     return Recognition(_fit(events.features, events.kinds, events.starts), tuple(found))
 
 
-def _recognised(kind: FaultKind, said: list[str]) -> Recognised:
-    return Recognised(
-        kind,
-        len(said),
-        sum(kind in name.split(" or ") for name in said),
-        said.count(kind),
-        said.count(UNCLEAR),
-    )
+def _recognised(kind: FaultKind, names: list[str]) -> Recognised:
+    named = sum(kind in name.split(" or ") for name in names)
+    return Recognised(kind, len(names), named, names.count(kind), names.count(UNCLEAR))
 
 
 def _fit(features: F64, kinds: Names, starts: NDArray[np.int64]) -> Resemblance | None:
-    """Centroids of the kinds with enough events, named by what a fit on three quarters says of the fourth."""
+    """Fit the kinds with enough events; fits on three quarters, tested on the fourth, decide which share a name."""
     alone = _centroids(features, kinds, {})
     if alone is None:
         return None
@@ -123,34 +116,37 @@ def _fit(features: F64, kinds: Names, starts: NDArray[np.int64]) -> Resemblance 
 
 
 def _names(kinds: tuple[str, ...], pairs: list[tuple[str, str]]) -> dict[str, str]:
-    """What each kind is called, from pairs of a kind and what it was taken for: the least recognised joins the group
-    it is most taken for, until all are recognised; where that has become too many, it is unclear."""
+    """Return the name of each kind, from pairs of a kind and the kind that its event was classified as.
+
+    The least recognised kind joins the group it is most often confused with, until all are recognised. A kind whose
+    group would become too large is unclear.
+    """
     groups = [{kind} for kind in kinds]
     while len(groups) > 1:
         shares = [_shares(group, groups, pairs) for group in groups]
         worst = min(range(len(groups)), key=lambda index: shares[index][index])
-        if shares[worst][worst] >= TOLD_APART:
+        if shares[worst][worst] >= LEAST_RECOGNISED:
             break
         others = [index for index in range(len(groups)) if index != worst]
         nearest = max(others, key=lambda index: (shares[worst][index] + shares[index][worst], -len(groups[index])))
         if len(groups[nearest] | groups[worst]) <= MOST_NAMES:
             groups[nearest] |= groups[worst]
         del groups[worst]
-    return {kind: next((_called(group) for group in groups if kind in group), UNCLEAR) for kind in kinds}
+    return {kind: next((_name_of(group) for group in groups if kind in group), UNCLEAR) for kind in kinds}
 
 
 def _shares(group: set[str], groups: list[set[str]], pairs: list[tuple[str, str]]) -> list[float]:
-    """Which share of the events of a group was taken for each of the groups; what was unclear counts for none."""
-    taken = [name for kind, name in pairs if kind in group]
-    return [sum(name in other for name in taken) / max(len(taken), 1) for other in groups]
+    """Return which share of a group's events was classified as each of the groups; unclear ones count for none."""
+    classified = [name for kind, name in pairs if kind in group]
+    return [sum(name in other for name in classified) / max(len(classified), 1) for other in groups]
 
 
-def _called(group: set[str]) -> str:
+def _name_of(group: set[str]) -> str:
     return " or ".join(kind for kind in KINDS if kind in group)
 
 
 def _centroids(features: F64, kinds: Names, names: dict[str, str], least: int = LEAST_EVENTS) -> Resemblance | None:
-    """Centroids of the kinds that have at least so many events; None where there are fewer than two such kinds."""
+    """Fit centroids of the kinds that have at least so many events; None if there are fewer than two such kinds."""
     enough: list[str] = [kind for kind in KINDS if int((kinds == kind).sum()) >= least]
     if len(enough) < 2:
         return None
@@ -175,7 +171,7 @@ def _centroids(features: F64, kinds: Names, names: dict[str, str], least: int = 
 
 
 def _folds(starts: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """The events of each quarter of the time, held out once: (fitted, held)."""
+    """Yield (fitted, held) masks in which each quarter of the time is held out once."""
     quarter = np.searchsorted(np.quantile(starts, (0.25, 0.5, 0.75)), starts) if len(starts) else starts
     for fold in range(4):
         held = quarter == fold

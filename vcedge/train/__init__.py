@@ -1,1 +1,1 @@
-"""Training, on the workstation: the only part that needs torch."""
+"""Trains detectors on a workstation; the only package that needs torch."""

@@ -1,7 +1,7 @@
-"""Recurrent cells for training. Equation numbers are those of Jernite et al. 2017 (arXiv 1611.06188v2).
+"""Recurrent cells for training. Equation numbers are those of Jernite et al. (2017), arXiv 1611.06188v2.
 
-A cell unrolls over a window with the state carried; what is exported from it is what the engines run. In our form
-inputs are few and stay unmasked (PAPER.md, point 8): xbar of eq. 12 is x. The paper's own form is for its reproduction.
+A cell unrolls over a window and carries the state to the next one; the engines run its exported arrays. A detector has
+few inputs, so they stay unmasked: xbar of eq. 12 is x. The paper's own form serves only to reproduce its results.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from torch import Tensor, nn
 
 from vcedge.detector import CellKind, CellSpec
 from vcedge.train.scheduler import MaskMode, MaskTable, PaperScheduler, Scheduler
-from vcedge.train.unroll import can_unroll, unroll
+from vcedge.train.unroll import UnrollInputs, UnrollWeights, can_unroll, unroll
 
 
 class VariableCell(nn.Module, ABC):
-    """What the kinds share: G blocks of weights, the scheduler, the unrolling. A kind adds its `update`."""
+    """Holds what all kinds share: G blocks of weights, the scheduler, unrolling. A subclass adds `update`."""
 
-    schedules = Scheduler
-    """What decides how much is updated, where the kind has more than one level."""
+    scheduler_type = Scheduler
+    """Scheduler of a cell with more than one level."""
+    native = True
+    """Whether the kernel can unroll this kind."""
     reset_bias: Tensor  # (D,), or (0,) where there is no reset gate
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
@@ -33,17 +35,24 @@ class VariableCell(nn.Module, ABC):
         self.recurrent = nn.Parameter(torch.empty(width, spec.hidden).uniform_(-bound, bound))  # (GD, D) U
         self.input = nn.Parameter(torch.empty(width, spec.inputs).uniform_(-bound, bound))  # (GD, N) V
         self.bias = nn.Parameter(torch.zeros(width))
-        self.scheduler = self.schedules(spec, signals, sizes) if spec.levels > 1 else None
+        self.scheduler = self.scheduler_type(spec, signals, sizes) if spec.levels > 1 else None
 
     def forward(self, x: Tensor, signals: Tensor, keep: Tensor, h: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
-        """Unroll over a window.
+        """Unroll over a window of T steps.
 
-        x (T, B, N), signals (T, B, N + 3C), keep (T, B, 1): 0 where the state starts anew, h (B, D) →
-        hidden states (T, B, D) and updated shares (T, B), k/D where the mask is hard.
+        Args:
+            x: Inputs (T, B, N).
+            signals: Scheduler inputs (T, B, N + 3C).
+            keep: (T, B, 1), 0 where the state is reset.
+            h: Hidden state before the window (B, D).
+            mode: Form of the mask.
+
+        Returns:
+            Hidden states (T, B, D) and updated shares (T, B), k/D if the mask is hard.
         """
         a = self.from_inputs(x)  # (T, B, GD)
         gate = None if self.scheduler is None else self.scheduler.from_inputs(signals)
-        if self.unrolls and can_unroll(a):
+        if self.native and can_unroll(a):
             return self._unroll(a, gate, keep, h, mode)
         hidden, shares = [], []
         for t in range(len(x)):
@@ -53,24 +62,25 @@ class VariableCell(nn.Module, ABC):
             shares.append(share)
         return torch.stack(hidden), torch.stack(shares)
 
-    unrolls = True
-    """Whether the kernel knows this kind; its steps are those of `update`."""
-
     def _unroll(self, a: Tensor, gate: Tensor | None, keep: Tensor, h: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
-        """`forward` in the kernel: the same numbers up to rounding, several times as fast."""
+        """Run `forward` in the kernel: same numbers up to rounding, several times as fast."""
+        gate_hidden = none = a.new_empty(0)
         if self.scheduler is None:
-            none = a.new_empty(0)
-            table, weights = MaskTable(none, none, np.array([self.spec.hidden], np.int32)), None
+            table = MaskTable(none, none, np.array([self.spec.hidden], np.int32))
         else:
-            table, weights = self.scheduler.table, self.scheduler.gain * self.scheduler.hidden
-        return unroll(a, gate, keep[..., 0], h, self.recurrent, self.reset_bias, weights, table, mode)
+            table, gate_hidden = self.scheduler.table, self.scheduler.gain * self.scheduler.hidden
+        inputs = UnrollInputs(a, none if gate is None else gate, keep[..., 0], h)
+        return unroll(inputs, UnrollWeights(self.recurrent, self.reset_bias, gate_hidden), table, mode)
 
     def from_inputs(self, x: Tensor) -> Tensor:
-        """The part of the gates (T, B, GD) that does not depend on the hidden state: one product for a whole window."""
+        """Return the part of the gates (T, B, GD) that does not depend on the hidden state.
+
+        It is one product for the whole window.
+        """
         return x @ self.input.T + self.bias
 
     def step(self, a: Tensor, gate: Tensor | None, h: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
-        """One step from the inputs' product a (B, GD) and the gate's logit without the state (B,)."""
+        """Run one step: a (B, GD) is the product of the inputs, gate (B,) the logit without the state's part."""
         if self.scheduler is None or gate is None:
             e, share = torch.ones_like(h), torch.ones_like(h[:, 0])
         else:
@@ -80,13 +90,16 @@ class VariableCell(nn.Module, ABC):
 
     @abstractmethod
     def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """The next hidden state (B, D) from the inputs' product a (B, GD), the mask e (B, D) and the last state."""
+        """Return the next hidden state (B, D).
+
+        a (B, GD) is the product of the inputs, e (B, D) the mask, h (B, D) the state before.
+        """
 
 
 class VCGRU(VariableCell):
-    """Variable-computation GRU with the reset gate after the product (eq. 4 to 7, 14 to 16; PAPER.md, point 11).
+    """Variable-computation GRU (eq. 4 to 7, 14 to 16) with blocks U_z, U_r, U and V_z, V_r, V.
 
-    Its blocks are U_z, U_r, U and V_z, V_r, V.
+    The reset gate is applied after the recurrent product, so that one product serves all gates, as in ONNX and torch.
     """
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
@@ -94,7 +107,7 @@ class VCGRU(VariableCell):
         self.reset_bias = nn.Parameter(torch.zeros(spec.hidden))
 
     def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """Eq. 14 to 16."""
+        """Apply eq. 14 to 16; see `VariableCell.update`."""
         az, ar, ac = a.chunk(3, dim=1)
         sz, sr, sc = ((e * h) @ self.recurrent.T).chunk(3, dim=1)  # eq. 9
         z = e * torch.sigmoid(az + sz)  # eq. 14
@@ -108,28 +121,28 @@ class VCRNN(VariableCell):
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
         super().__init__(spec, signals, sizes)
-        # As torch's RNN: without biases or gates it is odd in its inputs, and learns that it need not be very slowly.
+        # As in torch's RNN. With zero biases the cell is an odd function of its inputs and takes long to unlearn that.
         nn.init.uniform_(self.bias, -(spec.hidden**-0.5), spec.hidden**-0.5)
         self.register_buffer("reset_bias", torch.zeros(0))
 
     def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """Eq. 13."""
+        """Apply eq. 13; see `VariableCell.update`."""
         c = torch.tanh((e * h) @ self.recurrent.T + a)  # eq. 9
         return e * c + (1 - e) * h
 
 
 CELLS: Mapping[CellKind, type[VariableCell]] = {"vcgru": VCGRU, "vcrnn": VCRNN, "gru": VCGRU, "rnn": VCRNN}
-"""A dense kind is the variable one with one level: no scheduler, everything updated."""
+"""A dense kind is the variable one with a single level: it has no scheduler and updates everything."""
 
 
 class PaperCell(VariableCell, ABC):
-    """The paper's own form: the input is an embedding of as many dimensions as the state, and masked with it.
+    """Implements the paper's own form: the input is an embedding of the hidden size and is masked like the state.
 
-    It is no cell of model.vcedge: decision note 23 says why.
+    model.vcedge cannot hold it (docs/decisions/0023-the-papers-form-is-for-its-reproduction.md).
     """
 
-    schedules = PaperScheduler
-    unrolls = False
+    scheduler_type = PaperScheduler
+    native = False
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
         if spec.inputs != spec.hidden:
@@ -138,15 +151,15 @@ class PaperCell(VariableCell, ABC):
         self.register_buffer("reset_bias", torch.zeros(0))
 
     def from_inputs(self, x: Tensor) -> Tensor:
-        """The embedding itself: what is masked before the product cannot be multiplied for a whole window."""
+        """Return the embedding itself: it is masked before the product, so there is no product for a whole window."""
         return x
 
 
 class PaperVCGRU(PaperCell):
-    """Eq. 4 to 7, 14 to 16 as printed: the reset gate before the product."""
+    """Follows eq. 4 to 7 and 14 to 16 as printed: the reset gate is applied before the recurrent product."""
 
     def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """Eq. 14 to 16; `a` is the embedding x (B, D)."""
+        """Apply eq. 14 to 16; `a` is the embedding x (B, D)."""
         hbar, xbar = e * h, e * a  # eq. 9 and 12
         two = 2 * self.spec.hidden
         vz, vr, vc = (xbar @ self.input.T + self.bias).chunk(3, dim=1)
@@ -158,10 +171,10 @@ class PaperVCGRU(PaperCell):
 
 
 class PaperVCRNN(PaperCell):
-    """Eq. 7 and 13 as printed, but for its typo: h_{t-1} stays where h_t is printed."""
+    """Follows eq. 7 and 13 as printed, except for a typo of the paper: the kept part is of h_{t-1}, not h_t."""
 
     def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """Eq. 13; `a` is the embedding x (B, D)."""
+        """Apply eq. 13; `a` is the embedding x (B, D)."""
         c = torch.tanh((e * h) @ self.recurrent.T + (e * a) @ self.input.T + self.bias)  # eq. 9 and 12
         return e * c + (1 - e) * h
 

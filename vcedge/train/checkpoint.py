@@ -1,7 +1,8 @@
-"""Where a training stands, in one file that is whole or not there: a killed training goes on to the same model.
+"""Checkpoints of a training: a killed training resumes from one and ends with the same model.
 
-A safetensors file: weights, optimizer, carried state and the best network so far; in its metadata the rest as JSON.
-No pickle. It belongs to one training: another configuration, recording or version of a library has another fingerprint.
+A checkpoint is a safetensors file, written atomically, without pickle. Its tensors are the weights, the optimizer, the
+carried hidden state and the best network so far; its metadata holds the rest as JSON. It belongs to one training:
+another configuration, recording or library version has another fingerprint.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ from vcedge.files import write_atomic
 
 KEY = "vcedge-checkpoint"
 EVERY_S = 20.0
-"""At most so many seconds of training are lost: what is written is small, but a flash card wears."""
+"""At most this much training is lost when it is killed. The file is small, but each write wears a flash card."""
 
 
 @dataclass(frozen=True)
-class Position:
-    """Tensors by name, and what is no tensor as JSON values. Floats come back to the last bit."""
+class TrainingState:
+    """Holds all that the rest of a training depends on: tensors by name, and JSON values.
+
+    Floats among the JSON values are restored to the last bit.
+    """
 
     tensors: Mapping[str, Tensor]
     record: Mapping[str, Any]
@@ -35,7 +39,7 @@ class Position:
 
 @dataclass
 class CheckpointFile:
-    """The checkpoint of one training, beside the results it is to become."""
+    """Saves and loads the checkpoint of one training."""
 
     path: Path
     fingerprint: str
@@ -43,39 +47,42 @@ class CheckpointFile:
     _last: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
-        """Whether it is time to write again."""
+        """Return whether the last save is `every_s` seconds ago."""
         return time.monotonic() - self._last >= self.every_s
 
-    def save(self, position: Position) -> None:
-        """Take the place of the one before. Raises OSError with that one untouched."""
-        content = json.dumps({"fingerprint": self.fingerprint, "record": position.record})
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in position.tensors.items()}
+    def save(self, state: TrainingState) -> None:
+        """Replace the file. Raise OSError, with the previous checkpoint untouched, if it cannot be written."""
+        content = json.dumps({"fingerprint": self.fingerprint, "record": state.record})
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
         write_atomic(self.path, save(tensors, {KEY: content}))
         self._last = time.monotonic()
 
-    def load(self, fresh: Position) -> Position | None:
-        """The position of an earlier run of the same training, None where there is none.
+    def load(self, fresh: TrainingState) -> TrainingState | None:
+        """Return the state that an earlier run of the same training saved, or None.
 
-        `fresh` is a position of this run: a file whose tensors differ from its in name, shape or type, or that cannot
-        be read, is none.
+        The result is None if there is no file, if it cannot be read, if its fingerprint differs, or if its tensors
+        differ in name, shape or type from those of `fresh`, the state at the start of this run.
         """
         try:
             with safe_open(self.path, "pt") as file:
                 content = json.loads((file.metadata() or {})[KEY])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
         if content["fingerprint"] != self.fingerprint or _shapes(tensors) != _shapes(fresh.tensors):
             return None
-        return Position(tensors, content["record"])
+        return TrainingState(tensors, content["record"])
 
     def remove(self) -> None:
-        """Once the results are written."""
+        """Delete the file, which is of no use once the results are written."""
         self.path.unlink(missing_ok=True)
 
 
 def fingerprint_of(origin: Mapping[str, Any], tensors: Iterable[Tensor] = ()) -> str:
-    """Of what a training follows from: JSON values such as those of `pipeline.provenance`, and what it learns from."""
+    """Return a digest of all that determines a training.
+
+    `origin` holds JSON values such as those of `pipeline.provenance`; `tensors` are what the training learns from.
+    """
     digest = hashlib.sha256(json.dumps(origin, sort_keys=True).encode())
     for tensor in tensors:
         digest.update(tensor.numpy().tobytes())

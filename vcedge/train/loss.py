@@ -1,4 +1,4 @@
-"""The task loss, over windows of parallel streams."""
+"""The task loss: forecast error of the next residual, over windows of parallel streams."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from torch import Tensor
 
 from vcedge.train.model import ResidualModel
 from vcedge.train.scheduler import MaskMode
-from vcedge.train.streams import Streams
+from vcedge.train.streams import ParallelStreams
 
 WINDOW = 32
-"""Steps that the gradient reaches back, at most. What is kept for it does not grow with the length of a recording."""
+"""Steps of truncated backpropagation: memory for the gradient does not grow with the recording."""
 HUBER = 3.0
-"""Residuals beyond so many spreads pull linearly: a recording's few jumps must not own the network."""
+"""Residuals beyond this many spreads count linearly, so that a few jumps do not dominate the training."""
 
 
 def huber(error: Tensor) -> Tensor:
-    """Squared error, linear beyond HUBER spreads."""
+    """Return the squared error, linear beyond HUBER spreads."""
     size = error.abs()
     return torch.where(size <= HUBER, error * error, HUBER * (2 * size - HUBER))
 
 
-def highway_loss(streams: Streams) -> float:
-    """Task loss of the highway alone, whose correction is zero. Below 1, as large residuals count linearly."""
+def highway_loss(streams: ParallelStreams) -> float:
+    """Return the task loss of the highway alone, without a network. It is below 1: large residuals count linearly."""
     count = float(streams.weight.sum())
     return float((huber(streams.target) * streams.weight).sum()) / max(count, 1.0)
 
 
-def evaluate(model: ResidualModel, streams: Streams) -> tuple[float, float]:
-    """Task loss and mean updated share k/D of the hard, exported form."""
+def evaluate(model: ResidualModel, streams: ParallelStreams) -> tuple[float, float]:
+    """Return the task loss and the mean updated share k/D of the hard form, which is the one exported."""
     mode = MaskMode(1.0, hard=True)
     sums, count, updated, steps = 0.0, 0.0, 0.0, 0
     h = model.start(streams.parallel)

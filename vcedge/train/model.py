@@ -1,4 +1,4 @@
-"""The network that is trained: gated cell and head, and its way into the arrays of a detector."""
+"""The network that is trained, a gated cell with a linear head, and its export to the arrays of a detector."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from vcedge.train.scheduler import GATE_GAIN, MaskMode
 
 
 class ResidualModel(nn.Module):
-    """Predicts the highway's next residual (C,) in spreads from the inputs so far."""
+    """Forecasts the highway's next residual (C,), in spreads, from the inputs so far."""
 
     def __init__(self, spec: CellSpec, channels: int) -> None:
         super().__init__()
         self.cell = CELLS[spec.kind](spec, spec.inputs + 3 * channels, channels)
         self.head = nn.Linear(spec.hidden, channels)
         with torch.no_grad():
-            self.head.weight.mul_(0.1)  # starts as "the highway is right"
+            self.head.weight.mul_(0.1)  # starts close to no correction
             self.head.bias.zero_()
 
     def forward(
         self, x: Tensor, signals: Tensor, keep: Tensor, h: Tensor, mode: MaskMode
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """As the cell's forward; returns predictions (T, B, C), shares (T, B) and hidden states (T, B, D)."""
+        """Return predictions (T, B, C), shares (T, B) and hidden states (T, B, D); see `VariableCell.forward`."""
         hidden, shares = self.cell(x, signals, keep, h, mode)
         return self.head(hidden), shares, hidden
 
     def start(self, streams: int) -> Tensor:
-        """Hidden state (B, D) of streams that have seen nothing."""
+        """Return the initial hidden state (B, D) of this many streams."""
         return torch.zeros(streams, self.cell.spec.hidden)
 
     def export(self) -> tuple[Cell, Head]:
-        """The same network as arrays; shrinkage and error scale are one until they are measured."""
+        """Return the network as arrays; shrinkage and error scale are 1 until calibration measures them."""
         return export_network(self.cell, self.head)
 
 
 def export_network(cell: VariableCell, linear: nn.Linear) -> tuple[Cell, Head]:
-    """A cell of CELLS and its linear head (C, D) as the arrays that an engine runs."""
+    """Return a cell of CELLS and its linear head (C, D) as the arrays that an engine runs."""
     spec, gate, channels = cell.spec, cell.scheduler, linear.out_features
     signals = spec.inputs + 3 * channels
     exported = Cell(

@@ -1,4 +1,4 @@
-"""From a recording to a calibrated detector: split, linear part, network, limits, and what to report of it."""
+"""Trains a calibrated detector on a recording: split, linear part, network, limits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from vcedge import __version__
 from vcedge.calibration.calibrate import (
+    DetectorSpec,
     LinearPart,
     assemble,
     calibrate_limits,
@@ -29,7 +30,7 @@ from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Split, split_by_time
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.config.train import ScoreConfig, TrainConfig
-from vcedge.detector import DENSE_KINDS, Cell, CellSpec, Detector, Head, boundaries_of
+from vcedge.detector import DENSE_KINDS, CellSpec, Detector, boundaries_of
 from vcedge.history import Recording
 from vcedge.limits import EventRule
 from vcedge.runtime.engine.native_support import native_problem
@@ -41,41 +42,41 @@ from vcedge.train.checkpoint import CheckpointFile, fingerprint_of
 from vcedge.train.fit import fit
 from vcedge.train.model import ResidualModel
 from vcedge.train.schedule import START_SHARE
-from vcedge.train.streams import Streams, make_streams
-from vcedge.train.training import Epoch, FitResult
+from vcedge.train.streams import ParallelStreams, make_streams
+from vcedge.train.training import Epoch, FitResult, Training
 
 STREAM_STEPS = 2000
 STREAMS = (8, 64)
-"""Parallel streams are made so that each has about STREAM_STEPS steps, but no fewer and no more of them than this:
-fewer give noisy steps, more give few updates an epoch."""
+"""Fewest and most parallel streams; between them each has about STREAM_STEPS steps. With fewer streams the gradient is
+noisy, with more an epoch has few updates."""
 LEAST_STREAM = 48
-"""Fewest steps of a parallel stream: one and a half windows, so that some state is carried."""
+"""Fewest steps of a parallel stream: one and a half windows, so that state is carried over a border."""
 MOST_STEPS = 120_000
-"""Steps of all epochs together; it bounds the time of a training, whatever the number of epochs says."""
+"""Most steps of all epochs together: it bounds the time of a training for any configured number of epochs."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A calibrated detector and how it came about."""
+    """Holds a calibrated detector and the training that it comes from."""
 
     detector: Detector
-    """What was measured: no limit of it comes from a row that it was fitted on. See `finished`."""
-    values: F64  # (N, C) the rows that were used
+    """The detector as measured: none of its limits comes from a row that it was fitted on. See `finished`."""
+    values: F64  # (N, C) rows used
     split: Split
     result: FitResult
     device_trace: Trace
-    """What the finished detector does on all rows used."""
+    """What the detector computes on all rows used."""
     sensitivity: Sensitivity | None = None
-    """Which injected faults it finds, where that was measured."""
+    """Injected faults that it finds; None if not measured."""
     recognition: Recognition | None = None
-    """What the events of injected faults look like, and how well their kinds are told apart."""
+    """How well kinds of injected faults are recognised by their events; None if not measured."""
     order: Choice | None = None
-    """How order and ridge of the highway were found."""
+    """How order and ridge of the highway were chosen."""
     parts: PartsChoice | None = None
-    """How the scorer's weights were found."""
+    """How the scorer's weights were chosen."""
 
     def finished(self) -> Detector:
-        """What is used from here on: the linear parts fitted again on all rows, the held-out ones included."""
+        """Return the detector to use: its linear parts are fitted again on all rows, held-out rows included."""
         return refit(self.detector, self.values, self.split)
 
 
@@ -88,62 +89,72 @@ def train_detector(
 ) -> Trained:
     """Fit, train and calibrate; the same configuration, recording and seed give the same detector.
 
-    Where `stop` says so, the training ends with the best network so far. With the path of a `checkpoint` it goes on
-    where a run of the same configuration, recording and versions was killed; the caller removes the file. Raises
-    DataError where the recording is too short or too broken, and KeyboardInterrupt where it was stopped before there
-    was a network.
+    Args:
+        config: The training configuration.
+        recording: Normal operation only; rows are in order of time.
+        progress: Called after each epoch with the epoch and the number of epochs.
+        stop: Called before each step; if it returns true, the training ends with the best network so far.
+        checkpoint: File to resume from if an earlier run of the same configuration, recording and library versions
+            was killed; the caller removes it.
+
+    Raises:
+        DataError: The recording is too short or has too many gaps.
+        KeyboardInterrupt: `stop` returned true before the first epoch ended.
     """
     values, sequences, places = usable_rows(recording)
     split = split_by_time(sequences, max(REACH, config.highway.order or 0))
     check_channels(values, split, recording.schema)
     flags = wants_flags(values, split.fitted)
     linear = fit_linear(values, split, flags, config.highway.order, config.highway.ridge, config.score.span)
-    reading = {
-        "time": config.data.time.model_dump(mode="json"),
-        "table": config.data.table.model_dump(mode="json"),
-    }
-    origin = provenance(config, recording)
-    events = event_rule(config.score, recording.schema)
-
-    def build(network: tuple[Cell, Head] | None) -> Detector:
-        share = config.model.target
-        return assemble(config.asset, recording.schema, linear, network, reading, origin, events, share)
-
-    linear = weighted(linear, build(None), values, split)
+    spec = detector_spec(config, recording)
+    linear = weighted(linear, spec)
     guide = None if recording.guide is None else recording.guide[places]
-    model, result = train_network(config, build(None), linear, values, split, guide, progress, stop, checkpoint)
+    bare = assemble(spec, linear)
+    training, validation = prepare_training(config, bare, linear, guide)
+    file = None if checkpoint is None else _checkpoint(checkpoint, config, bare, (training.streams, validation))
+    result = fit(training, validation, progress, stop, file)
     if result.best < 0:
         raise KeyboardInterrupt
+    detector = assemble(spec, linear, training.model.export())
     stuck = stuck_limits(recording.values, recording.sequences)
-    detector = calibrate_limits(build(model.export()), values, split, stuck, config.score.false_alarms_per_day)
+    detector = calibrate_limits(detector, values, split, stuck, config.score.false_alarms_per_day)
     trace = run_engine(load_engine(detector, REFERENCE), values, split.all, split.starts)
     return Trained(detector, values, split, result, trace, order=linear.order, parts=linear.parts)
 
 
+def detector_spec(config: TrainConfig, recording: Recording) -> DetectorSpec:
+    """Return what the configuration and the recording say about the detector before anything is fitted."""
+    return DetectorSpec(
+        config.asset,
+        recording.schema,
+        reading={
+            "time": config.data.time.model_dump(mode="json"),
+            "table": config.data.table.model_dump(mode="json"),
+        },
+        provenance=provenance(config, recording),
+        events=event_rule(config.score, recording.schema),
+        target_share=config.model.target,
+    )
+
+
 def event_rule(score: ScoreConfig, schema: SensorSchema) -> EventRule:
-    """Durations of the configuration in rows."""
+    """Return the event rule with the durations of the configuration in rows."""
     period_s = schema.period_ns / NS_PER_S
     return EventRule(min_rows=max(1, round(score.min_duration_s / period_s)), hold_rows=round(score.hold_s / period_s))
 
 
-def train_network(
-    config: TrainConfig,
-    bare: Detector,
-    linear: LinearPart,
-    values: F64,
-    split: Split,
-    guide: F64 | None,
-    progress: Callable[[Epoch, int], None],
-    stop: Callable[[], bool],
-    checkpoint: Path | None,
-) -> tuple[ResidualModel, FitResult]:
-    """Train the network on what the engine of the bare detector sees and on the highway's held-out residuals.
+def prepare_training(
+    config: TrainConfig, bare: Detector, linear: LinearPart, guide: F64 | None
+) -> tuple[Training, ParallelStreams]:
+    """Return the training of a fresh network, and its validation streams.
 
-    guide (N,) of the rows of values (N, C), where there is one.
+    The network's inputs are what the engine of `bare`, the detector without a network, computes on the rows; its
+    targets are the highway's held-out residuals. guide (N,): the guide of the rows, if there is one.
     """
     torch.manual_seed(config.train.seed)
-    torch.set_num_threads(1)  # windows are small: threads cost more than they give, and sums keep their order
-    trace = run_engine(load_engine(bare, REFERENCE), values, split.fitted, split.starts)
+    torch.set_num_threads(1)  # windows are too small for threads to pay, and sums keep their order
+    split = linear.split
+    trace = run_engine(load_engine(bare, REFERENCE), linear.values, split.fitted, split.starts)
     levels = 1 if config.model.cell in DENSE_KINDS else config.model.levels
     boundaries = boundaries_of(levels, config.model.hidden_size)
     spec = CellSpec(config.model.cell, linear.features.inputs, config.model.hidden_size, boundaries)
@@ -153,13 +164,11 @@ def train_network(
         model.cell.scheduler.start_at(train.signals, START_SHARE)
     validation = _streams(trace.within(split.validation), linear)
     epochs = max(1, min(config.train.epochs, MOST_STEPS // train.length))
-    file = None if checkpoint is None else _checkpoint(checkpoint, config, bare, (train, validation))
-    result = fit(model, train, validation, config.model.target, epochs, progress, stop, file)
-    return model, result
+    return Training(model, train, config.model.target, epochs), validation
 
 
 def provenance(config: TrainConfig, recording: Recording) -> dict[str, Any]:
-    """Where a model comes from: data files with SHA-256, configuration, library versions, seed."""
+    """Return the origin of a model: data files with SHA-256, configuration, library versions, seed."""
     return {
         "files": [{"name": name, "sha256": digest} for name, digest in recording.files],
         "config": config.model_dump(mode="json"),
@@ -173,17 +182,18 @@ def provenance(config: TrainConfig, recording: Recording) -> dict[str, Any]:
     }
 
 
-def _checkpoint(path: Path, config: TrainConfig, bare: Detector, rows: tuple[Streams, ...]) -> CheckpointFile:
-    """Of this training and no other: the kernel's last digits are not those of torch."""
+def _checkpoint(path: Path, config: TrainConfig, bare: Detector, rows: tuple[ParallelStreams, ...]) -> CheckpointFile:
+    """Return the checkpoint file of this training, and of no other."""
+    # The kernel's last digits differ from torch's, so a run with it cannot resume one without.
     origin = {**bare.provenance, "kernel": native_problem() is None}
     learned_from = [tensor for streams in rows for tensor in (streams.signals, streams.target, streams.weight)]
     return CheckpointFile(path, fingerprint_of(origin, learned_from), config.train.checkpoint_s)
 
 
-def _streams(trace: Trace, linear: LinearPart, guide: F64 | None = None) -> Streams:
-    """Parallel streams of the rows of a trace, as many as leave each long enough."""
+def _streams(trace: Trace, linear: LinearPart, guide: F64 | None = None) -> ParallelStreams:
+    """Return the rows of a trace as parallel streams, as many as STREAMS and LEAST_STREAM allow."""
     rows = len(trace.rows)
     wanted = min(max(rows // STREAM_STEPS, STREAMS[0]), STREAMS[1])
     count = max(1, min(wanted, rows // LEAST_STREAM))
-    told = None if guide is None else guide[trace.rows]
-    return make_streams(trace, linear.cross.residual[trace.rows], linear.features, count, told)
+    guide = None if guide is None else guide[trace.rows]
+    return make_streams(trace, linear.cross.residual[trace.rows], linear.features, count, guide)

@@ -1,8 +1,8 @@
-"""How the machine runs: rows grouped without labels by slow averages of their channels, and how far the gate opens.
+"""Finds operating modes without labels, and how far the gate opens in each.
 
-k-means on the mean of the last SLOW_ROWS standardised samples, started from evenly spaced rows. A group is
-added while each one explains at least EXPLAINED of what the channels vary, so that a machine that always runs the same
-way has one.
+The modes are clusters of k-means on the mean of the last SLOW_ROWS standardised samples, started from evenly spaced
+rows. A cluster is added as long as it explains at least EXPLAINED of the channels' variance, so that a machine with
+one mode has one cluster.
 """
 
 from __future__ import annotations
@@ -19,41 +19,42 @@ from vcedge.schema import F64
 
 SLOW_ROWS = 60
 MOST = 5
+"""Largest number of clusters."""
 EXPLAINED = 0.08
-"""Share of the channels' variance that one more group must explain."""
+"""Share of the channels' variance that one more cluster must explain."""
 LEAST_SHARE = 0.03
-"""Smallest part of the rows that is a way of running."""
+"""Smallest share of the rows that is an operating mode."""
 MOST_FITTED = 4000
-"""Rows, evenly spaced, that the groups are found on."""
+"""Rows, evenly spaced, that the clusters are fitted on."""
 STARTS, ROUNDS = 16, 20
-"""Evenly spaced rows that one more group is started from; the best result counts."""
+"""Evenly spaced rows that one more cluster is started from (the best result counts), and iterations of k-means."""
 NOTABLE, NAMED = 0.5, 3
-"""A channel is named where its mean is so many standard deviations from the usual one, the furthest few of them."""
+"""A channel is named if its mean is at least NOTABLE standard deviations from the overall mean; at most NAMED are."""
 
 
 @dataclass(frozen=True)
 class Regime:
-    """One way of running."""
+    """Describes one operating mode."""
 
     share: float
-    """Of the rows of the recording."""
+    """Share of the recording's rows."""
     updated: float
     """Mean updated share of the hidden dimensions."""
     updated_tail: float | None
-    """The same on the held-out rows alone; None where there are none of it."""
+    """The same on held-out rows; None if none of them are in this mode."""
     typical: tuple[tuple[str, str, float], ...]
-    """(channel, "high" or "low", its mean there in its unit), the most unusual first."""
+    """(channel, "high" or "low", mean in its unit), the most unusual channel first."""
 
     def to_json(self) -> dict[str, Any]:
-        """As metrics.json holds it."""
+        """Return the mode as in metrics.json."""
         typical = [{"channel": name, "is": side, "mean": mean} for name, side, mean in self.typical]
         return {**vars(self), "typical": typical}
 
 
 def find_regimes(trace: Trace, detector: Detector, tail: int) -> list[Regime]:
-    """Ways of running among the rows of a trace, the most frequent first; `tail` is the first held-out row.
+    """Return the operating modes among the rows of a trace, the most frequent first.
 
-    Empty where the detector has no gate.
+    The list is empty if the detector has no gate. `tail` is the first held-out row.
     """
     if detector.levels == 1 or not len(trace.rows):
         return []
@@ -76,7 +77,7 @@ def find_regimes(trace: Trace, detector: Detector, tail: int) -> list[Regime]:
 
 
 def slow_means(trace: Trace) -> F64:
-    """Mean (M, C) of each row's last SLOW_ROWS standardised samples, as far back as the last reset."""
+    """Return the mean (M, C) of each row's last SLOW_ROWS standardised samples since the last reset."""
     sums = np.concatenate((np.zeros((1, trace.z.shape[1])), np.cumsum(trace.z, axis=0, dtype=np.float64)))
     stop = np.arange(1, len(trace.rows) + 1)
     count = np.minimum(np.minimum(trace.since + 1, SLOW_ROWS), stop)
@@ -84,16 +85,17 @@ def slow_means(trace: Trace) -> F64:
 
 
 def group_rows(points: F64, variance: float) -> NDArray[np.intp]:
-    """The group of each of the points (M, C), numbered from 0; `variance` is what a group must explain a share of."""
+    """Return the cluster (M,) of each point (M, C), from 0; `variance` is the total that EXPLAINED refers to."""
     few = points[np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_FITTED)).astype(int))]
     centers = few.mean(axis=0, keepdims=True)
-    left, least = _left(few, centers), LEAST_SHARE * len(few)
+    left, least = _spread(few, centers), LEAST_SHARE * len(few)
     while len(centers) < MOST:
         starts = few[:: max(len(few) // STARTS, 1)]
         tries = [_k_means(few, np.vstack((centers, start))) for start in starts]
-        # A start-up is far from all else but short: it must not keep ways of running from being found.
+        # A start-up is far from all other rows but short: it must not take the place of an operating mode.
         large = [more for more, group in tries if np.bincount(group, minlength=len(more)).min() >= least]
-        now, more = min(((_left(few, more), i, more) for i, more in enumerate(large)), default=(left, 0, centers))[::2]
+        results = [(_spread(few, more), i, more) for i, more in enumerate(large)]
+        now, _, more = min(results, default=(left, 0, centers))
         if left - now < EXPLAINED * variance:
             break
         centers, left = more, now
@@ -101,7 +103,7 @@ def group_rows(points: F64, variance: float) -> NDArray[np.intp]:
 
 
 def _k_means(points: F64, centers: F64) -> tuple[F64, NDArray[np.intp]]:
-    """Centres (k, C) that have come to rest, and the group of each point."""
+    """Return the centres (k, C) after k-means, and the cluster of each point."""
     group = _distances(points, centers).argmin(axis=1)
     for _ in range(ROUNDS):
         centers = np.array(
@@ -114,18 +116,18 @@ def _k_means(points: F64, centers: F64) -> tuple[F64, NDArray[np.intp]]:
     return centers, group
 
 
-def _left(points: F64, centers: F64) -> float:
-    """Mean squared distance of the points to their nearest centre."""
+def _spread(points: F64, centers: F64) -> float:
+    """Return the mean squared distance of the points to their nearest centre."""
     return float(_distances(points, centers).min(axis=1).mean())
 
 
 def _distances(points: F64, centers: F64) -> F64:
-    """Squared distances (M, k)."""
+    """Return the squared distances (M, k)."""
     return np.stack([((points - center) ** 2).sum(axis=1) for center in centers], axis=1)
 
 
 def _typical(trace: Trace, detector: Detector, rows: NDArray[np.bool_]) -> tuple[tuple[str, str, float], ...]:
-    """Channels that are high or low in some rows (M,), compared with all."""
+    """Return the channels that are high or low in the selected rows (M,), compared with all rows."""
     mean = trace.z[rows].mean(axis=0, dtype=np.float64)
     apart = mean - trace.z.mean(axis=0, dtype=np.float64)
     order = [int(i) for i in np.argsort(-np.abs(apart), kind="stable")[:NAMED] if abs(apart[i]) >= NOTABLE]

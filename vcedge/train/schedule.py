@@ -1,4 +1,4 @@
-"""What changes along a training: the sharpness of the mask, the updated share that is aimed at, the learning rate."""
+"""Schedules over a training: sharpness of the mask, target of the updated share, learning rate."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from vcedge.detector import CellSpec
 from vcedge.train.scheduler import MaskMode
 
 SHARPNESS = (2.0, 8.0)
-"""First and last lam D of eq. 8 for each level: from blocks that overlap widely to blocks that hardly do."""
+"""First and last lam D of eq. 8 divided by the number of levels: soft masks overlap widely at first, hardly at last."""
 AIM, MOST = 0.7, 0.9
-"""The share trained for, and the most that the network kept may have, of the target that is promised: rows never seen
-are a little livelier, and a network whose budget is always overdrawn forgets what it should remember."""
+"""Fractions of the promised target: the share trained for, and the largest share of the network that is kept. Unseen
+rows need slightly more updates, and a network whose budget is always spent loses its slow memory."""
 START_SHARE = 0.7
+"""Updated share at the start of a training, so that the dense network is learned first."""
 ANNEAL_UNTIL, HARD_FROM = 0.5, 0.7
-"""Shares of the training after which the mask is fully sharp, and from which the exported, hard mask is used."""
+"""Fractions of the training: the mask is fully sharp after the first, and hard, as exported, from the second."""
 
 
 def mask_mode(progress: float, levels: int) -> MaskMode:
-    """The mask at a share of the training: its sharpness grows geometrically, then it is hard."""
+    """Return the mask's form at `progress` in [0, 1]: its sharpness grows geometrically, then the mask is hard."""
     grown = min(progress / ANNEAL_UNTIL, 1.0)
     sharpness = levels * SHARPNESS[0] * (SHARPNESS[1] / SHARPNESS[0]) ** grown
     hard = progress >= HARD_FROM
@@ -26,19 +27,19 @@ def mask_mode(progress: float, levels: int) -> MaskMode:
 
 
 def cosine(progress: float, first: float, last: float) -> float:
-    """The learning rate at a share of the training."""
+    """Return the learning rate at `progress` in [0, 1]: half a cosine from `first` to `last`."""
     return last + (first - last) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def shares_for(target: float, spec: CellSpec) -> tuple[float, float]:
-    """What is trained for and what the network kept should not exceed, where `target` is promised.
+    """Return the share to train for and the largest share to keep, if `target` is promised.
 
-    Neither is out of reach: every row updates the smallest level.
+    Every row updates at least the smallest level, so both lie above it.
     """
     aim = max(AIM * target, (spec.boundaries[0] / spec.hidden + target) / 2)
     return aim, max(MOST * target, aim)
 
 
 def share_budget(progress: float, target: float) -> float:
-    """The updated share aimed at: from START_SHARE down to the target, so that the dense network is learned first."""
+    """Return the updated share to aim at: it falls from START_SHARE to the target."""
     return target + max(START_SHARE - target, 0.0) * max(0.0, 1.0 - progress / ANNEAL_UNTIL)

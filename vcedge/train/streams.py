@@ -1,4 +1,4 @@
-"""Long streams for truncated backpropagation: a recording cut into parallel streams of equal length."""
+"""Cuts a recording into parallel streams of equal length, for truncated backpropagation."""
 
 from __future__ import annotations
 
@@ -15,41 +15,50 @@ from vcedge.schema import F32, F64
 
 
 @dataclass(frozen=True)
-class Streams:
-    """T steps of B streams side by side. Stream b goes on where stream b-1 ended, but starts with a fresh state."""
+class ParallelStreams:
+    """Holds T steps of B parallel streams. Stream b continues where stream b-1 ends, but starts with a fresh state."""
 
     x: Tensor  # (T, B, N) network inputs
     signals: Tensor  # (T, B, N + 3C) scheduler inputs
     target: Tensor  # (T, B, C) the next row's residual, in spreads
-    weight: Tensor  # (T, B, C) 0 where there is no next row in the sequence, or it is missing
-    keep: Tensor  # (T, B, 1) 0 where the state starts anew
-    guide: Tensor | None = None  # (T, B) 1 where the gate is told to look, where somebody tells it
+    weight: Tensor  # (T, B, C) 0 where the next row is missing or in another sequence
+    keep: Tensor  # (T, B, 1) 0 where the state is reset
+    guide: Tensor | None = None  # (T, B) 1 where the gate is to open; None without a guide
 
-    def window(self, index: int, steps: int) -> Streams:
-        """The index-th window of so many steps of all streams; the last one may be shorter."""
+    def window(self, index: int, steps: int) -> ParallelStreams:
+        """Return the index-th window of `steps` steps of all streams; the last one may be shorter."""
         rows = slice(index * steps, (index + 1) * steps)
         guide = None if self.guide is None else self.guide[rows]
-        return Streams(self.x[rows], self.signals[rows], self.target[rows], self.weight[rows], self.keep[rows], guide)
+        return ParallelStreams(
+            self.x[rows], self.signals[rows], self.target[rows], self.weight[rows], self.keep[rows], guide
+        )
 
     def windows(self, steps: int) -> int:
-        """How many windows there are."""
+        """Return the number of windows of `steps` steps."""
         return -(-self.length // steps)
 
     @property
     def length(self) -> int:
-        """Steps T of each stream."""
+        """Number of steps T of each stream."""
         return len(self.x)
 
     @property
     def parallel(self) -> int:
-        """Streams B side by side."""
+        """Number of parallel streams B."""
         return self.x.shape[1]
 
 
-def make_streams(trace: Trace, residual: F32, features: Features, streams: int, guide: F64 | None = None) -> Streams:
-    """Cut M rows into `streams` streams; up to streams - 1 rows at the end are left out.
+def make_streams(
+    trace: Trace, residual: F32, features: Features, streams: int, guide: F64 | None = None
+) -> ParallelStreams:
+    """Cut M rows into parallel streams; up to streams - 1 rows at the end are left out.
 
-    residual (M, C): held-out residuals of the rows in spreads, NaN where unknown; guide (M,), NaN where nobody says.
+    Args:
+        trace: What the engine computed on the rows.
+        residual: Held-out residuals of the rows (M, C) in spreads, NaN where unknown.
+        features: Feature statistics of the detector.
+        streams: Number of streams B.
+        guide: Guide of the rows (M,), NaN where it says nothing.
     """
     z = trace.z
     known = np.nan_to_num(residual)
@@ -66,5 +75,5 @@ def make_streams(trace: Trace, residual: F32, features: Features, streams: int, 
         side_by_side = array[: length * streams].reshape(streams, length, -1).swapaxes(0, 1)
         return torch.tensor(np.ascontiguousarray(side_by_side), dtype=torch.float32)
 
-    told = None if guide is None else cut(np.nan_to_num(guide).astype(np.float32)[:, None])[..., 0]
-    return Streams(cut(x), cut(signals), cut(target), cut(weight.astype(np.float32)), cut(keep), told)
+    guided = None if guide is None else cut(np.nan_to_num(guide).astype(np.float32)[:, None])[..., 0]
+    return ParallelStreams(cut(x), cut(signals), cut(target), cut(weight.astype(np.float32)), cut(keep), guided)

@@ -1,4 +1,4 @@
-"""What a training came to, in numbers: metrics.json, and the material of the report."""
+"""The numbers of a training: metrics.json, which the report is made from."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from vcedge.train.regimes import find_regimes
 
 
 def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str, Any]:
-    """All numbers of a training as JSON values. What concerns the device is measured on the held-out tail.
+    """Return all numbers of a training as JSON values; those about the device are measured on the held-out tail.
 
-    Losses are in units of the variance of the highway's held-out residual; `highway_alone` is what they compare with.
+    Losses are in units of the variance of the highway's held-out residual; compare them with `highway_alone`.
     """
     detector, split, result = trained.detector, trained.split, trained.result
     tail = trained.device_trace.within(split.tail)
@@ -64,7 +64,7 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
 
 
 def highway_choice(trained: Trained) -> dict[str, Any] | None:
-    """Order and ridge of the highway, and the held-out loss of all that were tried; None where it is not known."""
+    """Return order and ridge of the highway with the held-out loss of all candidates; None if they are unknown."""
     if trained.order is None:
         return None
     tried = [{"order": order, "ridge": ridge, "loss": loss} for order, ridge, loss in trained.order.losses]
@@ -72,7 +72,7 @@ def highway_choice(trained: Trained) -> dict[str, Any] | None:
 
 
 def channel_errors(trace: Trace, detector: Detector) -> list[dict[str, Any]]:
-    """For each channel on held-out rows: the highway's error, what the network adds to it, and its shrinkage."""
+    """Return for each channel, on held-out rows, the highway's error, the network's gain and its shrinkage."""
     count = np.maximum(trace.known.sum(axis=0), 1)
     plain = np.where(trace.known, trace.residual**2, 0).sum(axis=0) / count
     corrected = np.where(trace.known, (trace.residual - trace.correction) ** 2, 0).sum(axis=0) / count
@@ -93,13 +93,13 @@ def channel_errors(trace: Trace, detector: Detector) -> list[dict[str, Any]]:
 
 
 def mean_macs(trace: Trace, detector: Detector) -> float:
-    """Measured multiply-accumulates of a row. They grow with the square of the dimensions: not those of the mean."""
+    """Return the mean multiply-accumulates of a row: more than those of the mean size, as they grow with its square."""
     updated, rows = np.unique(trace.updated, return_counts=True)
     return float(np.average([detector.macs(float(k)) for k in updated], weights=rows))
 
 
 def change_correlation(trace: Trace, detector: Detector) -> float | None:
-    """Correlation of the updated dimensions with the mean size of the inputs' change; None where either is constant."""
+    """Return the correlation of the updated dimensions with `input_change`; None if either is constant."""
     inner = ~trace.first
     size = input_change(trace, detector)[inner]
     updated = trace.updated[inner].astype(np.float64)
@@ -109,13 +109,13 @@ def change_correlation(trace: Trace, detector: Detector) -> float | None:
 
 
 def input_change(trace: Trace, detector: Detector) -> F64:
-    """Mean over channels of the absolute change since the last row (M,), in units of its usual size."""
+    """Return the mean over channels of the absolute change since the last row (M,), in units of its usual size."""
     change = np.abs(trace.z - trace.previous) / detector.features.change_scale
     return np.asarray(change.mean(axis=1), np.float64)
 
 
 def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
-    """Write metrics.json; numbers that JSON has no word for become null."""
+    """Write metrics.json; NaN and infinities become null."""
     path.write_text(json.dumps(_plain(metrics), indent=2) + "\n", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""A training under way: everything that its next step depends on, so that it can be written down and taken up again."""
+"""The training loop. All that its next step depends on can be saved and restored."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from vcedge.train.checkpoint import CheckpointFile, Position
+from vcedge.train.checkpoint import CheckpointFile, TrainingState
 from vcedge.train.loss import WINDOW, huber
 from vcedge.train.model import ResidualModel
 from vcedge.train.price import Price
 from vcedge.train.schedule import cosine, mask_mode, share_budget, shares_for
-from vcedge.train.streams import Streams
+from vcedge.train.streams import ParallelStreams
 
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.01
 GATE_RATE = 0.3
-"""Learning rate of the scheduler over that of the rest: its logit is the sum of many, times a gain."""
+"""Learning rate of the scheduler relative to the rest: its logit is a sum of many terms, times a gain."""
 BIAS_RATE = 0.1
-"""How much the scheduler's bias gives way for a deviation of the share: where the task wants more than it may have, the
-price alone does not reach the target."""
+"""Change of the scheduler's bias for a deviation of the share. If the task needs more than its target, the price alone
+does not hold the share."""
 GUIDE = 1.0
-"""What a marked row that is not updated in full costs, in units of the task loss."""
+"""Cost of a guided row that is not updated at all, in units of the task loss."""
 PATIENCE = 10
+"""Epochs without a better network after which a training with the hard mask ends."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch did. Losses are in units of the residual's variance; `FitResult.alone` is the highway's own."""
+    """Records one epoch. Losses are in units of the residual's variance; compare them with `FitResult.alone`."""
 
     epoch: int
     loss: float
@@ -46,22 +47,23 @@ class Epoch:
 
 @dataclass
 class FitResult:
-    """The best model, its history, and whether the user ended the training."""
+    """Tells the best epoch, the history, and whether the training was stopped early."""
 
     best: int = -1
+    """Number of the best epoch; -1 if none ended."""
     interrupted: bool = False
     resumed_at: int | None = None
-    """The epoch that an earlier run of this training had come to."""
+    """Epoch at which this run took over from an earlier one; None for a run from the start."""
     epochs: list[Epoch] = field(default_factory=list)
     alone: tuple[float, float] = (1.0, 1.0)
-    """Losses of the highway alone on the training and the validation rows: what an epoch's losses compare with."""
+    """Losses of the highway alone on the training and the validation rows."""
 
 
 class Training:
-    """Epochs over the training rows: the annealing goes on from window to window, the price is carried along."""
+    """Trains a network: epochs over the training streams with an annealed mask and a price on the updated share."""
 
-    def __init__(self, model: ResidualModel, streams: Streams, target: float, epochs: int) -> None:
-        self._model, self._streams, self._epochs = model, streams, epochs
+    def __init__(self, model: ResidualModel, streams: ParallelStreams, target: float, epochs: int) -> None:
+        self.model, self.streams, self.epochs = model, streams, epochs
         self._aim, self._most = shares_for(target, model.cell.spec)
         self._optimizer = torch.optim.AdamW(_parameter_groups(model), weight_decay=WEIGHT_DECAY)
         self._price = Price()
@@ -74,49 +76,49 @@ class Training:
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing left to do, or nothing better came for long."""
-        tired = self._epoch - 1 - self.result.best > PATIENCE
-        return self._epoch >= self._epochs or (tired and self.result.epochs[-1].hard)
+        """Whether all epochs are done, or no epoch improved for PATIENCE epochs with the hard mask."""
+        stalled = self._epoch - 1 - self.result.best > PATIENCE
+        return self._epoch >= self.epochs or (stalled and self.result.epochs[-1].hard)
 
     def run_epoch(self, stop: Callable[[], bool], checkpoint: CheckpointFile | None) -> float | None:
-        """The rest of this epoch's windows, the state carried and the gradient cut between them: the mean task loss.
+        """Train on the rest of this epoch's windows and return the mean task loss; None if `stop` returned true.
 
-        None where it was stopped.
+        The hidden state is carried from window to window; the gradient is not.
         """
         for group, first in zip(self._optimizer.param_groups, (LEARNING_RATE, GATE_RATE * LEARNING_RATE), strict=True):
-            group["lr"] = cosine(self._epoch / self._epochs, first, LEARNING_RATE / 20)
-        windows = self._streams.windows(WINDOW)
+            group["lr"] = cosine(self._epoch / self.epochs, first, LEARNING_RATE / 20)
+        windows = self.streams.windows(WINDOW)
         while self._window < windows:
             if stop():
                 return None
-            progress = (self._epoch + self._window / windows) / self._epochs
-            self._losses.append(self._step(self._streams.window(self._window, WINDOW), progress))
+            progress = (self._epoch + self._window / windows) / self.epochs
+            self._losses.append(self._step(self.streams.window(self._window, WINDOW), progress))
             self._window += 1
             if checkpoint is not None and checkpoint.due():
-                checkpoint.save(self.position())
+                checkpoint.save(self.state())
         return sum(self._losses) / len(self._losses)
 
     def close_epoch(self, loss: float, validation: float, share: float, seconds: float) -> Epoch:
-        """Take down what the epoch did, keep the network where it is the best so far, and go to the next one."""
-        hard = mask_mode((self._epoch + 0.5) / self._epochs, self._model.cell.spec.levels).hard
+        """Record the epoch, keep the network if it is the best so far, and begin the next epoch."""
+        hard = mask_mode((self._epoch + 0.5) / self.epochs, self.model.cell.spec.levels).hard
         row = Epoch(self._epoch, loss, validation, share, self._price.value, hard, seconds)
         self.result.epochs.append(row)
-        over = max(0.0, share - self._most) if self._model.cell.scheduler is not None else 0.0
+        over = max(0.0, share - self._most) if self.model.cell.scheduler is not None else 0.0
         if (over, validation) < self._best:
             self._best, self.result.best = (over, validation), self._epoch
-            self._kept = copy.deepcopy(self._model.state_dict())
+            self._kept = copy.deepcopy(self.model.state_dict())
         self._epoch, self._window, self._losses = self._epoch + 1, 0, []
-        self._h = self._model.start(self._streams.parallel)
+        self._h = self.model.start(self.streams.parallel)
         return row
 
     def finish(self) -> FitResult:
-        """Put the best network into the model."""
-        self._model.load_state_dict(self._kept)
+        """Load the best network into the model and return the result."""
+        self.model.load_state_dict(self._kept)
         return self.result
 
-    def _step(self, window: Streams, progress: float) -> float:
-        mode = mask_mode(progress, self._model.cell.spec.levels)
-        predicted, shares, hidden = self._model(window.x, window.signals, window.keep, self._h, mode)
+    def _step(self, window: ParallelStreams, progress: float) -> float:
+        mode = mask_mode(progress, self.model.cell.spec.levels)
+        predicted, shares, hidden = self.model(window.x, window.signals, window.keep, self._h, mode)
         loss = (huber(predicted - window.target) * window.weight).sum() / window.weight.sum().clamp(min=1.0)
         share, allowed = shares.mean(), share_budget(progress, self._aim)
         total = loss + self._price.penalty(share, allowed, loss)
@@ -125,17 +127,17 @@ class Training:
             total = total + GUIDE * loss.detach() * shut
         self._optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self._optimizer.step()
-        if self._model.cell.scheduler is not None:
-            self._model.cell.scheduler.shift(BIAS_RATE * (allowed - float(share.detach())))
+        if self.model.cell.scheduler is not None:
+            self.model.cell.scheduler.shift(BIAS_RATE * (allowed - float(share.detach())))
         self._h = hidden[-1].detach()
         return float(loss.detach())
 
-    def position(self) -> Position:
-        """Everything that the next step depends on, with what is best so far."""
+    def state(self) -> TrainingState:
+        """Return all that the next step depends on, with the best network so far."""
         tensors = {"h": self._h, "rng": torch.get_rng_state()}
-        tensors |= {f"model.{name}": value for name, value in self._model.state_dict().items()}
+        tensors |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"kept.{name}": value for name, value in self._kept.items()}
         for index, parameter in enumerate(_parameters(self._optimizer)):
             fresh = {"step": torch.zeros(()), "exp_avg": torch.zeros_like(parameter)}
@@ -149,17 +151,17 @@ class Training:
             "best": [*self._best, self.result.best],
             "epochs": [vars(row) for row in self.result.epochs],
         }
-        return Position(tensors, record)
+        return TrainingState(tensors, record)
 
     def resume(self, checkpoint: CheckpointFile) -> None:
-        """Go to where an earlier run of this training was, if there is a checkpoint of one."""
-        found = checkpoint.load(self.position())
+        """Restore the state of an earlier run of this training, if the checkpoint holds one."""
+        found = checkpoint.load(self.state())
         if found is None:
             return
         tensors, record = found.tensors, found.record
         self._h = tensors["h"]
         torch.set_rng_state(tensors["rng"])
-        self._model.load_state_dict(_under(tensors, "model."))
+        self.model.load_state_dict(_under(tensors, "model."))
         self._kept = _under(tensors, "kept.")
         content = self._optimizer.state_dict()
         count = len(_parameters(self._optimizer))
@@ -174,7 +176,7 @@ class Training:
 
 
 def _parameter_groups(model: ResidualModel) -> list[dict[str, object]]:
-    """The network and the scheduler, which have learning rates of their own."""
+    """Return two groups with a learning rate each: the network and the scheduler."""
     gate = [] if model.cell.scheduler is None else list(model.cell.scheduler.parameters())
     known = {id(parameter) for parameter in gate}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in known]

@@ -1,13 +1,14 @@
-"""A gated cell over a window with backpropagation through time by hand: large products by torch, the rest in C.
+"""Unrolls a gated cell over a window, with backpropagation through time by hand: products by torch, the rest in C.
 
-The plain loop of `cells.py` leaves some thirty nodes a step to autograd, which costs several times the arithmetic. Here
-a step is one product and one call of the kernel (runtime/kernel/training/unroll.h), forward and backward; the
-gradients of the weights are one product each, at the end. Same numbers up to rounding: decision note 22.
+The plain loop of `cells.py` leaves about thirty nodes a step to autograd, which costs several times the arithmetic.
+Here a step is one product and one call of the kernel (runtime/kernel/training/unroll.h), forward and backward; the
+gradient of each weight is one product at the end. The numbers are the same up to rounding
+(docs/decisions/0022-backpropagation-by-hand.md).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,55 +20,46 @@ from vcedge.train.scheduler import MaskMode, MaskTable
 if TYPE_CHECKING:
     from vcedge.runtime import _kernel
 
-KINDS = {torch.float32: "auto", torch.float64: "strict"}
-"""Numbers that the kernel computes with, and which instruction set does."""
+ISAS = {torch.float32: "auto", torch.float64: "strict"}
+"""Number types that the kernel computes with, and the instruction set for each."""
+
+
+class UnrollInputs(NamedTuple):
+    """Groups what enters the cell in one window."""
+
+    a: Tensor  # (T, B, GD) products of the inputs, with bias
+    gate: Tensor  # (T, B) scheduler logit without the state's part; (0,) for a dense cell
+    keep: Tensor  # (T, B) 0 where the state is reset
+    start: Tensor  # (B, D) hidden state before the window
+
+
+class UnrollWeights(NamedTuple):
+    """Groups the weights that act on the hidden state."""
+
+    recurrent: Tensor  # (GD, D)
+    reset_bias: Tensor  # (D,), or (0,) without a reset gate
+    gate_hidden: Tensor  # (D,) of the scheduler, its gain included; (0,) for a dense cell
 
 
 def can_unroll(a: Tensor) -> bool:
-    """Whether the kernel can: it is built, and the numbers are float32 or float64 of this machine's memory."""
-    return a.device.type == "cpu" and a.dtype in KINDS and _has_unroll()
+    """Return whether the kernel is built and can compute with this tensor: float32 or float64, in main memory."""
+    return a.device.type == "cpu" and a.dtype in ISAS and _has_unroll()
 
 
-def unroll(
-    a: Tensor,
-    gate: Tensor | None,
-    keep: Tensor,
-    start: Tensor,
-    recurrent: Tensor,
-    reset_bias: Tensor,
-    gate_hidden: Tensor | None,
-    table: MaskTable,
-    mode: MaskMode,
-) -> tuple[Tensor, Tensor]:
-    """Hidden states (T, B, D) and updated shares (T, B).
-
-    a (T, B, GD): products of the inputs, with bias; gate (T, B): the logit without the state; keep (T, B): 0 where the
-    state starts anew; start (B, D); recurrent (GD, D); reset_bias (D,) or (0,); gate_hidden (D,), its gain included.
-    gate and gate_hidden are None for a dense cell.
-    """
-    none = a.new_empty(0)
-    found: tuple[Tensor, Tensor] = _Unroll.apply(  # type: ignore[no-untyped-call]
-        a,
-        none if gate is None else gate,
-        keep,
-        start,
-        recurrent,
-        reset_bias,
-        none if gate_hidden is None else gate_hidden,
-        table,
-        mode,
-    )
-    return found
+def unroll(inputs: UnrollInputs, weights: UnrollWeights, table: MaskTable, mode: MaskMode) -> tuple[Tensor, Tensor]:
+    """Return the hidden states (T, B, D) and the updated shares (T, B)."""
+    result: tuple[Tensor, Tensor] = _Unroll.apply(*inputs, *weights, table, mode)  # type: ignore[no-untyped-call]
+    return result
 
 
 class _Unroll(torch.autograd.Function):
-    """Forward and backward of `unroll`; `_Window` holds the arrays."""
+    """Computes `unroll` and its gradients; `_UnrollArrays` holds the arrays."""
 
     @staticmethod
     def forward(ctx: Any, *args: Any) -> tuple[Tensor, Tensor]:
         *tensors, table, mode = args
         inputs = [tensor.detach().contiguous() for tensor in tensors]
-        window = _Window(inputs, table, mode)
+        window = _UnrollArrays(inputs, table, mode)
         kernel = window.bind(())
         weights = window.recurrent.t()
         kernel.forward(0)
@@ -75,7 +67,7 @@ class _Unroll(torch.autograd.Function):
             torch.mm(operand, weights, out=product)
             kernel.forward(i + 1)
         ctx.window = window
-        ctx.save_for_backward(*inputs)  # so that torch notices a weight that changes before the gradient is taken
+        ctx.save_for_backward(*inputs)  # torch then detects a weight that changes before the backward pass
         states, shares = window.states, window.shares
         window.states, window.shares = states.detach(), shares.detach()  # the context must not hold its own outputs
         return states, shares
@@ -83,7 +75,7 @@ class _Unroll(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_states: Tensor, d_shares: Tensor) -> tuple[Tensor | None, ...]:
-        window: _Window = ctx.window
+        window: _UnrollArrays = ctx.window
         _ = ctx.saved_tensors
         d_operand, d_products = torch.empty_like(window.start), torch.empty_like(window.products)
         d_a, d_gate = torch.empty_like(window.products), torch.empty_like(window.logits)
@@ -109,8 +101,8 @@ class _Unroll(torch.autograd.Function):
         return d_a, d_gate, None, d_start, d_recurrent, d_reset_bias, d_weights, None, None
 
 
-class _Window:
-    """The arrays of one window, and their sizes."""
+class _UnrollArrays:
+    """Holds the arrays of one window and their sizes."""
 
     def __init__(self, inputs: list[Tensor], table: MaskTable, mode: MaskMode) -> None:
         self._inputs, self.table, self._mode = inputs, table, mode
@@ -128,7 +120,7 @@ class _Window:
         self._open = a.new_empty(*shape, self.blocks)
 
     def bind(self, backward: tuple[Tensor, ...]) -> _kernel.Unroll:
-        """The kernel on these arrays, in the order of runtime/kernel/training/unroll.h."""
+        """Return the kernel bound to these arrays, in the order of runtime/kernel/training/unroll.h."""
         from vcedge.runtime import _kernel
 
         a, gate, keep, start, _, reset_bias, gate_hidden = self._inputs
@@ -139,7 +131,7 @@ class _Window:
         )
         arrays = [tensor.numpy() for tensor in tensors]
         arrays.insert(8, self.table.starts)
-        name = KINDS[a.dtype]
+        name = ISAS[a.dtype]
         return _kernel.Unroll(
             _kernel.isas()[_kernel.best() if name == "auto" else name],
             (self._steps, len(start), self.hidden, self._gates, self.blocks, self._mode.hard),

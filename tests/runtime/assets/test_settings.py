@@ -176,7 +176,7 @@ MESSAGES: dict[Kind, list[dict[str, Any]]] = {
 }
 
 
-@settings_of_hypothesis(max_examples=25, deadline=None)
+@settings_of_hypothesis(max_examples=25)
 @given(st.lists(st.sampled_from([(kind, message) for kind in MESSAGES for message in MESSAGES[kind]]), max_size=6))
 def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, Any]]]) -> None:
     stream, settings = settings_of(threshold=None)

@@ -27,6 +27,8 @@ from vcedge.runtime.recordings.replay import message_of
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import Sample
 
+pytestmark = pytest.mark.slow
+
 KINDS = [("onnx", "dense", False), ("onnx", "branches", True), ("tflite", "case", False), ("tflite", "family", False)]
 
 

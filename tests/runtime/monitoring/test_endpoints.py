@@ -32,9 +32,11 @@ from vcedge.errors import InputOutputError, Unavailable
 from vcedge.runtime.monitoring.histogram import BOUNDS_S, Histogram
 from vcedge.runtime.monitoring.logs import BURST
 from vcedge.runtime.monitoring.prometheus import ServiceCollector
-from vcedge.runtime.monitoring.status_requests import Inquiries
+from vcedge.runtime.monitoring.status_requests import StatusRequests
 from vcedge.runtime.monitoring.status_socket import NAME, StatusSocket, ask_service
 from vcedge.schema import NS_PER_S
+
+pytestmark = pytest.mark.slow
 
 SECRET, FLOOD = "wOrd-0f-Secrecy", 30
 SCHEMA = Path(__file__).parents[3] / "runtime" / "publishing" / "schemas" / "status.json"
@@ -209,38 +211,38 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 def test_a_loop_that_does_not_go_round_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vcedge.runtime.monitoring.status_socket.ANSWER_S", 0.1)
     monkeypatch.setattr("vcedge.runtime.monitoring.prometheus.ANSWER_S", 0.1)
-    inquiries = Inquiries()
-    desk = StatusSocket(tmp_path, inquiries)
-    desk.open()
+    requests = StatusRequests()
+    server = StatusSocket(tmp_path, requests)
+    server.open()
     try:
         with pytest.raises(Unavailable, match="does not answer"):
             ask_service(tmp_path)
-        families = list(ServiceCollector(inquiries, 10).collect())
+        families = list(ServiceCollector(requests, 10).collect())
         assert [(family.name, family.samples[0].value) for family in families] == [("vcedge_responding", 0)]
-        assert not inquiries.waiting
+        assert not requests.pending
     finally:
-        desk.close()
+        server.close()
 
 
 def test_a_state_folder_with_a_long_name_and_one_that_cannot_be(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 120)
     folder.mkdir()
-    inquiries, stop = Inquiries(), threading.Event()
-    desk = StatusSocket(folder, inquiries)
-    desk.open()
+    requests, stop = StatusRequests(), threading.Event()
+    server = StatusSocket(folder, requests)
+    server.open()
 
     def loop() -> None:
         while not stop.wait(0.01):
-            inquiries.answer({"schema": 1})
+            requests.answer({"schema": 1})
 
     thread = threading.Thread(target=loop)
     thread.start()
     assert ask_service(folder) == {"schema": 1}
     stop.set()
     thread.join()
-    desk.close()
+    server.close()
     (tmp_path / "file").touch()
-    nowhere = StatusSocket(tmp_path / "file" / "none", inquiries)
+    nowhere = StatusSocket(tmp_path / "file" / "none", requests)
     nowhere.open()  # says so in the log, and the service runs
     nowhere.close()
     with pytest.raises(Unavailable, match="no service runs there"):
@@ -248,17 +250,17 @@ def test_a_state_folder_with_a_long_name_and_one_that_cannot_be(tmp_path: Path) 
 
 
 def test_who_waits_is_let_go_when_the_service_ends() -> None:
-    inquiries, ended = Inquiries(), []
+    requests, ended = StatusRequests(), []
 
     def ask() -> None:
         with pytest.raises(TimeoutError):
-            inquiries.ask(60.0)
+            requests.ask(60.0)
         ended.append(True)
 
     asker = threading.Thread(target=ask)
     asker.start()
-    wait_until(lambda: inquiries.waiting, "the question")
-    inquiries.close()
+    wait_until(lambda: requests.pending, "the question")
+    requests.close()
     asker.join(20)
     ask()
     assert ended == [True, True]
@@ -266,12 +268,12 @@ def test_who_waits_is_let_go_when_the_service_ends() -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may ask everybody")
 def test_who_may_not_ask_is_told(tmp_path: Path) -> None:
-    desk = StatusSocket(tmp_path, Inquiries())
-    desk.open()
+    server = StatusSocket(tmp_path, StatusRequests())
+    server.open()
     (tmp_path / NAME).chmod(0)
     with pytest.raises(InputOutputError, match="permission denied"):
         ask_service(tmp_path)
-    desk.close()
+    server.close()
 
 
 def test_quantiles_are_upper_bounds() -> None:

@@ -15,7 +15,7 @@ from vcedge.runtime.monitoring.logs import (
     BURST,
     WINDOW_S,
     JsonFormatter,
-    Repeated,
+    RepeatFilter,
     TextFormatter,
     about,
     configure_service_log,
@@ -60,7 +60,7 @@ def record(message: str, *values: object, level: int = logging.INFO, **context: 
     return made
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=30), st.dictionaries(st.sampled_from(["id", "asset", "event", "other"]), st.text(max_size=9)))
 def test_whatever_a_name_holds_a_line_is_one_line(name: str, context: dict[str, str]) -> None:
     text = TextFormatter().format(record("%s", name, **context))
@@ -75,7 +75,7 @@ def test_text_names_the_ids() -> None:
 
 def test_a_flood_is_cut_and_counted_and_hides_nothing_of_others() -> None:
     now = [0.0]
-    only = Repeated(lambda: now[0])
+    only = RepeatFilter(lambda: now[0])
     flood = [only.filter(record("dead letter %d", n, asset="a")) for n in range(100)]
     assert flood == [True] * BURST + [False] * (100 - BURST)
     assert only.filter(record("dead letter %d", 1, asset="b"))
@@ -91,7 +91,7 @@ def test_a_flood_is_cut_and_counted_and_hides_nothing_of_others() -> None:
 @given(st.lists(st.tuples(st.integers(0, 5000), st.floats(0, 50)), max_size=60))
 def test_every_line_is_logged_or_counted(lines: list[tuple[int, float]]) -> None:
     now, logged, left_out = [0.0], 0, 0
-    only = Repeated(lambda: now[0])
+    only = RepeatFilter(lambda: now[0])
     for _, pause_s in lines:
         now[0] += pause_s
         line = record("x")

@@ -17,13 +17,13 @@ from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.mqtt import Peer, wait_until
 from vcedge.config.runtime import MqttConfig
 from vcedge.errors import ConfigError
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.paho_setup import Identity
 
 
 @contextmanager
-def linked(url: str, identity: Identity, **settings: Any) -> Iterator[Link]:
-    link = Link(MqttConfig.model_validate({"broker": url, **settings}), identity)
+def linked(url: str, identity: Identity, **settings: Any) -> Iterator[Connection]:
+    link = Connection(MqttConfig.model_validate({"broker": url, **settings}), identity)
     link.start()
     try:
         yield link
@@ -55,7 +55,7 @@ def test_a_password_is_read_from_its_file_and_never_logged(
             assert link.wait_connected(10)
         (tmp_path / "password").write_text("geheim-8\n")
         with linked(broker.url, Identity("wrong"), **access) as link:
-            wait_until(lambda: "refused wrong: Not authorized" in link.complaint, "a refusal")
+            wait_until(lambda: "refused wrong: Not authorized" in link.problem, "a refusal")
             assert not link.connected
     finally:
         broker.kill()
@@ -79,13 +79,13 @@ def test_tls_trusts_the_given_authority_alone(tmp_path: Path) -> None:
     url = f"mqtts://127.0.0.1:{port}"
     try:
         with linked(url, Identity("a", ("t",)), ca_file=str(tmp_path / "broker.pem")) as link:
-            assert link.wait_connected(10), link.complaint
+            assert link.wait_connected(10), link.problem
             link.publish("t", b"x" * 100_000)
             message = link.receive(10)
             assert message is not None
             assert len(message.payload) == 100_000
         with linked(url, Identity("b"), ca_file=str(tmp_path / "stranger.pem")) as link:
-            wait_until(lambda: "certificate verify failed" in link.complaint, "a refusal")
+            wait_until(lambda: "certificate verify failed" in link.problem, "a refusal")
     finally:
         broker.kill()
 
@@ -96,13 +96,13 @@ def test_certificates_that_cannot_be_used_are_named(key: str, tmp_path: Path) ->
     for name in ("none.pem", "gone.pem"):
         config = MqttConfig.model_validate({"broker": "mqtts://localhost", key: tmp_path / name})
         with pytest.raises(ConfigError, match=rf"mqtt\.{key}: .*{name}: cannot be used"):
-            Link(config, Identity("x"))
+            Connection(config, Identity("x"))
 
 
 def test_messages_come_in_order_and_what_was_not_acknowledged_comes_again(shared_broker: Mosquitto) -> None:
     identity = Identity("steady", ("steady/in",))
     with linked(shared_broker.url, identity) as link, Peer(shared_broker.url) as peer:
-        wait_until(lambda: link.listening, "a subscription")
+        wait_until(lambda: link.subscribed, "a subscription")
         for i in range(20):
             peer.publish("steady/in", str(i))
         for i in range(20):
@@ -122,25 +122,25 @@ def test_what_comes_afterwards_comes_after_the_brokers_acknowledgement(own_broke
     done = threading.Event()
     with linked(own_broker.url, Identity("after")) as link:
         link.publish("after/x", b"1")
-        link.afterwards(done.set)
+        link.when_acknowledged(done.set)
         assert not done.wait(0.3)
         own_broker.start()
         assert done.wait(20)
-        assert link.unsent == 0
+        assert link.pending == 0
         done.clear()
-        link.afterwards(done.set)  # nothing waits: at once
+        link.when_acknowledged(done.set)  # nothing waits: at once
         assert done.wait(5)
 
 
 def test_statistics_wait_for_nobody(own_broker: Mosquitto) -> None:
     with linked(own_broker.url, Identity("lossy")) as link:
         assert not link.publish("x", b"", qos=0)
-        assert link.unsent == 0
+        assert link.pending == 0
 
 
 def test_a_broker_that_never_answers_does_not_hold_up_the_end() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        link = Link(MqttConfig(broker=f"mqtt://127.0.0.1:{silent.getsockname()[1]}"), Identity("patient"))
+        link = Connection(MqttConfig(broker=f"mqtt://127.0.0.1:{silent.getsockname()[1]}"), Identity("patient"))
         link.start()
         peer, _ = silent.accept()
         with peer:

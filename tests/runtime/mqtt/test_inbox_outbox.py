@@ -127,17 +127,17 @@ def test_what_is_to_be_sent_keeps_its_order() -> None:
     outbox = Outbox()
     for item in (publication("score"), Acknowledgement(7, 1), publication("next")):
         outbox.put(item)
-    assert outbox.get(-1) is None  # no connection
-    assert outbox.get(0) is None  # the broker takes no more publications: the acknowledgement waits too
-    assert outbox.get(1) == publication("score")
-    assert outbox.get(0) == Acknowledgement(7, 1)
-    assert outbox.get(0) is None
+    assert outbox.pop(-1) is None  # no connection
+    assert outbox.pop(0) is None  # the broker takes no more publications: the acknowledgement waits too
+    assert outbox.pop(1) == publication("score")
+    assert outbox.pop(0) == Acknowledgement(7, 1)
+    assert outbox.pop(0) is None
 
 
 def test_qos_0_needs_no_window() -> None:
     outbox = Outbox()
     outbox.put(publication("stats", qos=0))
-    assert outbox.get(0) == publication("stats", qos=0)
+    assert outbox.pop(0) == publication("stats", qos=0)
 
 
 def test_a_full_outbox_loses_the_oldest_score_and_no_state_or_acknowledgement() -> None:
@@ -146,7 +146,7 @@ def test_a_full_outbox_loses_the_oldest_score_and_no_state_or_acknowledgement() 
         assert outbox.put(item)
     assert not outbox.put(publication("c"))
     assert outbox.dropped == 1
-    left = [outbox.get(9) for _ in range(4)]
+    left = [outbox.pop(9) for _ in range(4)]
     assert left == [publication("state", retain=True), Acknowledgement(1, 1), publication("b"), publication("c")]
 
 
@@ -154,18 +154,18 @@ def test_nothing_is_taken_out_while_a_connection_may_return_what_comes_before_it
     outbox = Outbox()
     for text in ("a", "b"):
         outbox.put(publication(text))
-    sent = outbox.get(9)
-    assert outbox.take() == []
-    outbox.offer([publication("stored")])
+    sent = outbox.pop(9)
+    assert outbox.drain() == []
+    outbox.put_stored([publication("stored")])
     outbox.reclaim([sent] if sent else [])
-    assert outbox.take() == [publication("a"), publication("b")]
-    assert outbox.get(9) is None  # what is stored is on disk
+    assert outbox.drain() == [publication("a"), publication("b")]
+    assert outbox.pop(9) is None  # what is stored is on disk
 
 
 def test_a_full_outbox_is_waited_for() -> None:
     outbox = Outbox(size=1)
     outbox.put(publication("a"))
-    taker = threading.Timer(0.05, outbox.get, args=(1,))
+    taker = threading.Timer(0.05, outbox.pop, args=(1,))
     taker.start()
     assert outbox.put(publication("b"), wait_s=5.0)
     taker.join()

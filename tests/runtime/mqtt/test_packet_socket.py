@@ -66,7 +66,7 @@ def test_the_end_of_the_connection_is_an_empty_read_after_what_came_before(
 
 def test_what_is_sent_together_leaves_at_the_end_of_the_block(ends: tuple[PacketSocket, socket.socket]) -> None:
     packets, theirs = ends
-    with packets.together():
+    with packets.batch():
         assert packets.send(b"one") == 3
         assert packets.send(b"two") == 3
         assert packets.has_unsent
@@ -114,7 +114,7 @@ def test_any_pieces_arrive_as_one_stream_of_bytes(pieces: list[bytes], sizes: li
     with ours, theirs:
         theirs.setblocking(False)
         sender, reader = PacketSocket(ours), PacketSocket(theirs)
-        with sender.together():
+        with sender.batch():
             for piece in pieces:
                 sender.send(piece)
         whole, found = b"".join(pieces), b""

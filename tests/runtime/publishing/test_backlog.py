@@ -11,20 +11,20 @@ from uuid import uuid4
 
 from tests.support.mosquitto import Mosquitto
 from vcedge.config.runtime import MqttConfig
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.outbox import Outgoing, Publication
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.backlog import Backlog
-from vcedge.runtime.storage.result_spool import CLOCK_IS_SET_MS, Spool
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.result_spool import CLOCK_IS_SET_MS, ResultSpool
+from vcedge.runtime.storage.state_dir import StateDir
 
 OLD_MS = CLOCK_IS_SET_MS + 1
 
 
 def test_when_all_that_waits_is_too_old_nothing_is_replayed(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    disk = Disk(tmp_path)
-    spool = Spool(disk, 10**6, max_age_s=60.0)
-    link = Link(MqttConfig(broker=shared_broker.url), Identity(f"old-{uuid4().hex[:8]}", persistent=False))
+    disk = StateDir(tmp_path)
+    spool = ResultSpool(disk, 10**6, max_age_s=60.0)
+    link = Connection(MqttConfig(broker=shared_broker.url), Identity(f"old-{uuid4().hex[:8]}", persistent=False))
     backlog = Backlog(disk, spool, link)
     backlog.open()
     spool.push([("t", b"{}")], OLD_MS)
@@ -35,7 +35,7 @@ def test_when_all_that_waits_is_too_old_nothing_is_replayed(shared_broker: Mosqu
         for _ in range(2):
             backlog.tick(time.monotonic())
             settled = threading.Event()
-            link.afterwards(settled.set)
+            link.when_acknowledged(settled.set)
             assert settled.wait(20.0)
         assert backlog.stored == 0
     finally:
@@ -46,20 +46,20 @@ class Sink:
     """A connection that comes and goes as the test wants."""
 
     def __init__(self) -> None:
-        self.connected, self.connections, self.unsent, self.dropped = True, 1, 0, 0
+        self.connected, self.connect_count, self.pending, self.dropped = True, 1, 0, 0
         self.offered: list[Callable[[], None]] = []
         self.waiting: list[Outgoing] = []
 
-    def offer(self, publications: Iterable[Publication], done: Callable[[], None]) -> None:
+    def publish_stored(self, publications: Iterable[Publication], done: Callable[[], None]) -> None:
         """Remember what to call."""
         self.offered.append(done)
 
-    def take(self) -> list[Outgoing]:
+    def drain(self) -> list[Outgoing]:
         """All that waits."""
         taken, self.waiting = self.waiting, []
         return taken
 
-    def put_back(self, items: list[Outgoing]) -> None:
+    def requeue(self, items: list[Outgoing]) -> None:
         """Wait again."""
         self.waiting = items + self.waiting
 
@@ -67,19 +67,19 @@ class Sink:
 def test_a_delivery_that_is_told_late_takes_away_no_other_batch(tmp_path: Path) -> None:
     """A batch was offered, the connection was lost, and another one was put on top of it before the word came."""
     now_ms = time.time_ns() // 1_000_000
-    disk, sink = Disk(tmp_path), Sink()
-    spool = Spool(disk, 10**6, max_age_s=1e6)
-    backlog = Backlog(disk, spool, cast(Link, sink))
+    disk, sink = StateDir(tmp_path), Sink()
+    spool = ResultSpool(disk, 10**6, max_age_s=1e6)
+    backlog = Backlog(disk, spool, cast(Connection, sink))
     backlog.open()
     spool.push([("t", b'{"seq":1}')], now_ms)
     backlog.tick(0.0)
     sink.connected = False
     sink.waiting = [Publication("t", b'{"seq":2}', 1, False)]
     backlog.save()
-    sink.connected, sink.connections = True, 2
+    sink.connected, sink.connect_count = True, 2
     sink.offered[0]()
     backlog.tick(10.0)
     assert backlog.stored == 2
     sink.offered[1]()
     backlog.tick(11.0)
-    assert spool.top(now_ms) == [("t", b'{"seq":1}')]
+    assert spool.peek(now_ms) == [("t", b'{"seq":1}')]

@@ -22,7 +22,7 @@ from vcedge.runtime.codecs.registry import open_decoder
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.recordings import replay as replay_module
-from vcedge.runtime.recordings.record import LEARN_MESSAGES, MAX_CHANNELS, AssetRecord, Recorder, Wanted
+from vcedge.runtime.recordings.record import LEARN_MESSAGES, MAX_CHANNELS, AssetPlan, AssetRecord, Recorder
 from vcedge.runtime.recordings.replay import Pace
 from vcedge.runtime.recordings.score_recording import score_blocks
 from vcedge.runtime.stream.stream import Score, Stream
@@ -113,10 +113,10 @@ def test_days_and_new_channels_begin_new_files(tmp_path: Path) -> None:
     midnight = 1_700_006_400 * NS_PER_S
     record = AssetRecord("a b/c", tmp_path, None)
     times = tuple(midnight + (i - 2) * NS_PER_S for i in range(4))
-    record.push(Reading(times, {"x": [1.0, 2.0, 3.0, 4.0]}, block=True), 0)
+    record.write(Reading(times, {"x": [1.0, 2.0, 3.0, 4.0]}, block=True), 0)
     record.close()
-    record.push(Reading((times[3] + NS_PER_S,), {"x": [5.0], "y": [6.0]}), 0)
-    record.push(Reading((times[3] + 2 * NS_PER_S,), {"x": [7.0], "time": [8.0]}), 0)
+    record.write(Reading((times[3] + NS_PER_S,), {"x": [5.0], "y": [6.0]}), 0)
+    record.write(Reading((times[3] + 2 * NS_PER_S,), {"x": [7.0], "time": [8.0]}), 0)
     record.close()
     files = {file.name: file.read_text().splitlines() for file in tmp_path.iterdir()}
     assert {name: len(lines) - 1 for name, lines in files.items()} == {
@@ -130,10 +130,10 @@ def test_days_and_new_channels_begin_new_files(tmp_path: Path) -> None:
 
 def test_a_recorder_of_all_assets_is_bounded(tmp_path: Path) -> None:
     decode = open_decoder("json", Limits(max_channels=5000), "codec")
-    recorder = Recorder(InputTopic("p/{asset}"), decode, {"*": Wanted()}, tmp_path, max_found=3)
+    recorder = Recorder(InputTopic("p/{asset}"), decode, {"*": AssetPlan()}, tmp_path, max_found=3)
 
     def push(name: str, payload: bytes, retained: bool = False) -> None:
-        recorder.push(Incoming(f"p/{name}", payload, 1, False, START_NS, 1, 1, retained))
+        recorder.handle(Incoming(f"p/{name}", payload, 1, False, START_NS, 1, 1, retained))
 
     for number in range(10):
         push(f"pump-{number}", b'{"ts":1,"v":{"a":1}}')
@@ -151,7 +151,7 @@ def test_a_recorder_of_all_assets_is_bounded(tmp_path: Path) -> None:
 def test_a_file_with_more_channels_is_continued_in_its_order(tmp_path: Path) -> None:
     (tmp_path / "m-2023-11-14.csv").write_text("time,b,z,a\n")
     record = AssetRecord("m", tmp_path, ("a", "b"))
-    record.push(Reading((START_NS,), {"a": [1.0], "b": [2.0], "unknown": [3.0]}), 0)
+    record.write(Reading((START_NS,), {"a": [1.0], "b": [2.0], "unknown": [3.0]}), 0)
     record.close()
     assert (tmp_path / "m-2023-11-14.csv").read_text().splitlines()[1:] == ["2023-11-14T22:13:20.000Z,2.0,,1.0"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from tests.support.detectors import recording, samples, tiny_detector
 from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
-from vcedge.runtime.recordings.score_summary import Tally
+from vcedge.runtime.recordings.score_summary import ScoreSummary
 from vcedge.runtime.stream.stream import Stream
 
 
@@ -17,7 +17,7 @@ def test_events_are_listed_with_their_explanation() -> None:
     detector = tiny_detector(threshold=8.0)
     values = recording(6, 400, 3)
     values[200:260, 1] += 40 * detector.features.scale[1] * np.resize([1.0, -1.0], 60)
-    tally, stream, last = Tally(detector), Stream(NumpyEngine(detector), adapt=False), {}
+    tally, stream, last = ScoreSummary(detector), Stream(NumpyEngine(detector), adapt=False), {}
     times = np.array([sample.time_ns for sample in samples(values)])
     for start in range(0, len(values), 150):
         block = stream.push_block(times[start : start + 150], values[start : start + 150])

@@ -15,18 +15,18 @@ from vcedge.config.runtime import load_runtime_config
 from vcedge.model_file import save
 from vcedge.runtime.assets.recipes import load_recipes
 from vcedge.runtime.assets.registry import AssetRegistry
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.mqtt.outbox import Afterwards
+from vcedge.runtime.mqtt.outbox import Completion
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.service.acknowledger import Acknowledger
 from vcedge.runtime.service.links import Links
 from vcedge.runtime.service.outcome import Outcome
-from vcedge.runtime.storage.recent_messages import LEAST, Recent
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
+from vcedge.runtime.storage.state_dir import StateDir
 
 WINDOW = 1000
-MOST = max(WINDOW, LEAST // 2)
+MOST = max(WINDOW, MIN_SIZE // 2)
 """Unacknowledged messages beyond which no more are worked on."""
 
 
@@ -38,12 +38,12 @@ class Kept:
         config = load_runtime_config(
             configure(folder, "n", "mqtt://127.0.0.1:1", assets={"pump": {"model": "model.vcedge"}})
         )
-        self.disk = Disk(config.state_dir)
+        self.disk = StateDir(config.state_dir)
         self.disk.open()
-        self.sink = Link(config.mqtt, Identity("out"))
+        self.sink = Connection(config.mqtt, Identity("out"))
         assets = AssetRegistry(load_recipes(config), "boot", config.max_assets)
-        links = Links(source=Link(config.mqtt, Identity("in")), sink=self.sink)
-        self.acknowledger = Acknowledger(self.disk, assets, Recent(), links, WINDOW)
+        links = Links(source=Connection(config.mqtt, Identity("in")), sink=self.sink)
+        self.acknowledger = Acknowledger(self.disk, assets, RecentMessages(), links, WINDOW)
         self.acknowledger.start()
         self._mid = 0
 
@@ -56,8 +56,8 @@ class Kept:
         self.acknowledger.tick(time.monotonic())
 
     def results_are_safe(self) -> None:
-        for item in self.sink.take():
-            if isinstance(item, Afterwards):
+        for item in self.sink.drain():
+            if isinstance(item, Completion):
                 item.action()
 
 

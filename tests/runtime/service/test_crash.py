@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.soak.kills import killed
 from tests.support.mosquitto import Mosquitto
+
+pytestmark = pytest.mark.slow
 
 
 def test_kill_9_at_random_points_costs_nothing(shared_broker: Mosquitto, tmp_path: Path) -> None:

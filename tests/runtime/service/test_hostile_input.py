@@ -20,6 +20,8 @@ from vcedge.runtime.monitoring.status_socket import ask_service
 from vcedge.runtime.publishing.dead_letters import BURST
 from vcedge.topics import odd_name
 
+pytestmark = pytest.mark.slow
+
 DETECTOR = tiny_detector()
 NAMES = DETECTOR.schema.names
 SCHEMA = Path(__file__).parents[3] / "runtime" / "publishing" / "schemas" / "deadletter.json"

@@ -12,7 +12,7 @@ from vcedge.runtime.assets.recipes import load_recipes
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.codecs.registry import decoder_of
 from vcedge.runtime.monitoring.counters import Counters
-from vcedge.runtime.mqtt.connection import Link
+from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
@@ -22,8 +22,8 @@ from vcedge.runtime.service.intake import Intake
 from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
-from vcedge.runtime.storage.recent_messages import Recent
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.recent_messages import RecentMessages
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.topics import InputTopic
 
 
@@ -31,10 +31,10 @@ def test_what_may_be_on_its_way_is_waited_for(tmp_path: Path) -> None:
     path = configure(tmp_path, "parts", "mqtt://localhost:1", input={"topic": "parts/{asset}/{channel}"})
     config = load_runtime_config(path)
     assets, counters = AssetRegistry(load_recipes(config), "boot", 0), Counters()
-    publisher = Publisher(config.outputs, Link(config.mqtt, Identity("parts")), Disk(tmp_path), "boot")
+    publisher = Publisher(config.outputs, Connection(config.mqtt, Identity("parts")), StateDir(tmp_path), "boot")
     pattern = InputTopic(config.input.topic)
     reporting = Reporting(publisher, DeadLetters(publisher, counters), counters)
-    intake = Intake(decoder_of(config), assets, Recent(), reporting, Quarantine(pattern, config.assets))
+    intake = Intake(decoder_of(config), assets, RecentMessages(), reporting, Quarantine(pattern, config.assets))
     topic = f"parts/parts/{tiny_detector().schema.names[0]}"
     payload = b'{"ts": %d, "v": 1.0}' % (START_NS // 10**9)
     address = addressing(pattern, config.outputs, config.assets)(topic)

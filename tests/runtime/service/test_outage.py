@@ -8,11 +8,15 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, last, running, wait_until
 from tests.support.process import vcedge
 from tests.support.service import assert_same, by_seq, configure, offline, publish, wait_online
+
+pytestmark = pytest.mark.slow
 
 
 def test_results_wait_on_disk_and_survive_a_crash(own_broker: Mosquitto, tmp_path: Path) -> None:
@@ -80,7 +84,7 @@ def test_a_state_folder_that_cannot_be_made_stops_nothing(shared_broker: Mosquit
         wait_online(peer, "nowhere")
         publish(peer, "nowhere/nowhere", rows[:20])
         assert_same(peer.scores("nowhere", 20), offline(tiny_detector(), rows)[:20])
-        service.wait_line("not durable: snapshot cannot be kept")
+        service.wait_line("not durable: cannot write snapshot")
         (tmp_path / "file").unlink()
         publish(peer, "nowhere/nowhere", rows[20:])
         service.wait_line("durable again")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.detectors import tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, payloads, wait_until
@@ -17,6 +19,8 @@ from vcedge.runtime.monitoring.status_socket import ask_service
 from vcedge.runtime.service.compose import compose
 from vcedge.runtime.service.quarantine import FloodRule, Quarantine
 from vcedge.topics import InputTopic
+
+pytestmark = pytest.mark.slow
 
 NAME = tiny_detector().schema.names[0]
 RULE = FloodRule()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from paho.mqtt.client import MQTTMessage
 
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto, free_port
@@ -22,9 +23,10 @@ from tests.support.service import assert_same, configure, offline, publish, wait
 from vcedge import model_file
 from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime.assets.recipes import load_recipes
-from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.service.compose import compose
 from vcedge.schema import NS_PER_S
+
+pytestmark = pytest.mark.slow
 
 SCHEMAS = Path(__file__).parents[3] / "runtime" / "publishing" / "schemas"
 VALIDATORS = {path.stem: Draft202012Validator(json.loads(path.read_text())) for path in SCHEMAS.glob("*.json")}
@@ -290,7 +292,7 @@ def test_statistics(shared_broker: Mosquitto, tmp_path: Path) -> None:
         peer.publish("counted/counted", {"t0": 2, "dt": 1, "v": {names[0]: [1, 2]}})
         peer.publish("counted/counted", "nonsense")
 
-        def counted(messages: Sequence[Incoming]) -> bool:
+        def counted(messages: Sequence[MQTTMessage]) -> bool:
             return (json.loads(last(messages, "vcedge/counted/stats") or b"{}")).get("messages") == 3
 
         peer.until(counted, "statistics")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from jsonschema import Draft202012Validator
 
 from tests.support.detectors import recording, samples, tiny_detector
@@ -21,6 +22,8 @@ from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.monitoring.status_socket import ask_service
 from vcedge.runtime.stream.inhibition import RunWhen
 from vcedge.runtime.stream.stream import Stream
+
+pytestmark = pytest.mark.slow
 
 SCHEMAS = Path(__file__).parents[3] / "runtime" / "publishing" / "schemas"
 STATES = {

@@ -11,6 +11,8 @@ import pytest
 from benchmarks.soak import assets, faults, netcut
 from tests.support.mosquitto import Mosquitto
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_thousand_assets_fit_into_a_small_device(shared_broker: Mosquitto) -> None:
     result = assets.in_turn(rounds=3)

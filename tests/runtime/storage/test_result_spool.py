@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from vcedge.runtime.storage.result_spool import CLOCK_IS_SET_MS, HEADER, Record, Spool
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.result_spool import CLOCK_IS_SET_MS, HEADER, Record, ResultSpool
+from vcedge.runtime.storage.state_dir import StateDir
 
 NOW_MS = CLOCK_IS_SET_MS + 10**9
 WEEK_S = 7 * 86400.0
@@ -21,8 +21,8 @@ WEEK_S = 7 * 86400.0
 RECORDS = st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.binary(max_size=50))
 
 
-def opened(folder: Path, max_bytes: int = 10**6, max_age_s: float = WEEK_S) -> Spool:
-    spool = Spool(Disk(folder), max_bytes, max_age_s)
+def opened(folder: Path, max_bytes: int = 10**6, max_age_s: float = WEEK_S) -> ResultSpool:
+    spool = ResultSpool(StateDir(folder), max_bytes, max_age_s)
     spool.open()
     return spool
 
@@ -56,7 +56,7 @@ class Stack(RuleBasedStateMachine):
     @rule()
     def pop(self) -> None:
         if self.model:
-            assert self.spool.top(NOW_MS) == self.model.pop()
+            assert self.spool.peek(NOW_MS) == self.model.pop()
             self.spool.pop()
 
     @rule(torn=st.binary(max_size=40))
@@ -72,11 +72,11 @@ class Stack(RuleBasedStateMachine):
     def agrees(self) -> None:
         if hasattr(self, "spool"):
             assert len(self.spool) == sum(map(len, self.model))
-            assert self.spool.top(NOW_MS) == (self.model[-1] if self.model else [])
+            assert self.spool.peek(NOW_MS) == (self.model[-1] if self.model else [])
 
 
 TestStack = Stack.TestCase
-TestStack.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestStack.settings = settings(max_examples=40, stateful_step_count=30)
 
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:
@@ -85,18 +85,18 @@ def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:
         spool.push(batch(number, size=20), NOW_MS)
     assert spool.size <= 4000
     assert len(spool) + spool.dropped == 2000
-    assert spool.top(NOW_MS) == batch(99, size=20)
+    assert spool.peek(NOW_MS) == batch(99, size=20)
     assert sum(file.stat().st_size for file in (tmp_path / "outbox").iterdir()) == spool.size
 
 
 def test_what_is_too_old_goes_but_a_clock_that_is_not_set_tells_no_age(tmp_path: Path) -> None:
     spool = opened(tmp_path, max_age_s=60.0)
     spool.push(batch(1), 5_000)  # 1970
-    assert spool.top(NOW_MS) == batch(1)
+    assert spool.peek(NOW_MS) == batch(1)
     spool.push(batch(2), NOW_MS)
-    assert spool.top(NOW_MS + 59_000) == batch(2)
-    assert spool.top(3_000) == batch(2)  # back in 1970
-    assert spool.top(NOW_MS + 61_000) == []
+    assert spool.peek(NOW_MS + 59_000) == batch(2)
+    assert spool.peek(3_000) == batch(2)  # back in 1970
+    assert spool.peek(NOW_MS + 61_000) == []
     assert spool.dropped == 6
 
 
@@ -110,7 +110,7 @@ def test_a_damaged_batch_costs_itself_alone(tmp_path: Path) -> None:
     path.write_bytes(data)
     spool = opened(tmp_path)
     assert len(spool) == 6
-    assert spool.top(NOW_MS) == batch(1)
+    assert spool.peek(NOW_MS) == batch(1)
     assert spool.dropped == 3
 
 
@@ -126,10 +126,10 @@ def test_a_damaged_header_costs_its_batch_at_most(tmp_path: Path) -> None:
         data[position] ^= 0x41
         path.write_bytes(data)
         spool = opened(tmp_path)
-        found = spool.top(NOW_MS)
+        found = spool.peek(NOW_MS)
         assert found in (batch(1), batch(2))
         spool.pop()
-        assert spool.top(NOW_MS) == (batch(1) if found == batch(2) else [])
+        assert spool.peek(NOW_MS) == (batch(1) if found == batch(2) else [])
 
 
 def test_a_file_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
@@ -140,14 +140,14 @@ def test_a_file_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
     opened(tmp_path).push(batch(1), NOW_MS)
     (folder / "00000003.log").rename(folder / "00000001.log")
     spool = opened(tmp_path)
-    assert spool.top(NOW_MS) == batch(1)
+    assert spool.peek(NOW_MS) == batch(1)
     spool.push(batch(2, size=1), NOW_MS)
     (folder / "00000001.log").unlink()
     (folder / "00000001.log").mkdir()  # gone bad while the service runs
-    assert spool.top(NOW_MS) == []
+    assert spool.peek(NOW_MS) == []
     assert spool.dropped == 4
     spool.push(batch(3), NOW_MS)
-    assert spool.top(NOW_MS) == batch(3)
+    assert spool.peek(NOW_MS) == batch(3)
 
 
 def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:
             spool.push(batch(2, size=500), NOW_MS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert spool.top(NOW_MS) == batch(1)
+    assert spool.peek(NOW_MS) == batch(1)
     spool.push(batch(3), NOW_MS)
     again = opened(tmp_path)
-    assert [again.top(NOW_MS), len(again)] == [batch(3), 6]
+    assert [again.peek(NOW_MS), len(again)] == [batch(3), 6]

@@ -15,9 +15,9 @@ from tests.support.mqtt import Peer, payloads, running
 from tests.support.service import assert_same, by_seq, configure, offline, publish, wait_online
 from vcedge.errors import DataError, Unavailable
 from vcedge.runtime.engine.registry import load_engine
-from vcedge.runtime.storage.recent_messages import MORE, Recent, key_of
+from vcedge.runtime.storage.recent_messages import IN_MEMORY, RecentMessages, message_key
 from vcedge.runtime.storage.snapshot import MAGIC, SnapshotStore, decode, encode_line
-from vcedge.runtime.storage.state_dir import Disk
+from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.runtime.stream.stream import Stream
 
 
@@ -27,7 +27,7 @@ def lines(seq: int) -> list[bytes]:
     for sample in samples(recording(1, seq, 3)):
         stream.push(sample)
     state = {"stream": stream.snapshot(), "settings": {}}
-    return [encode_line({"recent": Recent().snapshot()}), b"", encode_line(["pump", "tiny@sha256:0", state])]
+    return [encode_line({"recent": RecentMessages().snapshot()}), b"", encode_line(["pump", "tiny@sha256:0", state])]
 
 
 def seqs(store: SnapshotStore) -> list[int]:
@@ -35,7 +35,7 @@ def seqs(store: SnapshotStore) -> list[int]:
 
 
 def test_the_newest_snapshot_comes_first_and_the_one_before_it_is_kept(tmp_path: Path) -> None:
-    store = SnapshotStore(Disk(tmp_path / "state"))
+    store = SnapshotStore(StateDir(tmp_path / "state"))
     assert seqs(store) == []
     for count in (10, 20, 30):
         store.write(lines(count))
@@ -43,7 +43,7 @@ def test_the_newest_snapshot_comes_first_and_the_one_before_it_is_kept(tmp_path:
 
 
 def test_truncated_at_every_byte_the_one_before_it_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    store = SnapshotStore(Disk(tmp_path))
+    store = SnapshotStore(StateDir(tmp_path))
     store.write(lines(10))
     store.write(lines(20))
     whole = (tmp_path / "snapshot").read_bytes()
@@ -59,7 +59,7 @@ def test_truncated_at_every_byte_the_one_before_it_is_used(tmp_path: Path, caplo
 def file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A snapshot's bytes."""
     folder = tmp_path_factory.mktemp("snapshot")
-    SnapshotStore(Disk(folder)).write(lines(5))
+    SnapshotStore(StateDir(folder)).write(lines(5))
     return (folder / "snapshot").read_bytes()
 
 
@@ -79,7 +79,7 @@ def test_anything_else_is_no_snapshot(data: bytes) -> None:
 
 
 def test_two_services_do_not_share_a_folder(tmp_path: Path) -> None:
-    first, second = Disk(tmp_path / "state"), Disk(tmp_path / "state")
+    first, second = StateDir(tmp_path / "state"), StateDir(tmp_path / "state")
     first.open()
     with pytest.raises(Unavailable, match="another vcedge run uses it"):
         second.open()
@@ -90,18 +90,18 @@ def test_two_services_do_not_share_a_folder(tmp_path: Path) -> None:
 
 @given(st.lists(st.integers(0, 5), max_size=200))
 def test_the_latest_messages_are_remembered_and_no_others(keys: list[int]) -> None:
-    recent = Recent(10)
+    recent = RecentMessages(10)
     for key in keys:
         recent.add(key)
-    again = Recent(10)
+    again = RecentMessages(10)
     again.restore(json.loads(json.dumps(recent.snapshot())))
     for key in range(6):
-        assert (key in recent) == (key in keys[-10 * MORE :])
+        assert (key in recent) == (key in keys[-10 * IN_MEMORY :])
         assert (key in again) == (key in keys[-10:])
 
 
 def test_messages_differ_by_topic_and_payload() -> None:
-    assert len({key_of(topic, payload) for topic in ("a", "b") for payload in (b"", b"1", b"2")}) == 6
+    assert len({message_key(topic, payload) for topic in ("a", "b") for payload in (b"", b"1", b"2")}) == 6
 
 
 @pytest.mark.parametrize("spoil", ["damaged", "gone", "other model"])

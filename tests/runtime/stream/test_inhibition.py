@@ -73,7 +73,7 @@ def judged(scores: list[Score]) -> list[tuple[Any, ...]]:
     return [(s.raw, s.updated, s.status, s.top, s.wake, s.missing) for s in scores]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 5),
     rest=st.integers(PAID, 120),

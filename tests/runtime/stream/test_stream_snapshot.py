@@ -31,7 +31,7 @@ def eventful(seed: int, channels: int) -> list[Sample]:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(cuts=st.sets(st.integers(0, 259), max_size=4), seed=st.integers(0, 3))
 def test_a_restored_stream_has_the_same_future(name: str, cuts: set[int], seed: int) -> None:
     detector = VARIANTS[name]

@@ -24,6 +24,8 @@ from vcedge.runtime.storage.model_store import ModelStore
 from vcedge.runtime.updates.pending import BURST, PAUSE_S, PendingUpdate, PendingUpdates
 from vcedge.schema import Sample
 
+pytestmark = pytest.mark.slow
+
 SCHEMAS = Path(__file__).parents[3] / "runtime" / "publishing" / "schemas"
 CHECKS = {
     kind: Draft202012Validator(json.loads((SCHEMAS / f"{kind}.json").read_text()))
@@ -392,11 +394,11 @@ def test_a_model_that_ends_the_service_from_the_shadow_does_not_do_so_for_ever(
 ) -> None:
     device = Device(tmp_path, "upends", shared_broker.url)
     on_trial = device.store.add(model_file.dumps(GOOD))
-    device.store.write("trial", json.dumps({"digest": on_trial, "serial": 1, "phase": "shadow", "starts": 3}))
+    device.store.write_note("trial", json.dumps({"digest": on_trial, "serial": 1, "phase": "shadow", "starts": 3}))
     with running("run", device.config) as service, Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         assert device.state(peer, "refused")["reason"] == "the service was started 4 times with it"
         assert service.end() == 0
-    assert device.store.note("trial") is None
+    assert device.store.read_note("trial") is None
 
 
 def test_a_model_that_is_no_link_of_the_store_cannot_be_switched(shared_broker: Mosquitto, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_statement_that_was_signed_is_not_trusted_to_be_one(statement: str) ->
         take(json.dumps({"statement": statement, "signature": proof}).encode() + b"\n" + NEXT)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.integers(0, len(signed()) - 1), st.integers(1, 255))
 def test_any_changed_byte_is_noticed(place: int, change: int) -> None:
     message = bytearray(signed())
@@ -106,7 +106,6 @@ def test_any_changed_byte_is_noticed(place: int, change: int) -> None:
     assert update.statement.serial == SERIAL
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_noise_is_refused(noise: bytes) -> None:
     for message in (noise, noise + b"\n" + NEXT, b'{"statement": "' + noise + b'", "signature": ""}\n'):

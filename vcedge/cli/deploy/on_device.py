@@ -66,13 +66,13 @@ def install(
       sudo vcedge deploy install --model model.vcedge
     """
     from vcedge.cli.console import note
-    from vcedge.deploy.install import Wanted, contents
+    from vcedge.deploy.install import InstallRequest, contents
     from vcedge.deploy.install import install as install_wanted
 
     inside = (None, None) if bundle is None else contents(bundle)
     given_model = inside[0] if model is None else read(model)
     given_config = inside[1] if config is None else read(config)
-    wanted = Wanted(bundle, given_model, given_config, watchdog_s, memory, healthy_s)
+    wanted = InstallRequest(bundle, given_model, given_config, watchdog_s, memory, healthy_s)
     if not install_wanted(_layout(root), wanted, note, dry_run):
         note("nothing to change")
 

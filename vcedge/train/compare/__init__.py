@@ -1,1 +1,1 @@
-"""`vcedge compare`: the detector beside its rivals on the user's own recording."""
+"""Compares the detector with dense networks and baselines on the user's own recording (`vcedge compare`)."""

@@ -1,9 +1,10 @@
-"""The recordings that methods are compared on: with the user's labels, or with faults put into normal rows."""
+"""Prepares the test recordings of a comparison: with the user's labels, or with faults injected into normal rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -17,55 +18,59 @@ from vcedge.errors import DataError
 from vcedge.evaluation.labels import read_labels
 from vcedge.history import NO_TIME, Recording, open_rows
 from vcedge.history.files import find_files
-from vcedge.injection.faults import Fault, Scales, inject_all
-from vcedge.injection.plan import in_rounds, plan_faults
+from vcedge.injection.faults import InjectedFault, Scales, inject_all
+from vcedge.injection.plan import NormalRows, in_rounds, plan_faults
 from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F64, NS_PER_S, SensorSchema, beyond_limits
 
 HELD_OUT = 0.25
-"""Share of the training recording that is kept for the test where no test recordings are named."""
+"""Last share of the training recording that is the test, if the configuration names no test recordings."""
 FAULTS = 60
 CALM_SHARE = 0.1
-"""Between two faults of a copy at least this share of its rows stays normal: most rows of a plant are."""
+"""Least share of a copy's rows that stays normal between two faults, as most rows of a plant are normal."""
 INJECTED_ROWS = 60_000
-"""Rows of all copies with faults together, at least one copy: the cost does not grow with the recording."""
+"""Most rows of all copies with faults, though at least one copy is made: it bounds the cost for long recordings."""
 LEAST_ROWS = 100
 
 
 @dataclass(frozen=True)
 class Case:
-    """One test recording. Values are as a stream would take them: beyond limits is missing."""
+    """Holds one test recording, with values as a stream sees them: a value beyond its limits is missing."""
 
     name: str
     values: F64  # (N, C)
     time_ns: NDArray[np.int64]  # (N,)
     ranges: Ranges
-    """Stretches without a gap; together all rows."""
+    """Stretches without a gap; together they hold all rows."""
     labels: NDArray[np.bool_]  # (N,)
-    faults: tuple[Fault, ...] = ()
-    """What was injected, where the labels are of that."""
+    faults: tuple[InjectedFault, ...] = ()
+    """The injected faults, if the labels come from them."""
 
 
 @dataclass(frozen=True)
-class Test:
-    """What to train on, what to test on, and where the truth comes from."""
+class ComparisonInput:
+    """Holds the training recording, the test recordings, and whether these have labels."""
 
     training: Recording
     cases: tuple[Case, ...]
     labelled: bool
 
 
-def prepare(data: DataConfig, base_dir: Path, recording: Recording, held_out: float = HELD_OUT) -> Test:
-    """Test recordings as configured, or the last share of the recording. Raises DataError where rows are too few."""
+def prepare(data: DataConfig, base_dir: Path, recording: Recording, held_out: float = HELD_OUT) -> ComparisonInput:
+    """Return the test recordings that `data` names, or else the last share of the recording.
+
+    Raises:
+        DataError: A test recording has too few rows, or no normal rows are left to train on.
+    """
     if data.test:
         cases = [_read_case(path, data, recording.schema) for path in find_files(data.test, base_dir)]
-        return Test(recording, tuple(cases), data.label is not None)
+        return ComparisonInput(recording, tuple(cases), data.label is not None)
     labels = _labels_of(data, base_dir, recording)
     return _held_out(recording, labels, held_out)
 
 
 def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
-    """Copies of the longest stretch of a case with injected faults in them, each fault in one copy."""
+    """Return copies of a case's longest stretch with injected faults, each fault in one copy."""
     start, stop = max(case.ranges, key=lambda one: one[1] - one[0])
     values, lead = case.values[start:stop], linear.calibration.warmup_rows
     trace = run_engine(load_engine(linear, REFERENCE), values, ((0, len(values)),))
@@ -73,7 +78,8 @@ def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
     residual[trace.rows] = np.where(trace.known, trace.residual, np.nan)
     scales = Scales.of(linear)
     calm = max(lead, round(CALM_SHARE * len(values)))
-    rounds = in_rounds(plan_faults(values, residual, scales, FAULTS, seed, lead), gap=calm)
+    normal = NormalRows.of(values, residual, scales)
+    rounds = in_rounds(plan_faults(normal, FAULTS, seed=seed, lead=lead), gap=calm)
     copies = []
     for number, faults in enumerate(rounds[: max(1, INJECTED_ROWS // len(values))]):
         labels = np.zeros(len(values), bool)
@@ -82,17 +88,20 @@ def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
         name = f"{case.name}, faults {number + 1}"
         faulty = inject_all(values, faults, scales)
         copies.append(
-            Case(name, faulty, case.time_ns[start:stop], ((0, len(values)),), labels, tuple(sorted(faults, key=_start)))
+            Case(
+                name,
+                faulty,
+                case.time_ns[start:stop],
+                ((0, len(values)),),
+                labels,
+                tuple(sorted(faults, key=attrgetter("start"))),
+            )
         )
     return copies
 
 
-def _start(fault: Fault) -> int:
-    return fault.start
-
-
-def _held_out(recording: Recording, labels: NDArray[np.bool_] | None, share: float) -> Test:
-    """The last rows as a test; of the others, those that are labelled as anomalous are no training rows."""
+def _held_out(recording: Recording, labels: NDArray[np.bool_] | None, share: float) -> ComparisonInput:
+    """Keep the last rows as the test; rows labelled as anomalous are left out of the training rows."""
     rows = len(recording.values)
     cut = round((1 - share) * rows)
     if rows - cut < LEAST_ROWS:
@@ -101,21 +110,21 @@ def _held_out(recording: Recording, labels: NDArray[np.bool_] | None, share: flo
     if labels is not None:
         training = tuple(part for one in training for part in _normal_parts(*one, labels))
     if not training:
-        raise DataError(f"every one of the first {cut} rows is labelled as anomalous: nothing to train on")
+        raise DataError(f"all of the first {cut} rows are labelled as anomalous: no rows are left to train on")
     ranges = tuple((a - cut, b - cut) for a, b in clip_ranges(recording.sequences, cut, rows))
     truth = np.zeros(rows - cut, bool) if labels is None else labels[cut:]
     case = Case("held-out rows", np.array(recording.values[cut:]), recording.time_ns[cut:], ranges, truth)
-    return Test(replace(recording, sequences=training), (case,), labels is not None)
+    return ComparisonInput(replace(recording, sequences=training), (case,), labels is not None)
 
 
 def _normal_parts(start: int, stop: int, labels: NDArray[np.bool_]) -> Ranges:
-    """The parts of a stretch in which no row is labelled."""
+    """Return the parts of a stretch in which no row is labelled."""
     edges = np.flatnonzero(np.diff(np.concatenate(([True], labels[start:stop], [True])).astype(np.int8))) + start
     return tuple(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _read_case(path: Path, data: DataConfig, schema: SensorSchema) -> Case:
-    """One test file in its own order; rows without a time, or out of order, are left out as a stream does."""
+    """Read one test file; rows without a time or out of order are dropped, as a stream drops them."""
     time = data.time.model_copy(update={"period_s": schema.period_ns / NS_PER_S})
     blocks = list(open_rows([path], schema, time, data.table))
     values = np.concatenate([block.values for block in blocks])
@@ -134,7 +143,7 @@ def _read_case(path: Path, data: DataConfig, schema: SensorSchema) -> Case:
 
 
 def _labels_of(data: DataConfig, base_dir: Path, recording: Recording) -> NDArray[np.bool_] | None:
-    """Labels of the rows of the training recording (N,), found by their times; None without a label column."""
+    """Return the labels of the training rows (N,), matched by time; None without a label column."""
     if data.label is None:
         return None
     period = data.time.model_copy(update={"period_s": recording.schema.period_ns / NS_PER_S})

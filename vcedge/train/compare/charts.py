@@ -1,4 +1,4 @@
-"""Charts of a comparison: scores over time beside the truth, the gate under the signal, and updates by regime."""
+"""Charts of a comparison: scores beside the truth, the gate beside the signal, updates by regime."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from vcedge.evaluation.metrics import segments
+from vcedge.imputation import hold_last
 from vcedge.schema import F64
-from vcedge.train.compare.comparison import REGIMES, Comparison
+from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome
 from vcedge.train.compare.methods import MAIN, OFF
-from vcedge.train.compare.words import best_simple, three
+from vcedge.train.compare.summary_text import best_baseline, measure_text
 from vcedge.train.report.figure import (
     COLOUR,
     Chart,
@@ -24,41 +25,41 @@ from vcedge.train.report.figure import (
     style,
 )
 from vcedge.train.report.series import stretches, time_unit
-from vcedge.train.report.words import percent
+from vcedge.wording import percent
 
 HEIGHT, TALL = 250, 440
 SHOWN = 3
-"""Recordings that are drawn."""
+"""Most recordings that are drawn."""
 NARROWEST = 250
-"""An event is shaded for at least one such part of the chart: shorter could not be seen."""
+"""An event is shaded over at least this fraction (1/NARROWEST) of the chart, so that it can be seen."""
 AROUND, FAR = 150, 4
-"""Rows shown before and after an event in the closer look, at least; recordings FAR times longer than it have one."""
+"""Least rows shown before and after an event in the closer look, which recordings FAR times as long as it have."""
 LOWEST = 1e-4
-"""Statistics are drawn down to this share of the threshold at most; usually their own calm level ends the axis."""
+"""Lowest statistic drawn, relative to the threshold; usually the axis ends at the calm level above it."""
 
 
 def shown_cases(comparison: Comparison) -> list[int]:
-    """The recordings to draw: those with the most that is wrong in them, in their own order."""
-    wrong = [len(segments(case.labels)) for case in comparison.cases]
-    order = sorted(range(len(wrong)), key=lambda case: (-wrong[case], case))
+    """Return the recordings to draw: those with the most events, in their own order."""
+    events = [len(segments(case.labels)) for case in comparison.cases]
+    order = sorted(range(len(events)), key=lambda case: (-events[case], case))
     return sorted(order[:SHOWN])
 
 
 def score_chart(comparison: Comparison, case: int) -> Chart:
-    """Statistics of the detector, of the detector without its network and of the best simple detector."""
-    rivals = [comparison.main, comparison.of(OFF), best_simple(comparison)]
+    """Draw the statistics of the detector, of the detector without its network, and of the best baseline."""
+    shown = [comparison.main, comparison.of(OFF), best_baseline(comparison)]
     unit, size = _unit(comparison, case)
     keys = (
         Key("area", "measured", "largest value of a stretch"),
         Key("dashed", "limit", "threshold"),
-        Key("area", "context", truth_words(comparison)),
+        Key("area", "context", truth_label(comparison)),
     )
     with style(f"scores{case}"):
-        figure, axes = panels(TALL, len(rivals))
-        ratios = [one.scored[case].raw / one.method.threshold for one in rivals]
+        figure, axes = panels(TALL, len(shown))
+        ratios = [one.scores[case].raw / one.method.threshold for one in shown]
         top = max(2.0, *(float(ratio.max()) for ratio in ratios)) * 1.2
         low = max(min(0.2, *(float(np.quantile(ratio, 0.05)) / 2 for ratio in ratios)), LOWEST)
-        for ax, one, ratio in zip(axes, rivals, ratios, strict=True):
+        for ax, one, ratio in zip(axes, shown, ratios, strict=True):
             _shade(ax, comparison, case, size)
             line = stretches(np.clip(ratio, low, top))
             ax.stairs(line.high, line.edges * size, baseline=low, fill=True, color=COLOUR["measured"], linewidth=0)
@@ -66,31 +67,31 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
             log_axis(ax, "y", low, top)
             quantity(ax, one.method.name)
         axes[-1].set_xlabel(unit)
-        words = "; ".join(f"{one.method.name} VUS-PR {three(one.each[case]['vus_pr'])}" for one in rivals)
+        words = "; ".join(f"{one.method.name} VUS-PR {measure_text(one.each[case]['vus_pr'])}" for one in shown)
         svg = inline_svg(figure, f"scores{case}", "Statistics over time beside the truth", words)
     caption = (
-        "Each statistic over its own threshold, on a logarithmic scale. It should leave the ground within the shaded "
-        "stretches and nowhere else, and above the dashed line it raises an alarm."
+        "Each statistic relative to its own threshold, on a logarithmic scale. It should rise within the shaded "
+        "stretches and nowhere else; above the dashed line it raises an alarm."
     )
     return Chart(f"{comparison.cases[case].name}: scores", caption, keys, svg)
 
 
 def gate_chart(comparison: Comparison, case: int) -> Chart:
-    """The updated share under the signal that moves most where something is wrong."""
+    """Draw the updated share below the channel with the largest share of the statistic during events."""
     unit, size = _unit(comparison, case)
     channel = _telling_channel(comparison, case)
     name, z = comparison.trained.detector.schema.names[channel], _in_deviations(comparison, case, channel)
-    share = stretches(comparison.main.scored[case].share)
+    share = stretches(comparison.main.scores[case].share)
     keys = [
         Key("area", "measured", "updated share, mean of a stretch"),
         Key("line", "ink", f"{name}, smallest to largest"),
-        Key("area", "context", truth_words(comparison)),
+        Key("area", "context", truth_label(comparison)),
     ]
     with style(f"gate{case}"):
         figure, (upper, lower) = panels(TALL, 2)
         for ax in (upper, lower):
             _shade(ax, comparison, case, size)
-        line = stretches(_held(z))
+        line = stretches(z)
         middle = (line.edges[1:] + line.edges[:-1]) / 2 * size
         upper.fill_between(middle, line.low, line.high, color=COLOUR["ink"], linewidth=0.8, alpha=0.75)
         quantity(upper, f"{name}, in standard deviations")
@@ -99,65 +100,73 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         keys += mark_target(lower, comparison.config.model.target)
         quantity(lower, "updated share of the hidden state")
         lower.set_xlabel(unit)
-        words = f"Mean updated share {percent(float(np.nanmean(comparison.main.scored[case].share)))}."
+        words = f"Mean updated share {percent(float(np.nanmean(comparison.main.scores[case].share)))}."
         svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", words)
     caption = (
-        f"Above, {name}, the channel that says most of what is wrong here; below, how far the gate opens. Work should "
-        "follow what happens: much of it where the signal moves or something is wrong, little where all is calm."
+        f"Above: {name}, the channel with the largest share of the statistic during events. Below: how far the gate "
+        "opens. It should open where the signal moves or an event lasts, and stay nearly shut where all is calm."
     )
     return Chart(f"{comparison.cases[case].name}: the gate", caption, tuple(keys), svg)
 
 
 def closer_chart(comparison: Comparison, case: int) -> Chart | None:
-    """Signal, statistic and gate row by row around the shortest event found; None where the recording is short."""
-    events = [one for one in comparison.found if one.case == case and one.real and one.delay_rows is not None]
-    rows = len(comparison.cases[case].values)
+    """Draw signal, statistic and gate row by row around the shortest event found.
+
+    The result is None if no event was found, or if the recording is not much longer than the event.
+    """
+    events = [one for one in comparison.outcomes if one.case == case and one.real and one.delay_rows is not None]
     if not events:
         return None
     event = min(events, key=lambda one: one.rows[1] - one.rows[0])
     start, stop = event.rows
-    margin = max(AROUND, stop - start)
-    first, last = max(start - margin, 0), min(stop + margin, rows)
-    if rows < FAR * (last - first):
+    margin, rows = max(AROUND, stop - start), len(comparison.cases[case].values)
+    shown = slice(max(start - margin, 0), min(stop + margin, rows))
+    if rows < FAR * (shown.stop - shown.start):
         return None
-    names, scored = comparison.trained.detector.schema.names, comparison.main.scored[case]
+    names = comparison.trained.detector.schema.names
     name = event.top[0][0] if event.top else names[0]
-    ratio = np.maximum(scored.raw[first:last] / comparison.main.method.threshold, LOWEST)
-    unit, size = time_unit(last - first, comparison.trained.detector.schema.period_ns)
     with style(f"closer{case}"):
-        figure, (signal, statistic, gate) = panels(TALL, 3)
-        for ax in (signal, statistic, gate):
-            ax.axvspan((start - first) * size, (stop - first) * size, color=COLOUR["context"], alpha=0.3, linewidth=0)
-        edges = np.arange(last - first + 1) * size
-        values = _held(_in_deviations(comparison, case, names.index(name))[first:last])
-        signal.plot(edges[:-1], values, color=COLOUR["ink"], linewidth=1.2)
-        quantity(signal, f"{name}, in standard deviations")
-        low = float(ratio.min()) / 2
-        statistic.stairs(ratio, edges, baseline=low, fill=True, color=COLOUR["measured"], linewidth=0)
-        statistic.axhline(1, color=COLOUR["limit"], dashes=(5, 3))
-        log_axis(statistic, "y", low, max(2.0, float(ratio.max())) * 1.2)
-        quantity(statistic, "statistic over its threshold")
-        gate.stairs(scored.share[first:last], edges, fill=True, color=COLOUR["measured"], linewidth=0)
-        percent_axis(gate)
-        quantity(gate, "updated share of the hidden state")
-        gate.set_xlabel(f"{unit}, from row {first:,}")
-        words = f"Found {event.delay_rows} rows after its start; {name} has the largest part."
+        figure, axes = panels(TALL, 3)
+        _draw_closer(axes, comparison, event, names.index(name), shown)
+        words = f"Found {event.delay_rows} rows after its start; {name} has the largest share."
         svg = inline_svg(figure, f"closer{case}", "One event row by row", words)
     keys = (
         Key("area", "measured", MAIN),
         Key("dashed", "limit", "threshold"),
         Key("line", "ink", name),
-        Key("area", "context", truth_words(comparison)),
+        Key("area", "context", truth_label(comparison)),
     )
     caption = (
-        "The shortest event that was found: the channel that says most of it, the statistic on a logarithmic "
-        "scale, and how far the gate opens."
+        "The shortest event that was found: the channel with the largest share of the statistic, the statistic on a "
+        "logarithmic scale, and how far the gate opens."
     )
     return Chart(f"{comparison.cases[case].name}: a closer look", caption, keys, svg)
 
 
+def _draw_closer(axes: list[Axes], comparison: Comparison, event: EventOutcome, channel: int, shown: slice) -> None:
+    schema, scores = comparison.trained.detector.schema, comparison.main.scores[event.case]
+    ratio = np.maximum(scores.raw[shown] / comparison.main.method.threshold, LOWEST)
+    unit, size = time_unit(len(ratio), schema.period_ns)
+    for ax in axes:
+        start, stop = ((row - shown.start) * size for row in event.rows)
+        ax.axvspan(start, stop, color=COLOUR["context"], alpha=0.3, linewidth=0)
+    signal, statistic, gate = axes
+    edges = np.arange(len(ratio) + 1) * size
+    signal.plot(edges[:-1], _in_deviations(comparison, event.case, channel)[shown], color=COLOUR["ink"], linewidth=1.2)
+    quantity(signal, f"{schema.names[channel]}, in standard deviations")
+    low = float(ratio.min()) / 2
+    statistic.stairs(ratio, edges, baseline=low, fill=True, color=COLOUR["measured"], linewidth=0)
+    statistic.axhline(1, color=COLOUR["limit"], dashes=(5, 3))
+    log_axis(statistic, "y", low, max(2.0, float(ratio.max())) * 1.2)
+    quantity(statistic, "statistic relative to its threshold")
+    gate.stairs(scores.share[shown], edges, fill=True, color=COLOUR["measured"], linewidth=0)
+    percent_axis(gate)
+    quantity(gate, "updated share of the hidden state")
+    gate.set_xlabel(f"{unit}, from row {shown.start:,}")
+
+
 def regime_chart(comparison: Comparison) -> Chart:
-    """Updated share where the input changes little, as usual and much."""
+    """Draw the updated share in each of REGIMES."""
     shares = np.array(comparison.regimes[MAIN])
     with style("regimes"):
         figure, (ax,) = panels(HEIGHT)
@@ -171,20 +180,20 @@ def regime_chart(comparison: Comparison) -> Chart:
         ax.set_xlabel("normal rows in thirds, by how much the input changes")
         svg = inline_svg(figure, "regimes", "Updated share by regime", "; ".join(named))
     caption = (
-        "A gate that has learnt when to work has rising bars. A dense GRU or RNN updates everything on every row: its "
-        "bars would all be 100%."
+        "If the gate follows the input, the bars rise. A dense GRU or RNN updates everything on every row: all its "
+        "bars would be 100%."
     )
     return Chart("Updates by regime", caption, keys, svg)
 
 
-def truth_words(comparison: Comparison) -> str:
-    """What the shaded stretches are."""
-    return "labelled as wrong" if comparison.labelled else "injected fault"
+def truth_label(comparison: Comparison) -> str:
+    """Return what the shaded stretches are."""
+    return "labelled as anomalous" if comparison.labelled else "injected fault"
 
 
 def _telling_channel(comparison: Comparison, case: int) -> int:
-    """The channel with the largest part in the statistic where something is wrong, or anywhere."""
-    parts, labels = comparison.main.scored[case].contributions, comparison.cases[case].labels
+    """Return the channel with the largest share of the statistic during events, or overall if there are none."""
+    parts, labels = comparison.main.scores[case].contributions, comparison.cases[case].labels
     assert parts is not None
     chosen = parts[labels] if labels.any() else parts
     share = chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1e-12)
@@ -192,10 +201,10 @@ def _telling_channel(comparison: Comparison, case: int) -> int:
 
 
 def _in_deviations(comparison: Comparison, case: int, channel: int) -> F64:
-    """One channel (N,) of a recording, standardised as the detector does it, not clipped."""
+    """Return one channel (N,), standardised as in the detector but not clipped; missing values hold the last one."""
     features = comparison.trained.detector.features
     values = comparison.cases[case].values[:, channel]
-    return np.asarray((values - features.center[channel]) / features.scale[channel])
+    return hold_last((values - features.center[channel]) / features.scale[channel], ~np.isfinite(values), 0.0)
 
 
 def _shade(ax: Axes, comparison: Comparison, case: int, size: float) -> None:
@@ -211,10 +220,3 @@ def _unit(comparison: Comparison, case: int) -> tuple[str, float]:
     rows = len(comparison.cases[case].values)
     unit, size = time_unit(rows, comparison.trained.detector.schema.period_ns)
     return f"{unit} of recording, gaps left out", size
-
-
-def _held(values: F64) -> F64:
-    """Missing values hold the last one, so that stretches have extremes; 0 before any."""
-    missing = ~np.isfinite(values)
-    last = np.maximum.accumulate(np.where(missing, -1, np.arange(len(values))))
-    return np.where(last < 0, 0.0, values[np.maximum(last, 0)])

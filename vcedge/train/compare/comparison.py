@@ -1,4 +1,4 @@
-"""The proof of concept: every method on the same rows, with the same calibration and the same alarm logic."""
+"""Runs every method on the same rows, with the same calibration and the same alarm logic."""
 
 from __future__ import annotations
 
@@ -8,85 +8,88 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.config.train import TrainConfig
-from vcedge.evaluation.measure import Judged, Measures, mean_of, measure
+from vcedge.evaluation.measure import LabelledScores, Measures, mean_of, measure
 from vcedge.evaluation.metrics import dominant_period, segments
+from vcedge.evaluation.replay import alarm_spans
 from vcedge.history import Recording
-from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
-from vcedge.train.compare.cases import Case, Test, with_faults
+from vcedge.train.compare.cases import Case, ComparisonInput, with_faults
 from vcedge.train.compare.cost import energy_of_ticks, time_ticks
 from vcedge.train.compare.fitting import Progress, train_methods
-from vcedge.train.compare.methods import MAIN, OFF, Method, NetworkMethod, Scored
+from vcedge.train.compare.methods import MAIN, OFF, Method, MethodScores, NetworkMethod
 from vcedge.train.pipeline import Trained
 
 TIMED_ROWS = 2000
+"""Rows that the time of a tick is measured on."""
 ON_CLEAN_ROWS = ("false_alarms", "normal_days", "false_alarms_per_day", "false_alarms_per_10k", "updated_normal")
-"""Measures that copies with injected faults say nothing about: their normal rows are the same ones again."""
+"""Measures taken on recordings without injected faults: the normal rows of the copies are the same rows again."""
 REGIMES = ("quiet", "middle", "lively")
+"""Thirds of the normal rows by how much the input changes."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """One method on all cases."""
+class MethodResult:
+    """Holds the scores, decisions and measures of one method on all cases."""
 
     method: Method
-    scored: tuple[Scored, ...]
-    judged: tuple[Judged, ...]
+    scores: tuple[MethodScores, ...]
+    decisions: tuple[LabelledScores, ...]
     each: tuple[Measures, ...]
     mean: Measures
     us: float
-    """Microseconds a tick in this run."""
+    """Microseconds a tick, measured in this run."""
     energy_uj: float | None
 
     @property
     def macs(self) -> float:
         """Mean multiply-accumulates of a row over all cases."""
-        return float(np.average([one.macs for one in self.scored], weights=[len(one.raw) for one in self.scored]))
+        return float(np.average([one.macs for one in self.scores], weights=[len(one.raw) for one in self.scores]))
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the main method says of one event of the truth, or one of its reports where nothing is wrong."""
+class EventOutcome:
+    """Describes how the main method saw one event of the truth, or one false alarm in a recording without events."""
 
     case: int
     rows: tuple[int, int]
     real: bool
-    """Whether something was wrong; otherwise it is a report in a recording in which nothing was."""
+    """Whether it is an event of the truth; otherwise it is a false alarm."""
     truth: str
-    """What was injected; empty where a label says only that something is wrong."""
+    """The injected faults; empty if the truth is a label."""
     delay_rows: int | None
-    """From the start to the first alarm; None where none was raised."""
+    """Rows from the start to the first alarm; None if none was raised."""
     top: tuple[tuple[str, float], ...]
-    """Channels with the largest shares of the statistic where it peaks."""
+    """Channels with the largest shares of the statistic at its peak."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that the page and compare.json are made of."""
+    """Holds all that the page and compare.json are made from."""
 
     config: TrainConfig
     trained: Trained
     cases: tuple[Case, ...]
     labelled: bool
-    results: tuple[Result, ...]
+    results: tuple[MethodResult, ...]
     regimes: dict[str, tuple[float, ...]]
-    """Mean updated share of each network by tertile of the input's change."""
-    found: tuple[Found, ...]
+    """Mean updated share of each network in each of REGIMES."""
+    outcomes: tuple[EventOutcome, ...]
 
     @property
-    def main(self) -> Result:
-        """The result of the detector that all is about."""
+    def main(self) -> MethodResult:
+        """The result of the detector that the others are compared with."""
         return self.of(MAIN)
 
-    def of(self, name: str) -> Result:
-        """The result of one method."""
+    def of(self, name: str) -> MethodResult:
+        """Return the result of the method of this name."""
         return next(result for result in self.results if result.method.name == name)
 
 
-def compare(config: TrainConfig, test: Test, progress: Progress = lambda done, words: None) -> Comparison:
-    """Train, score and measure everything. `progress` is told of shares up to 1.
+def compare(config: TrainConfig, test: ComparisonInput, progress: Progress = lambda done, words: None) -> Comparison:
+    """Train, score and measure every method.
 
-    Raises DataError where the recording is too short or too broken.
+    Raises:
+        DataError: The recording is too short or has too many gaps.
     """
     methods, trained = train_methods(config, test.training, lambda done, words: progress(0.7 * done, words))
     cases = list(test.cases)
@@ -107,56 +110,46 @@ def compare(config: TrainConfig, test: Test, progress: Progress = lambda done, w
         labelled=test.labelled,
         results=tuple(results),
         regimes={r.method.name: _by_regime(r, cases, trained) for r in results if r.method.hidden},
-        found=tuple(_findings(main, cases, test.training)),
+        outcomes=tuple(_outcomes(main, cases, test.training)),
     )
 
 
-def judge(method: Method, scored: Scored, case: Case, warmup: int, period_ns: int) -> Judged:
-    """Rows of one case as alarms and events: for every method by the same logic, and none while it warms up."""
+def decide(method: Method, scores: MethodScores, case: Case, warmup: int, period_ns: int) -> LabelledScores:
+    """Return the alarms and events of one case, by the same logic for every method and none during warm-up."""
     settled = np.zeros(len(case.values), bool)
     alarms: list[tuple[int, int]] = []
     for start, stop in case.ranges:
         settled[start + warmup : stop] = True
-        alarms += _events(method, scored.raw, range(start, stop), start + warmup)
-    return Judged(
-        raw=scored.raw,
-        alarm=settled & (scored.raw > method.threshold),
+        spans = alarm_spans(scores.raw[start:stop], settled[start:stop], method.threshold, method.rule)
+        alarms += [(start + first, start + after) for first, after in spans]
+    return LabelledScores(
+        raw=scores.raw,
+        alarm=settled & (scores.raw > method.threshold),
         labels=case.labels,
         alarms=alarms,
-        share=scored.share,
-        judged=settled,
+        share=scores.share,
+        eligible=settled,
         time_ns=case.time_ns,
         period_ns=period_ns,
         window=dominant_period(case.values[:, 0]),
     )
 
 
-def _events(method: Method, raw: F64, rows: range, first: int) -> list[tuple[int, int]]:
-    """[row that opened, row after the last) of the events in a stretch."""
-    tracker, events, opened = EventTracker("anomaly", method.rule), [], 0
-    for row in rows:
-        event = tracker.push(row, float(raw[row]), method.threshold, (), row >= first)
-        if event is not None and event.type == "new":
-            opened = row
-        elif event is not None and event.type == "end":
-            events.append((opened, row))
-    return [*events, (opened, rows.stop)] if tracker.is_open else events
-
-
-def _result(method: Method, cases: list[Case], trained: Trained) -> Result:
+def _result(method: Method, cases: list[Case], trained: Trained) -> MethodResult:
     schema, warmup = trained.detector.schema, trained.detector.calibration.warmup_rows
-    scored = tuple(method.score(case.values, case.ranges) for case in cases)
-    judged = tuple(judge(method, one, case, warmup, schema.period_ns) for one, case in zip(scored, cases, strict=True))
-    each = tuple(measure(one) for one in judged)
+    scores = tuple(method.score(case.values, case.ranges) for case in cases)
+    pairs = zip(scores, cases, strict=True)
+    decisions = tuple(decide(method, one, case, warmup, schema.period_ns) for one, case in pairs)
+    each = tuple(measure(one) for one in decisions)
     mean = mean_of(each)
     if any(case.faults for case in cases):
         clean = mean_of([one for one, case in zip(each, cases, strict=True) if not case.faults])
         mean |= {name: clean[name] for name in ON_CLEAN_ROWS}
-    return Result(method, scored, judged, each, mean, us=np.nan, energy_uj=None)
+    return MethodResult(method, scores, decisions, each, mean, us=np.nan, energy_uj=None)
 
 
-def _with_costs(results: list[Result], values: F64) -> list[Result]:
-    """The same results with the time and energy of a tick, all measured in one go."""
+def _with_costs(results: list[MethodResult], values: F64) -> list[MethodResult]:
+    """Return the results with time and energy of a tick, all measured in one run."""
     tickers = {result.method.name: result.method.ticker(values) for result in results}
     times, energy = time_ticks(tickers), energy_of_ticks(tickers)
     return [
@@ -165,9 +158,9 @@ def _with_costs(results: list[Result], values: F64) -> list[Result]:
     ]
 
 
-def _by_regime(result: Result, cases: list[Case], trained: Trained) -> tuple[float, ...]:
-    """Mean updated share where the input changes little, as usual, and much; on normal rows."""
-    clean = [(case, one.share) for case, one in zip(cases, result.scored, strict=True) if not case.faults]
+def _by_regime(result: MethodResult, cases: list[Case], trained: Trained) -> tuple[float, ...]:
+    """Return the mean updated share in each of REGIMES, on normal rows without injected faults."""
+    clean = [(case, one.share) for case, one in zip(cases, result.scores, strict=True) if not case.faults]
     change = np.concatenate([input_change(case, trained) for case, _ in clean])
     share = np.concatenate([share for _, share in clean])
     normal = ~np.concatenate([case.labels for case, _ in clean]) & np.isfinite(change)
@@ -178,7 +171,7 @@ def _by_regime(result: Result, cases: list[Case], trained: Trained) -> tuple[flo
 
 
 def input_change(case: Case, trained: Trained) -> F64:
-    """Mean over channels of the absolute change since the last row (N,), 1 for the usual size; NaN without one."""
+    """Return the mean over channels of the absolute change since the last row (N,), 1 if usual, NaN if unknown."""
     features = trained.detector.features
     z = (case.values - features.center) / features.scale
     change = np.full(z.shape, np.nan)
@@ -189,25 +182,25 @@ def input_change(case: Case, trained: Trained) -> F64:
     return np.where(known.any(axis=1), mean, np.nan)
 
 
-def _findings(main: Result, cases: list[Case], recording: Recording) -> list[Found]:
-    """Each event of the truth; where a case has none, each event that was reported."""
-    names, found = recording.schema.names, []
-    for number, (case, judged, scored) in enumerate(zip(cases, main.judged, main.scored, strict=True)):
+def _outcomes(main: MethodResult, cases: list[Case], recording: Recording) -> list[EventOutcome]:
+    """Return the outcome of each event of the truth or, in a case without any, of each reported event."""
+    names, outcomes = recording.schema.names, []
+    for number, (case, decisions, scores) in enumerate(zip(cases, main.decisions, main.scores, strict=True)):
         real = segments(case.labels)
-        for start, stop in real or judged.alarms:
-            raised = np.flatnonzero(judged.alarm[start:stop])
-            at = start + int(np.argmax(judged.raw[start:stop]))
-            found.append(
-                Found(
+        for start, stop in real or decisions.alarms:
+            raised = np.flatnonzero(decisions.alarm[start:stop])
+            at = start + int(np.argmax(decisions.raw[start:stop]))
+            outcomes.append(
+                EventOutcome(
                     number,
                     (start, stop),
                     bool(real),
                     _truth(case, start, stop, names),
                     int(raised[0]) if len(raised) else None,
-                    _top(scored, at, names),
+                    _top(scores, at, names),
                 )
             )
-    return found
+    return outcomes
 
 
 def _truth(case: Case, start: int, stop: int, names: tuple[str, ...]) -> str:
@@ -215,9 +208,9 @@ def _truth(case: Case, start: int, stop: int, names: tuple[str, ...]) -> str:
     return "; ".join(f"{fault.kind} of {names[fault.channel]}" for fault in inside)
 
 
-def _top(scored: Scored, row: int, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
-    assert scored.contributions is not None
-    parts: NDArray[np.float32] = scored.contributions[row]
+def _top(scores: MethodScores, row: int, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    assert scores.contributions is not None
+    parts: NDArray[np.float32] = scores.contributions[row]
     total = float(parts.sum())
     if total <= 0:
         return ()

@@ -1,4 +1,4 @@
-"""What a tick costs: time in interleaved rounds on one core, and energy where the machine counts it."""
+"""Measures the cost of a tick: time in interleaved rounds on one core, and energy if the machine counts it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from vcedge.pinning import one_core
 
 ROUNDS, CALLS, SLOW_S = 41, 10, 1e-3
-"""Rounds, and calls in each; one that takes longer than SLOW_S is called once a round."""
+"""Rounds, and calls in each; a method whose call takes longer than SLOW_S is called once a round."""
 COUNTER = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 ENERGY_S = 0.5
-"""A counter moves about once a millisecond: so long is enough for a per cent."""
+"""Duration of one energy measurement: the counter is updated about every millisecond, so this resolves 1%."""
 Tick = Callable[[], None]
 
 
 def time_ticks(tickers: dict[str, Tick]) -> dict[str, float]:
-    """Microseconds a call of each: the median of its rounds, taken in turn, so that a noisy moment strikes all."""
+    """Return microseconds a call: the median over rounds in which all take turns, so that noise hits all alike."""
     times: dict[str, list[float]] = {name: [] for name in tickers}
     with one_core():
         calls = {name: 1 if _seconds(tick, 2) > SLOW_S else CALLS for name, tick in tickers.items()}
@@ -30,7 +30,7 @@ def time_ticks(tickers: dict[str, Tick]) -> dict[str, float]:
 
 
 def _seconds(tick: Tick, calls: int) -> float:
-    """Mean time of some calls."""
+    """Return the mean seconds of `calls` calls."""
     began = time.perf_counter()
     for _ in range(calls):
         tick()
@@ -38,9 +38,9 @@ def _seconds(tick: Tick, calls: int) -> float:
 
 
 def energy_of_ticks(tickers: dict[str, Tick], counter: Path = COUNTER) -> dict[str, float] | None:
-    """Microjoules a call of each by the processor's own counter; None where there is none that can be read.
+    """Return microjoules a call by the processor's own counter; None if no counter can be read.
 
-    The counter is the whole package's: whatever else runs meanwhile counts too.
+    The counter is that of the whole package, so it includes whatever else runs at the same time.
     """
     if _read(counter) is None:
         return None
@@ -55,7 +55,7 @@ def _energy(tick: Tick, counter: Path) -> float:
             tick()
         calls += CALLS
     spent = (_read(counter) or 0) - before
-    if spent < 0:  # the counter began anew
+    if spent < 0:  # the counter wrapped around
         spent += _read(counter.with_name("max_energy_range_uj")) or 0
     return spent / calls
 

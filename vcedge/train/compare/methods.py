@@ -1,9 +1,10 @@
-"""What is compared: one small interface over trained detectors and baselines, so that all are judged alike."""
+"""One small interface over trained detectors and baselines, so that all are compared in the same way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import cycle
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,36 +18,36 @@ from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F32, F64, Sample
 
 MAIN, OFF = "VCGRU", "VCGRU, network off"
-SAME_SIZE, SAME_COST, PLAIN = "GRU, same size", "GRU, same cost", "RNN, same size"
+SAME_SIZE, SAME_COST, RNN = "GRU, same size", "GRU, same cost", "RNN, same size"
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What a method says of N rows."""
+class MethodScores:
+    """Holds the output of a method on N rows."""
 
     raw: F64  # (N,) finite
-    share: F64  # (N,) of the hidden dimensions updated; NaN without a network
+    share: F64  # (N,) share of the hidden dimensions updated; NaN without a network
     macs: float
     """Mean multiply-accumulates of a row."""
-    contributions: F32 | None = None  # (N, C) of the channels to `raw`
+    contributions: F32 | None = None  # (N, C) of each channel to `raw`
 
 
 class Method(Protocol):
-    """Something that is compared."""
+    """Describes a method of the comparison."""
 
     @property
     def name(self) -> str:
-        """As tables call it."""
+        """Name in tables."""
         ...
 
     @property
     def threshold(self) -> float:
-        """Of the statistic, from the same held-out rows for all."""
+        """Threshold of the statistic, from the same held-out rows for all methods."""
         ...
 
     @property
     def rule(self) -> EventRule:
-        """How rows above the threshold become events."""
+        """Rule that turns rows above the threshold into events."""
         ...
 
     @property
@@ -54,35 +55,35 @@ class Method(Protocol):
         """Hidden dimensions, 0 without a network."""
         ...
 
-    def score(self, values: F64, ranges: Ranges) -> Scored:
-        """Scores of values (N, C), each range from a fresh state."""
+    def score(self, values: F64, ranges: Ranges) -> MethodScores:
+        """Score values (N, C); each range starts with a fresh state."""
         ...
 
     def ticker(self, values: F64) -> Callable[[], None]:
-        """Something that, called, computes one row of values (N, C) after the other, as a service would."""
+        """Return a function that scores the next row of values (N, C) at each call, as a service does."""
         ...
 
     @property
     def bytes(self) -> int:
-        """Memory of weights and state."""
+        """Bytes of weights and state."""
         ...
 
 
 @dataclass(frozen=True)
 class NetworkMethod:
-    """A calibrated detector in the engine that a service would take."""
+    """Runs a calibrated detector in the engine that a service would use."""
 
     name: str
     detector: Detector
 
     @property
     def threshold(self) -> float:
-        """Of the statistic."""
+        """See `Method.threshold`."""
         return self.detector.calibration.threshold
 
     @property
     def rule(self) -> EventRule:
-        """How rows become events."""
+        """See `Method.rule`."""
         return self.detector.calibration.events
 
     @property
@@ -92,13 +93,13 @@ class NetworkMethod:
 
     @property
     def bytes(self) -> int:
-        """Arrays of features, highway, cell and head, and one state record."""
+        """Bytes of the arrays of features, highway, cell and head, and of one state record."""
         parts = (self.detector.features, self.detector.highway, self.detector.cell, self.detector.head)
         state = load_engine(self.detector).new_state()
         return sum(map(_array_bytes, parts)) + len(state.tobytes())
 
-    def score(self, values: F64, ranges: Ranges) -> Scored:
-        """See `Method.score`. Through the stream, with the threshold held still."""
+    def score(self, values: F64, ranges: Ranges) -> MethodScores:
+        """See `Method.score`; runs the stream with a fixed threshold."""
         raw, updated = np.zeros(len(values)), np.zeros(len(values))
         parts = np.zeros(values.shape, np.float32)
         missing = np.asarray(~np.isfinite(values).any(axis=1))
@@ -113,22 +114,22 @@ class NetworkMethod:
         share = updated / self.hidden if self.hidden else np.full(len(values), np.nan)
         sizes, rows = np.unique(updated[~missing], return_counts=True)
         macs = float(np.average([self.detector.macs(float(k)) for k in sizes], weights=rows))
-        return Scored(raw, share, macs, parts)
+        return MethodScores(raw, share, macs, parts)
 
     def ticker(self, values: F64) -> Callable[[], None]:
         """See `Method.ticker`."""
         engine = load_engine(self.detector)
-        state, turn = engine.new_state(), _Turn(len(values))
+        state, turn = engine.new_state(), cycle(range(len(values)))
 
         def tick() -> None:
-            engine.step(values[turn.next()], state)
+            engine.step(values[next(turn)], state)
 
         return tick
 
 
 @dataclass(frozen=True)
 class BaselineMethod:
-    """A baseline with a threshold of its own, from the same held-out rows."""
+    """Runs a baseline with a threshold of its own, from the same held-out rows."""
 
     name: str
     fitted: Fitted
@@ -138,20 +139,20 @@ class BaselineMethod:
 
     @property
     def bytes(self) -> int:
-        """Weights and state in single precision."""
+        """Bytes of weights and state in single precision."""
         return self.fitted.cost.bytes
 
-    def score(self, values: F64, ranges: Ranges) -> Scored:
+    def score(self, values: F64, ranges: Ranges) -> MethodScores:
         """See `Method.score`."""
-        return Scored(self.fitted.score(values, ranges), np.full(len(values), np.nan), self.fitted.cost.macs)
+        return MethodScores(self.fitted.score(values, ranges), np.full(len(values), np.nan), self.fitted.cost.macs)
 
     def ticker(self, values: F64) -> Callable[[], None]:
-        """See `Method.ticker`: each call scores the newest row with the few before it that it needs."""
+        """See `Method.ticker`; each call scores the newest row with the earlier rows that it needs."""
         need = self.fitted.cost.rows
-        turn = _Turn(len(values) - need + 1)
+        turn = cycle(range(len(values) - need + 1))
 
         def tick() -> None:
-            first = turn.next()
+            first = next(turn)
             self.fitted.score(values[first : first + need], ((0, need),))
 
         return tick
@@ -162,14 +163,3 @@ def _array_bytes(part: Any) -> int:
         return 0
     arrays = (getattr(part, field.name) for field in fields(part))
     return sum(4 * array.size for array in arrays if isinstance(array, np.ndarray))
-
-
-class _Turn:
-    """Counts rows round and round."""
-
-    def __init__(self, count: int) -> None:
-        self._count, self._at = count, -1
-
-    def next(self) -> int:
-        self._at = (self._at + 1) % self._count
-        return self._at

@@ -1,4 +1,4 @@
-"""Writes what a comparison came to: compare.html and compare.json."""
+"""Writes the results of a comparison: compare.html and compare.json."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PAGE, NUMBERS = "compare.html", "compare.json"
 
 
 def write_comparison(folder: Path, comparison: Comparison, bars: list[Bar]) -> None:
-    """Write both files. Raises OSError where they cannot be written."""
+    """Write both files. Raise OSError if they cannot be written."""
     from vcedge.train.compare.page import render
 
     numbers = json.dumps(to_json(comparison, bars), indent=2, allow_nan=False) + "\n"
     write_atomic(folder / NUMBERS, numbers.encode("utf-8"))
-    # A lone surrogate, from a file name that is not UTF-8, cannot be written as itself.
+    # A file name that is not UTF-8 holds lone surrogates, which UTF-8 cannot encode.
     write_atomic(folder / PAGE, render(comparison).encode("utf-8", "backslashreplace"))

@@ -1,4 +1,4 @@
-"""Puts the words, tables and charts of a comparison into the page's template."""
+"""Fills the page's template with the texts, tables and charts of a comparison."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from vcedge.evaluation.metrics import segments
-from vcedge.history.report import duration_text
-from vcedge.history.writer import iso_time
 from vcedge.train.compare.charts import closer_chart, gate_chart, regime_chart, score_chart, shown_cases
-from vcedge.train.compare.comparison import REGIMES, Comparison, Found
+from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome
 from vcedge.train.compare.methods import MAIN
-from vcedge.train.compare.tables import cost_rows, cost_titles, detection_rows, detection_titles
-from vcedge.train.compare.words import best_simple, delay_words, how_measured, lasting, subtitle, summary
+from vcedge.train.compare.summary_text import best_baseline, delay_text, how_measured, rows_text, subtitle, summary
+from vcedge.train.compare.tables import DETECTION, cost_rows, cost_titles, detection_rows
 from vcedge.train.report.figure import Chart
+from vcedge.train.report.summary_text import origin_line
 from vcedge.train.report.template import fill, resource
-from vcedge.train.report.words import count, number, percent
+from vcedge.wording import count, duration, number, percent, utc_time
 
 PACKAGE = "vcedge.train.compare"
 EVENTS_SHOWN = 40
@@ -25,7 +24,7 @@ EVENTS_SHOWN = 40
 
 @dataclass(frozen=True)
 class EventRow:
-    """One row of the table of events, ready to print."""
+    """Holds one row of the table of events, formatted."""
 
     recording: str
     begins: str
@@ -37,7 +36,7 @@ class EventRow:
 
 
 def render(comparison: Comparison) -> str:
-    """The whole page as text."""
+    """Return the page as text."""
     shown = shown_cases(comparison)
     counted = comparison.main.energy_uj is not None
     return fill(
@@ -49,45 +48,45 @@ def render(comparison: Comparison) -> str:
         tiles=_tiles(comparison),
         summary=summary(comparison),
         recordings=count(len(comparison.cases), "recording"),
-        detection_heading=detection_titles(),
+        detection_heading=DETECTION,
         detection=detection_rows(comparison),
-        cost_heading=cost_titles(counted),
+        cost_heading=cost_titles(energy=counted),
         costs=cost_rows(comparison),
-        energy=_energy_words(counted),
+        energy=_energy_words(counted=counted),
         over_time=_over_time(comparison, shown),
         regimes=regime_chart(comparison),
         shares=_shares(comparison),
-        events=[_event(found, comparison) for found in comparison.found[:EVENTS_SHOWN]],
+        events=[_event(one, comparison) for one in comparison.outcomes[:EVENTS_SHOWN]],
         events_title=_events_title(comparison),
         events_caption=_events_caption(comparison),
-        injected=any(found.truth for found in comparison.found),
+        injected=any(one.truth for one in comparison.outcomes),
         how=how_measured(comparison),
-        origin=_origin(comparison),
+        origin=origin_line(comparison.trained),
     )
 
 
 def _over_time(comparison: Comparison, shown: list[int]) -> list[Chart]:
-    """Scores and gate of each recording side by side, then the closer looks."""
+    """Return scores and gate of each recording side by side, then the closer looks."""
     wide = [chart(comparison, case) for case in shown for chart in (score_chart, gate_chart)]
     closer = (closer_chart(comparison, case) for case in shown)
     return [*wide, *(chart for chart in closer if chart is not None)]
 
 
 def _tiles(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """The few numbers to remember: what, value, remark."""
-    main, rival = comparison.main, best_simple(comparison)
-    found = [one for one in comparison.found if one.real]
-    hit = sum(one.delay_rows is not None for one in found)
+    """Return the key figures as (title, value, remark)."""
+    main, baseline = comparison.main, best_baseline(comparison)
+    events = [one for one in comparison.outcomes if one.real]
+    found = sum(one.delay_rows is not None for one in events)
     days = main.mean["normal_days"]
     expected = comparison.config.score.false_alarms_per_day * days
-    remark = f"in {duration_text(86_400 * days)} of normal rows; {expected:.2g} expected"
+    remark = f"in {duration(86_400 * days)} of normal rows; {expected:.2g} expected"
     tiles = []
-    if found:
-        best = f"{rival.method.name}: {rival.mean['vus_pr']:.3f}"
-        tiles.append(("VUS-PR", f"{main.mean['vus_pr']:.3f}", f"best simple detector, {best}"))
+    if events:
+        best = f"{baseline.method.name}: {baseline.mean['vus_pr']:.3f}"
+        tiles.append(("VUS-PR", f"{main.mean['vus_pr']:.3f}", f"best baseline, {best}"))
         delay = main.mean["delay_rows"]
-        soon = "none in time" if math.isnan(delay) else f"median delay: {delay_words(comparison, delay)}"
-        tiles.append(("Events found", f"{hit} of {len(found)}", soon))
+        soon = "none found" if math.isnan(delay) else f"median delay: {delay_text(comparison, delay)}"
+        tiles.append(("Events found", f"{found} of {len(events)}", soon))
     tiles.append(("False alarms", f"{main.mean['false_alarms']:.0f}", remark))
     target = f"target at most {percent(comparison.config.model.target)}"
     return [*tiles, ("Updated share", percent(main.mean["updated_normal"]), f"on normal rows; {target}")]
@@ -102,45 +101,45 @@ def _shares(comparison: Comparison) -> list[tuple[str, str]]:
     ]
     rows.append(("Updated share, all normal rows", percent(main.mean["updated_normal"])))
     if not math.isnan(main.mean["updated_anomalous"]):
-        rows.append(("Updated share where something is wrong", percent(main.mean["updated_anomalous"])))
+        rows.append(("Updated share, anomalous rows", percent(main.mean["updated_anomalous"])))
     dense = comparison.trained.detector.macs(comparison.trained.detector.hidden)
-    return [*rows, ("Multiply-adds of a row, mean", number(main.macs)), ("With everything updated", number(dense))]
+    return [
+        *rows,
+        ("Multiply-adds a row, mean", number(main.macs)),
+        ("Multiply-adds a row, all updated", number(dense)),
+    ]
 
 
-def _event(found: Found, comparison: Comparison) -> EventRow:
-    case, (start, stop) = comparison.cases[found.case], found.rows
-    late = "not found" if found.delay_rows is None else delay_words(comparison, found.delay_rows)
+def _event(outcome: EventOutcome, comparison: Comparison) -> EventRow:
+    case, (start, stop) = comparison.cases[outcome.case], outcome.rows
+    late = "not found" if outcome.delay_rows is None else delay_text(comparison, outcome.delay_rows)
     return EventRow(
         recording=case.name,
-        begins=iso_time(int(case.time_ns[start])).replace("T", " ").removesuffix("Z").partition(".")[0],
-        lasts=lasting(comparison, stop - start),
-        truth=found.truth,
-        found=late if found.real else "false alarm",
-        missed=found.delay_rows is None or not found.real,
-        top=", ".join(f"{name} {percent(share)}" for name, share in found.top),
+        begins=utc_time(int(case.time_ns[start])),
+        lasts=rows_text(comparison, stop - start),
+        truth=outcome.truth,
+        found=late if outcome.real else "false alarm",
+        missed=outcome.delay_rows is None or not outcome.real,
+        top=", ".join(f"{name} {percent(share)}" for name, share in outcome.top),
     )
 
 
 def _events_title(comparison: Comparison) -> str:
-    wrong = any(segments(case.labels) for case in comparison.cases)
-    return "Which channels caused what" if wrong else "What was reported"
+    if any(segments(case.labels) for case in comparison.cases):
+        return "Events and their channels"
+    return "Reported events"
 
 
 def _events_caption(comparison: Comparison) -> str:
-    text = f"Causes are {MAIN}'s own, in the row of each event where its statistic peaks. Times are UTC."
-    more = len(comparison.found) - EVENTS_SHOWN
-    return f"{text} The first {EVENTS_SHOWN} of {len(comparison.found)}." if more > 0 else text
+    text = f"Channels are those of {MAIN}, on the row of each event where its statistic peaks. Times are UTC."
+    total = len(comparison.outcomes)
+    return f"{text} The table shows the first {EVENTS_SHOWN} of {total} events." if total > EVENTS_SHOWN else text
 
 
-def _energy_words(counted: bool) -> str:
+def _energy_words(*, counted: bool) -> str:
     if counted:
         return (
-            "Energy is the processor package's own counter over half a second of each method; what else ran counts too."
+            "Energy is read from the processor package's counter over half a second of each method; it includes other "
+            "programs that ran at the time."
         )
-    return "This machine has no energy counter that can be read, so there is no estimate of energy."
-
-
-def _origin(comparison: Comparison) -> str:
-    made = comparison.trained.detector.provenance
-    versions = [f"{name} {version}" for name, version in made.get("versions", {}).items()]
-    return ", ".join([*versions, f"seed {comparison.config.train.seed}"])
+    return "Energy is not estimated: this machine has no readable energy counter."

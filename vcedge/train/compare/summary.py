@@ -1,4 +1,4 @@
-"""The comparison in numbers: compare.json."""
+"""The numbers of a comparison as JSON values: compare.json."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from vcedge.evaluation.bars import Bar
 from vcedge.evaluation.measure import Measures
-from vcedge.train.compare.comparison import REGIMES, Comparison, Found, Result
+from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome, MethodResult
 
 
 def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
-    """All numbers as JSON values; null where there is nothing to measure."""
+    """Return all numbers as JSON values, null for a measure that has nothing to measure."""
     made = comparison.trained.detector.provenance
     return {
         "asset": comparison.config.asset,
@@ -35,7 +35,7 @@ def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
         "updated_by_regime": {
             name: dict(zip(REGIMES, map(_number, shares), strict=True)) for name, shares in comparison.regimes.items()
         },
-        "events": [_event(found, comparison) for found in comparison.found],
+        "events": [_event(one, comparison) for one in comparison.outcomes],
         "bars": [
             {"measure": bar.measure, "expected": bar.value, "met": bar.met(comparison.main.mean[bar.measure])}
             for bar in bars
@@ -44,13 +44,13 @@ def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
 
 
 def truth_of(comparison: Comparison) -> str:
-    """Where the truth comes from, in a word or two."""
+    """Return where the truth comes from: "labels", "injected faults" or "none"."""
     if comparison.labelled:
         return "labels"
     return "injected faults" if any(case.faults for case in comparison.cases) else "none"
 
 
-def _method(result: Result, comparison: Comparison) -> dict[str, Any]:
+def _method(result: MethodResult, comparison: Comparison) -> dict[str, Any]:
     names = [case.name for case in comparison.cases]
     return {
         "name": result.method.name,
@@ -65,16 +65,16 @@ def _method(result: Result, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _event(found: Found, comparison: Comparison) -> dict[str, Any]:
-    case = comparison.cases[found.case]
+def _event(outcome: EventOutcome, comparison: Comparison) -> dict[str, Any]:
+    case = comparison.cases[outcome.case]
     return {
         "recording": case.name,
-        "first_row": found.rows[0],
-        "end_row": found.rows[1],
-        "real": found.real,
-        "truth": found.truth,
-        "delay_rows": found.delay_rows,
-        "top": [[name, round(share, 3)] for name, share in found.top],
+        "first_row": outcome.rows[0],
+        "end_row": outcome.rows[1],
+        "real": outcome.real,
+        "truth": outcome.truth,
+        "delay_rows": outcome.delay_rows,
+        "top": [[name, round(share, 3)] for name, share in outcome.top],
     }
 
 

@@ -1,16 +1,16 @@
-"""The two tables of methods, ready to print."""
+"""Formats the two tables of methods: what each finds and what it costs."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from vcedge.history.report import duration_text
-from vcedge.train.compare.comparison import Comparison, Result
+from vcedge.train.compare.comparison import Comparison, MethodResult
 from vcedge.train.compare.methods import MAIN, OFF
-from vcedge.train.compare.words import DASH, TRIVIAL, microseconds, three
-from vcedge.train.report.words import number, percent
+from vcedge.train.compare.summary_text import DASH, TRIVIAL, measure_text, microseconds_text
+from vcedge.wording import duration, number, percent
 
+COSTS = ("Hidden", "Updated", "Multiply-adds", "µs a row", "Memory")
 DETECTION = (
     "VUS-PR",
     "AUC-PR",
@@ -21,86 +21,77 @@ DETECTION = (
     "Delay",
     "False alarms a day",
 )
-COSTS = ("Hidden", "Updated", "Multiply-adds", "µs a row", "Memory")
+"""Headings of `detection_rows`."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell; `bar` is the width of a bar under it, 0 to 100."""
+class TableCell:
+    """Holds a formatted cell; `bar` is the width of a bar under it, 0 to 100."""
 
     text: str
     bar: float | None = None
 
 
 @dataclass(frozen=True)
-class Row:
-    """One method. `role` is a class of the style sheet."""
+class MethodRow:
+    """Holds the row of one method; `role` is a class of the style sheet."""
 
     name: str
     role: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
 
 
-def detection_titles() -> tuple[str, ...]:
-    """Headings of the columns of `detection_rows`."""
-    return DETECTION
-
-
-def cost_titles(energy: bool) -> tuple[str, ...]:
-    """Headings of the columns of `cost_rows`."""
+def cost_titles(*, energy: bool) -> tuple[str, ...]:
+    """Return the headings of `cost_rows`, with or without energy."""
     return (*COSTS, "µJ a row") if energy else COSTS
 
 
-def detection_rows(comparison: Comparison) -> list[Row]:
-    """What each method finds."""
-    return [Row(_name(one), _role(one, comparison), _detection(one)) for one in comparison.results]
+def detection_rows(comparison: Comparison) -> list[MethodRow]:
+    """Return what each method finds."""
+    return [MethodRow(one.method.name, _role(one, comparison), _detection(one)) for one in comparison.results]
 
 
-def cost_rows(comparison: Comparison) -> list[Row]:
-    """What each method costs; the trivial ones cost nothing and are left out."""
+def cost_rows(comparison: Comparison) -> list[MethodRow]:
+    """Return what each method costs, without the trivial ones, which cost nothing."""
     wanted = [one for one in comparison.results if one.method.name not in TRIVIAL]
-    return [Row(_name(one), _role(one, comparison), _costs(one)) for one in wanted]
+    return [MethodRow(one.method.name, _role(one, comparison), _costs(one)) for one in wanted]
 
 
-def _detection(one: Result) -> tuple[Cell, ...]:
+def _detection(one: MethodResult) -> tuple[TableCell, ...]:
     mean = one.mean
     bar = None if math.isnan(mean["vus_pr"]) else round(100 * mean["vus_pr"], 1)
     return (
-        Cell(three(mean["vus_pr"]), bar),
-        Cell(three(mean["auc_pr"])),
-        Cell(three(mean["f1"])),
-        Cell(_percent(mean["far"])),
-        Cell(_percent(mean["mar"])),
-        Cell(_percent(mean["event_recall"])),
-        Cell(_delay(mean["delay_s"])),
-        Cell(DASH if math.isnan(mean["false_alarms_per_day"]) else number(mean["false_alarms_per_day"])),
+        TableCell(measure_text(mean["vus_pr"]), bar),
+        TableCell(measure_text(mean["auc_pr"])),
+        TableCell(measure_text(mean["f1"])),
+        TableCell(_percent(mean["far"])),
+        TableCell(_percent(mean["mar"])),
+        TableCell(_percent(mean["event_recall"])),
+        TableCell(_delay(mean["delay_s"])),
+        TableCell(DASH if math.isnan(mean["false_alarms_per_day"]) else number(mean["false_alarms_per_day"])),
     )
 
 
-def _costs(one: Result) -> tuple[Cell, ...]:
+def _costs(one: MethodResult) -> tuple[TableCell, ...]:
     hidden = one.method.hidden
     cells = (
-        Cell(str(hidden) if hidden else DASH),
-        Cell(_percent(one.mean["updated_normal"])),
-        Cell(number(round(one.macs))),
-        Cell(microseconds(one.us)),
-        Cell(_size(one.method.bytes)),
+        TableCell(str(hidden) if hidden else DASH),
+        TableCell(_percent(one.mean["updated_normal"])),
+        TableCell(number(round(one.macs))),
+        TableCell(microseconds_text(one.us)),
+        TableCell(_size(one.method.bytes)),
     )
-    return cells if one.energy_uj is None else (*cells, Cell(f"{one.energy_uj:.3g}"))
+    return cells if one.energy_uj is None else (*cells, TableCell(f"{one.energy_uj:.3g}"))
 
 
-def _name(one: Result) -> str:
-    return one.method.name
-
-
-def _role(one: Result, comparison: Comparison) -> str:
+def _role(one: MethodResult, comparison: Comparison) -> str:
     name = one.method.name
     if name == MAIN:
         return "ours"
     if name in TRIVIAL:
         return "trivial first" if name == TRIVIAL[0] else "trivial"
-    simple = next(other for other in comparison.results if not other.method.hidden and other.method.name != OFF)
-    return "first" if one is simple else ""
+    baseline = next(other for other in comparison.results if not other.method.hidden and other.method.name != OFF)
+    return "first" if one is baseline else ""
 
 
 def _percent(value: float) -> str:
@@ -108,9 +99,8 @@ def _percent(value: float) -> str:
 
 
 def _delay(seconds: float) -> str:
-    return DASH if math.isnan(seconds) else duration_text(seconds) if seconds else "none"
+    return DASH if math.isnan(seconds) else duration(seconds) if seconds else "none"
 
 
 def _size(count: int) -> str:
-    """Bytes for people."""
     return f"{count} B" if count < 1000 else f"{count / 1000:.3g} kB"

@@ -9,7 +9,7 @@ from vcedge.schema import F64
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.figure import COLOUR, Chart, Key, inline_svg, log_axis, panels, quantity, style
 from vcedge.train.report.series import stretches, time_unit
-from vcedge.train.report.words import number, percent
+from vcedge.wording import number, percent
 
 HEIGHT = 250
 

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from vcedge.train.report.words import percent
+from vcedge.wording import percent
 
 Mark = Literal["line", "dashed", "dotted", "area", "dot"]
 Role = Literal["measured", "limit", "context", "ink"]

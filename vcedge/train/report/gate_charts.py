@@ -19,8 +19,8 @@ from vcedge.train.report.figure import (
     style,
 )
 from vcedge.train.report.series import Stretches, liveliest, stretches, time_unit
-from vcedge.train.report.words import percent
 from vcedge.train.summary import input_change
+from vcedge.wording import percent
 
 HEIGHT, TALL = 250, 340
 CLOSER_ROWS = 300

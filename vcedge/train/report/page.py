@@ -11,14 +11,15 @@ from markupsafe import Markup
 from vcedge.history import DataReport
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
-from vcedge.train.report.choice_words import order_section, regime_section, score_section
+from vcedge.train.report.choice_text import order_section, regime_section, score_section
 from vcedge.train.report.figure import Chart
 from vcedge.train.report.gate_charts import closer_chart, gate_chart, level_chart
 from vcedge.train.report.sensitivity_charts import map_chart
-from vcedge.train.report.sensitivity_words import MEANINGS, TITLES, examples, name_rows, table
+from vcedge.train.report.sensitivity_text import MEANINGS, TITLES, examples, name_rows, table
+from vcedge.train.report.summary_text import model_line, origin_line, summary, target_share
 from vcedge.train.report.template import fill, resource
 from vcedge.train.report.training_charts import loss_chart, share_chart
-from vcedge.train.report.words import count, model_line, number, percent, summary, target_share
+from vcedge.wording import count, number, percent
 
 BAR_LEAST = 0.1
 """The bars' full width stands for at least this, so that a per cent or two does not look like a triumph."""
@@ -58,7 +59,7 @@ def render(trained: Trained, metrics: dict[str, Any], recording_report: DataRepo
         shares=_shares(trained, metrics),
         channels=_channel_rows(metrics["channels"]),
         data=recording_report.lines(),
-        origin=_origin(trained),
+        origin=origin_line(trained),
     )
 
 
@@ -104,7 +105,7 @@ def _tiles(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str, st
             "on held-out normal rows" if target is None else f"of the hidden state; target at most {percent(target)}"
         )
         tiles.append(("Updated share", percent(metrics["updated_share"]["tail"]), remark))
-    remark = f"for about {rate:g} false alarm{'' if rate == 1 else 's'} a day"
+    remark = f"for about {count(rate, 'false alarm')} a day"
     return [*tiles, ("Threshold", number(limits["threshold"]), remark)]
 
 
@@ -141,12 +142,3 @@ def _channel_rows(channels: list[dict[str, Any]]) -> list[ChannelRow]:
         )
         for channel, value in zip(channels, explained, strict=True)
     ]
-
-
-def _origin(trained: Trained) -> str:
-    """Which programs and which seed made the model."""
-    made = trained.detector.provenance
-    parts = [f"{name} {version}" for name, version in made.get("versions", {}).items()]
-    if "seed" in made:
-        parts.append(f"seed {made['seed']}")
-    return ", ".join(parts)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from matplotlib.patches import Rectangle
 
 from vcedge.injection.faults import KINDS
-from vcedge.sensitivity.findings import Finding, Sensitivity
+from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
 from vcedge.train.report.figure import COLOUR, WIDTH, Chart, Key, inline_svg, panels, style
-from vcedge.train.report.sensitivity_words import TITLES
+from vcedge.train.report.sensitivity_text import TITLES
 
 LONGEST_NAME = 12
 LEFT, RIGHT, TOP, BOTTOM = 104, 20, 84, 4
@@ -52,7 +52,7 @@ def map_chart(sensitivity: Sensitivity) -> Chart:
     return Chart("What is found, and how soon", caption, keys, svg)
 
 
-def brief(finding: Finding) -> str:
+def brief(finding: DetectionLimit) -> str:
     """The delay in at most three characters, a dash where nothing is found."""
     if finding.delay_s is None:
         return "–"

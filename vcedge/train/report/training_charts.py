@@ -17,8 +17,8 @@ from vcedge.train.report.figure import (
     quantity,
     style,
 )
-from vcedge.train.report.words import percent
 from vcedge.train.training import Epoch
+from vcedge.wording import percent
 
 HEIGHT = 250
 FEW_EPOCHS = 12

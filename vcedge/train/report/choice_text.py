@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vcedge.calibration.order import NEARLY, Choice
-from vcedge.history.report import duration_text
 from vcedge.schema import NS_PER_S
 from vcedge.train.pipeline import Trained
 from vcedge.train.regimes import SLOW_ROWS
+from vcedge.wording import duration
 
 KINDS = {
     "error": "error of the forecast one row ahead",
@@ -30,7 +30,7 @@ def score_section(trained: Trained) -> dict[str, Any]:
         (
             part.name,
             KINDS[part.kind],
-            duration_text(part.span * period_s),
+            duration(part.span * period_s),
             f"{part.weight:.0%}",
             f"{found[part.name]:.2f}" if part.name in found else "",
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vcedge.history.report import duration_text
 from vcedge.schema import NS_PER_S
 from vcedge.train.pipeline import Trained
-from vcedge.train.report.sensitivity_words import paragraph
+from vcedge.train.report.sensitivity_text import paragraph
+from vcedge.wording import count, duration, listed, number, percent
 
 NAMES_SHOWN = 6
 
@@ -19,23 +19,6 @@ class Paragraph:
 
     heading: str
     text: str
-
-
-def number(value: float) -> str:
-    """Four significant digits, thousands apart."""
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
-
-
-def percent(share: float) -> str:
-    """A share as per cent: as exact as a person wants it."""
-    if share == 0 or abs(share) >= 0.0995:
-        return f"{share:.0%}"
-    return f"{share:.1%}" if abs(share) >= 0.001 else "under 0.1%" if share > 0 else "0%"
-
-
-def count(value: int, noun: str) -> str:
-    """1 row, 2 rows, 10,000 rows."""
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
 
 
 def target_share(trained: Trained) -> float | None:
@@ -66,6 +49,15 @@ def model_line(trained: Trained) -> str:
         return f"Linear forecaster without a network, {channels}"
     levels = f" in {detector.levels} levels" if detector.levels > 1 else ""
     return f"{detector.cell.spec.kind.upper()}, {count(detector.hidden, 'hidden dimension')}{levels}, {channels}"
+
+
+def origin_line(trained: Trained) -> str:
+    """Return the programs and the seed that made the model."""
+    made = trained.detector.provenance
+    parts = [f"{name} {version}" for name, version in made.get("versions", {}).items()]
+    if "seed" in made:
+        parts.append(f"seed {made['seed']}")
+    return ", ".join(parts)
 
 
 def _training(trained: Trained, metrics: dict[str, Any]) -> str:
@@ -108,7 +100,9 @@ def _network(trained: Trained, channels: list[dict[str, Any]]) -> str:
         f"{percent(best['explained_by_network'])} of the squared error that the linear forecaster leaves. "
     )
     if idle:
-        text += f"On {_listed(idle)} the network adds nothing: its correction is switched off there."
+        text += (
+            f"On {listed(idle, NAMES_SHOWN, ' and ')} the network adds nothing: its correction is switched off there."
+        )
     return text
 
 
@@ -134,7 +128,7 @@ def _threshold(trained: Trained, limits: dict[str, Any]) -> str:
     above = limits["alarm_share_tail"]
     text = (
         f"An alarm is raised when the statistic raw exceeds {number(limits['threshold'])}. Operation like that of the "
-        f"held-out rows should then cause about {rate:g} false alarm{'' if rate == 1 else 's'} a day. "
+        f"held-out rows should then cause about {count(rate, 'false alarm')} a day. "
         f"The threshold was measured on {count(rows, 'row')} past the warm-up ({_lasting(trained, rows)}), of which "
         f"{'none lies' if above == 0 else percent(above) + ' lie'} above it. "
     )
@@ -153,11 +147,4 @@ def _threshold(trained: Trained, limits: dict[str, Any]) -> str:
 
 
 def _lasting(trained: Trained, rows: int) -> str:
-    return duration_text(rows * trained.detector.schema.period_ns / NS_PER_S)
-
-
-def _listed(names: list[str]) -> str:
-    shown = names[:NAMES_SHOWN] if len(names) > NAMES_SHOWN + 1 else names
-    if len(shown) < len(names):
-        return f"{', '.join(shown)} and {len(names) - len(shown)} more"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return duration(rows * trained.detector.schema.period_ns / NS_PER_S)

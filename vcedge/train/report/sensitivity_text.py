@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vcedge.injection.faults import KINDS, FaultKind
-from vcedge.sensitivity.findings import Finding, Sensitivity, delay_words, lasting, sentence, size_words
+from vcedge.sensitivity.findings import DetectionLimit, Sensitivity, delay_words, sentence, size_words
 from vcedge.sensitivity.resemblance import Recognition
+from vcedge.wording import duration
 
 TITLES: dict[FaultKind, str] = {
     "offset": "offset",
@@ -60,10 +61,10 @@ def paragraph(sensitivity: Sensitivity) -> str:
     text = (
         f"Faults of {len(by_kind)} kinds were put into the held-out rows of each channel, at {sensitivity.places} "
         f"places, and grown until they raised an event. Of {len(sensitivity.findings)} pairs of channel and kind, "
-        f"{found} are found within {lasting(sensitivity.watched_s)}"
+        f"{found} are found within {duration(sensitivity.watched_s, 2)}"
     )
     if sensitivity.slow_s > sensitivity.watched_s:
-        text += f" (drift and stuck: {lasting(sensitivity.slow_s)})"
+        text += f" (drift and stuck: {duration(sensitivity.slow_s, 2)})"
     text += ". "
     if everywhere:
         text += f"Found on every channel: {', '.join(everywhere)}. "
@@ -106,14 +107,14 @@ def name_rows(recognition: Recognition) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _cell(finding: Finding) -> Cell:
+def _cell(finding: DetectionLimit) -> Cell:
     if finding.size is None:
         limit = size_words(finding, finding.largest)
         return Cell("not found", f"up to {limit}" if limit else "", False)
     return Cell(size_words(finding, finding.size) or "found", delay_words(finding), True)
 
 
-def _by_kind(sensitivity: Sensitivity) -> dict[FaultKind, list[Finding]]:
+def _by_kind(sensitivity: Sensitivity) -> dict[FaultKind, list[DetectionLimit]]:
     """The findings of each kind that applies to any channel."""
     groups = {kind: [finding for finding in sensitivity.findings if finding.kind == kind] for kind in KINDS}
     return {kind: items for kind, items in groups.items() if items}

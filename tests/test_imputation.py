@@ -1,0 +1,27 @@
+"""The last value in the place of a missing one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vcedge.imputation import hold_last
+from vcedge.schema import F64
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([NAN, NAN, 3.0, NAN, 5.0, NAN], [7.0, 7.0, 3.0, 3.0, 5.0, 5.0]),
+        ([1.0, 2.0], [1.0, 2.0]),
+        ([], []),
+        ([[NAN, 1.0], [2.0, NAN], [NAN, NAN]], [[7.0, 1.0], [2.0, 1.0], [2.0, 1.0]]),
+    ],
+)
+def test_missing_values_hold_the_last_one(values: list[float], expected: list[float]) -> None:
+    rows: F64 = np.array(values, np.float64)
+    before = rows.copy()
+    np.testing.assert_array_equal(hold_last(rows, np.isnan(rows), 7.0), np.array(expected))
+    np.testing.assert_array_equal(rows, before)

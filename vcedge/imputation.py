@@ -1,0 +1,18 @@
+"""Replaces missing values of rows that are all at hand; the engines do the same sample by sample."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcedge.schema import F64
+
+
+def hold_last(values: F64, missing: NDArray[np.bool_], initial: float) -> F64:
+    """Return `values` (N, ...) with the last value in the place of each missing one, and `initial` before any."""
+    rows = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
+    last = np.where(missing, -1, rows)  # (N, ...) the row that each value is taken from
+    np.maximum.accumulate(last, axis=0, out=last)
+    held = np.take_along_axis(values, np.maximum(last, 0), axis=0)
+    held[last < 0] = initial
+    return held
