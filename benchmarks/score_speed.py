@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.timing import machine, pin_to_one_core
 from tests.support.detectors import START_NS, recording, tiny_detector
-from vcedge.history import Block
+from vcedge.history import RowBlock
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.recordings.score_recording import score_blocks, write_header, write_scores
 from vcedge.runtime.recordings.score_summary import ScoreSummary
@@ -76,11 +76,11 @@ def measure(engine: str, rows: int) -> dict[str, Any]:
     }
 
 
-def blocks(values: F64) -> Iterator[Block]:
+def blocks(values: F64) -> Iterator[RowBlock]:
     """As a reader of files gives them."""
     time_ns = START_NS + np.arange(len(values), dtype=np.int64) * NS_PER_S
     for start in range(0, len(values), READ_ROWS):
-        yield Block(time_ns[start : start + READ_ROWS], values[start : start + READ_ROWS])
+        yield RowBlock(time_ns[start : start + READ_ROWS], values[start : start + READ_ROWS])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from vcedge.calibration.recalibrate import recalibrate
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
 from vcedge.history import load_history, open_rows
-from vcedge.history.reading import data_config, time_and_table
+from vcedge.history.as_trained import data_config, reading_config
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64, Sample
@@ -103,7 +103,7 @@ def _score_all(detectors: list[Detector], data: Path, cases: list[Any], yardstic
 def _scores(detector: Detector, path: Path) -> Iterator[tuple[float, bool, float]]:
     """Statistic, alarm and updated share of the rows after the calibration part, from a fresh stream."""
     stream, at = Stream(load_engine(detector)), 0
-    for block in open_rows([path], detector.schema, *time_and_table(detector)):
+    for block in open_rows([path], detector.schema, reading_config(detector)):
         for time_ns, values in zip(block.time_ns.tolist(), block.values, strict=True):
             if at >= CALIBRATION_ROWS:
                 score = stream.push(Sample(time_ns, values))

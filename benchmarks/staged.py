@@ -22,7 +22,7 @@ from typing import Any
 
 from vcedge.config.succession import StageConfig
 from vcedge.history import open_rows
-from vcedge.history.reading import time_and_table
+from vcedge.history.as_trained import reading_config
 from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.scored_rows import score_rows
@@ -205,9 +205,9 @@ class Run:
 
 
 def _rows(path: Path, engine: Engine) -> Rows:
-    time_settings, table = time_and_table(engine.detector, [])
+    reading = reading_config(engine.detector)
     found: Rows = []
-    for block in open_rows([path], engine.detector.schema, time_settings, table):
+    for block in open_rows([path], engine.detector.schema, reading):
         for start in range(0, len(block.time_ns), ROWS):
             piece = slice(start, start + ROWS)
             found.append((tuple(block.time_ns[piece].tolist()), block.values[piece]))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vcedge.deploy.layout import Layout
 from vcedge.errors import InputOutputError
-from vcedge.files import write_atomic
+from vcedge.files import replace_link, write_atomic
 
 TREE, FOLDER, LINK = "tree", "folder", "link:"
 
@@ -184,14 +184,6 @@ class Ledger:
         if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
             raise InputOutputError(f"{self._file}: expected an object of paths and digests")
         return entries
-
-
-def replace_link(path: Path, target: str) -> None:
-    """Point a link elsewhere: whoever follows it finds the old target or the new one."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(path)
 
 
 def _digest(data: bytes) -> str:

@@ -6,6 +6,11 @@ A message is one or two lines and names the file, the key or row, the value and 
 from __future__ import annotations
 
 
+def first_line(error: object) -> str:
+    """Return the first line of an error's or a text's message, or the error's type if it has none."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 class VcedgeError(Exception):
     """Base of all errors that end a command with one clear line instead of a traceback."""
 

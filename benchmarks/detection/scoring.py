@@ -15,7 +15,7 @@ from vcedge.detector import Calibration, Detector
 from vcedge.evaluation.measure import LabelledScores, Measures, measure
 from vcedge.evaluation.metrics import Intervals, confusion, count_events, dominant_period, false_alarms
 from vcedge.evaluation.replay import alarm_spans, replay, spans_of
-from vcedge.history import Block
+from vcedge.history import RowBlock
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.adaptive_threshold import MOST_IMPUTED, AdaptiveThreshold
 from vcedge.runtime.stream.events import EventTracker
@@ -61,7 +61,7 @@ def stream_case(detector: Detector, case: Case, buffer: int) -> tuple[LabelledSc
 
     Also returns the rows (N,) that a threshold may learn from.
     """
-    found = replay(Stream(load_engine(detector)), [Block(case.time_ns, case.values)])
+    found = replay(Stream(load_engine(detector)), [RowBlock(case.time_ns, case.values)])
     status = np.array(STATUSES)[found.status]
     few = found.missing <= MOST_IMPUTED * detector.channels
     learnable = (status == "ok") | ((status == "imputed") & few)

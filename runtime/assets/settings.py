@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from vcedge.config.problems import explain, shown
 from vcedge.config.strict import Strict
-from vcedge.errors import DataError
+from vcedge.errors import DataError, first_line
 from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.stream.stream import Stream
@@ -109,7 +109,7 @@ def parse_setting(kind: Kind, payload: bytes) -> Setting:
         reason = explain(error, KINDS[kind], raw, lambda _: kind)
     except DataError as error:
         reason = str(error)
-    raise Refused(reason.splitlines()[0].removeprefix(f"{kind}: "))
+    raise Refused(first_line(reason).removeprefix(f"{kind}: "))
 
 
 class Settings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from vcedge import __version__
@@ -16,6 +15,7 @@ from vcedge.runtime.monitoring.status_requests import Report
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.publishing.payloads import SCHEMA
 from vcedge.runtime.publishing.published import Published
+from vcedge.wording import iso_time
 
 
 def service_report(
@@ -34,13 +34,12 @@ def service_report(
         counts: `numbers`, those of the stats topic, and `work`, those of `Counters.work`.
         assets: A report for each, by `asset_report`.
     """
-    since = datetime.fromtimestamp(started_ns / 1e9, timezone.utc)
     return {
         "schema": SCHEMA,
         **identity,
         "version": __version__,
         "pid": os.getpid(),
-        "since": since.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "since": iso_time(started_ns, digits=0),
         "links": {name: _link_report(link) for name, link in links.items()},
         **counts,
         "assets": assets,

@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 import numpy as np
 
-from vcedge.history.writer import CsvWriter, iso_time
+from vcedge.history.writer import CsvWriter
 from vcedge.runtime.assets.joiner import Joiner, JoinRule
 from vcedge.runtime.codecs.reading import NamedSample, Reading, Undecodable, arrange, named_samples
 from vcedge.runtime.codecs.registry import Decoder
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.schema import NS_PER_S, schema_of
 from vcedge.topics import InputTopic, is_pattern, odd_name
+from vcedge.wording import iso_time
 
 log = logging.getLogger("vcedge.record")
 LEARN_MESSAGES = 20

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from vcedge.errors import Unavailable
-from vcedge.history.recording import NO_TIME, Block
+from vcedge.history.recording import NO_TIME, RowBlock
 from vcedge.runtime.codecs import plain_json, senml, value
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.schema import F64
@@ -81,7 +81,7 @@ class Replayer:
             connection.stop(0.0)
             raise Unavailable(f"{broker}: no connection within {CONNECT_S:g} s: {self._problem}")
 
-    def publish(self, blocks: Iterable[Block], names: Sequence[str], write: Writer, pace: Pace) -> Iterator[None]:
+    def publish(self, blocks: Iterable[RowBlock], names: Sequence[str], write: Writer, pace: Pace) -> Iterator[None]:
         """Publish all rows in their order with QoS 1; yields after each, for the caller to report progress.
 
         Raises Unavailable if the broker accepts no more messages.

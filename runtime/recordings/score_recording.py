@@ -8,19 +8,19 @@ from typing import TextIO
 
 import numpy as np
 
-from vcedge.history import Block
+from vcedge.history import RowBlock
 from vcedge.history.recording import NO_TIME
-from vcedge.history.writer import iso_time
 from vcedge.runtime.engine.native_support import native_problem
 from vcedge.runtime.stream.score_block import ScoreBlock
 from vcedge.runtime.stream.stream import Score, Stream
+from vcedge.wording import iso_time
 
 HEADER = "time,raw,score,alarm,updated,hidden,status,top"
 ROWS = 20_000
 """Rows of one block of scores: so many are in memory."""
 
 
-def score_blocks(stream: Stream, blocks: Iterable[Block]) -> Iterator[ScoreBlock]:
+def score_blocks(stream: Stream, blocks: Iterable[RowBlock]) -> Iterator[ScoreBlock]:
     """The scores of all rows in order, in blocks of up to ROWS; constant memory."""
     for block in blocks:
         for start in range(0, len(block.time_ns), ROWS):

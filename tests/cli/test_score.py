@@ -166,7 +166,7 @@ def test_files_of_another_dialect(tmp_path: Path, score: Score) -> None:
             "--set table.transpose=perhaps: key 'table.transpose' is 'perhaps', expected t",
         ),
         ("time.format", 2, "--set time.format: expected key=value"),
-        ("time.period_s=5", 2, "'time.period_s' is the model's own"),
+        ("time.period_s=5", 2, "'time.period_s' belongs to the model"),
         ("model.target=5", 78, "unknown key 'model'"),
     ],
 )

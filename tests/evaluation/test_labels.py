@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcedge.config.train import TableConfig, TimeConfig
+from vcedge.config.train import ReadingConfig
 from vcedge.errors import DataError
 from vcedge.evaluation.labels import ANOMALOUS, NORMAL, read_labels
 
@@ -22,7 +22,7 @@ def write(path: Path, words: list[str]) -> Path:
 
 
 def read(path: Path, column: str = "truth") -> list[bool]:
-    return [bool(wrong) for wrong in read_labels(path, column, TimeConfig(), TableConfig())]
+    return [bool(wrong) for wrong in read_labels(path, column, ReadingConfig())]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vcedge.config.train import DataConfig
-from vcedge.history import Block, Recording, load_history
+from vcedge.history import Recording, RowBlock, load_history
 from vcedge.history.rows import RowReader
 
 Write = Callable[..., Path]
@@ -33,10 +33,10 @@ def load(*paths: Path, **data: Any) -> Recording:
     return load_history(DataConfig(train=[str(path) for path in paths], **data), Path())
 
 
-def together(reader: RowReader) -> Block:
+def together(reader: RowReader) -> RowBlock:
     """All blocks of a reader as one."""
     blocks = list(reader)
-    return Block(
+    return RowBlock(
         np.concatenate([block.time_ns for block in blocks]),
         np.concatenate([block.values for block in blocks]),
         {key: np.concatenate([block.extra[key] for block in blocks]) for key in blocks[0].extra},

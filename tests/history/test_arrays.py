@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.history.conftest import load, together
-from vcedge.config.train import TableConfig, TimeConfig
+from vcedge.config.train import ReadingConfig, TableConfig
 from vcedge.errors import ConfigError, DataError
 from vcedge.history import NO_TIME, open_rows
 from vcedge.schema import schema_of
@@ -59,7 +59,7 @@ def test_npz_with_labels_beside_the_matrix(tmp_path: Path) -> None:
     table = TableConfig(array="test")
     assert load(path, table={"array": "test"}).schema.names == ("ch0", "ch1")
     schema = schema_of(["ch0", "ch1"], 1, 10)
-    block = together(open_rows([path], schema, TimeConfig(), table, ["label"]))
+    block = together(open_rows([path], schema, ReadingConfig(table=table), ["label"]))
     assert block.extra["label"].tolist() == [0, 0, 1, 1]
     assert block.time_ns[:2].tolist() == [START, START + DAY]
     assert block.time_ns[3] == NO_TIME
@@ -71,10 +71,10 @@ def test_npz_with_labels_beside_the_matrix(tmp_path: Path) -> None:
         ({"train": MATRIX, "test": MATRIX}, {}, r"data\.table\.array: train \(4, 2\), test \(4, 2\)"),
         ({"train": MATRIX}, {"array": "trian"}, "has no array 'trian'"),
         ({"cube": np.zeros((2, 2, 2))}, {}, r"'cube' is float64 \(2, 2, 2\)"),
-        ({"names": np.array(["a", "b"])}, {}, "a matrix of numbers was expected"),
+        ({"names": np.array(["a", "b"])}, {}, "expected a matrix of numbers"),
         ({"empty": np.zeros((0, 3))}, {}, "without rows"),
         ({"x": np.array([object()])}, {}, "cannot be read as numpy arrays"),
-        ({"x": np.array(1.0)}, {}, "without arrays"),
+        ({"x": np.array(1.0)}, {}, "without numpy arrays"),
     ],
 )
 def test_arrays_that_are_no_table(arrays: dict[str, Any], table: dict[str, str], message: str, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_data_frames_index_is_the_time(tmp_path: Path) -> None:
 
 def test_parquet_that_cannot_be_read(tmp_path: Path) -> None:
     path = parquet(tmp_path / "a.parquet", {"x": pa.array([1.0, 2.0])})
-    with pytest.raises(ConfigError, match="never transposed"):
+    with pytest.raises(ConfigError, match="cannot be transposed"):
         load(path, table={"transpose": True})
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DataError, match="damaged Parquet file"):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.history.conftest import Write, load, together
-from vcedge.config.train import TableConfig, TimeConfig
+from vcedge.config.train import ReadingConfig, TableConfig
 from vcedge.errors import ConfigError, DataError
 from vcedge.history import open_rows
 from vcedge.schema import schema_of
@@ -170,6 +170,6 @@ def test_a_random_table_in_a_random_dialect_comes_back(
     path = tmp_path / "random.csv"
     path.write_text(text, newline="")
     schema = schema_of([f"s{j}" for j in range(len(values[0]))], 60, 600)
-    block = together(open_rows([path], schema, TimeConfig(), config))
+    block = together(open_rows([path], schema, ReadingConfig(table=config)))
     np.testing.assert_array_equal(block.values, values)
     assert block.time_ns.tolist() == [START + i * 60 * 10**9 for i in range(len(values))]

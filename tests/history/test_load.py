@@ -177,7 +177,7 @@ def test_what_looks_like_a_label_is_warned_of_and_kept(
     path = write(f"ts,a,{name}\n" + "".join(f"{i},{i},{value}\n" for i, value in enumerate(values)))
     recording = load(path)
     assert recording.schema.names == ("a", name)
-    line = f"channel {name!r} looks like a label: exclude it? (data.exclude)"
+    line = f"channel {name!r} looks like a label: add it to data.exclude if it is one"
     assert (line in recording.report.lines()) == warned
     assert line not in load(path, channels=[{"name": name}, {"name": "a"}]).report.lines()
 
@@ -230,7 +230,7 @@ def test_find_files(tmp_path: Path) -> None:
     assert found(str(tmp_path / "sub" / "*")) == ["sub/3.csv"]
     with pytest.raises(InputNotFound, match=r"'x/\*\.csv' matches no file in /"):
         find_files(["x/*.csv"], tmp_path)
-    with pytest.raises(InputNotFound, match=r"is a folder; name its files, such as 'sub/\*\.csv'"):
+    with pytest.raises(InputNotFound, match=r"is a folder, expected files such as 'sub/\*\.csv'"):
         find_files(["sub/"], tmp_path)
 
 

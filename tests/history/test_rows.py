@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.history.conftest import Write, together
-from vcedge.config.train import TableConfig, TimeConfig
+from vcedge.config.train import ReadingConfig, TimeConfig
 from vcedge.errors import DataError, InputNotFound
 from vcedge.history import NO_TIME, open_rows
 from vcedge.history.rows import RowReader
@@ -20,7 +20,7 @@ SECOND = 1_000_000_000
 
 
 def rows(*paths: Path, extra: tuple[str, ...] = (), time: dict[str, str] | None = None) -> RowReader:
-    return open_rows(paths, AB, TimeConfig.model_validate(time or {}), TableConfig(), extra)
+    return open_rows(paths, AB, ReadingConfig(time=TimeConfig.model_validate(time or {})), extra)
 
 
 def test_every_row_is_kept_as_it_stands(write: Write) -> None:
@@ -159,7 +159,11 @@ def test_day_and_time_of_day_apart(write: Write) -> None:
         ("DATETIME,a,b\n06/01/14 00,1,2\n", {}, r"'DATETIME'.*'06/01/14 00' is neither ISO 8601 nor.*time\.format"),
         ("date,a,b\n20240131,1,2\n", {}, r"'20240131' is neither"),
         ("t,a,b\n1.2.2024,1,2\n", {"column": "t"}, r"'1.2.2024' is neither"),
-        ("t,a,b\n1.2.2024,1,2\n", {"column": "t", "format": "%d/%m/%Y"}, r"'1.2.2024' is not of data.time.format"),
+        (
+            "t,a,b\n1.2.2024,1,2\n",
+            {"column": "t", "format": "%d/%m/%Y"},
+            r"'1.2.2024' is not of the format '%d/%m/%Y' \(data\.time\.format",
+        ),
         ("t,a,b\n1.2.2024,1,2\n", {"format": "%d/%m/%Y"}, "no column holds times of the format"),
         ("time,a,b\n,1,2\n", {}, "'' is neither"),
         ("t,a,b\n1,1,2\n", {"column": "Time"}, "has no column 'Time'"),

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.history.conftest import Write, load, together
-from vcedge.config.train import DataConfig, TableConfig, TimeConfig
+from vcedge.config.train import DataConfig, ReadingConfig, TableConfig
 from vcedge.errors import DataError, VcedgeError
 from vcedge.history import load_history, open_rows
 from vcedge.schema import schema_of
@@ -93,7 +93,7 @@ def test_fast_and_careful_paths_agree(tmp_path: Path, cells: list[tuple[str, str
     def read(name: str, lines: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         path = tmp_path / name
         path.write_text("a,b,note\n" + "".join(lines), newline="")
-        return together(open_rows([path], schema, TimeConfig(), TableConfig(delimiter=",", header=True))).values
+        return together(open_rows([path], schema, ReadingConfig(table=TableConfig(delimiter=",", header=True)))).values
 
     together_read = read("all.csv", [f"{a},{b},\n" for a, b in cells])
     alone = [read("one.csv", [f"{a},{b},x\n"])[0] for a, b in cells]

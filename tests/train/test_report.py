@@ -14,7 +14,7 @@ from tests.support.detectors import tiny_detector
 from tests.support.process import modules_after
 from tests.support.reports import ROWS, report_of, structure_of, trained_of, usual_training, with_shrink, words_of
 from vcedge.calibration.choose import PartsChoice
-from vcedge.calibration.order import Choice
+from vcedge.calibration.order import OrderChoice
 from vcedge.history import DataReport
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import Channel, SensorSchema
@@ -264,7 +264,7 @@ def chosen(usual: Trained, fused: float, alone: float) -> Trained:
     names = tuple(part.name for part in usual.detector.scorer.parts)
     parts = PartsChoice(names, (alone, 0.4, 0.3, 0.2, 0.1), (0.3, 0.2, 0.1, 0.2, 0.2), fused, 0.5, 40)
     losses = ((3, 10.0, -2.0), (3, 100.0, -1.9), (5, 10.0, -2.05), (5, 100.0, -2.04))
-    return replace(usual, parts=parts, order=Choice(3, 10.0, losses))
+    return replace(usual, parts=parts, order=OrderChoice(3, 10.0, losses))
 
 
 def test_it_says_how_the_score_and_the_forecaster_were_chosen(usual: Trained, tmp_path: Path) -> None:

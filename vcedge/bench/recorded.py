@@ -12,7 +12,7 @@ from vcedge.bench.timing import TimedCall
 from vcedge.detector import Detector
 from vcedge.errors import DataError
 from vcedge.history import open_rows
-from vcedge.history.reading import time_and_table
+from vcedge.history.as_trained import reading_config
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.engine.registry import ENGINES
 from vcedge.schema import F64
@@ -30,7 +30,7 @@ def read_values(detector: Detector, path: Path) -> F64:
         DataError: The file cannot be read or has no rows.
     """
     blocks, rows = [], 0
-    for block in open_rows([path], detector.schema, *time_and_table(detector, [])):
+    for block in open_rows([path], detector.schema, reading_config(detector)):
         blocks.append(block.values)
         rows += len(block.values)
         if rows >= MAX_ROWS:

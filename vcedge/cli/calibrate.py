@@ -45,8 +45,8 @@ def calibrate_command(
 
     from vcedge.calibration.recalibrate import recalibrate
     from vcedge.history import load_history
+    from vcedge.history.as_trained import data_config, stored_reading
     from vcedge.history.files import find_files
-    from vcedge.history.reading import data_config, reading_of
     from vcedge.model_file import load, model_id, save
     from vcedge.sensitivity.resemblance import refitted
 
@@ -56,7 +56,7 @@ def calibrate_command(
     for line in recording.report.lines():
         note(f"data: {line}")
     if overrides:
-        detector = replace(detector, reading=reading_of(detector, overrides).model_dump(mode="json"))
+        detector = replace(detector, reading=stored_reading(detector, overrides).model_dump(mode="json"))
     rate = detector.calibration.false_alarms_per_day if false_alarms_per_day is None else false_alarms_per_day
     adapted = recalibrate(detector, recording, rate, asset)
     if detector.resemblance is not None:

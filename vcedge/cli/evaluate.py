@@ -104,12 +104,12 @@ def _judge(runner: Any, path: Path, label: str, skip_rows: int, window: int | No
     from vcedge.evaluation.labels import read_labels
     from vcedge.evaluation.replay import score_labelled
     from vcedge.history import open_rows
-    from vcedge.history.reading import time_and_table
+    from vcedge.history.as_trained import reading_config
     from vcedge.runtime.stream.stream import Stream
 
-    settings = time_and_table(runner.detector, overrides)
-    reader = open_rows([path], runner.detector.schema, *settings)
-    labels = read_labels(path, label, *settings)
+    reading = reading_config(runner.detector, overrides)
+    reader = open_rows([path], runner.detector.schema, reading)
+    labels = read_labels(path, label, reading)
     told = 0
 
     def progress(rows: int) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from vcedge.detector import Detector
 
 SHORT_ID = 12
-NS_PER_S = 1e9
 
 
 def inspect_command(
@@ -72,6 +71,7 @@ def describe(detector: Detector, file: str, identity: str, size: int) -> dict[st
     """Everything about a model that is not an array of weights, as JSON values."""
     from vcedge.manifest import manifest_of
     from vcedge.model_file import tensors_of
+    from vcedge.schema import NS_PER_S
 
     manifest = manifest_of(detector)
     features = manifest["features"]
@@ -170,7 +170,7 @@ def _provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _level_macs(detector: Detector) -> list[float]:
     """Multiply-accumulates of a step at each level."""
-    return [] if detector.cell is None else [detector.macs(k) for k in detector.cell.spec.boundaries]
+    return [] if detector.cell is None else [detector.macs(k) for k in detector.boundaries]
 
 
 def _target(detector: Detector) -> float | None:

@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from vcedge import __version__
-from vcedge.errors import InputOutputError, Unavailable, VcedgeError
+from vcedge.errors import InputOutputError, Unavailable, VcedgeError, first_line
 
 COMMANDS = {
     "demo": "The whole chain on a simulated pump rig, broker included.",
@@ -149,8 +149,8 @@ def _report(error: Exception) -> int:
     if os.environ.get("VCEDGE_DEBUG") == "1":
         traceback.print_exception(error)
     if known is None:
-        first_line = (str(error).splitlines() or [""])[0]
-        text = f"internal error: {type(error).__name__}: {first_line} (VCEDGE_DEBUG=1 shows where; please report it)"
+        what = f"{type(error).__name__}: {first_line(error)}"
+        text = f"internal error: {what} (VCEDGE_DEBUG=1 shows where; please report it)"
     else:
         text = str(known)
     print(f"vcedge: error: {text}", file=sys.stderr)

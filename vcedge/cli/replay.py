@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vcedge.config.runtime import MqttConfig
-    from vcedge.config.train import TableConfig, TimeConfig
+    from vcedge.config.train import ReadingConfig
     from vcedge.runtime.recordings.replay import Writer
     from vcedge.schema import SensorSchema
     from vcedge.topics import InputTopic
@@ -66,10 +66,10 @@ def replay_command(
     settings = _mqtt(broker, mqtt_version, username, password_file, ca_file)
     plans = []
     for path in inputs:
-        schema, time_config, table = _reading(path, model, exclude or [])
+        schema, reading = _reading(path, model, exclude or [])
         name = asset or path.name.split(".")[0]
         write = _writer(codec, target, name, schema.names)
-        plans.append((path, name, write, schema.names, open_rows([path], schema, time_config, table)))
+        plans.append((path, name, write, schema.names, open_rows([path], schema, reading)))
     connection = Connection(settings, Identity(f"vcedge-replay-{uuid4().hex[:8]}", persistent=False))
     replayer = Replayer(connection, broker)
     began = noted = time.monotonic()
@@ -153,22 +153,22 @@ def _mqtt(
         raise UsageError(f"{option} {shown(first['input'])}: {words}" if option else words) from None
 
 
-def _reading(path: Path, model: Path | None, exclude: list[str]) -> tuple[SensorSchema, TimeConfig, TableConfig]:
+def _reading(path: Path, model: Path | None, exclude: list[str]) -> tuple[SensorSchema, ReadingConfig]:
     """Channels and the way of reading: the model's, or whatever the file says of itself."""
-    from vcedge.config.train import TableConfig, TimeConfig
+    from vcedge.config.train import ReadingConfig
     from vcedge.errors import DataError
-    from vcedge.history.columns import find_time, pick_channels, time_checker
-    from vcedge.history.reading import time_and_table
-    from vcedge.history.table import open_table
+    from vcedge.history.as_trained import reading_config
+    from vcedge.history.columns import find_time, pick_channels
+    from vcedge.history.open import open_table
     from vcedge.model_file import load
     from vcedge.schema import schema_of
 
     if model is not None:
         detector = load(model)
-        return detector.schema, *time_and_table(detector)
-    time, table_config = TimeConfig(), TableConfig()
-    table = open_table(path, table_config, time_checker(time))
-    names, _ = pick_channels(table, find_time(table, time), exclude)
+        return detector.schema, reading_config(detector)
+    reading = ReadingConfig()
+    table = open_table(path, reading)
+    names, _ = pick_channels(table, find_time(table, reading.time), exclude)
     if not names:
         raise DataError(f"{path}: has no column of numbers to publish")
-    return schema_of(names, 1.0, 10.0), time, table_config
+    return schema_of(names, 1.0, 10.0), reading

@@ -47,7 +47,7 @@ def score_command(
     from vcedge.cli.console import note, print_json, refuse_overwriting
     from vcedge.errors import UsageError
     from vcedge.history import open_rows
-    from vcedge.history.reading import time_and_table
+    from vcedge.history.as_trained import reading_config
     from vcedge.runtime.exported.artifact import open_engine
     from vcedge.runtime.recordings.score_recording import score_blocks, write_header, write_scores
     from vcedge.runtime.recordings.score_summary import ScoreSummary
@@ -59,10 +59,10 @@ def score_command(
         refuse_overwriting(out, [model, *inputs])
     runner = open_engine(model, engine, network)
     detector = runner.detector
-    time_settings, table = time_and_table(detector, overrides or [])
+    reading = reading_config(detector, overrides or [])
     tally = ScoreSummary(runner.detector)
     began = time.perf_counter()
-    readers = [open_rows([path], detector.schema, time_settings, table) for path in inputs]
+    readers = [open_rows([path], detector.schema, reading) for path in inputs]
     with _output(out) as stream_out:
         write_header(stream_out)
         for reader in readers:

@@ -121,20 +121,16 @@ def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
 
 def _setting(kind: str, state: dict[str, Any]) -> str:
     """What was set of one kind; empty where it is the default again."""
+    from vcedge.wording import iso_time
+
     if kind == "threshold":
         values = {key: state[key] for key in ("raw", "false_alarms_per_day") if state[key] is not None}
     elif kind == "compute":
         default = {"policy": "auto", "min_level": 1, "looseness": 1.0}
         values = {key: state[key] for key, usual in default.items() if state[key] != usual}
     else:
-        values = {} if state["until"] is None else {"until": _utc(state["until"] / 1e3)}
+        values = {} if state["until"] is None else {"until": iso_time(int(state["until"]) * 1_000_000, digits=0)}
     return f"{kind} {', '.join(f'{key} {value}' for key, value in values.items())}" if values else ""
-
-
-def _utc(time_s: float) -> str:
-    from datetime import datetime, timezone
-
-    return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _print_assets(assets: list[dict[str, Any]]) -> None:

@@ -75,7 +75,7 @@ def _rows(detector: Detector, path: Path) -> F64:
     import numpy as np
 
     from vcedge.history import open_rows
-    from vcedge.history.reading import time_and_table
+    from vcedge.history.as_trained import reading_config
 
-    blocks = [block.values for block in open_rows([path], detector.schema, *time_and_table(detector))]
+    blocks = [block.values for block in open_rows([path], detector.schema, reading_config(detector))]
     return np.concatenate(blocks) if blocks else np.empty((0, detector.channels))

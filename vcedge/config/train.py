@@ -60,6 +60,17 @@ class TableConfig(Strict):
     """Name of the array inside an .npz file."""
 
 
+class ReadingConfig(Strict):
+    """How files are read. A model stores the settings of its training files."""
+
+    time: TimeConfig = TimeConfig()
+    table: TableConfig = TableConfig()
+
+    def with_period(self, period_s: float) -> ReadingConfig:
+        """Return the settings with this period, which spaces the rows of a file without a time."""
+        return self.model_copy(update={"time": self.time.model_copy(update={"period_s": period_s})})
+
+
 class DataConfig(Strict):
     """Which recordings to fit on, and what of them."""
 
@@ -81,6 +92,11 @@ class DataConfig(Strict):
     """Only the first so many rows of the whole input."""
     memory_rows: int = Field(default=20_000_000, gt=0)
     """Longer histories are spooled to a temporary file instead of memory."""
+
+    @property
+    def reading(self) -> ReadingConfig:
+        """The sections `time` and `table`."""
+        return ReadingConfig(time=self.time, table=self.table)
 
 
 class ModelConfig(Strict):

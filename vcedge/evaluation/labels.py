@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.config.train import TableConfig, TimeConfig
+from vcedge.config.train import ReadingConfig
 from vcedge.errors import DataError
-from vcedge.history.columns import column_index, time_checker
-from vcedge.history.table import open_table
+from vcedge.history.columns import column_index
+from vcedge.history.open import open_table
 from vcedge.history.times import Cells
 from vcedge.wording import clipped
 
@@ -23,14 +23,14 @@ ANOMALOUS = frozenset(
 UNDERSTOOD = "0 or 1, true or false, or a word such as normal and anomaly, ok and fault, normal and attack"
 
 
-def read_labels(path: Path, column: str, time: TimeConfig, table: TableConfig) -> NDArray[np.bool_]:
+def read_labels(path: Path, column: str, reading: ReadingConfig) -> NDArray[np.bool_]:
     """Read the labels (N,) of a file in its order, true if anomalous, one for each row that `open_rows` yields.
 
     Raises:
         InputNotFound: the file does not exist.
         DataError: the file lacks the column, or a label is not understood; the message names the first such row.
     """
-    opened = open_table(path, table, time_checker(time))
+    opened = open_table(path, reading)
     chosen = column_index(opened, column)
     parts: list[NDArray[np.bool_]] = []
     row = 0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vcedge.errors import DataError
 from vcedge.evaluation.measure import LabelledScores
 from vcedge.evaluation.metrics import Intervals, dominant_period
-from vcedge.history import Block, RowReader
+from vcedge.history import RowBlock, RowReader
 from vcedge.limits import EventRule
 from vcedge.runtime.recordings.score_recording import score_blocks
 from vcedge.runtime.stream.events import Event, track_events
@@ -43,7 +43,7 @@ class Replay:
         return np.asarray(ELIGIBLE[self.status])
 
 
-def replay(stream: Stream, blocks: Iterable[Block]) -> Replay:
+def replay(stream: Stream, blocks: Iterable[RowBlock]) -> Replay:
     """Push the rows of a recording through a fresh stream."""
     hidden, channels = stream.detector.hidden, stream.detector.channels
     # The empty block gives the arrays of a recording without rows their types.
@@ -119,7 +119,7 @@ def score_labelled(
     """
     signal: list[F64] = [np.zeros(0)]
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[RowBlock]:
         rows = 0
         for block in reader:
             yield block

@@ -1,17 +1,17 @@
-"""Recordings of machines: read from files of many kinds, made usable for training, and written."""
+"""Recordings of machines: read from files of many kinds, prepared for training, and written."""
 
 from vcedge.history.load import load_history
-from vcedge.history.recording import NO_TIME, Block, Recording
+from vcedge.history.recording import NO_TIME, Recording, RowBlock
 from vcedge.history.report import DataReport
 from vcedge.history.rows import RowReader, open_rows
 from vcedge.history.writer import CsvWriter
 
 __all__ = [
     "NO_TIME",
-    "Block",
     "CsvWriter",
     "DataReport",
     "Recording",
+    "RowBlock",
     "RowReader",
     "load_history",
     "open_rows",

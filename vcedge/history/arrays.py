@@ -1,4 +1,4 @@
-"""Tables in numpy's own files: .npy (mapped, never wholly in memory) and .npz (read whole)."""
+"""Reads tables from numpy's files: .npy (mapped, never entirely in memory) and .npz (entirely in memory)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.config.train import TableConfig
-from vcedge.errors import DataError
+from vcedge.errors import DataError, first_line
 from vcedge.history.numbers import drop_infinite, floats_of
-from vcedge.history.table import Chunk, OnText
+from vcedge.history.table import Chunk, OnColumnText
 from vcedge.history.times import Cells
 
 _BLOCK_CELLS = 1_000_000
 _SAMPLE = 1000
-_DAMAGED = (  # what numpy and zipfile raise for files that are cut short, forged or pickled
+_DAMAGED = (  # raised by numpy and zipfile for truncated, forged or pickled files
     ValueError,
     OSError,
     EOFError,
@@ -38,16 +38,16 @@ _DAMAGED = (  # what numpy and zipfile raise for files that are cut short, forge
 
 
 class ArrayTable:
-    """A matrix whose columns are ch0, ch1, ..., or the vectors of an .npz file under their own names.
+    """A matrix with the columns ch0, ch1, ..., or the vectors of an .npz file under their own names.
 
-    Vectors beside a matrix of an .npz file are columns too, but only when asked for by name: labels, times.
+    Vectors beside a matrix in an .npz file are columns that must be asked for by name: labels, times.
     """
 
     unnamed: frozenset[int] = frozenset()
     decimal = "."
 
     def __init__(self, path: Path, config: TableConfig) -> None:
-        """Raise DataError when there is no such table in the file; pickled objects are never loaded."""
+        """Raise DataError if the file holds no such table. Pickled objects are never loaded."""
         self.path = path
         arrays = _load(path)
         main = _main_array(path, arrays, config)
@@ -64,14 +64,14 @@ class ArrayTable:
         self.by_name_only = frozenset(range(len(columns), len(self._columns)) if columns else ())
         self.columns = tuple(self._columns)
         if not self._rows:
-            raise DataError(f"{path}: holds an array without rows or columns")
+            raise DataError(f"{path}: holds an array without rows or columns, expected a table")
 
     def sample(self) -> list[Cells]:
-        """The first rows, by column."""
+        """Return the first rows, by column."""
         return [_cells(column[:_SAMPLE]) for column in self._columns.values()]
 
-    def chunks(self, numbers: Sequence[int], texts: Sequence[int], on_text: OnText) -> Iterator[Chunk]:
-        """All rows; see Table."""
+    def chunks(self, numbers: Sequence[int], texts: Sequence[int], on_text: OnColumnText) -> Iterator[Chunk]:
+        """Yield all rows. See TableFile."""
         columns = list(self._columns.values())
         size = max(_BLOCK_CELLS // len(columns), 256)
         for start in range(0, self._rows, size):
@@ -85,7 +85,7 @@ class ArrayTable:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open("rb") as file:  # numpy would leave it open when it fails
+        with path.open("rb") as file:  # numpy leaves it open on failure
             packed = file.read(2) == b"PK"
             file.seek(0)
             if packed:
@@ -94,19 +94,19 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
         if not packed:
             return {"": np.lib.format.open_memmap(path, mode="r")}
     except _DAMAGED as error:
-        raise DataError(f"{path}: cannot be read as numpy arrays: {_first_line(error)}") from None
+        raise DataError(f"{path}: cannot be read as numpy arrays: {first_line(error)}") from None
     plain = {key: a for key, a in arrays.items() if isinstance(a, np.ndarray) and a.ndim}
     if not plain:
-        raise DataError(f"{path}: is a zip file without arrays of numpy (a spreadsheet? save it as CSV)")
+        raise DataError(f"{path}: is a zip file without numpy arrays; save a spreadsheet as CSV")
     return plain
 
 
 def _main_array(path: Path, arrays: dict[str, NDArray[Any]], config: TableConfig) -> str | None:
-    """The key of the matrix to read; None when all arrays are vectors of one length, each a column."""
+    """Return the key of the matrix to read; None if all arrays are vectors of one length, each a column."""
     listing = ", ".join(f"{key} {a.shape}" for key, a in arrays.items())
     if config.array is not None and list(arrays) != [""]:
         if config.array not in arrays:
-            raise DataError(f"{path}: has no array {config.array!r} (data.table.array); it has {listing}")
+            raise DataError(f"{path}: has no array {config.array!r} (data.table.array), expected one of {listing}")
         key = config.array
     elif len(arrays) == 1:
         key = next(iter(arrays))
@@ -119,11 +119,11 @@ def _main_array(path: Path, arrays: dict[str, NDArray[Any]], config: TableConfig
         key = matrices[0]
     array = arrays[key]
     if array.ndim not in (1, 2) or array.dtype.kind not in "biuf":
-        raise DataError(f"{path}: array {key!r} is {array.dtype} {array.shape}; a matrix of numbers was expected")
+        raise DataError(f"{path}: array {key!r} is {array.dtype} {array.shape}, expected a matrix of numbers")
     return key
 
 
-def _floats(cells: NDArray[Any], column: int, on_text: OnText) -> NDArray[np.float64]:
+def _floats(cells: NDArray[Any], column: int, on_text: OnColumnText) -> NDArray[np.float64]:
     if cells.dtype.kind in "biuf":
         return cells.astype(np.float64)
     return floats_of([str(cell) for cell in _cells(cells)], ".", lambda text: on_text(column, text))
@@ -135,7 +135,3 @@ def _cells(column: NDArray[Any]) -> Cells:
     if column.dtype.kind == "S":
         return [cell.decode("latin-1") for cell in column.tolist()]
     return [str(cell) for cell in column.tolist()]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

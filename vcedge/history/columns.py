@@ -1,4 +1,4 @@
-"""Which column of a table is the time, and which are channels."""
+"""Finds the column of times and the channels of a table."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from vcedge.config.train import TimeConfig
 from vcedge.errors import ConfigError, DataError
 from vcedge.history.numbers import MISSING, numeric_share
 from vcedge.history.recording import NO_TIME
-from vcedge.history.table import Table
+from vcedge.history.table import TableFile
 from vcedge.history.times import EPOCH_UNITS_NS, Cells, EpochTimes, TextTimes, TimeReader, Times, TypedTimes
 from vcedge.wording import clipped
 
 TIME_NAMES = ("time", "timestamp", "datetime", "ts", "date")
 NO_COLUMN = "none"
-"""As `time.column`: the file has no time, whatever its columns are called."""
-_JUDGED = 1000
+"""As `time.column`: the file has no time, whatever the names of its columns."""
+_SAMPLE_CELLS = 1000
 _CALENDAR = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{2}){0,3}")
 _SPELLINGS = 'neither ISO 8601 nor an epoch number; set data.time.format, such as "%d/%m/%y %H:%M"'
 
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """The column of times (two, where day and time of day stand apart), and how to read it."""
+    """The column of times (two if day and time of day are apart), and its reader."""
 
     columns: tuple[int, ...]
     reader: TimeReader
 
     def read(self, cells: Sequence[Cells]) -> Times:
-        """Times of some rows (B,), NO_TIME where a time cannot be read."""
+        """Return the times of some rows (B,), NO_TIME where unreadable."""
         return self.reader.read(_joined(cells))
 
 
 def time_checker(time: TimeConfig) -> Callable[[str], bool]:
-    """What tells a time from other texts. Raises ConfigError for a format that is none."""
+    """Return a function that tells a time from other texts. Raises ConfigError for an unknown format."""
     if time.format in EPOCH_UNITS_NS:
         return lambda _: False
     reader = TextTimes(time.format)
     return lambda text: reader.read_one(text) != NO_TIME
 
 
-def column_index(table: Table, name: str) -> int:
-    """Where a column stands. Raises DataError that lists the columns there are, and the nearest one."""
+def column_index(table: TableFile, name: str) -> int:
+    """Return the index of a column. Raises DataError with the nearest name and the existing columns."""
     if name in table.columns:
         return table.columns.index(name)
     near = get_close_matches(name, table.columns, n=1)
@@ -56,10 +56,13 @@ def column_index(table: Table, name: str) -> int:
     raise DataError(f"{table.path}: has no column {name!r}{hint}; it has: {clipped(shown)}")
 
 
-def find_time(table: Table, time: TimeConfig) -> TimeColumn | None:
-    """The column of times: the configured one, one that is called so, or the first if it holds dates.
+def find_time(table: TableFile, time: TimeConfig) -> TimeColumn | None:
+    """Return the column of times: the configured one, one with a usual name, or the first one if it holds dates.
 
-    None when there is none. Raises DataError when a column that must be the time cannot be read.
+    Returns None if there is none.
+
+    Raises:
+        DataError: A column that must be the time cannot be read.
     """
     if time.column == NO_COLUMN and NO_COLUMN not in table.columns:
         return None
@@ -78,14 +81,20 @@ def find_time(table: Table, time: TimeConfig) -> TimeColumn | None:
     for j in called:
         raise _unreadable(table, table.columns[j], sample[j], time)
     if time.format is not None:
-        raise DataError(f"{table.path}: no column holds times of the format {time.format!r} (data.time.format)")
+        raise DataError(
+            f"{table.path}: no column holds times of the format {time.format!r}; correct data.time.format, or name the "
+            "column in data.time.column"
+        )
     return None
 
 
-def pick_channels(table: Table, time: TimeColumn | None, exclude: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Names of all columns of numbers that are not excluded, and why the others are left out.
+def pick_channels(
+    table: TableFile, time: TimeColumn | None, exclude: Sequence[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Return the names of all columns of numbers that are not excluded, and the reasons why the others are left out.
 
-    A column is one of numbers when at least half of what its first rows hold is. `exclude` may hold wildcards.
+    A column of numbers holds numbers in at least half of its first cells that are not empty. `exclude` may hold
+    wildcards.
     """
     names: list[str] = []
     left_out: dict[str, str] = {}
@@ -97,7 +106,7 @@ def pick_channels(table: Table, time: TimeColumn | None, exclude: Sequence[str])
         if any(name == pattern or fnmatchcase(name, pattern) for pattern in exclude):
             left_out[name] = "excluded"
         elif j == 0 and j in table.unnamed:
-            left_out[name] = "the number of the row"
+            left_out[name] = "the row number"
         elif _holds_texts(sample[j], table.decimal):
             left_out[name] = "not numbers"
         else:
@@ -105,8 +114,8 @@ def pick_channels(table: Table, time: TimeColumn | None, exclude: Sequence[str])
     return names, left_out
 
 
-def misspelt(exclude: Sequence[str], table: Table) -> list[str]:
-    """A line for each excluded name that is no column, but much like one."""
+def misspelt(exclude: Sequence[str], table: TableFile) -> list[str]:
+    """Return a warning for each excluded name that is no column, but similar to one."""
     lines = []
     for name in exclude:
         near = get_close_matches(name, table.columns, n=1, cutoff=0.8)
@@ -115,7 +124,7 @@ def misspelt(exclude: Sequence[str], table: Table) -> list[str]:
     return lines
 
 
-def _configured(table: Table, sample: Sequence[Cells], time: TimeConfig, name: str) -> TimeColumn:
+def _configured(table: TableFile, sample: Sequence[Cells], time: TimeConfig, name: str) -> TimeColumn:
     parts = name.split("+") if name not in table.columns else [name]
     if len(parts) > 1 and all(part in table.columns for part in parts):
         columns = tuple(table.columns.index(part) for part in parts)
@@ -128,8 +137,8 @@ def _configured(table: Table, sample: Sequence[Cells], time: TimeConfig, name: s
     return TimeColumn(columns, reader)
 
 
-def _first_column(table: Table, sample: Sequence[Cells], time: TimeConfig) -> TimeColumn | None:
-    """The first column as the time: dates, or numbers without a name that can only be an epoch."""
+def _first_column(table: TableFile, sample: Sequence[Cells], time: TimeConfig) -> TimeColumn | None:
+    """Return the first column as the time if it holds dates, or epochs without a name."""
     if not table.columns or 0 in table.by_name_only:
         return None
     reader = _reader_of(sample[0], time.format)
@@ -141,10 +150,10 @@ def _first_column(table: Table, sample: Sequence[Cells], time: TimeConfig) -> Ti
 
 
 def _reader_of(cells: Cells, time_format: str | None) -> TimeReader | None:
-    """A reader for these cells, or None when it could read less than half of those that are not empty."""
+    """Return a reader for these cells, or None if it reads less than half of those that are not empty."""
     if isinstance(cells, np.ndarray) and cells.dtype.kind == "M":
         return TypedTimes()
-    filled = [c for c in cells[:_JUDGED] if not (isinstance(c, str) and c.strip().lower() in MISSING)]
+    filled = [c for c in cells[:_SAMPLE_CELLS] if not (isinstance(c, str) and c.strip().lower() in MISSING)]
     judged: Cells = np.array(filled) if isinstance(cells, np.ndarray) else filled
     if not len(judged):
         return None
@@ -163,7 +172,7 @@ def _reader_of(cells: Cells, time_format: str | None) -> TimeReader | None:
 
 
 def _epoch_of(cells: Cells) -> list[TimeReader]:
-    """The reader of epoch numbers, its unit told by their size; none for dates such as 20240131."""
+    """Return the reader of epoch numbers, their unit guessed by size; none for dates such as 20240131."""
     dates = sum(_CALENDAR.fullmatch(str(cell).strip()) is not None for cell in cells)
     if dates >= 0.95 * len(cells):
         return []
@@ -189,15 +198,19 @@ def _joined(cells: Sequence[Cells]) -> Cells:
     return [" ".join(part.strip() for part in parts) for parts in zip(*texts, strict=True)]
 
 
-def _unreadable(table: Table, name: str, cells: Cells, time: TimeConfig) -> DataError:
+def _unreadable(table: TableFile, name: str, cells: Cells, time: TimeConfig) -> DataError:
     readable = time_checker(time)
     example = clipped(next((str(c) for c in cells if str(c).strip() and not readable(str(c))), ""), 60)
     if time.format is None:
         return DataError(f"{table.path}: column {name!r} should be the time, but {example!r} is {_SPELLINGS}")
-    return DataError(f"{table.path}: column {name!r}: {example!r} is not of data.time.format {time.format!r}")
+    return DataError(
+        f"{table.path}: column {name!r}: {example!r} is not of the format {time.format!r} (data.time.format)"
+    )
 
 
 def check_time(time: TimeConfig) -> None:
     """Raise ConfigError for a gap that is not longer than the period."""
     if time.period_s and time.max_gap_s and time.max_gap_s < time.period_s:
-        raise ConfigError(f"data.time.max_gap_s: {time.max_gap_s} is less than data.time.period_s {time.period_s}")
+        raise ConfigError(
+            f"data.time.max_gap_s: {time.max_gap_s} is less than data.time.period_s {time.period_s}, expected more"
+        )

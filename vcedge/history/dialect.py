@@ -1,4 +1,4 @@
-"""How a text table is written: its delimiter, decimal mark and header, guessed from its first lines."""
+"""Guesses the dialect of a text table, its delimiter, decimal mark and header, from its first lines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from vcedge.config.train import TableConfig
 from vcedge.errors import ConfigError
 from vcedge.history.numbers import MISSING, number_of
 
-_CANDIDATES = (",", ";", "\t", "|", None)  # the first of equals wins
+_CANDIDATES = (",", ";", "\t", "|", None)  # of equal scores the first one wins
 _NAMED = {"tab": "\t", "\\t": "\t", "whitespace": None, " ": None, "\\s+": None, "comma": ",", "semicolon": ";"}
-_JUDGED_ROWS = 100
-_JUDGED_CELLS = 1000
+_SAMPLE_ROWS = 100
+_SAMPLE_CELLS = 1000
 _POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
@@ -24,7 +24,7 @@ IsTime = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Dialect:
-    """The delimiter (None: runs of white space), the decimal mark, and whether the first row names columns."""
+    """The delimiter (None: runs of white space), the decimal mark, whether the first row names columns, the width."""
 
     delimiter: str | None
     decimal: str
@@ -33,7 +33,7 @@ class Dialect:
 
 
 def split_lines(lines: Sequence[str], delimiter: str | None) -> list[list[str]]:
-    """Rows of cells without the white space around them; lines without any cell are left out."""
+    """Return rows of stripped cells; lines without any cell are left out."""
     if delimiter is None:
         return [cells for cells in (line.split() for line in lines) if cells]
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != "\t")
@@ -41,24 +41,26 @@ def split_lines(lines: Sequence[str], delimiter: str | None) -> list[list[str]]:
 
 
 def guess_dialect(lines: Sequence[str], config: TableConfig, is_time: IsTime) -> Dialect:
-    """The dialect in which the first lines make most sense; what the configuration states is kept to.
+    """Return the dialect that fits the first lines best; configured parts are fixed.
 
-    A delimiter is good when most lines have the same number of cells, and when the cells are numbers, times
-    or empty. Raises ConfigError for a delimiter that is no single character.
+    A delimiter fits if most lines have the same number of cells, and if the cells are numbers, times or empty.
+
+    Raises:
+        ConfigError: The configured delimiter is not a single character.
     """
     if config.delimiter is not None:
-        delimiter = _stated(config.delimiter)
+        delimiter = _configured(config.delimiter)
     else:
         scores = [(_score(lines, candidate, config, is_time), candidate) for candidate in _CANDIDATES]
         best = max(score for score, _ in scores)
         delimiter = next(candidate for score, candidate in scores if score == best)
-    return dialect_of(split_lines(lines[:_JUDGED_ROWS], delimiter), delimiter, config, is_time)
+    return dialect_of(split_lines(lines[:_SAMPLE_ROWS], delimiter), delimiter, config, is_time)
 
 
 def dialect_of(rows: Sequence[list[str]], delimiter: str | None, config: TableConfig, is_time: IsTime) -> Dialect:
-    """The rest of the dialect, once lines are split into cells."""
-    width = _usual_width(rows[:_JUDGED_ROWS])
-    rows = rows[: min(_JUDGED_ROWS, max(_JUDGED_CELLS // max(width, 1), 10))]
+    """Return the dialect of lines that are split into cells by `delimiter`."""
+    width = _usual_width(rows[:_SAMPLE_ROWS])
+    rows = rows[: min(_SAMPLE_ROWS, max(_SAMPLE_CELLS // max(width, 1), 10))]
     decimal = config.decimal or _decimal_of(rows, is_time)
     header = config.header if config.header is not None else _has_header(rows, width, decimal, is_time)
     if header and rows and len(rows) == 1:
@@ -66,17 +68,17 @@ def dialect_of(rows: Sequence[list[str]], delimiter: str | None, config: TableCo
     return Dialect(delimiter, decimal, header, max(width, 1))
 
 
-def _stated(delimiter: str) -> str | None:
+def _configured(delimiter: str) -> str | None:
     if delimiter in _NAMED:
         return _NAMED[delimiter]
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
-        raise ConfigError(f"data.table.delimiter: {delimiter!r} is not a single character, 'tab' or 'whitespace'")
+        raise ConfigError(f"data.table.delimiter: {delimiter!r}, expected a single character, 'tab' or 'whitespace'")
     return delimiter
 
 
 def _score(lines: Sequence[str], delimiter: str | None, config: TableConfig, is_time: IsTime) -> float:
     try:
-        rows = split_lines(lines[:_JUDGED_ROWS], delimiter)
+        rows = split_lines(lines[:_SAMPLE_ROWS], delimiter)
     except csv.Error:
         return -1.0
     if not rows:
@@ -85,7 +87,7 @@ def _score(lines: Sequence[str], delimiter: str | None, config: TableConfig, is_
     decimal = config.decimal or _decimal_of(rows, is_time)
     body = [row for row in rows[1:] or rows if len(row) == width]
     regular = len(body) / len(rows[1:] or rows)
-    cells = [cell for row in body[: max(_JUDGED_CELLS // width, 10)] for cell in row]
+    cells = [cell for row in body[: max(_SAMPLE_CELLS // width, 10)] for cell in row]
     readable = sum(_readable(cell, decimal, is_time) for cell in cells) / max(len(cells), 1)
     score = regular * (0.02 + readable)
     if width == 1:
@@ -111,7 +113,7 @@ def _decimal_of(rows: Sequence[list[str]], is_time: IsTime) -> str:
 
 
 def _usual_width(rows: Sequence[list[str]]) -> int:
-    """The commonest number of cells, the heading's not counted; empty cells at the end of all do not count."""
+    """Return the commonest number of cells below the heading; trailing cells that all rows leave empty do not count."""
     body = rows[1:] or rows
     if not body:
         return 0
@@ -123,9 +125,9 @@ def _usual_width(rows: Sequence[list[str]]) -> int:
 
 
 def _has_header(rows: Sequence[list[str]], width: int, decimal: str, is_time: IsTime) -> bool:
-    """Whether the first row differs in kind from those below it.
+    """Return whether the first row differs in kind from those below it.
 
-    A column of times whose first cell is no time settles it, so that channels may be named 0, 1, 2.
+    A column of times whose first cell is no time decides alone, so that channels may be named 0, 1, 2.
     """
     if not rows:
         return False

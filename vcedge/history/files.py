@@ -1,4 +1,4 @@
-"""The files that a configuration names, and their fingerprints."""
+"""Finds the files that a configuration names, and fingerprints them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _CHUNK = 1 << 20
 
 
 def find_files(patterns: Sequence[str], base_dir: Path) -> list[Path]:
-    """Files that match names or globs relative to `base_dir`, each once; those of one glob sorted by name.
+    """Return the files that match names or globs relative to `base_dir`, each once; those of one glob sorted by name.
 
-    Raises InputNotFound that names the pattern which matches nothing.
+    Raises:
+        InputNotFound: A pattern matches no file; the message names it.
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
@@ -24,7 +25,7 @@ def find_files(patterns: Sequence[str], base_dir: Path) -> list[Path]:
             found[exact] = None
             continue
         if exact.is_dir():
-            raise InputNotFound(f"{exact}: is a folder; name its files, such as '{pattern.rstrip('/')}/*.csv'")
+            raise InputNotFound(f"{exact}: is a folder, expected files such as '{pattern.rstrip('/')}/*.csv'")
         matches = sorted(glob.glob(pattern, root_dir=base_dir, recursive=True), key=_natural)
         files = [base_dir / match for match in matches if (base_dir / match).is_file()]
         if not files:
@@ -34,7 +35,7 @@ def find_files(patterns: Sequence[str], base_dir: Path) -> list[Path]:
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal. Raises InputNotFound when it cannot be read."""
+    """Return the SHA-256 of a file in hexadecimal. Raises InputNotFound if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -46,7 +47,7 @@ def fingerprint(path: Path) -> str:
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sorts 2.csv before 10.csv: runs of digits count as numbers."""
+    """Return a sort key that puts 2.csv before 10.csv: runs of digits count as numbers."""
     parts: list[tuple[int, int, str]] = []
     digits = ""
     for char in name + "\0":

@@ -1,4 +1,4 @@
-"""A text file as blocks of lines: gzip, encodings, quoted line breaks, and what is not text at all."""
+"""Reads text files in blocks of lines: gzip, encodings, quoted line breaks; refuses binary files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 from vcedge.errors import DataError, InputNotFound, InputOutputError
 
-HEAD = 1 << 20  # characters looked at to find out how a file is written
+HEAD = 1 << 20  # characters from which the dialect is guessed
 _QUOTED_LINES = 100  # a quoted cell longer than this is taken for a stray quote
 _ALLOWED = frozenset("\t\n\r\f\x0b\x1a\x1b")
 
@@ -30,10 +30,12 @@ codecs.register_error("vcedge-latin-1", _as_latin1)
 
 @contextmanager
 def text_of(path: Path) -> Iterator[io.TextIOWrapper]:
-    """Open a text file: gzip by its first bytes, UTF-8 (bytes that are not: Latin-1), UTF-16 with its mark.
+    """Open a text file: gzip by its first bytes, UTF-16 by its byte order mark, else UTF-8 with a fallback to Latin-1.
 
-    Raises InputNotFound when it cannot be opened, DataError when it is damaged while it is being read,
-    InputOutputError when the medium fails.
+    Raises:
+        InputNotFound: The file cannot be opened.
+        DataError: The file turns out to be damaged while it is read.
+        InputOutputError: The medium fails.
     """
     try:
         raw = path.open("rb")
@@ -57,36 +59,37 @@ def text_of(path: Path) -> Iterator[io.TextIOWrapper]:
 
 
 def head_of(path: Path, skip: int) -> list[str]:
-    """The complete lines of the file's first megabyte, without `skip` lines at its start.
+    """Return the complete lines of the file's first megabyte, without the first `skip` lines.
 
-    Raises DataError for a binary file and for one whose first line does not end.
+    Raises:
+        DataError: The file is binary, or its first line is longer than a megabyte.
     """
     with text_of(path) as file:
         text = file.read(HEAD)
-        whole = not file.read(1)
+        complete = not file.read(1)
     _check_text(path, text[:1024])
     lines = text.replace("\0", "").split("\n")
-    if not whole:
+    if not complete:
         lines.pop()
         if not lines:
             raise DataError(
-                f"{path}: its first line is longer than {HEAD:,} characters (data.table.transpose, "
-                "if each line holds a channel)"
+                f"{path}: its first line is longer than {HEAD:,} characters; set data.table.transpose "
+                "if each line holds a channel"
             )
     return [line for line in lines[skip:] if line.strip()]
 
 
 def all_lines_of(path: Path, skip: int) -> list[str]:
-    """Every line of a file that is short enough for memory. Raises DataError for a binary file."""
+    """Return all lines of a file that fits into memory. Raises DataError for a binary file."""
     with text_of(path) as file:
         _check_text(path, file.read(1024))
     return [line for block in blocks_of(path, skip, 1000) for line in block]
 
 
 def blocks_of(path: Path, skip: int, rows: int) -> Iterator[list[str]]:
-    """All lines of a file, `rows` at a time, no cell with a quoted line break cut in two.
+    """Yield all lines of a file, `rows` at a time, without splitting a cell with a quoted line break.
 
-    Lines of white space and nothing else are left out.
+    Blank lines are left out.
     """
     with text_of(path) as file:
         for _ in islice(file, skip):
@@ -95,7 +98,7 @@ def blocks_of(path: Path, skip: int, rows: int) -> Iterator[list[str]]:
             text = "".join(block)
             if '"' in text:
                 _close_quotes(block, file)
-            if "\0" in text:  # what a power cut leaves at the end of a file
+            if "\0" in text:  # left at the end of a file by a power cut
                 block = [line.replace("\0", "") for line in block]
             if any(blank in text for blank in ("\n\n", " \n", "\t\n", "\0")) or text[0].isspace():
                 block = [line for line in block if line.strip()]
@@ -106,7 +109,7 @@ def blocks_of(path: Path, skip: int, rows: int) -> Iterator[list[str]]:
 def _check_text(path: Path, start: str) -> None:
     strange = sum(not (c.isprintable() or c in _ALLOWED) for c in start)
     if "\0" in start or strange > 0.02 * len(start) + 1:
-        raise DataError(f"{path}: is not a table of text, nor Parquet, .npy or .npz")
+        raise DataError(f"{path}: is not a table of text, expected CSV, Parquet, .npy or .npz")
 
 
 def _close_quotes(block: list[str], file: Iterator[str]) -> None:

@@ -1,4 +1,4 @@
-"""Cells of text as numbers: what counts as a number, as missing, and as something to tell about."""
+"""Converts text cells to numbers: decides what is a number, what is missing, and what is reported as a text."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from vcedge.schema import F64
 
 OnText = Callable[[str], None]
-"""Told of every cell that is neither a number nor empty."""
+"""Called with every cell that is neither a number nor missing."""
 
 MISSING = frozenset({"", "nan", "null", "none", "na", "n/a", "#n/a", "nil", "-", "--", "?"})
-"""Spellings of "no value", in lower case: missing, and nothing to tell about."""
+"""Spellings of "no value", in lower case: missing, and not reported."""
 _SWITCH = {"true": 1.0, "false": 0.0}
 
 
 def number_of(cell: str, decimal: str) -> float | None:
-    """The number in one cell; NaN where it says that there is none; None where it holds something else.
+    """Return the number in one cell; NaN if the cell states that it has none; None for any other text.
 
-    Underscores and digits of other scripts, which Python would take, are no numbers here; neither are
-    infinities. With a decimal comma a point is a thousands separator at best, so such a cell is refused.
+    Underscores and digits of other scripts, which Python accepts, are no numbers here; neither are infinities. With a
+    decimal comma a point is at best a thousands separator, so such a cell is refused.
     """
     text = cell.strip()
     if text.lower() in MISSING:
@@ -39,9 +39,9 @@ def number_of(cell: str, decimal: str) -> float | None:
 
 
 def floats_of(cells: Sequence[str], decimal: str, on_text: OnText) -> F64:
-    """Cells (B,) as numbers (B,), NaN where there is none; `on_text` is told of every other text.
+    """Convert cells (B,) to numbers (B,), NaN where there is none; `on_text` is called for every other text.
 
-    Most columns go through float() in one sweep; the careful reading of single cells is for the others.
+    The fast path calls float() on all cells; a column that it refuses is read cell by cell.
     """
     plain: Sequence[str] = cells
     together = "\n".join(cells)
@@ -55,10 +55,10 @@ def floats_of(cells: Sequence[str], decimal: str, on_text: OnText) -> F64:
                     return values
         except ValueError:
             pass
-    return np.array([_told(cell, decimal, on_text) for cell in cells], np.float64)
+    return np.array([_reported(cell, decimal, on_text) for cell in cells], np.float64)
 
 
-def _told(cell: str, decimal: str, on_text: OnText) -> float:
+def _reported(cell: str, decimal: str, on_text: OnText) -> float:
     value = number_of(cell, decimal)
     if value is None:
         on_text(cell.strip())
@@ -67,7 +67,7 @@ def _told(cell: str, decimal: str, on_text: OnText) -> float:
 
 
 def drop_infinite(values: F64, on_text: Callable[[int, str], None]) -> None:
-    """Infinities in (B, C) become missing, in place; `on_text` is told the column of each."""
+    """Make infinities in (B, C) missing, in place; `on_text` is called with the column of each."""
     bad = np.isinf(values)
     if bad.any():
         for column in np.nonzero(bad)[1].tolist():
@@ -76,7 +76,7 @@ def drop_infinite(values: F64, on_text: Callable[[int, str], None]) -> None:
 
 
 def numeric_share(cells: Sequence[str], decimal: str) -> float:
-    """Which part of the cells that are not empty are numbers; NaN when all are empty."""
+    """Return the share of numbers among the cells that are not empty; NaN if all are empty."""
     texts = 0
 
     def count(_: str) -> None:

@@ -1,4 +1,4 @@
-"""Parquet files, a batch of rows at a time, through pyarrow, which is imported only here and only when needed."""
+"""Reads Parquet files batch by batch through pyarrow, which is imported only here and only when needed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from vcedge.config.train import TableConfig
-from vcedge.errors import ConfigError, DataError, Unavailable
+from vcedge.errors import ConfigError, DataError, Unavailable, first_line
 from vcedge.history.numbers import drop_infinite, floats_of
-from vcedge.history.table import Chunk, OnText
+from vcedge.history.table import Chunk, OnColumnText
 from vcedge.history.times import Cells
 from vcedge.schema import F64
 
@@ -20,15 +20,17 @@ _INDEX = "__index_level_0__"  # pandas' name for an index without one
 
 
 class ParquetTable:
-    """A Parquet file: columns of numbers, truth values, texts and times; nested columns are not seen."""
+    """A Parquet file: columns of numbers, booleans, texts and times; nested columns are ignored."""
 
     by_name_only: frozenset[int] = frozenset()
     decimal = "."
 
     def __init__(self, path: Path, config: TableConfig) -> None:
-        """Raise Unavailable without pyarrow, DataError for a damaged file or one without rows."""
+        """Raise Unavailable without pyarrow, DataError if the file is damaged or has no rows."""
         if config.transpose:
-            raise ConfigError(f"data.table.transpose: {path} is a Parquet file, which is never transposed")
+            raise ConfigError(
+                f"data.table.transpose: {path} is a Parquet file, which cannot be transposed; leave the key out"
+            )
         try:
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -37,21 +39,21 @@ class ParquetTable:
         self.path = path
         self._pa = pa
         self._pq = pq
-        with self._opened() as file:
+        with self._open() as file:
             schema = file.schema_arrow
             rows = file.metadata.num_rows
         names = [field.name for field in schema if not pa.types.is_nested(field.type)]
         self.columns = tuple(dict.fromkeys(names))
         self.unnamed = frozenset(j for j, name in enumerate(self.columns) if name == _INDEX)
         if not rows or not names:
-            raise DataError(f"{path}: has no rows")
+            raise DataError(f"{path}: has no rows, expected a table")
 
     def sample(self) -> list[Cells]:
-        """The first rows, by column."""
+        """Return the first rows, by column."""
         return list(next(self._batches(range(len(self.columns)), 1000)))
 
-    def chunks(self, numbers: Sequence[int], texts: Sequence[int], on_text: OnText) -> Iterator[Chunk]:
-        """All rows; see Table."""
+    def chunks(self, numbers: Sequence[int], texts: Sequence[int], on_text: OnColumnText) -> Iterator[Chunk]:
+        """Yield all rows. See TableFile."""
         wanted = [*numbers, *texts]
         for cells in self._batches(wanted, _BATCH_ROWS):
             values = np.empty((len(cells[0]), len(numbers)))
@@ -60,7 +62,7 @@ class ParquetTable:
             drop_infinite(values, lambda i, text: on_text(numbers[i], text))
             yield Chunk(values, tuple(cells[len(numbers) :]))
 
-    def _opened(self) -> Any:
+    def _open(self) -> Any:
         try:
             return self._pq.ParquetFile(self.path)
         except (self._pa.ArrowException, OSError, ValueError) as error:
@@ -68,7 +70,7 @@ class ParquetTable:
 
     def _batches(self, wanted: Sequence[int], rows: int) -> Iterator[list[Cells]]:
         names = [self.columns[j] for j in wanted]
-        with self._opened() as file:
+        with self._open() as file:
             try:
                 for batch in file.iter_batches(rows, columns=list(dict.fromkeys(names))):
                     yield [self._cells(batch.column(name)) for name in names]
@@ -100,11 +102,10 @@ class ParquetTable:
         return ["" if cell is None else str(cell) for cell in column.to_pylist()]
 
     def _damaged(self, error: Exception) -> DataError:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        return DataError(f"{self.path}: damaged Parquet file: {first}")
+        return DataError(f"{self.path}: damaged Parquet file: {first_line(error)}")
 
 
-def _floats(cells: Cells, column: int, on_text: OnText) -> F64:
+def _floats(cells: Cells, column: int, on_text: OnColumnText) -> F64:
     if isinstance(cells, np.ndarray):
         return cells.astype(np.float64)
     return floats_of(cells, ".", lambda text: on_text(column, text))

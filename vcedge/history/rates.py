@@ -1,4 +1,4 @@
-"""How fast each channel can change: as the configuration says it, or from the fastest change of the recordings."""
+"""Determines how fast each channel can change: as configured, or from the fastest change in the recordings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vcedge.config.train import ChannelConfig
 from vcedge.schema import F64, NS_PER_S, Channel
 
 RATE_FACTOR = 10.0
-"""A change so many times faster than the fastest of normal operation is a sensor's, not a machine's."""
+"""A change this many times faster than the fastest in normal operation is a sensor defect."""
 
 
 def with_rates(
@@ -22,7 +22,7 @@ def with_rates(
     values: F64,
     sequences: Sequence[tuple[int, int]],
 ) -> tuple[Channel, ...]:
-    """The channels with the rates of their settings; `auto` ones are measured on times (N,) and values (N, C)."""
+    """Return the channels with their configured rates; `auto` rates are measured on times (N,) and values (N, C)."""
     wanted = {setting.name: setting.rate for setting in settings}
     result = []
     for column, channel in enumerate(channels):
@@ -34,7 +34,7 @@ def with_rates(
 
 
 def _fastest(time_ns: NDArray[np.int64], values: F64) -> float:
-    """The fastest change a second between two values (N,) that are there; 0 without any."""
+    """Return the fastest change a second between two present values of (N,); 0 without any."""
     present = np.isfinite(values)
     seconds = np.diff(time_ns[present]) / NS_PER_S
     return float((np.abs(np.diff(values[present])) / seconds).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""What reading a history gives: a block of rows as they stand, or a whole recording made usable."""
+"""The results of reading a history: blocks of rows as they are in the file, or a recording prepared for training."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from vcedge.history.report import DataReport
 from vcedge.schema import F64, SensorSchema
 
 NO_TIME = int(np.iinfo(np.int64).min)
-"""Stands in `Block.time_ns` where a row's time cannot be read."""
+"""Stands in `RowBlock.time_ns` for an unreadable time."""
 
 
 @dataclass(frozen=True)
-class Block:
-    """Some rows of a file, in file order, as they stand: neither sorted nor checked against limits."""
+class RowBlock:
+    """Some rows of a file, in file order and unchanged: neither sorted nor checked against limits."""
 
-    time_ns: NDArray[np.int64]  # (B,) UTC; NO_TIME where it cannot be read
+    time_ns: NDArray[np.int64]  # (B,) UTC; NO_TIME where unreadable
     values: F64  # (B, C) in the schema's order, NaN where missing or unreadable
     extra: dict[str, F64] = field(default_factory=dict)  # (B,) for each extra column, such as labels
 
 
 @dataclass(frozen=True)
 class Recording:
-    """History made usable: sorted by time, no time twice, implausible values missing."""
+    """A history prepared for training: sorted by time, no time twice, implausible values missing."""
 
     schema: SensorSchema
     time_ns: NDArray[np.int64]  # (N,) strictly increasing
-    values: F64  # (N, C), NaN where missing, unreadable or beyond limits; a memmap when long
+    values: F64  # (N, C), NaN where missing, unreadable or beyond limits; a memmap if long
     sequences: tuple[tuple[int, int], ...]  # [start, stop) runs without a gap
     report: DataReport
     files: tuple[tuple[str, str], ...]  # (name, sha256) of every file read
-    guide: F64 | None = None  # (N,) of the column `data.guide`: 1 where the gate is to look, NaN where nobody says
+    guide: F64 | None = None  # (N,) of the column `data.guide`: 1 where the gate is to look, NaN where not stated

@@ -1,4 +1,4 @@
-"""Spellings of time as regular expressions with the named groups Y y m d H M S f z: ISO 8601 and strptime formats."""
+"""Translates spellings of time, ISO 8601 and strptime formats, to regular expressions with groups Y y m d H M S f z."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _DIRECTIVES = {
 
 
 def pattern_of(time_format: str) -> re.Pattern[str] | None:
-    """A strptime format as a pattern; None when it has names of months, AM/PM or the like.
+    """Return a strptime format as a pattern; None if it has names of months, AM/PM or the like.
 
-    Raises ConfigError for a format that strptime does not know either.
+    Raises ConfigError for a format that strptime does not know.
     """
     _check_format(time_format)
     parts: list[str] = []
@@ -51,7 +51,9 @@ def _check_format(time_format: str) -> None:
     try:
         datetime.strptime(datetime(2020, 11, 22, 13, 14, 15, tzinfo=timezone.utc).strftime(time_format), time_format)
     except (ValueError, re.error) as error:
-        raise ConfigError(f"data.time.format: {time_format!r} is not a strptime format: {error}") from None
+        raise ConfigError(
+            f'data.time.format: {time_format!r} is not a strptime format such as "%d/%m/%y %H:%M": {error}'
+        ) from None
 
 
 ISO = _compiled(_ISO)

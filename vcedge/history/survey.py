@@ -1,4 +1,4 @@
-"""Judges a history once it is read: which channels are worth keeping, how it is sampled, where it has gaps."""
+"""Examines a history once it is read: which channels to keep, how it is sampled, where it has gaps."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ _CHUNK_ROWS = 1_000_000
 
 
 def survey_values(report: DataReport, names: tuple[str, ...], values: F64, *, named: bool) -> Times:
-    """Which channels of values (N, C) to keep; the others go to `report.left_out`, what is odd to its warnings.
+    """Return the channels of values (N, C) to keep; record the others in `report.left_out`, and warnings.
 
-    A channel that never changes teaches a network nothing, and its first change would be infinitely
-    surprising: it is kept only when `named`. Raises DataError when a named channel is empty, or none is left.
+    A constant channel teaches a network nothing, and its first change would have an unbounded score: it is kept only
+    if `named`.
+
+    Raises:
+        DataError: A named channel is empty, or no channel is left.
     """
     kept = []
     for j, name in enumerate(names):
@@ -40,19 +43,21 @@ def survey_values(report: DataReport, names: tuple[str, ...], values: F64, *, na
             continue
         kept.append(j)
         if channel.constant:
-            report.warnings.append(f"channel {name!r} is constant ({channel.low:g}): any change would be an alarm")
+            report.warnings.append(f"channel {name!r} is constant ({channel.low:g}): any change will raise an alarm")
         if channel.missing > 0.5 * report.counted:
             report.warnings.append(f"channel {name!r} is missing in {channel.missing / report.counted:.0%} of the rows")
         called_label = not named and _LABEL.fullmatch(name) is not None
         if called_label and (channel.low, channel.high) == (0.0, 1.0) and _only_zero_and_one(values, j):
-            report.warnings.append(f"channel {name!r} looks like a label: exclude it? (data.exclude)")
+            report.warnings.append(f"channel {name!r} looks like a label: add it to data.exclude if it is one")
     if not kept:
-        raise DataError(f"{report.files[0].name}: every column of numbers is constant or empty")
+        raise DataError(
+            f"{report.files[0].name}: every column of numbers is constant or empty; data.channels keeps constant ones"
+        )
     return np.array(kept, np.int64)
 
 
 def _only_zero_and_one(values: F64, j: int) -> bool:
-    """Whether a channel of values (N, C) holds nothing else; in pieces, as they may be more than the memory holds."""
+    """Return whether a channel of values (N, C) holds nothing else; in pieces, as it may not fit into memory."""
     pieces = (values[first : first + _CHUNK_ROWS, j] for first in range(0, len(values), _CHUNK_ROWS))
     return all(bool((np.isnan(piece) | (piece == 0) | (piece == 1)).all()) for piece in pieces)
 
@@ -60,10 +65,10 @@ def _only_zero_and_one(values: F64, j: int) -> bool:
 def survey_intervals(
     report: DataReport, times: Times, draft: SensorSchema, time: TimeConfig
 ) -> tuple[int, int, tuple[tuple[int, int], ...]]:
-    """Period and longest gap in ns, and the runs [start, stop) without a gap, of sorted times (N,).
+    """Return period and longest gap in ns, and the runs [start, stop) without a gap, of sorted times (N,).
 
-    Period and gap are the draft's when configured, and measured otherwise. A gap is longer than 10
-    periods and than 3 times the 95% quantile of the intervals, so that irregular sampling is not cut to pieces.
+    Period and gap are those of the draft if configured, and measured otherwise. A gap is longer than 10 periods and
+    than 3 times the 95% quantile of the intervals, so that irregular sampling is not cut to pieces.
     """
     intervals = np.diff(times)
     period, gap = draft.period_ns, draft.max_gap_ns
@@ -77,8 +82,8 @@ def survey_intervals(
         report.irregular = float((np.abs(intervals - median) > 0.1 * median).mean())
         if abs(median - period) > 0.1 * period:
             report.warnings.append(
-                f"the usual interval is {duration(median / NS_PER_S)}, and not the expected "
-                f"{duration(period / NS_PER_S)} (data.time.period_s)"
+                f"the usual interval is {duration(median / NS_PER_S)}, expected {duration(period / NS_PER_S)} "
+                "(data.time.period_s)"
             )
     cuts = np.flatnonzero(intervals > gap) + 1
     edges = [0, *cuts.tolist(), len(times)]
@@ -98,9 +103,7 @@ def _warn_about_times(report: DataReport, rows: int) -> None:
             f"gaps cut the history into pieces of {rows / report.sequences:.3g} rows: is data.time.max_gap_s too short?"
         )
     if report.duplicate_times > 0.1 * rows:
-        report.warnings.append(
-            "many rows share their time: does its column resolve the sampling, or are machines mixed?"
-        )
+        report.warnings.append("many rows share their time: is its column too coarse, or are machines mixed?")
     spans = sorted(
         (f.first_ns, f.last_ns, f.name) for f in report.files if f.first_ns is not None and f.last_ns is not None
     )

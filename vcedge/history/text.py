@@ -1,7 +1,7 @@
-"""CSV and its relatives, gzipped or not, in constant memory and without pandas.
+"""Reads CSV and its relatives, gzipped or not, in constant memory and without pandas.
 
-A block of clean lines goes through numpy's C reader in one call. A block that it refuses (an empty cell, a
-text among numbers, a ragged row) is split by the csv module and read column by column, with the same result.
+The fast path reads a block of clean lines by numpy's C reader in one call. A block that it refuses (an empty cell, a
+text among numbers, a ragged row) takes the slow path, the csv module and column by column, with the same result.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from vcedge.errors import DataError
 from vcedge.history.dialect import dialect_of, guess_dialect, split_lines
 from vcedge.history.lines import all_lines_of, blocks_of, head_of
 from vcedge.history.numbers import drop_infinite, floats_of
-from vcedge.history.table import Chunk, OnText
+from vcedge.history.table import Chunk, OnColumnText
 from vcedge.schema import F64
 
-_CELL = 40  # bytes kept of a cell that is wanted as text on the fast path
+_CELL = 40  # bytes kept of a text cell on the fast path
 _BLOCK_CELLS = 70_000  # cells in a block of lines: some megabytes of text
-_BATCH = 256  # rows split at a time on the careful path: more of them would leave the CPU's cache
-_SEPARATOR = re.compile(r'"?sep=(?P<delimiter>.)"?\s*', re.IGNORECASE)  # what Excel writes and wants above a table
+_BATCH = 256  # rows split at a time on the slow path: more would not fit into the CPU's cache
+_SEPARATOR = re.compile(
+    r'"?sep=(?P<delimiter>.)"?\s*', re.IGNORECASE
+)  # the line above a table by which Excel knows the delimiter
 _UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__|")
 
 
 class TextTable:
-    """A delimited text file. Its dialect is guessed from its first megabyte where it is not configured."""
+    """A delimited text file; its dialect is guessed from its first megabyte unless configured."""
 
     by_name_only: frozenset[int] = frozenset()
 
     def __init__(self, path: Path, config: TableConfig, looks_like_time: Callable[[str], bool]) -> None:
-        """Raise DataError for a file that is no table or has no rows, InputNotFound when it cannot be read."""
+        """Raise DataError if the file is no table or has no rows, InputNotFound if it cannot be read."""
         self.path = path
         self._skip = config.skip_rows
         lines = (all_lines_of if config.transpose else head_of)(path, self._skip)
@@ -56,28 +58,28 @@ class TextTable:
             rows = [list(row) for row in zip_longest(*rows, fillvalue="")]
             dialect = dialect_of(rows, dialect.delimiter, config, looks_like_time)
         if len(rows) <= dialect.header:
-            raise DataError(f"{path}: has {'a heading but no rows' if rows else 'no rows'}")
+            raise DataError(f"{path}: has {'a heading but no rows' if rows else 'no rows'}, expected a table")
         heading = rows.pop(0) if dialect.header else []
         if dialect.header and len(heading) + 1 == dialect.width and dialect.delimiter in {None, "\t"}:
-            heading = ["", *heading]  # R leaves out the name of the row names
+            heading = ["", *heading]  # R omits the heading of the row names
         self._header = dialect.header
         self._delimiter = dialect.delimiter
         self._width = max(dialect.width, len(heading))
-        self._turned = rows if config.transpose else None
+        self._transposed = rows if config.transpose else None
         self._first_rows = rows
         self.columns = _unique(heading, self._width)
         self.unnamed = frozenset(j for j, name in enumerate(heading) if _UNNAMED.fullmatch(name))
         self.decimal = dialect.decimal
 
     def sample(self) -> list[list[str]]:
-        """The rows of the file's first megabyte, by column."""
+        """Return the rows of the file's first megabyte, by column."""
         columns, _, _ = _by_column(self._first_rows, self._width)
         return [list(column) for column in columns]
 
-    def chunks(self, numbers: Sequence[int], texts: Sequence[int], on_text: OnText) -> Iterator[Chunk]:
-        """All rows, up to some thousands at a time; see Table."""
-        if self._turned is not None:
-            yield self._careful(iter(self._turned), numbers, texts, on_text)
+    def chunks(self, numbers: Sequence[int], texts: Sequence[int], on_text: OnColumnText) -> Iterator[Chunk]:
+        """Yield all rows, up to some thousand at a time. See TableFile."""
+        if self._transposed is not None:
+            yield self._slow(iter(self._transposed), numbers, texts, on_text)
             return
         self._first_rows = self._first_rows[:100]
         formats = ["S1"] * self._width
@@ -97,10 +99,10 @@ class TextTable:
                 if rows is not None:
                     yield _chunk_of(rows, numbers, texts, on_text)
                 else:
-                    yield self._careful(self._split(lines), numbers, texts, on_text)
+                    yield self._slow(self._split(lines), numbers, texts, on_text)
 
     def _fast(self, lines: list[str], dtype: np.dtype[Any]) -> NDArray[Any] | None:
-        """Rows as a structured array, or None when a cell is not what its column should hold."""
+        """Return the rows as a structured array, or None if a cell is not of its column's type."""
         try:
             rows = np.loadtxt(
                 lines, dtype, comments=None, delimiter=self._delimiter, quotechar='"', encoding=None, ndmin=1
@@ -111,7 +113,7 @@ class TextTable:
             if dtype[name].itemsize == _CELL:
                 cells = np.ascontiguousarray(rows[name]).view(np.uint8).reshape(len(rows), -1)
                 if cells[:, -1].any():
-                    return None  # longer than what was kept of it
+                    return None  # the cell may be longer than what was kept of it
         return rows
 
     def _split(self, lines: list[str]) -> Iterator[list[str]]:
@@ -124,10 +126,10 @@ class TextTable:
         except csv.Error as error:
             raise DataError(f"{self.path}: cannot be read as a table: {error}") from None
 
-    def _careful(
-        self, rows: Iterator[list[str]], numbers: Sequence[int], texts: Sequence[int], on_text: OnText
+    def _slow(
+        self, rows: Iterator[list[str]], numbers: Sequence[int], texts: Sequence[int], on_text: OnColumnText
     ) -> Chunk:
-        """Rows of cells, column by column; a cell that is no number is missing, and `on_text` is told."""
+        """Convert rows of cells column by column; a cell that is no number is missing and reported to `on_text`."""
         values: list[F64] = [np.empty((0, len(numbers)))]
         kept: list[list[str]] = [[] for _ in texts]
         defective: list[NDArray[np.bool_]] = [np.empty(0, np.bool_)]
@@ -145,7 +147,7 @@ class TextTable:
         return Chunk(np.concatenate(values), tuple(kept), np.concatenate(defective), short)
 
 
-def _chunk_of(rows: NDArray[Any], numbers: Sequence[int], texts: Sequence[int], on_text: OnText) -> Chunk:
+def _chunk_of(rows: NDArray[Any], numbers: Sequence[int], texts: Sequence[int], on_text: OnColumnText) -> Chunk:
     values = np.empty((len(rows), len(numbers)))
     for i, j in enumerate(numbers):
         values[:, i] = rows[f"c{j}"]
@@ -154,9 +156,9 @@ def _chunk_of(rows: NDArray[Any], numbers: Sequence[int], texts: Sequence[int], 
 
 
 def _by_column(rows: Sequence[list[str]], width: int) -> tuple[list[tuple[str, ...]], NDArray[np.bool_], int]:
-    """Cells by column, the mask of rows with too many cells (all their cells empty), and how many were short.
+    """Return the cells by column, the mask of rows with too many cells (all emptied), and the number of short rows.
 
-    Empty cells beyond the last column are no defect: some programs end each row with a delimiter.
+    Empty cells beyond the last column are not counted: some programs end each row with a delimiter.
     """
     defective = np.zeros(len(rows), np.bool_)
     short = 0
@@ -172,7 +174,7 @@ def _by_column(rows: Sequence[list[str]], width: int) -> tuple[list[tuple[str, .
 
 
 def _without_heading(lines: list[str]) -> list[str]:
-    """The lines below the first row, which may hold quoted line breaks."""
+    """Return the lines below the first row, which may contain quoted line breaks."""
     quotes = lines[0].count('"')
     stop = 1
     while quotes % 2 and stop < len(lines):
@@ -182,7 +184,7 @@ def _without_heading(lines: list[str]) -> list[str]:
 
 
 def _unique(heading: Sequence[str], width: int) -> tuple[str, ...]:
-    """Column names: those of the heading, chN without one, and each name once."""
+    """Return unique column names: those of the heading, or ch0, ch1, ... without one."""
     names: list[str] = []
     for j in range(width):
         own = " ".join(heading[j].splitlines()) if j < len(heading) else ""

@@ -1,6 +1,6 @@
-"""Times as files spell them, to nanoseconds since 1970 in UTC: ISO 8601, a strptime format, or epoch numbers.
+"""Converts times to nanoseconds since 1970 in UTC: ISO 8601, a strptime format, or epoch numbers.
 
-Whole blocks are read at once where the spellings of a block have the same shape; other cells one by one.
+The fast path reads all cells of a block that have the same layout at once; other cells are read one by one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vcedge.schema import NS_PER_S
 
 Times = NDArray[np.int64]
 Cells = Sequence[str] | NDArray[Any]
-"""A column as it stands: texts (a list, or an array of bytes), numbers, or datetime64."""
+"""An unconverted column: texts (a list, or an array of bytes), numbers, or datetime64."""
 
 MAX_ABS_NS = 1 << 62  # years 1824 to 2116: the difference of two times fits an int64 too
 _MAX_CELL = 64
@@ -31,12 +31,12 @@ class TextTimes:
     """Reads times that follow one pattern: ISO 8601, or a strptime format."""
 
     def __init__(self, time_format: str | None) -> None:
-        """Raise ConfigError for a format that strptime does not know either."""
+        """Raise ConfigError for a format that strptime does not know."""
         self._format = time_format
         self._pattern = ISO if time_format is None else pattern_of(time_format)
 
     def read(self, cells: Cells) -> Times:
-        """Times of texts (B,), NO_TIME where a text is no such time."""
+        """Return the times of texts (B,), NO_TIME where a text does not match the pattern."""
         times = np.full(len(cells), NO_TIME, np.int64)
         left = np.ones(len(cells), np.bool_)
         packed = _packed(cells)
@@ -48,7 +48,7 @@ class TextTimes:
         return times
 
     def read_one(self, text: str) -> int:
-        """One time, or NO_TIME."""
+        """Return one time, or NO_TIME."""
         text = text.strip().strip('"').strip()
         if self._pattern is None:
             return _strptime(text, self._format or "")
@@ -69,7 +69,7 @@ class TextTimes:
         return time_ns if abs(time_ns) < MAX_ABS_NS else NO_TIME
 
     def _read_alike(self, packed: NDArray[np.uint8], times: Times) -> NDArray[np.bool_]:
-        """Fill the times of rows that look like the first of their length; returns the mask of the others."""
+        """Fill in the times of rows with the layout of the first of their length; return the mask of the others."""
         assert self._pattern is not None
         left = np.ones(len(packed), np.bool_)
         lengths = _lengths(packed)
@@ -92,9 +92,9 @@ class EpochTimes:
         self._unit_ns = unit_ns
 
     def read(self, cells: Cells) -> Times:
-        """Times of numbers or of their texts (B,), NO_TIME where there is none.
+        """Return the times of numbers or of their texts (B,), NO_TIME where there is none.
 
-        Integers are exact. Numbers with a fraction are read to the microsecond: a double holds no more.
+        Integers are exact. Numbers with a fraction are read to the microsecond, the precision of a double.
         """
         typed = isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf"
         numbers: NDArray[Any] = np.asarray(cells) if typed else _numbers_of(cells)
@@ -113,10 +113,10 @@ class EpochTimes:
 
 
 class TypedTimes:
-    """Takes times that are datetime64 already, as Parquet files and arrays hold them."""
+    """Reads times of type datetime64, as in Parquet files and arrays."""
 
     def read(self, cells: Cells) -> Times:
-        """Times of a datetime64 array (B,), NO_TIME for NaT and beyond the years 1824 to 2116."""
+        """Return the times of a datetime64 array (B,), NO_TIME for NaT and outside the years 1824 to 2116."""
         assert isinstance(cells, np.ndarray)
         coarse = cells.astype("datetime64[s]").astype(np.int64)
         good = (coarse > -(MAX_ABS_NS // NS_PER_S)) & (coarse < MAX_ABS_NS // NS_PER_S)
@@ -129,7 +129,7 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 def _read_columns(chars: NDArray[np.uint8], match: re.Match[str]) -> tuple[Times, NDArray[np.bool_]]:
-    """Times of rows (B, length) that have their digits where the matched first row has them; and which do."""
+    """Return the times of rows (B, length), and the mask of those whose digits are where the matched row has them."""
     spans = {key: match.span(key) for key, text in match.groupdict().items() if text is not None and key != "z"}
     literal = np.ones(chars.shape[1], np.bool_)
     for start, stop in spans.values():
@@ -160,7 +160,7 @@ def _read_columns(chars: NDArray[np.uint8], match: re.Match[str]) -> tuple[Times
 
 
 def _packed(cells: Cells) -> NDArray[np.uint8] | None:
-    """Texts (B,) as bytes (B, longest), zero padded; None when they are too long or not plain ASCII."""
+    """Return texts (B,) as zero padded bytes (B, longest); None if they are too long or not ASCII."""
     if isinstance(cells, np.ndarray):
         array = np.ascontiguousarray(cells)
         if array.dtype.kind != "S":
@@ -178,9 +178,9 @@ def _packed(cells: Cells) -> NDArray[np.uint8] | None:
 
 
 def _lengths(packed: NDArray[np.uint8]) -> Times:
-    """Lengths (B,) of zero padded texts."""
+    """Return the lengths (B,) of zero padded texts."""
     longest = int(np.flatnonzero(packed.any(axis=0)).max(initial=-1)) + 1
-    if longest and packed[:, longest - 1].all():  # the usual case, told without looking at every byte
+    if longest and packed[:, longest - 1].all():  # fast path: all of one length
         return np.full(len(packed), longest, np.int64)
     used = packed != 0
     return np.where(used.any(axis=1), packed.shape[1] - np.argmax(used[:, ::-1], axis=1), 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -14,24 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.errors import DataError, InputOutputError
-from vcedge.schema import F64, NS_PER_S
-
-_EPOCH = datetime(1970, 1, 1)
-_MS, _US = 1_000_000, 1_000
+from vcedge.schema import F64
+from vcedge.wording import iso_time
 
 
 class CsvWriter:
     """Appends rows `time,NAME...`: ISO 8601 in UTC with `Z`, numbers with all their digits, empty for NaN.
 
-    Every `flush_rows` rows what was written is handed to the operating system, where the end of this program
-    no longer harms it; close() also waits until it is on the medium. Between the two, a power cut may lose
-    what the system has not written yet (some 30 s on Linux): one fsync a row would wear an SD card out.
+    Every `flush_rows` rows the data goes to the operating system, where it survives the end of this program; close()
+    also waits until it is on the medium. In between a power cut may lose what the system has not written yet (some
+    30 s on Linux): one fsync a row would wear out an SD card.
     """
 
     def __init__(self, path: Path, names: Sequence[str], *, append: bool = False, flush_rows: int = 1) -> None:
-        """Start a file, or go on with one of the same columns.
+        """Start a file, or with `append` continue one with the same columns.
 
-        Raises InputOutputError when it cannot be written, DataError when its columns are others.
+        Raises:
+            InputOutputError: The file cannot be written.
+            DataError: The existing columns differ, or `names` are not unique.
         """
         self.path = path
         self._width = len(names)
@@ -41,13 +40,13 @@ class CsvWriter:
         if len(set(heading)) < len(heading):
             raise DataError(f"{path}: column names must differ from each other and from 'time': {', '.join(names)}")
         try:
-            goes_on = append and path.exists() and path.stat().st_size > 0
-            broken = goes_on and _check_continues(path, heading)
+            continues = append and path.exists() and path.stat().st_size > 0
+            cut_short = continues and _check_continues(path, heading)
             self._file: TextIO = path.open("a" if append else "w", encoding="utf-8", newline="")
             self._csv = csv.writer(self._file, lineterminator="\n")
-            if broken:
+            if cut_short:
                 self._file.write("\n")
-            if not goes_on:
+            if not continues:
                 self._csv.writerow(heading)
         except OSError as error:
             raise self._failed(error) from None
@@ -59,7 +58,7 @@ class CsvWriter:
     def append_many(self, time_ns: NDArray[np.int64], values: F64) -> None:
         """Add rows: times (B,) and values (B, C)."""
         if values.shape[1:] != (self._width,):
-            raise ValueError(f"rows of {self._width} values were expected, not of shape {values.shape}")
+            raise ValueError(f"values of shape {values.shape}, expected (B, {self._width})")
         try:
             for moment, row in zip(time_ns.tolist(), values.tolist(), strict=True):
                 cells = [repr(value) if abs(value) < np.inf else "" for value in row]
@@ -76,7 +75,7 @@ class CsvWriter:
         self._waiting = 0
 
     def close(self) -> None:
-        """Put everything on the medium and close the file; a second time does nothing."""
+        """Write everything to the medium and close the file; a second call does nothing."""
         if self._file.closed:
             return
         try:
@@ -98,23 +97,14 @@ class CsvWriter:
         return InputOutputError(f"{self.path}: cannot be written: {error.strerror or error}")
 
 
-def iso_time(time_ns: int) -> str:
-    """ISO 8601 in UTC with as many digits of a second as the time has: 3, 6 or 9."""
-    seconds, fraction = divmod(time_ns, NS_PER_S)
-    base = (_EPOCH + timedelta(seconds=seconds)).isoformat()
-    if fraction % _MS == 0:
-        return f"{base}.{fraction // _MS:03d}Z"
-    if fraction % _US == 0:
-        return f"{base}.{fraction // _US:06d}Z"
-    return f"{base}.{fraction:09d}Z"
-
-
 def _check_continues(path: Path, heading: list[str]) -> bool:
-    """Whether the last line was cut short. Raises DataError when the columns are others."""
+    """Return whether the last line was cut short. Raises DataError if the columns differ from `heading`."""
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         found = next(csv.reader(file), [])
     if found != heading:
-        raise DataError(f"{path}: has the columns {', '.join(found)}; {', '.join(heading)} were expected")
+        raise DataError(
+            f"{path}: has the columns {', '.join(found)}, expected {', '.join(heading)}; write to another file"
+        )
     with path.open("rb") as raw:
         raw.seek(-1, os.SEEK_END)
         return raw.read(1) != b"\n"

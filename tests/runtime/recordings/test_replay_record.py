@@ -15,7 +15,7 @@ from tests.support.mqtt import Peer, running, wait_until
 from tests.support.process import vcedge
 from vcedge import model_file
 from vcedge.cli.main import run as run_program
-from vcedge.config.train import TableConfig, TimeConfig
+from vcedge.config.train import ReadingConfig
 from vcedge.history import CsvWriter, open_rows
 from vcedge.runtime.codecs import Limits, Reading
 from vcedge.runtime.codecs.registry import open_decoder
@@ -40,7 +40,7 @@ def write_recording(path: Path, rows: int, missing: float = 0.05) -> None:
 
 
 def scores_of(path: Path) -> list[Score]:
-    rows = open_rows([path], DETECTOR.schema, TimeConfig(), TableConfig())
+    rows = open_rows([path], DETECTOR.schema, ReadingConfig())
     return [score for block in score_blocks(Stream(load_engine(DETECTOR)), rows) for score in block]
 
 

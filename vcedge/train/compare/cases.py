@@ -125,11 +125,11 @@ def _normal_parts(start: int, stop: int, labels: NDArray[np.bool_]) -> Ranges:
 
 def _read_case(path: Path, data: DataConfig, schema: SensorSchema) -> Case:
     """Read one test file; rows without a time or out of order are dropped, as a stream drops them."""
-    time = data.time.model_copy(update={"period_s": schema.period_ns / NS_PER_S})
-    blocks = list(open_rows([path], schema, time, data.table))
+    reading = data.reading.with_period(schema.period_ns / NS_PER_S)
+    blocks = list(open_rows([path], schema, reading))
     values = np.concatenate([block.values for block in blocks])
     time_ns = np.concatenate([block.time_ns for block in blocks])
-    labels = np.zeros(len(values), bool) if data.label is None else read_labels(path, data.label, time, data.table)
+    labels = np.zeros(len(values), bool) if data.label is None else read_labels(path, data.label, reading)
     latest = np.maximum.accumulate(np.concatenate(([NO_TIME], time_ns[:-1]))) if len(time_ns) else time_ns
     kept = time_ns > latest
     if kept.sum() < LEAST_ROWS:
@@ -146,10 +146,10 @@ def _labels_of(data: DataConfig, base_dir: Path, recording: Recording) -> NDArra
     """Return the labels of the training rows (N,), matched by time; None without a label column."""
     if data.label is None:
         return None
-    period = data.time.model_copy(update={"period_s": recording.schema.period_ns / NS_PER_S})
+    reading = data.reading.with_period(recording.schema.period_ns / NS_PER_S)
     paths = find_files(data.train, base_dir)
-    labels = [read_labels(path, data.label, period, data.table) for path in paths]
-    times = [block.time_ns for block in open_rows(paths, recording.schema, period, data.table)]
+    labels = [read_labels(path, data.label, reading) for path in paths]
+    times = [block.time_ns for block in open_rows(paths, recording.schema, reading)]
     all_times, first = np.unique(np.concatenate(times), return_index=True)
     at = np.searchsorted(all_times, recording.time_ns)
     return np.asarray(np.concatenate(labels)[first[np.minimum(at, len(first) - 1)]])

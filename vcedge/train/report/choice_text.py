@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vcedge.calibration.order import NEARLY, Choice
+from vcedge.calibration.order import NEARLY, OrderChoice
 from vcedge.schema import NS_PER_S
 from vcedge.train.pipeline import Trained
 from vcedge.train.regimes import SLOW_ROWS
@@ -88,7 +88,7 @@ def order_section(trained: Trained) -> dict[str, Any] | None:
     return {"text": _order_words(choice, error), "ridges": [f"{ridge:g}" for ridge in ridges], "rows": rows}
 
 
-def _order_words(choice: Choice, error: Mapping[tuple[int, float], float]) -> str:
+def _order_words(choice: OrderChoice, error: Mapping[tuple[int, float], float]) -> str:
     taken, best = error[choice.order, choice.ridge], min(error.values())
     text = (
         f"The linear forecaster looks back {choice.order} rows, with ridge {choice.ridge:g}. Its error on rows it was "

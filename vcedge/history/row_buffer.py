@@ -1,4 +1,4 @@
-"""Rows that may outgrow memory: kept in memory up to a number, in an unnamed temporary file beyond."""
+"""Collects rows that may not fit into memory: in memory up to a number, in an unnamed temporary file beyond it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _BLOCK = 65_536  # rows copied at a time
 _CHUNK_BYTES = 1 << 26  # large enough that the system takes the memory back when a chunk is freed
 
 
-class Spool:
-    """Rows of `width` numbers, appended block by block, then given back as one array.
+class RowBuffer:
+    """Collects rows of `width` numbers, appended block by block, into one array.
 
-    Used as a context manager: what finish() gave lives on without the spool.
+    A context manager: the array that finish() returns outlives it.
     """
 
     def __init__(self, width: int, memory_rows: int) -> None:
@@ -32,7 +32,7 @@ class Spool:
         self._free = 0  # rows that still fit into the last chunk
         self._file: IO[bytes] | None = None
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> RowBuffer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -40,25 +40,25 @@ class Spool:
             self._file.close()
 
     def append(self, values: F64) -> None:
-        """Add rows (B, width). Raises InputOutputError when the temporary folder is full."""
+        """Add rows (B, width). Raises InputOutputError if the temporary folder is full."""
         self.rows += len(values)
         if self._file is None and self.rows <= self._memory_rows:
-            self._keep(values)
+            self._append_in_memory(values)
             return
-        self._write(chain(self._kept(), [values]))
+        self._write(chain(self._pop_chunks(), [values]))
 
     def finish(self) -> F64:
-        """All rows (N, width): an array, or a map of the temporary file, which goes away with it."""
+        """Return all rows (N, width): an array, or a map of the temporary file, which is deleted with the map."""
         if self._file is not None:
             return np.memmap(self._file, np.float64, mode="c", shape=(self.rows, self._width))
         values = np.empty((self.rows, self._width))
         start = 0
-        for chunk in self._kept():
+        for chunk in self._pop_chunks():
             values[start : start + len(chunk)] = chunk
             start += len(chunk)
         return values
 
-    def _keep(self, values: F64) -> None:
+    def _append_in_memory(self, values: F64) -> None:
         while len(values):
             if not self._free:
                 self._chunks.append(np.empty((self._chunk_rows, self._width)))
@@ -69,8 +69,8 @@ class Spool:
             self._free -= count
             values = values[count:]
 
-    def _kept(self) -> Iterator[F64]:
-        """The rows in memory, chunk by chunk, each freed when the next is asked for."""
+    def _pop_chunks(self) -> Iterator[F64]:
+        """Yield the rows in memory chunk by chunk; each is freed when the next one is requested."""
         self._chunks.reverse()
         while self._chunks:
             chunk = self._chunks.pop()
@@ -87,13 +87,13 @@ class Spool:
         except OSError as error:
             folder = tempfile.gettempdir()
             raise InputOutputError(
-                f"{folder}: the history does not fit there: {error.strerror} (set TMPDIR to another folder)"
+                f"{folder}: no room for the history: {error.strerror}; set TMPDIR to another folder"
             ) from None
 
 
-def take(values: F64, rows: NDArray[np.int64], columns: NDArray[np.int64], memory_rows: int) -> F64:
-    """Chosen rows and columns of an array or a mapped file, copied a block at a time."""
-    with Spool(len(columns), memory_rows) as spool:
+def select(values: F64, rows: NDArray[np.int64], columns: NDArray[np.int64], memory_rows: int) -> F64:
+    """Return chosen rows and columns of an array or a mapped file, copied a block at a time."""
+    with RowBuffer(len(columns), memory_rows) as buffer:
         for start in range(0, len(rows), _BLOCK):
-            spool.append(values[np.ix_(rows[start : start + _BLOCK], columns)])
-        return spool.finish()
+            buffer.append(values[np.ix_(rows[start : start + _BLOCK], columns)])
+        return buffer.finish()

@@ -9,21 +9,23 @@ import pytest
 
 from tests.support.detectors import tiny_detector
 from vcedge.errors import ConfigError, UsageError
-from vcedge.history.reading import data_config, time_and_table
+from vcedge.history.as_trained import data_config, reading_config
 
 STORED = {"time": {"column": "When", "format": "%H"}, "table": {"transpose": True, "decimal": ","}}
 DETECTOR = replace(tiny_detector(), reading=STORED)
 
 
 def test_stored_settings_and_the_models_own_period() -> None:
-    time, table = time_and_table(DETECTOR)
+    reading = reading_config(DETECTOR)
+    time, table = reading.time, reading.table
     assert (time.column, time.format, time.period_s) == ("When", "%H", 1.0)
     assert (table.transpose, table.decimal) == (True, ",")
 
 
 def test_overrides_lie_over_them_and_change_nothing_stored() -> None:
     overrides = ["time.format=%d/%m/%y", "table.transpose=false", "table.decimal=null", "time.column=07"]
-    time, table = time_and_table(DETECTOR, overrides)
+    reading = reading_config(DETECTOR, overrides)
+    time, table = reading.time, reading.table
     assert (time.column, time.format, time.period_s) == ("07", "%d/%m/%y", 1.0)
     assert (table.transpose, table.decimal) == (False, None)
     assert STORED == {"time": {"column": "When", "format": "%H"}, "table": {"transpose": True, "decimal": ","}}
@@ -39,11 +41,11 @@ def test_overrides_lie_over_them_and_change_nothing_stored() -> None:
 @pytest.mark.parametrize("stored", [{"time": 5}, {"time": {"colum": "a"}}, {"tabel": {}}, {"table": {"skip_rows": -1}}])
 def test_stored_settings_that_make_no_sense_are_one_line(stored: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"^the model's key 'reading': ") as caught:
-        time_and_table(replace(tiny_detector(), reading=stored))
+        reading_config(replace(tiny_detector(), reading=stored))
     assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("option", ["time.period_s=2", "time.max_gap_s=2", "time.format", "=1", "time..format=1"])
 def test_overrides_that_make_no_sense(option: str) -> None:
     with pytest.raises(UsageError, match=f"--set {option}"):
-        time_and_table(DETECTOR, [option])
+        reading_config(DETECTOR, [option])
