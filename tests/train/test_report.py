@@ -94,7 +94,7 @@ def test_it_says_on_which_channels_the_network_adds_nothing(page: str) -> None:
 
 def test_it_says_when_the_network_adds_nothing_at_all(tmp_path: Path) -> None:
     page = report_of(trained_of(with_shrink(tiny_detector(), [0.0, 0.0, 0.0])), tmp_path)
-    assert "The network adds nothing here" in page
+    assert "The network adds nothing: on no channel" in page
     assert page.count('<span class="idle">adds nothing</span>') == 3
     assert "improves the forecast" not in page
 
@@ -116,12 +116,12 @@ def test_it_says_what_the_threshold_promises(usual: Trained) -> None:
     words = words_of(usual, calibration=limits)
     assert "exceeds 1,234" in words
     assert "about 0.5 false alarms a day" in words
-    assert "extended to 1,000 times their length by the tail of the 9 largest excursions" in words
+    assert "extrapolated to 1,000 times its length from the 9 largest excursions" in words
     rows = {"rows": 200_000, "held_out_events": 1.2, "alarm_share_tail": 0.02}
     words = words_of(usual, calibration={**limits, **rows})
     assert "of which 2.0% lie above it" in words
-    assert "extended to" not in words
-    assert "One alarm is one event" in words
+    assert "extrapolated" not in words
+    assert "One event is one alarm" in words
 
 
 def test_a_detector_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:
@@ -132,13 +132,13 @@ def test_a_detector_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:
 
 def test_a_detector_without_a_network_says_so(tmp_path: Path) -> None:
     page = report_of(trained_of(tiny_detector(cell=None), epochs=0), tmp_path)
-    assert "There is no network in this detector" in page
+    assert "This detector has no network" in page
     assert page.count("<svg") == 2
 
 
 def test_an_interrupted_training_says_so(usual: Trained) -> None:
     early = replace(usual, result=FitResult(best=-1, interrupted=True))
-    assert "ended by hand after 0 epochs. No epoch was finished" in words_of(early)
+    assert "stopped by the user after 0 epochs. No epoch ended" in words_of(early)
 
 
 def test_a_long_recording_gives_a_small_file(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_it_shows_what_events_are_called(usual: Trained, findings: Sensitivity, 
     trained = replace(usual, sensitivity=findings, recognition=Recognition(model, kinds))
     page = report_of(trained, tmp_path)
     assert structure_of(page).open == []
-    table = page[page.index("What their events look like") :]
+    table = page[page.index("Names of their events") :]
     rows = re.findall(r'<tr><th scope="row">(\w+)</th><td>([^<]*)</td>', table)
     assert rows == [("offset", "offset or lost gain"), ("spikes", "spikes"), ("delay", "too few events")]
     assert '<td class="num">75%</td>' in page
@@ -249,7 +249,7 @@ def test_it_shows_what_events_are_called(usual: Trained, findings: Sensitivity, 
 
 
 def test_without_it_nothing_is_said_of_it(page: str) -> None:
-    assert "What it would find" not in page
+    assert "Detectable faults" not in page
 
 
 @pytest.mark.parametrize(
@@ -272,9 +272,9 @@ def test_it_says_how_the_score_and_the_forecaster_were_chosen(usual: Trained, tm
     assert structure_of(page).open == []
     assert "40 synthetic faults" in page
     assert "Together they reach 0.61, more than with equal weights (0.50); the best part alone, fast, 0.60." in page
-    assert "<b>0.368, taken</b>" in page
+    assert "<b>0.368, chosen</b>" in page
     assert "Of 4 pairs" in page
-    assert "costs 2.5% of error" in page
+    assert "Its error is 2.5% above the best" in page
     assert "alone reaches 0.70" in report_of(chosen(usual, 0.61, 0.7), tmp_path)
     metrics = json.loads(json.dumps(summarise(chosen(usual, 0.61, 0.6), DataReport(), 1.0)))
     assert metrics["scorer"]["fused"] == 0.61
@@ -282,5 +282,5 @@ def test_it_says_how_the_score_and_the_forecaster_were_chosen(usual: Trained, tm
 
 
 def test_without_a_choice_all_parts_weigh_the_same(page: str) -> None:
-    assert "too few to choose weights on" in page
+    assert "too few to choose weights: all parts have the same weight" in page
     assert "The linear forecaster</h3>" not in page
