@@ -95,7 +95,7 @@ class Judge:
     def __init__(self, detector: Detector, tolerance: Tolerance) -> None:
         self.parity = Parity(tolerance, worst=dict.fromkeys(("h", "correction", "raw", "score", "contributions"), 0.0))
         self._calibration = detector.calibration
-        self._boundaries = (0,) if detector.cell is None else detector.cell.spec.boundaries
+        self._boundaries = detector.boundaries
         self._sizes = {"h": 0.0, "correction": 0.0}
         """Largest number so far of what has a size of its own."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vcedge.wording import clipped, count, delay, duration, listed, number, percent, utc_time
+from vcedge.wording import clipped, count, delay, duration, iso_time, listed, number, percent, utc_time
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,13 @@ def test_delay() -> None:
 def test_utc_time_to_the_second() -> None:
     assert utc_time(1_700_000_000_999_999_999) == "2023-11-14 22:13:20"
     assert utc_time(-1) == "1969-12-31 23:59:59"
+
+
+def test_iso_time_cuts_the_fraction_to_the_digits_asked_for() -> None:
+    time_ns = 1_700_000_000_999_999_999
+    assert iso_time(time_ns) == "2023-11-14T22:13:20.999999999Z"
+    assert iso_time(time_ns, digits=3) == "2023-11-14T22:13:20.999Z"
+    assert iso_time(time_ns, digits=0) == "2023-11-14T22:13:20Z"
 
 
 def test_count_has_a_plural_but_for_one() -> None:

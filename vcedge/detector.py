@@ -101,6 +101,10 @@ class CellSpec:
         """Size of `Cell.reset_bias`: D, or 0 where there is no reset gate."""
         return self.hidden if self.gates == 3 else 0
 
+    def signals(self, channels: int) -> int:
+        """Return the size of `Cell.gate_input`: N inputs, then size, change and residual of each channel."""
+        return self.inputs + 3 * channels
+
     def thresholds(self) -> F64:
         """(L-1,) logits from which level 2, 3, ... is picked: no logistic on the device (PAPER.md, point 6).
 
@@ -112,7 +116,7 @@ class CellSpec:
 
     def macs(self, updated: float, channels: int) -> float:
         """Multiply-accumulates of cell, scheduler and head for `updated` dimensions (PAPER.md, convention)."""
-        scheduler = 0 if self.levels == 1 else self.hidden + self.inputs + 3 * channels
+        scheduler = 0 if self.levels == 1 else self.hidden + self.signals(channels)
         return self.gates * updated * (updated + self.inputs) + scheduler + channels * self.hidden
 
 
@@ -142,6 +146,11 @@ class Head:
     shrink: F32  # (C,) in [0, 1]; 0: the network does not help on this channel
     error_scale: F32  # (C,) root mean square of the smaller held-out error, in spreads
 
+    @property
+    def shrunk(self) -> tuple[F32, F32]:
+        """Weights (C, D) and bias (C,) with the shrinkage folded in: their output is the correction itself."""
+        return self.shrink[:, None] * self.weights, self.shrink * self.bias
+
 
 @dataclass(frozen=True)
 class ScorerPart:
@@ -159,6 +168,19 @@ class ScorerPart:
     """Exponent in the weighted geometric mean of the parts; all weights sum to 1."""
     usual: float = 1.0
     """Mean of the part on held-out normal rows: what it is divided by."""
+
+    @property
+    def alpha(self) -> float:
+        """Weight of the present row in the exponentially weighted mean."""
+        return 2.0 / (self.span + 1.0)
+
+    @property
+    def initial(self) -> float:
+        """Value that the mean starts from: the usual one, so that the first rows bring neither bias nor noise.
+
+        The root of the mean is what counts, except for a reconstruction.
+        """
+        return self.usual if self.kind == "reconstruction" else self.usual**2
 
 
 @dataclass(frozen=True)
@@ -282,6 +304,11 @@ class Detector:
     def levels(self) -> int:
         """Number of levels L of the compute policy; 1 without a scheduler."""
         return 1 if self.cell is None else self.cell.spec.levels
+
+    @property
+    def boundaries(self) -> tuple[int, ...]:
+        """(L,) leading dimensions that each level updates; (0,) without a network."""
+        return (0,) if self.cell is None else self.cell.spec.boundaries
 
     def without_network(self) -> Detector:
         """The same detector with the network switched off: highway and scorer only."""

@@ -6,6 +6,11 @@ A message is one or two lines and names the file, the key or row, the value and 
 from __future__ import annotations
 
 
+def first_line(error: object) -> str:
+    """Return the first line of an error's or a text's message, or the error's type if it has none."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 class VcedgeError(Exception):
     """Base of all errors that end a command with one clear line instead of a traceback."""
 
@@ -56,3 +61,12 @@ class ConfigError(VcedgeError):
     """A configuration file is malformed or holds an unknown key or an impossible value."""
 
     exit_code = 78
+
+
+def error_of(exit_code: int) -> type[VcedgeError]:
+    """Return the error that a vcedge program with this exit code ended with; Unavailable for a code of no error.
+
+    Exit code 1 counts as such, since it may be that of a shell or of ssh.
+    """
+    errors = (UsageError, DataError, InputNotFound, InputOutputError, ConfigError)
+    return next((error for error in errors if error.exit_code == exit_code), Unavailable)

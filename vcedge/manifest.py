@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from vcedge.config.problems import explain, shown
 from vcedge.detector import DENSE_KINDS, CellKind, CellSpec, Detector, PartKind, Scorer
-from vcedge.errors import ModelFileError
+from vcedge.errors import ModelFileError, first_line
 from vcedge.strict_json import first_repeated, parse_json
 
 FORMAT = 1
@@ -271,7 +271,7 @@ def parse_manifest(text: str, name: str) -> Manifest:
         return Manifest.model_validate(raw)
     except ValidationError as error:
         lines = explain(error, Manifest, raw, lambda _: f"{name}: manifest")
-        raise ModelFileError(lines.splitlines()[0]) from None
+        raise ModelFileError(first_line(lines)) from None
 
 
 def manifest_of(detector: Detector) -> dict[str, Any]:

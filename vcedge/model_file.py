@@ -30,7 +30,7 @@ from vcedge.detector import (
     ScorerPart,
     all_finite,
 )
-from vcedge.errors import InputNotFound, ModelFileError
+from vcedge.errors import InputNotFound, ModelFileError, first_line
 from vcedge.files import write_atomic
 from vcedge.limits import EventRule, Tail, Usual
 from vcedge.manifest import CalibrationPart, Manifest, manifest_of, manifest_text, parse_manifest
@@ -99,7 +99,7 @@ def loads(data: bytes, name: str = "model") -> Detector:
     try:
         tensors = tensor_file.load(data)
     except SafetensorError as error:
-        raise ModelFileError(f"{name}: not a sound safetensors file: {_first_line(error)}") from None
+        raise ModelFileError(f"{name}: not a sound safetensors file: {first_line(error)}") from None
     _check_values(tensors, name)
     return detector_from(manifest, tensors, name)
 
@@ -328,7 +328,3 @@ def _exact_f32(values: list[float], what: str) -> F32:
     if not all_finite(narrow) or (narrow != wide).any():
         raise ModelFileError(f"{what} holds {wide[narrow != wide][0]}, expected 32-bit numbers")
     return narrow
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from vcedge.config.problems import shown
-from vcedge.errors import ModelFileError
+from vcedge.errors import ModelFileError, first_line
 
 MAX_DEPTH = 32
 
@@ -29,8 +29,7 @@ def parse_json(text: str, name: str, what: str) -> dict[str, Any]:
             text, object_pairs_hook=pairs, parse_constant=lambda word: refuse(f"holds {word}, expected finite numbers")
         )
     except ValueError as error:  # also of a number with thousands of digits
-        reason = str(error).splitlines()[0]
-        raise ModelFileError(f"{name}: {what} is not JSON: {reason}") from None
+        raise ModelFileError(f"{name}: {what} is not JSON: {first_line(error)}") from None
     except RecursionError:
         refuse("is nested too deeply")
     if not isinstance(value, dict):

@@ -6,9 +6,11 @@ Imports nothing heavy: `vcedge --help` must not load numpy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 DAY_S = 86_400.0
+_NS_PER_S = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1)
 _UNITS = (("days", DAY_S), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
@@ -27,8 +29,19 @@ def delay(seconds: float) -> str:
 
 def utc_time(time_ns: int) -> str:
     """Return a time to the second, such as 2020-02-08 13:30:47."""
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=time_ns // 1_000_000_000)
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    return (_EPOCH + timedelta(seconds=time_ns // _NS_PER_S)).isoformat(" ")
+
+
+def iso_time(time_ns: int, digits: int | None = None) -> str:
+    """Return a time as ISO 8601 in UTC, such as 2020-02-08T13:30:47.250Z.
+
+    The fraction of a second is cut to so many digits; by default it has as many as the time needs: 3, 6 or 9.
+    """
+    seconds, fraction = divmod(time_ns, _NS_PER_S)
+    if digits is None:
+        digits = 3 if fraction % 1_000_000 == 0 else 6 if fraction % 1_000 == 0 else 9
+    base = (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    return f"{base}.{fraction // 10 ** (9 - digits):0{digits}d}Z" if digits else f"{base}Z"
 
 
 def count(value: float, noun: str) -> str:

@@ -42,8 +42,8 @@ def write_network(
             writer.masked(block, x, "h", level, "h_next")
         else:
             writer.branches(block, x, "h", level, range(spec.levels), "h_next")
-    shrunk = (head.shrink[:, None] * head.weights).T
-    block.product("h_next", shrunk, head.shrink * head.bias, correction)
+    weights, bias = head.shrunk
+    block.product("h_next", weights.T, bias, correction)
 
 
 def _level(block: Block, cell: Cell, floor: str) -> str:

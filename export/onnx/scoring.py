@@ -99,10 +99,10 @@ def _known(block: Block, error: str, name: str, squared: bool = False) -> str:
 def _smooth(block: Block, detector: Detector, squared: str, ready: str) -> None:
     """`smooth_next` (P, C): what has seen nothing begins with what is usual."""
     parts = detector.scorer.parts
-    initial = [[part.usual if part.kind == "reconstruction" else part.usual**2] for part in parts]
+    initial = [[part.initial] for part in parts]
     fresh = block.op("Equal", ["seen", block.constant("zero_long", np.zeros(1, np.int64))], "parts/fresh")
     before = block.op("Where", [fresh, block.doubles("parts/initial", initial), "smooth"], "parts/before")
-    alpha = block.doubles("parts/alpha", [[2.0 / (part.span + 1.0)] for part in parts])
+    alpha = block.doubles("parts/alpha", [[part.alpha] for part in parts])
     change = block.op("Mul", [alpha, block.op("Sub", [squared, before], "parts/distance")], "parts/change")
     block.op("Where", [ready, block.op("Add", [before, change], "parts/moved"), before], "smooth_next")
 

@@ -119,8 +119,7 @@ def step_level(g: Graph, net: Network, x: Tensor, h: Tensor, k: int) -> Tensor:
 
 def head(g: Graph, net: Network, h: Tensor) -> Tensor:
     """The output `correction` (1, C); the shrinking is folded into the weights."""
-    weights: F32 = net.head.shrink[:, None] * net.head.weights
-    return g.product("correction", h, weights, net.head.shrink * net.head.bias)
+    return g.product("correction", h, *net.head.shrunk)
 
 
 def _sum(g: Graph, net: Network, name: str, outer: tuple[Tensor, F32], inner: tuple[Tensor, F32], bias: F32) -> Tensor:

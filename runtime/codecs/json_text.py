@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from vcedge.history.writer import iso_time
 from vcedge.runtime.codecs import fast_json as quick_json
 from vcedge.runtime.codecs.reading import Undecodable, shown
 from vcedge.runtime.codecs.timestamps import timestamp_ns
+from vcedge.wording import iso_time
 
 FLOAT_SECONDS_BELOW = 2**32
 """Up to here (the year 2106) seconds in a float64 are exact to the microsecond."""

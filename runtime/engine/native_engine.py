@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.detector import Cell, Detector, Head
+from vcedge.detector import Detector
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
 from vcedge.runtime.engine.native_cell import NativeCell, aligned, isa_number
 from vcedge.runtime.engine.state import State, state_dtype
-from vcedge.schema import F32, F64
+from vcedge.schema import F64
 
 KINDS = {"error": 0, "horizon": 1, "reconstruction": 2}
 
@@ -89,10 +89,8 @@ def _packed_cell(detector: Detector, isa: str, int8: bool) -> NDArray[np.uint8]:
     """The cell, with a head whose output is the correction itself; empty without a network."""
     if detector.cell is None or detector.head is None:
         return np.zeros(0, np.uint8)
-    cell: Cell = detector.cell
-    head: Head = detector.head
-    shrunk: F32 = head.shrink[:, None] * head.weights
-    return NativeCell(cell, shrunk, head.shrink * head.bias, isa, int8).packed
+    weights, bias = detector.head.shrunk
+    return NativeCell(detector.cell, weights, bias, isa, int8).packed
 
 
 def _shape(detector: Detector) -> tuple[int, int, int, int, int, int, int, int, int, int, int]:
@@ -120,10 +118,10 @@ def _arrays(detector: Detector, dtype: np.dtype[Any]) -> dict[str, NDArray[Any]]
     return {
         "center": features.center,
         "scale": features.scale,
-        "alpha": np.array([2.0 / (part.span + 1.0) for part in parts]),
+        "alpha": np.array([part.alpha for part in parts]),
         "weight": np.array([part.weight for part in parts]),
         "usual": np.array([part.usual for part in parts]),
-        "initial": np.array([p.usual if p.kind == "reconstruction" else p.usual**2 for p in parts]),
+        "initial": np.array([part.initial for part in parts]),
         "kinds": np.array([KINDS[part.kind] for part in parts]),
         "lags": np.array(model.lags),
         "record": np.array([*(offset for _, offset, *_ in dtype.fields.values()), dtype.itemsize]),

@@ -16,12 +16,10 @@ class NumpyScorer:
     def __init__(self, scorer: Scorer, order: int) -> None:
         self._scorer, self._order = scorer, order
         parts = scorer.parts
-        self._alpha = [2.0 / (part.span + 1.0) for part in parts]
+        self._alpha = [part.alpha for part in parts]
         self._weights = np.array([part.weight for part in parts])
         self._usual = np.array([part.usual for part in parts])
-        # What has seen nothing says that all is as usual: neither a bias nor the noise of the first rows.
-        usual = [part.usual if part.kind == "reconstruction" else part.usual**2 for part in parts]
-        self._initial = np.array(usual)[:, None]  # (parts, 1)
+        self._initial = np.array([part.initial for part in parts])[:, None]  # (parts, 1)
         self._lags = [lag - 1 for lag in scorer.reconstruction.lags[1:]]  # the present row is no lag yet
 
     def step(self, z: F32, error: F32, unknown: NDArray[np.bool_], state: State) -> tuple[float, F64]:

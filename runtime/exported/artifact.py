@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vcedge import model_file
 from vcedge.config.problems import explain
 from vcedge.detector import Detector
-from vcedge.errors import ModelFileError, UsageError
+from vcedge.errors import ModelFileError, UsageError, first_line
 from vcedge.manifest import manifest_of, manifest_text, parse_manifest
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.engine.registry import ENGINES, load_engine
@@ -165,5 +165,5 @@ def _graph(text: str, name: str) -> GraphInfo:
     try:
         part = _GraphPart.model_validate(raw)
     except ValidationError as error:
-        raise ModelFileError(explain(error, _GraphPart, raw, lambda _: f"{name}: {what}").splitlines()[0]) from None
+        raise ModelFileError(first_line(explain(error, _GraphPart, raw, lambda _: f"{name}: {what}"))) from None
     return GraphInfo(part.to, part.layout, part.whole, part.quantize)

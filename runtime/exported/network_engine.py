@@ -70,7 +70,7 @@ def network_shapes(detector: Detector) -> dict[str, tuple[int, ...]]:
     """Shapes of a network graph's inputs and outputs by their names, for a batch of one; what a file is checked for."""
     assert detector.cell is not None
     spec = detector.cell.spec
-    signals = spec.inputs + (3 * detector.channels if spec.levels > 1 else 0)
+    signals = spec.signals(detector.channels) if spec.levels > 1 else spec.inputs
     return {
         "signals": (1, signals),
         "h": (1, spec.hidden),

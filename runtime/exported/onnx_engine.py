@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vcedge.errors import ModelFileError, Unavailable
+from vcedge.errors import ModelFileError, Unavailable, first_line
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.exported.artifact import Artifact
 from vcedge.runtime.exported.detector_engine import Arrays, Slots, WholeEngine, input_slots, output_slots
@@ -81,8 +81,8 @@ def _session(artifact: Artifact) -> tuple[Any, str]:
     try:
         session = onnxruntime.InferenceSession(artifact.data, options, providers=["CPUExecutionProvider"])
     except refusals as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise ModelFileError(f"{artifact.name}: onnxruntime {onnxruntime.__version__} refuses it: {reason}") from None
+        refused = f"onnxruntime {onnxruntime.__version__} refuses it: {first_line(error)}"
+        raise ModelFileError(f"{artifact.name}: {refused}") from None
     return session, f"onnxruntime {onnxruntime.__version__}"
 
 

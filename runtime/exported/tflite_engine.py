@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.detector import Cell
-from vcedge.errors import ModelFileError, Unavailable
+from vcedge.errors import ModelFileError, Unavailable, first_line
 from vcedge.runtime.exported.artifact import Artifact
 from vcedge.runtime.exported.flatbuffer import Malformed
 from vcedge.runtime.exported.network_engine import NETWORK_TYPES, FileEngine, network_shapes
@@ -85,8 +85,7 @@ class LoadedFile:
             for _ in range(WARM):
                 self.invoke()
         except (RuntimeError, ValueError) as error:
-            first = (str(error).splitlines() or [""])[0]
-            raise ModelFileError(f"{name}: the interpreter refuses the graph: {first}") from None
+            raise ModelFileError(f"{name}: the interpreter refuses the graph: {first_line(error)}") from None
         if where != [self._address(detail) for detail in details]:
             raise ModelFileError(f"{name}: a tensor has no fixed place, expected a graph of fixed sizes")
         tensors = (*interface.inputs, *interface.outputs)

@@ -11,10 +11,10 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any
 
 from vcedge.config.operating import LogConfig
+from vcedge.wording import iso_time
 
 CONTEXT = ("id", "asset", "event")
 """Keys that tie lines, messages, dead letters and events together."""
@@ -88,9 +88,8 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
-        at = datetime.fromtimestamp(record.created, timezone.utc)
         line: dict[str, Any] = {
-            "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": iso_time(int(record.created * 1e3) * 1_000_000, digits=3),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -10,10 +10,10 @@ import numpy as np
 
 from vcedge.history import RowBlock
 from vcedge.history.recording import NO_TIME
-from vcedge.history.writer import iso_time
 from vcedge.runtime.engine.native_support import native_problem
 from vcedge.runtime.stream.score_block import ScoreBlock
 from vcedge.runtime.stream.stream import Score, Stream
+from vcedge.wording import iso_time
 
 HEADER = "time,raw,score,alarm,updated,hidden,status,top"
 ROWS = 20_000

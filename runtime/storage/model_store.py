@@ -7,8 +7,8 @@ import os
 import re
 from pathlib import Path
 
+from vcedge import files
 from vcedge.errors import UsageError
-from vcedge.files import replace_file
 
 _MODEL = re.compile("[0-9a-f]{64}")
 CURRENT, PREVIOUS = "current", "previous"
@@ -98,16 +98,8 @@ class ModelStore:
         return str(link.readlink()) if link.is_symlink() and link.is_file() else None
 
     def _link(self, name: str, digest: str) -> None:
-        temporary = self.folder / f".{name}"
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(digest)
-        inherit_owner(temporary)
-        temporary.replace(self.folder / name)
-        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        files.replace_link(self.folder / name, digest)
+        inherit_owner(self.folder / name)
 
 
 def make_owned_folder(path: Path) -> None:
@@ -123,7 +115,7 @@ def write_owned(path: Path, data: bytes) -> None:
 
     Root calls this too, where the service could have made a link: the link is replaced, its target never written.
     """
-    with replace_file(path) as file:
+    with files.replace(path) as file:
         file.write(data)
         os.fchmod(file.fileno(), 0o644)
         if os.geteuid() == 0:

@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vcedge.runtime.storage.state_dir import StateDir, sync_folder
+from vcedge.files import sync_folder
+from vcedge.runtime.storage.state_dir import StateDir
 
 log = logging.getLogger("vcedge.spool")
 HEADER = struct.Struct("<4sIIIQ")

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from vcedge import files
 from vcedge.errors import Unavailable
 
 log = logging.getLogger("vcedge.disk")
@@ -80,22 +81,5 @@ class StateDir:
         Raises OSError.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.new")
-        with temporary.open("wb") as file:
-            size = sum(map(file.write, parts))
-            file.flush()
-            os.fsync(file.fileno())
-        self.count_written(size)
-        if previous is not None and path.exists():
-            path.replace(previous)
-        temporary.replace(path)
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush the entries of a folder to the medium."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        with files.replace(path, temporary=path.with_name(f"{path.name}.new"), previous=previous) as file:
+            self.count_written(sum(map(file.write, parts)))

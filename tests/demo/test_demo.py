@@ -106,7 +106,7 @@ def test_the_whole_chain_in_short(tmp_path: Path) -> None:
     broker_said = (folder / "logs" / "broker.log").read_text("utf-8")
     assert not any(word in broker_said for word in ("ERROR", "Timeout", "Traceback")), broker_said
     warnings = [line for line in (folder / "logs" / "service.log").read_text("utf-8").splitlines() if "WARNING" in line]
-    assert all("dead letter: plant/demo-pump: not JSON" in line for line in warnings), "only the listener's probes are dead letters"
+    assert all("dead letter: plant/demo-pump: not JSON" in line for line in warnings), "only probes"
     assert [line for line in result.stderr.splitlines() if line[:2] in ("1.", "2.", "3.", "4.")]
 
 
@@ -114,9 +114,7 @@ def test_the_whole_chain_in_short(tmp_path: Path) -> None:
     ("phase", "number", "code"),
     [("training", signal.SIGINT, 130), ("replaying", signal.SIGTERM, 143)],
 )
-def test_no_process_is_left_when_it_is_ended(
-    tmp_path: Path, phase: str, number: signal.Signals, code: int
-) -> None:
+def test_no_process_is_left_when_it_is_ended(tmp_path: Path, phase: str, number: signal.Signals, code: int) -> None:
     with demo(tmp_path / "pump") as running:
         running.wait_for(phase)
         assert len(running.processes()) >= (4 if phase == "replaying" else 2), "there is something to be left behind"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vcedge.errors import ConfigError
 from vcedge.history.recording import NO_TIME
 from vcedge.history.times import EPOCH_UNITS_NS, EpochTimes, TextTimes, TypedTimes
-from vcedge.history.writer import iso_time
+from vcedge.wording import iso_time
 
 NOON = 1_577_880_000_000_000_000  # 2020-01-01 12:00:00 UTC
 

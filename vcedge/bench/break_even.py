@@ -97,7 +97,7 @@ def break_even(model: Artifact, exported: Artifact, rounds: int = ROUNDS) -> Bre
         times = [float(np.median(us)) for us in interleaved(runs, rounds)]
     return BreakEven(
         interpreter=getattr(engine_for(exported), "interpreter", graph.to),
-        boundaries=(0,) if detector.cell is None else detector.cell.spec.boundaries,
+        boundaries=detector.boundaries,
         us=tuple(times[: len(levels)]),
         dense_us=times[len(levels)],
         dense_int8_us=times[-1] if int8 else None,

@@ -24,7 +24,7 @@ def detector_runs(detector: Detector) -> list[TimedCall]:
     for name, load in ENGINES.items():
         engine = load(detector)
         for level in sorted({1, detector.levels}):
-            share = 1.0 if detector.cell is None else detector.cell.spec.boundaries[level - 1] / detector.hidden
+            share = 1.0 if detector.cell is None else detector.boundaries[level - 1] / detector.hidden
             row = {"engine": name, "level": share, "streams": 1, "where": "python", "step": "detector"}
             runs.append(TimedCall(row, step_of(engine, values, level)))
     return runs

@@ -60,7 +60,7 @@ def _subject(model: Path | None, synthetic: str | None, recording: Path | None) 
     from vcedge.errors import UsageError
 
     if (model is None) == (synthetic is None):
-        raise UsageError("expected either a MODEL or --synthetic HIDDEN,INPUTS, such as --synthetic 128,16")
+        raise UsageError("expected a MODEL or --synthetic HIDDEN,INPUTS, such as --synthetic 128,16")
     if synthetic is not None and recording is not None:
         raise UsageError("--input needs a MODEL: a random cell does not know the recording's channels")
     if synthetic is not None:

@@ -180,7 +180,7 @@ def _provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _level_macs(detector: Detector) -> list[float]:
     """Return the multiply-accumulates of a step at each level."""
-    return [] if detector.cell is None else [detector.macs(k) for k in detector.cell.spec.boundaries]
+    return [] if detector.cell is None else [detector.macs(k) for k in detector.boundaries]
 
 
 def _target(detector: Detector) -> float | None:

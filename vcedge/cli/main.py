@@ -19,11 +19,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from vcedge import __version__
-from vcedge.errors import InputOutputError, Unavailable, VcedgeError
+from vcedge.errors import InputOutputError, Unavailable, VcedgeError, first_line
 
 COMMANDS = {
     "demo": "Run the whole chain on a simulated pump rig, broker included.",
-    "simulate": "Write the history of a simulated pump rig, with faults if wanted.",
+    "simulate": "Write the history of a simulated pump rig, with faults.",
     "train": "Train a detector on recordings of normal operation.",
     "calibrate": "Fit a trained network to another machine of the same kind.",
     "score": "Score recordings with a model.",
@@ -150,8 +150,8 @@ def _report(error: Exception) -> int:
     if os.environ.get("VCEDGE_DEBUG") == "1":
         traceback.print_exception(error)
     if known is None:
-        first_line = (str(error).splitlines() or [""])[0]
-        text = f"internal error: {type(error).__name__}: {first_line} (VCEDGE_DEBUG=1 shows where; please report it)"
+        what = f"{type(error).__name__}: {first_line(error)}" if str(error) else type(error).__name__
+        text = f"internal error: {what} (VCEDGE_DEBUG=1 shows where; please report it)"
     else:
         text = str(known)
     print(f"vcedge: error: {text}", file=sys.stderr)

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_CONFIG = Path("/etc/vcedge/runtime.yaml")
+from vcedge.deploy.layout import CONFIG
+
+DEFAULT_CONFIG = Path(CONFIG)
 """The runtime.yaml of a device, read where a command is given none."""
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)]

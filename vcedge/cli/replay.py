@@ -159,7 +159,7 @@ def _speed(text: str) -> float | None:
     except ValueError:
         factor = 0.0
     if not (isfinite(factor) and factor > 0):
-        raise UsageError(f"--speed {text}: expected a number above zero, such as 60, or max")
+        raise UsageError(f"--speed {text}: expected a number above zero, or max")
     return factor
 
 

@@ -32,14 +32,14 @@ def run_command(
     from vcedge.config.runtime import load_runtime_config
     from vcedge.runtime.assets.recipes import load_recipes
     from vcedge.runtime.monitoring.logs import configure_service_log
-    from vcedge.runtime.service.service import Service
+    from vcedge.runtime.service.compose import compose
     from vcedge.runtime.service.signals import stop_on_signals
 
     configure_logging(verbose=verbose)
     settings = load_runtime_config(config)
     configure_service_log(settings.log, verbose=verbose)
     recipes = load_recipes(settings)
-    service = Service(settings, recipes)
+    service = compose(settings, recipes)
     if check:
         for line in _lines(settings, recipes):
             typer.echo(line)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vcedge.cli.options import DEFAULT_CONFIG
-from vcedge.wording import duration, utc_time
+from vcedge.wording import duration, iso_time
 
 if TYPE_CHECKING:
     from vcedge.runtime.monitoring.status_requests import Report
@@ -127,7 +127,7 @@ def _setting(kind: str, state: dict[str, Any]) -> str:
         default = {"policy": "auto", "min_level": 1, "looseness": 1.0}
         values = {key: state[key] for key, value in default.items() if state[key] != value}
     else:
-        values = {} if state["until"] is None else {"until": f"{utc_time(round(state['until'] * 1e6))} UTC"}
+        values = {} if state["until"] is None else {"until": iso_time(int(state["until"]) * 1_000_000, digits=0)}
     return f"{kind} {', '.join(f'{key} {value}' for key, value in values.items())}" if values else ""
 
 

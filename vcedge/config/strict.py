@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from vcedge.config.problems import Location, dotted, explain, leaf_types, locate, shown, unknown_key
-from vcedge.errors import ConfigError, InputNotFound, UsageError, VcedgeError
+from vcedge.errors import ConfigError, InputNotFound, UsageError, VcedgeError, first_line
 
 ENVIRONMENT_PREFIX = "VCEDGE__"
 MAX_BYTES = 1_000_000
@@ -164,8 +164,7 @@ def _parse(text: bytes | str, name: str, error_type: type[VcedgeError]) -> Any:
         line = "" if error.problem_mark is None else f" line {error.problem_mark.line + 1}:"
         raise error_type(f"{name}:{line} {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
-        reason = str(error).splitlines()[0]
-        raise error_type(f"{name}: not YAML: {reason}") from None
+        raise error_type(f"{name}: not YAML: {first_line(error)}") from None
     except RecursionError:
         raise error_type(f"{name}: nested too deeply") from None
 

@@ -1,1 +1,1 @@
-"""The demonstration: the whole chain on a simulated pump rig, over real MQTT, from a healthy history to found faults."""
+"""The demonstration: the whole chain on a simulated pump rig, from a healthy history to found faults, over MQTT."""

@@ -28,7 +28,9 @@ class PacedBroker(Broker):  # type: ignore[misc]
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
-        self._broadcast_queue = asyncio.Queue(WINDOW)  # no setting bounds it, and senders fill it faster than it drains
+        self._broadcast_queue: asyncio.Queue[Any] = asyncio.Queue(
+            WINDOW
+        )  # no setting bounds it, and senders fill it faster than it drains
         self._subscriptions = Subscriptions()
 
 

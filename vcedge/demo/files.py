@@ -17,8 +17,8 @@ NODE, ASSET = "demo", "demo-pump"
 MQTT_VERSION: Literal["3.1.1"] = "3.1.1"
 """The only version that amqtt supports."""
 SPAN = 300.0
-"""Rows (seconds) that the statistic is smoothed over: a pump's faults grow over minutes, its load steps last seconds. With
-the default of 20 the load steps set the threshold, and slow faults stay below it."""
+"""Rows (seconds) that the statistic is smoothed over: a pump's faults grow over minutes, its load steps last seconds.
+With the default of 20 the load steps set the threshold, and slow faults stay below it."""
 NEXT_DAY_NS = START_NS + 86_400 * NS_PER_S
 
 

@@ -55,7 +55,7 @@ class Listener:
             raise Unavailable(f"the embedded broker does not answer: {self._connection.problem or 'no answer'}")
 
     def probe(self, topic: str) -> None:
-        """Send a message that the service cannot decode: its dead letter proves that it receives, and changes nothing."""
+        """Send an undecodable message: its dead letter proves that the service receives, and nothing else changes."""
         self._connection.publish(topic, b"knock, knock")
 
     def close(self) -> None:

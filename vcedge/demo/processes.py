@@ -20,10 +20,10 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Child:
-    """One program with its output in a log file. It has a session of its own: Ctrl-C reaches it only through ProcessGroup."""
+    """One program with its output in a log file, in a session of its own: only ProcessGroup passes on Ctrl-C."""
 
     def __init__(self, name: str, arguments: Sequence[str], log: Path | None, *, server: bool = False) -> None:
-        """Start the program. Without `log` it writes to our stderr. A `server` runs until stopped; its stdout is piped."""
+        """Start the program. Without `log` it shares our stderr. A `server` runs until stopped; its stdout is piped."""
         self.name = name
         self._server = server
         self._stopped = False

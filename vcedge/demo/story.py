@@ -99,7 +99,9 @@ def serve(folder: Folder, processes: ProcessGroup) -> tuple[str, Listener, Child
     return url, listener, service
 
 
-def replay(folder: Folder, url: str, rows: int, listener: Listener, processes: ProcessGroup, progress: Progress) -> None:
+def replay(
+    folder: Folder, url: str, rows: int, listener: Listener, processes: ProcessGroup, progress: Progress
+) -> None:
     """Publish the faulty recording and wait for the score of every row."""
     command = ["vcedge", "replay", str(folder.faulty), "--broker", url, "--asset", ASSET]
     command += ["--model", str(folder.model), "--speed", "max", "--mqtt-version", MQTT_VERSION]

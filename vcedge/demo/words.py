@@ -11,10 +11,9 @@ from typing import Any
 from vcedge.demo.findings import TAIL_NS, FaultFinding, ReportedEvent
 from vcedge.demo.story import Outcome
 from vcedge.files import write_atomic
-from vcedge.history.writer import iso_time
 from vcedge.runtime.stream.events import Top
 from vcedge.schema import NS_PER_S
-from vcedge.wording import delay, percent, utc_time
+from vcedge.wording import delay, iso_time, percent, utc_time
 
 WIDTH = 80
 LEAST_SHARE = 0.1

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.config.train import TableConfig
-from vcedge.errors import DataError
+from vcedge.errors import DataError, first_line
 from vcedge.history.numbers import drop_infinite, floats_of
 from vcedge.history.table import Chunk, OnColumnText
 from vcedge.history.times import Cells
@@ -94,7 +94,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
         if not packed:
             return {"": np.lib.format.open_memmap(path, mode="r")}
     except _DAMAGED as error:
-        raise DataError(f"{path}: cannot be read as numpy arrays: {_first_line(error)}") from None
+        raise DataError(f"{path}: cannot be read as numpy arrays: {first_line(error)}") from None
     plain = {key: a for key, a in arrays.items() if isinstance(a, np.ndarray) and a.ndim}
     if not plain:
         raise DataError(f"{path}: is a zip file without numpy arrays; save a spreadsheet as CSV")
@@ -135,7 +135,3 @@ def _cells(column: NDArray[Any]) -> Cells:
     if column.dtype.kind == "S":
         return [cell.decode("latin-1") for cell in column.tolist()]
     return [str(cell) for cell in column.tolist()]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

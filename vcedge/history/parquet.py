@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vcedge.config.train import TableConfig
-from vcedge.errors import ConfigError, DataError, Unavailable
+from vcedge.errors import ConfigError, DataError, Unavailable, first_line
 from vcedge.history.numbers import drop_infinite, floats_of
 from vcedge.history.table import Chunk, OnColumnText
 from vcedge.history.times import Cells
@@ -102,8 +102,7 @@ class ParquetTable:
         return ["" if cell is None else str(cell) for cell in column.to_pylist()]
 
     def _damaged(self, error: Exception) -> DataError:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        return DataError(f"{self.path}: damaged Parquet file: {first}")
+        return DataError(f"{self.path}: damaged Parquet file: {first_line(error)}")
 
 
 def _floats(cells: Cells, column: int, on_text: OnColumnText) -> F64:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -14,10 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.errors import DataError, InputOutputError
-from vcedge.schema import F64, NS_PER_S
-
-_EPOCH = datetime(1970, 1, 1)
-_MS, _US = 1_000_000, 1_000
+from vcedge.schema import F64
+from vcedge.wording import iso_time
 
 
 class CsvWriter:
@@ -98,17 +95,6 @@ class CsvWriter:
 
     def _failed(self, error: OSError) -> InputOutputError:
         return InputOutputError(f"{self.path}: cannot be written: {error.strerror or error}")
-
-
-def iso_time(time_ns: int) -> str:
-    """Return ISO 8601 in UTC with as many digits of a second as the time needs: 3, 6 or 9."""
-    seconds, fraction = divmod(time_ns, NS_PER_S)
-    base = (_EPOCH + timedelta(seconds=seconds)).isoformat()
-    if fraction % _MS == 0:
-        return f"{base}.{fraction // _MS:03d}Z"
-    if fraction % _US == 0:
-        return f"{base}.{fraction // _US:06d}Z"
-    return f"{base}.{fraction:09d}Z"
 
 
 def _check_continues(path: Path, heading: list[str]) -> bool:

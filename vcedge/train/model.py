@@ -17,7 +17,7 @@ class ResidualModel(nn.Module):
 
     def __init__(self, spec: CellSpec, channels: int) -> None:
         super().__init__()
-        self.cell = CELLS[spec.kind](spec, spec.inputs + 3 * channels, channels)
+        self.cell = CELLS[spec.kind](spec, spec.signals(channels), channels)
         self.head = nn.Linear(spec.hidden, channels)
         with torch.no_grad():
             self.head.weight.mul_(0.1)  # starts close to no correction
@@ -42,7 +42,6 @@ class ResidualModel(nn.Module):
 def export_network(cell: VariableCell, linear: nn.Linear) -> tuple[Cell, Head]:
     """Return a cell of CELLS and its linear head (C, D) as the arrays that an engine runs."""
     spec, gate, channels = cell.spec, cell.scheduler, linear.out_features
-    signals = spec.inputs + 3 * channels
     exported = Cell(
         spec=spec,
         recurrent=_array(cell.recurrent).reshape(spec.gates, spec.hidden, spec.hidden),
@@ -50,7 +49,7 @@ def export_network(cell: VariableCell, linear: nn.Linear) -> tuple[Cell, Head]:
         bias=_array(cell.bias).reshape(spec.gates, spec.hidden),
         reset_bias=_array(cell.reset_bias),
         gate_hidden=np.zeros(spec.hidden, np.float32) if gate is None else GATE_GAIN * _array(gate.hidden),
-        gate_input=np.zeros(signals, np.float32) if gate is None else GATE_GAIN * _array(gate.input),
+        gate_input=np.zeros(spec.signals(channels), np.float32) if gate is None else GATE_GAIN * _array(gate.input),
         gate_bias=0.0 if gate is None else float(gate.bias.detach()),
     )
     ones = np.ones(channels, np.float32)

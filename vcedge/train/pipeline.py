@@ -23,7 +23,7 @@ from vcedge.calibration.calibrate import (
     weighted,
 )
 from vcedge.calibration.choose import PartsChoice
-from vcedge.calibration.order import Choice
+from vcedge.calibration.order import OrderChoice
 from vcedge.calibration.refit import refit
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH
@@ -70,7 +70,7 @@ class Trained:
     """Injected faults that it finds; None if not measured."""
     recognition: Recognition | None = None
     """How well kinds of injected faults are recognised by their events; None if not measured."""
-    order: Choice | None = None
+    order: OrderChoice | None = None
     """How order and ridge of the highway were chosen."""
     parts: PartsChoice | None = None
     """How the scorer's weights were chosen."""
@@ -105,7 +105,9 @@ def train_detector(
     split = split_by_time(sequences, max(REACH, config.highway.order or 0))
     check_channels(values, split, recording.schema)
     flags = wants_flags(values, split.fitted)
-    linear = fit_linear(values, split, flags, config.highway.order, config.highway.ridge, config.score.span)
+    linear = fit_linear(
+        values, split, flags=flags, order=config.highway.order, ridge=config.highway.ridge, span=config.score.span
+    )
     spec = detector_spec(config, recording)
     linear = weighted(linear, spec)
     guide = None if recording.guide is None else recording.guide[places]

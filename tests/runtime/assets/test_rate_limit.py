@@ -6,24 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcedge.runtime.assets.rate_limit import PER_PERIOD, Allowance
+from vcedge.runtime.assets.rate_limit import PER_PERIOD, SampleRateLimit
 from vcedge.schema import NS_PER_S
 
 
 @given(st.integers(1, 50), st.lists(st.integers(1, 5), max_size=200))
 def test_samples_whose_times_go_on_are_never_refused(burst: int, periods: list[int]) -> None:
-    allowance = Allowance(NS_PER_S, burst)
-    assert all(allowance.take(1, count * NS_PER_S) for count in periods)
-    assert allowance.take(burst, burst * NS_PER_S)  # as a block
+    limit = SampleRateLimit(NS_PER_S, burst)
+    assert all(limit.try_acquire(1, count * NS_PER_S) for count in periods)
+    assert limit.try_acquire(burst, burst * NS_PER_S)  # as a block
 
 
 @pytest.mark.parametrize("step_ns", [-NS_PER_S, 0, 1, NS_PER_S // 1000])
 def test_a_flood_is_let_through_at_ten_a_period_of_its_own_time(step_ns: int) -> None:
     """`since` is what the asset's time has gone on since the last message that was taken."""
-    allowance, since, taken = Allowance(NS_PER_S, burst=100), 0, 0
+    limit, since, taken = SampleRateLimit(NS_PER_S, burst=100), 0, 0
     for _ in range(20_000):
         since += step_ns
-        if allowance.take(1, since):
+        if limit.try_acquire(1, since):
             since, taken = 0, taken + 1
     passed_s = max(0, 20_000 * step_ns) / NS_PER_S
     assert 100 <= taken <= 100 + PER_PERIOD * passed_s + 1
@@ -31,17 +31,17 @@ def test_a_flood_is_let_through_at_ten_a_period_of_its_own_time(step_ns: int) ->
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(-5, 5)), max_size=60))
 def test_a_restart_changes_nothing(messages: list[tuple[int, int]]) -> None:
-    plain, kept = Allowance(NS_PER_S, 50), Allowance(NS_PER_S, 50)
+    plain, kept = SampleRateLimit(NS_PER_S, 50), SampleRateLimit(NS_PER_S, 50)
     for count, tenths in messages:
         advance_ns = tenths * NS_PER_S // 10
-        assert plain.take(count, advance_ns) == kept.take(count, advance_ns)
+        assert plain.try_acquire(count, advance_ns) == kept.try_acquire(count, advance_ns)
         stored = kept.snapshot()
-        kept = Allowance(NS_PER_S, 50)
+        kept = SampleRateLimit(NS_PER_S, 50)
         kept.restore(stored)
 
 
 def test_an_asset_of_many_parts_may_send_as_many_times_more() -> None:
-    whole, parts = Allowance(NS_PER_S, 1), Allowance(NS_PER_S, 1, parts=4)
-    assert [whole.take(1, 0) for _ in range(3)] == [True, False, False]
-    assert parts.take(1, 0)
-    assert all(parts.take(1, NS_PER_S // (4 * PER_PERIOD)) for _ in range(20))
+    whole, parts = SampleRateLimit(NS_PER_S, 1), SampleRateLimit(NS_PER_S, 1, parts=4)
+    assert [whole.try_acquire(1, 0) for _ in range(3)] == [True, False, False]
+    assert parts.try_acquire(1, 0)
+    assert all(parts.try_acquire(1, NS_PER_S // (4 * PER_PERIOD)) for _ in range(20))

@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tests.support.detectors import recording, samples, tiny_detector
+from vcedge.config.succession import StageConfig
 from vcedge.limits import Tail
+from vcedge.runtime.assets.companions import Companions
+from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.settings import KINDS, Kind, Refused, Settings, kind_of, parse_setting
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.stream import Stream
@@ -80,7 +83,9 @@ def test_what_is_refused_changes_nothing(kind: Kind, payload: bytes, reason: str
 
 NUMBERS = st.one_of(st.integers(-3, 10), st.integers(), st.floats(width=32), st.just(10**400), st.booleans())
 VALUES = st.one_of(NUMBERS, st.none(), st.sampled_from(["auto", "full", "x"]), st.lists(NUMBERS, max_size=1))
-KEYS = st.sampled_from(["raw", "false_alarms_per_day", "policy", "min_level", "looseness", "until", "extra"])
+KEYS = st.sampled_from(
+    ["raw", "false_alarms_per_day", "policy", "min_level", "looseness", "until", "stage", "hold", "extra"]
+)
 LEVELS = DETECTOR.levels
 
 
@@ -93,8 +98,8 @@ def test_what_is_taken_is_what_the_schema_says(kind: Kind, message: Any) -> None
         taken = True
     except Refused:
         taken = False
-    level = message.get("min_level") if isinstance(message, dict) else None
-    spelled = isinstance(level, float)
+    whole = [message.get(key) for key in ("min_level", "stage")] if isinstance(message, dict) else []
+    spelled = any(isinstance(number, float) for number in whole)
     fits = message is None or (b"NaN" not in payload and b"Infinity" not in payload and SETS[kind].is_valid(message))
     assert taken == (fits and not spelled)
 
@@ -164,7 +169,7 @@ def test_times_are_exact_to_the_microsecond(until: float) -> None:
     assert stream.operation.always
 
 
-MESSAGES = {
+MESSAGES: dict[Kind, list[dict[str, Any]]] = {
     "threshold": [{}, {"raw": 3.5}, {"false_alarms_per_day": 100.0}],
     "compute": [{}, {"policy": "full"}, {"min_level": 2, "looseness": 0.5}],
     "inhibit": [{}, {"until": 1_700_000_050_000}, {"until": 1_700_000_950_000}],
@@ -172,7 +177,7 @@ MESSAGES = {
 
 
 @settings_of_hypothesis(max_examples=25)
-@given(st.lists(st.sampled_from([(kind, message) for kind in KINDS for message in MESSAGES[kind]]), max_size=6))
+@given(st.lists(st.sampled_from([(kind, message) for kind in MESSAGES for message in MESSAGES[kind]]), max_size=6))
 def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, Any]]]) -> None:
     stream, settings = settings_of(threshold=None)
     rows = samples(recording(4, 160, 3))
@@ -184,7 +189,7 @@ def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, An
     stored = json.loads(json.dumps([settings.snapshot(), stream.snapshot()]))
     restored.restore(stored[0])
     again.restore(stored[1])
-    for kind in KINDS:
+    for kind in settings.kinds:
         assert restored.state(kind) == settings.state(kind)
         assert (kind in restored) == (kind in settings)
         origin = {"schema": 1, "boot": "0", "asset": "a", "model": "a@sha256:0123456789ab", "refused": ""}
@@ -204,7 +209,7 @@ def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
     again.restore({"threshold": {}, "compute": {}})
     assert stream.threshold == 2.5
     assert again.logit_bias == 0.0
-    assert [again.state(kind)["set"] for kind in KINDS] == [True, True, False]
+    assert [again.state(kind)["set"] for kind in again.kinds] == [True, True, False]
 
 
 def test_the_same_again_changes_nothing() -> None:
@@ -214,6 +219,24 @@ def test_the_same_again_changes_nothing() -> None:
         assert [settings.set(kind_of(kind), setting) for _ in range(3)] == [True, False, False]
     back = parse_setting("threshold", b"{}")
     assert [settings.set("threshold", back) for _ in range(2)] == [True, True]  # adapted anew each time
+
+
+def test_the_compute_stage_is_a_setting_where_the_configuration_has_stages() -> None:
+    stream, plain = settings_of()
+    assert plain.kinds == ["threshold", "compute", "inhibit"]
+    with pytest.raises(Refused, match=r"^the configuration has no stages for it$"):
+        put(plain, "stage", {"stage": 0})
+    stages = ComputeStages([StageConfig(min_level=2), StageConfig()])
+    settings = Settings(stream, companions=Companions(stages=stages))
+    assert settings.kinds == list(KINDS)
+    put(settings, "stage", {"stage": 1, "hold": True})
+    assert (settings.state("stage")["stage"], settings.state("stage")["hold"]) == (1, True)
+    put(settings, "stage", {})
+    assert (settings.state("stage")["stage"], settings.state("stage")["hold"]) == (1, False)
+    with pytest.raises(Refused, match=r"^key 'stage' is 2, expected 0 to 1$"):
+        put(settings, "stage", {"stage": 2})
+    assert "stage" in settings, "it moves by itself: a retained message is always outdated"
+    assert settings.snapshot() == {}, "its state is kept with the stages"
 
 
 def test_topics() -> None:

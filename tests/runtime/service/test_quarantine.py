@@ -16,14 +16,16 @@ from tests.support.service import configure, wait_online
 from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime.assets.recipes import load_recipes
 from vcedge.runtime.monitoring.status_socket import ask_service
-from vcedge.runtime.service import quarantine as quarantine_module
-from vcedge.runtime.service.quarantine import HOLD_S, LEAST_HZ, LONGEST_S, LOOK_S, MOST_HZ, Quarantine
-from vcedge.runtime.service.service import Service
+from vcedge.runtime.service.compose import compose
+from vcedge.runtime.service.quarantine import FloodRule, Quarantine
 from vcedge.topics import InputTopic
 
 pytestmark = pytest.mark.slow
 
 NAME = tiny_detector().schema.names[0]
+RULE = FloodRule()
+LOOK_S, HOLD_S, LONGEST_S = RULE.interval_s, RULE.first_hold_s, RULE.longest_hold_s
+MOST_HZ, LEAST_HZ = RULE.most_hz, RULE.overload_hz
 
 
 class Flooded:
@@ -32,13 +34,7 @@ class Flooded:
     def __init__(self, *names: str) -> None:
         self.said: list[tuple[float, str, bool]] = []
         self.now_s, self.worked = 0.0, 0
-        self.quarantine = Quarantine(InputTopic("p/{asset}"), names, self)
-
-    def subscribe(self, topic: str) -> None:
-        self.said.append((self.now_s, topic, True))
-
-    def unsubscribe(self, topic: str) -> None:
-        self.said.append((self.now_s, topic, False))
+        self.quarantine = Quarantine(InputTopic("p/{asset}"), names)
 
     def pass_by(
         self, seconds: float, refused_hz: float, asset: str = "wild", used_hz: float = 0.0, caught_up: bool = True
@@ -48,7 +44,8 @@ class Flooded:
                 self.quarantine.refused(asset)
             self.worked += round((refused_hz + used_hz) * LOOK_S)
             self.now_s += LOOK_S
-            self.quarantine.tick(self.now_s, self.worked, caught_up)
+            changes = self.quarantine.tick(self.now_s, self.worked, caught_up=caught_up)
+            self.said += [(self.now_s, topic, heard) for topic, heard in changes]
 
 
 def test_a_flood_is_left_out_for_longer_each_time() -> None:
@@ -99,7 +96,8 @@ def test_few_refusals_and_assets_of_patterns_are_listened_to() -> None:
 @contextmanager
 def served(path: Path) -> Iterator[None]:
     config = load_runtime_config(path, {})
-    service, stop = Service(config, load_recipes(config)), threading.Event()
+    service, stop = compose(config, load_recipes(config)), threading.Event()
+    service.quarantine.rule = FloodRule(most_hz=50.0, interval_s=0.1, first_hold_s=2.0)
     thread = threading.Thread(target=service.run, args=(stop,))
     thread.start()
     try:
@@ -109,12 +107,8 @@ def served(path: Path) -> Iterator[None]:
         thread.join(20)
 
 
-def test_a_broker_sends_nothing_of_it_meanwhile(
-    own_broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broker_sends_nothing_of_it_meanwhile(own_broker: Mosquitto, tmp_path: Path) -> None:
     """Also where the connection is lost in between, and the broker has forgotten the session."""
-    for name, value in (("HOLD_S", 2.0), ("LOOK_S", 0.1), ("MOST_HZ", 50.0)):
-        monkeypatch.setattr(quarantine_module, name, value)
     assets = {name: {"model": "model.vcedge"} for name in ("calm", "wild")}
     config = configure(tmp_path, "loud", own_broker.url, assets=assets)
 

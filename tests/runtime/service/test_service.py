@@ -23,8 +23,7 @@ from tests.support.service import assert_same, configure, offline, publish, wait
 from vcedge import model_file
 from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime.assets.recipes import load_recipes
-from vcedge.runtime.service import service as service_module
-from vcedge.runtime.service.service import Service
+from vcedge.runtime.service.compose import compose
 from vcedge.schema import NS_PER_S
 
 pytestmark = pytest.mark.slow
@@ -278,11 +277,11 @@ def test_health_tells_of_silence_and_missing_channels(shared_broker: Mosquitto, 
         assert 3 < stale["age_s"] < 20
 
 
-def test_statistics(shared_broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """Published by the clock: here the service runs in a thread, with a shorter interval."""
-    monkeypatch.setattr(service_module, "STATS_S", 0.1)
     config = load_runtime_config(configure(tmp_path, "counted", shared_broker.url), {})
-    service = Service(config, load_recipes(config))
+    service = compose(config, load_recipes(config))
+    service.stats_s = 0.1
     stop = threading.Event()
     thread = threading.Thread(target=service.run, args=(stop,))
     names = tiny_detector().schema.names

@@ -21,7 +21,7 @@ from tests.support.service import configure, publish, wait_online
 from vcedge import model_file, signature
 from vcedge.detector import Detector
 from vcedge.runtime.storage.model_store import ModelStore
-from vcedge.runtime.updates.pending import BURST, PAUSE_S, Offer, Offers
+from vcedge.runtime.updates.pending import BURST, PAUSE_S, PendingUpdate, PendingUpdates
 from vcedge.schema import Sample
 
 pytestmark = pytest.mark.slow
@@ -321,13 +321,13 @@ def test_a_flood_of_bad_updates_is_not_looked_at_one_by_one(shared_broker: Mosqu
 
 
 def test_the_last_update_of_a_flood_is_looked_at_in_the_end() -> None:
-    offers = Offers()
+    pending = PendingUpdates()
     looked = []
     for second in range(200):
         if second < 100:
-            offers.put(Offer(str(second), b""))
-        if offers.due(float(second)) and (offer := offers.take()) is not None:
-            looked.append(int(offer.digest))
+            pending.put(PendingUpdate(str(second), b""))
+        if (update := pending.pop(float(second))) is not None:
+            looked.append(int(update.digest))
     assert looked[:BURST] == list(range(BURST))
     assert looked[-1] == 99
     assert len(looked) <= BURST + 200 / PAUSE_S

@@ -10,7 +10,7 @@ import typer
 from vcedge.cli.options import DEFAULT_CONFIG, ModelFile
 
 if TYPE_CHECKING:
-    from vcedge.deploy.remote import Remote
+    from vcedge.deploy.remote import RemoteNode
 
 Asset = Annotated[str, typer.Option("--asset", help="Name of the asset.", show_default=False)]
 Settings = Annotated[Path, typer.Option("--config", help="A runtime.yaml with node, mqtt and state_dir.")]
@@ -40,13 +40,13 @@ def update(
     from vcedge.cli.console import note, print_json
     from vcedge.cli.deploy.on_device import read
     from vcedge.config.runtime import load_runtime_config
-    from vcedge.deploy.remote import leave_update
+    from vcedge.deploy.remote import place_update
     from vcedge.errors import GateFailed
 
     line = read(signature or model.with_name(model.name + ".sig"))
     message = line + read(model)
     if not mqtt and broker is None:
-        path = leave_update(load_runtime_config(config).state_dir, asset, message)
+        path = place_update(load_runtime_config(config).state_dir, asset, message)
         note(f"{path} written: the service picks it up, and reports the result on .../{asset}/model/state")
         return
     with _remote(config, broker, node) as remote:
@@ -106,7 +106,7 @@ def stage(
     from vcedge.errors import UsageError
 
     with _remote(config, broker, node) as remote:
-        state = remote.stage(asset, to, hold)
+        state = remote.stage(asset, to, hold=hold)
     if state["refused"]:
         raise UsageError(state["refused"])
     if json:
@@ -118,17 +118,17 @@ def stage(
 _HIDDEN = ("schema", "boot", "refused")
 
 
-def _remote(config: Path, broker: str | None, node: str | None) -> Remote:
+def _remote(config: Path, broker: str | None, node: str | None) -> RemoteNode:
     """Return the service that the options or the configuration name. Raises UsageError for a wrong address."""
     from vcedge.config.runtime import MqttConfig, load_runtime_config
-    from vcedge.deploy.remote import Remote
+    from vcedge.deploy.remote import RemoteNode
     from vcedge.errors import UsageError
 
     if broker is not None and node is not None:
         try:
-            return Remote(MqttConfig(broker=broker), node)
+            return RemoteNode(MqttConfig(broker=broker), node)
         except ValueError:
             raise UsageError(f"--broker {broker}: expected mqtt://host:port or mqtts://host:port") from None
     settings = load_runtime_config(config)
     mqtt = settings.mqtt if broker is None else settings.mqtt.model_copy(update={"broker": broker})
-    return Remote(mqtt, node or settings.node)
+    return RemoteNode(mqtt, node or settings.node)

@@ -1,4 +1,4 @@
-"""Charts of the gate: when it opens, and how far."""
+"""Charts of the gate: when it opens and how far."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from vcedge.wording import percent
 HEIGHT, TALL = 250, 340
 CLOSER_ROWS = 300
 FEW_LEVELS = 8
-"""Bars with a number on each."""
+"""Most levels for which each bar has a number."""
 TICKS = 8
 
 
 def gate_chart(trained: Trained, target: float | None) -> Chart:
-    """Updated share over the whole recording, above the size of the input's change."""
+    """Draw the updated share over the whole recording, above the size of the input's change."""
     detector, trace = trained.detector, trained.device_trace
     unit, size = time_unit(len(trace.rows), detector.schema.period_ns)
     share = stretches(trace.updated / detector.hidden)
@@ -51,15 +51,15 @@ def gate_chart(trained: Trained, target: float | None) -> Chart:
         words = f"Means of {len(share.mean)} stretches, between {each[0]} and {each[1]} updated."
         svg = inline_svg(figure, "gate", "Updated share and change of the input over the recording", words)
     caption = (
-        "Where the lower panel is busy the upper one should be high: the network works when the machine changes and "
-        "rests when it does not. A level that differs between the left and the right of the dotted line means that "
-        "the held-out rows are a different kind of operation."
+        "Where the change in the lower panel is large, the upper panel should be high: the network updates more when "
+        "the machine changes. If the shares left and right of the dotted line differ, the held-out rows are another "
+        "operating mode."
     )
-    return Chart("Does it work when something happens?", caption, tuple(keys), svg)
+    return Chart("Updated share and change of the input", caption, tuple(keys), svg)
 
 
 def closer_chart(trained: Trained) -> Chart:
-    """The same row by row, over the liveliest stretch of the held-out rows."""
+    """Draw the same row by row, over the liveliest stretch of the held-out rows."""
     detector = trained.detector
     trace = trained.device_trace.within(trained.split.tail)
     change = input_change(trace, detector)
@@ -75,14 +75,14 @@ def closer_chart(trained: Trained) -> Chart:
         words = f"{count} rows; mean updated share {percent(float(trace.updated[rows].mean() / detector.hidden))}."
         svg = inline_svg(figure, "closer", "Updated share and change of the input, row by row", words)
     caption = (
-        f"The {count} liveliest held-out rows one by one. Each step of the lower panel should be answered by the upper "
-        "one, and calm rows should leave it near its floor."
+        f"The {count} liveliest held-out rows one by one. The upper panel should follow each step of the lower one and "
+        "stay low on calm rows."
     )
     return Chart("A closer look", caption, keys, svg)
 
 
 def level_chart(trained: Trained) -> Chart:
-    """How often each level was taken on the held-out rows."""
+    """Draw how often each level was used on the held-out rows."""
     detector = trained.detector
     assert detector.cell is not None
     sizes = detector.cell.spec.boundaries
@@ -100,12 +100,12 @@ def level_chart(trained: Trained) -> Chart:
         quantity(ax, "share of the held-out rows")
         ax.set_xlabel(f"dimensions updated, of {detector.hidden}")
         words = "; ".join(f"{k}: {percent(share)}" for k, share in zip(sizes, shares, strict=True) if share > 0)
-        svg = inline_svg(figure, "levels", "How often each level was taken", f"Dimensions updated: {words}.")
+        svg = inline_svg(figure, "levels", "How often each level was used", f"Dimensions updated: {words}.")
     caption = (
-        "A tall first bar and a short rest is what saves work: most rows need little, few need everything. A single "
-        "bar means that the gate does not react to anything."
+        "A tall first bar and short others save work: most rows need few updates, few rows need all. A single bar "
+        "means that the gate never changes."
     )
-    return Chart("How much each row costs", caption, (), svg)
+    return Chart("Updates a row", caption, (), svg)
 
 
 def _area(ax: Axes, line: Stretches, size: float, role: Role) -> None:
