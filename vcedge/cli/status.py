@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.deploy.layout import CONFIG
+
 if TYPE_CHECKING:
     from vcedge.runtime.monitoring.status_requests import Report
-
-USUAL = Path("/etc/vcedge/runtime.yaml")
 
 
 def status_command(
     config: Annotated[
-        Path | None, typer.Argument(metavar="RUNTIME.yaml", help=f"The configuration; {USUAL} if absent.")
+        Path | None, typer.Argument(metavar="RUNTIME.yaml", help=f"The configuration; {CONFIG} if absent.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The whole report as JSON on stdout.")] = False,
 ) -> None:
@@ -43,10 +43,10 @@ def _state_dir(config: Path | None) -> Path:
     """Where the service keeps its state; its default where there is no configuration at the usual place."""
     from vcedge.config.runtime import RuntimeConfig, load_runtime_config
 
-    if config is None and not USUAL.exists():
+    if config is None and not Path(CONFIG).exists():
         default: Path = RuntimeConfig.model_fields["state_dir"].default
         return default
-    return load_runtime_config(config or USUAL).state_dir
+    return load_runtime_config(config or Path(CONFIG)).state_dir
 
 
 def _service_rows(report: Report) -> list[tuple[str, str]]:

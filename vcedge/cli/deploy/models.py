@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from vcedge.deploy.remote import Remote
+from vcedge.deploy.layout import CONFIG
 
-USUAL = Path("/etc/vcedge/runtime.yaml")
+if TYPE_CHECKING:
+    from vcedge.deploy.remote import RemoteNode
+
 Asset = Annotated[str, typer.Option("--asset", help="Name of the asset.", show_default=False)]
 Settings = Annotated[Path, typer.Option("--config", help="A runtime.yaml that says node, mqtt and state_dir.")]
 Broker = Annotated[str | None, typer.Option("--broker", metavar="URL", help="In the place of the configuration's.")]
@@ -24,7 +25,7 @@ def update(
     mqtt: Annotated[bool, typer.Option("--mqtt", help="Over the broker, also without --broker.")] = False,
     broker: Broker = None,
     node: Node = None,
-    config: Settings = USUAL,
+    config: Settings = Path(CONFIG),
 ) -> None:
     """Offer a signed model to a running service: as a file on this device, or as a retained message.
 
@@ -38,13 +39,13 @@ def update(
     from vcedge.cli.console import note, print_json
     from vcedge.cli.deploy.on_device import read
     from vcedge.config.runtime import load_runtime_config
-    from vcedge.deploy.remote import leave_update
+    from vcedge.deploy.remote import place_update
     from vcedge.errors import GateFailed
 
     line = read(signature or model.with_name(model.name + ".sig"))
     message = line + read(model)
     if not mqtt and broker is None:
-        path = leave_update(load_runtime_config(config).state_dir, asset, message)
+        path = place_update(load_runtime_config(config).state_dir, asset, message)
         note(f"{path} written: the service takes it, and says what becomes of it on .../{asset}/model/state")
         return
     with _remote(config, broker, node) as remote:
@@ -84,7 +85,7 @@ def stage(
     hold: Annotated[bool | None, typer.Option("--hold/--go-on", help="Stay there, or go on by itself.")] = None,
     broker: Broker = None,
     node: Node = None,
-    config: Settings = USUAL,
+    config: Settings = Path(CONFIG),
     json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
     """Show how far computing is given up for an asset, or move it.
@@ -98,7 +99,7 @@ def stage(
     from vcedge.errors import UsageError
 
     with _remote(config, broker, node) as remote:
-        state = remote.stage(asset, to, hold)
+        state = remote.stage(asset, to, hold=hold)
     if state["refused"]:
         raise UsageError(state["refused"])
     if json:
@@ -110,17 +111,17 @@ def stage(
 _UNSAID = ("schema", "boot", "refused")
 
 
-def _remote(config: Path, broker: str | None, node: str | None) -> Remote:
+def _remote(config: Path, broker: str | None, node: str | None) -> RemoteNode:
     """The service that a configuration or the options speak of. Raises UsageError where neither says it."""
     from vcedge.config.runtime import MqttConfig, load_runtime_config
-    from vcedge.deploy.remote import Remote
+    from vcedge.deploy.remote import RemoteNode
     from vcedge.errors import UsageError
 
     if broker is not None and node is not None:
         try:
-            return Remote(MqttConfig(broker=broker), node)
+            return RemoteNode(MqttConfig(broker=broker), node)
         except ValueError:
             raise UsageError(f"--broker {broker}: expected mqtt://host:port or mqtts://host:port") from None
     settings = load_runtime_config(config)
     mqtt = settings.mqtt if broker is None else settings.mqtt.model_copy(update={"broker": broker})
-    return Remote(mqtt, node or settings.node)
+    return RemoteNode(mqtt, node or settings.node)

@@ -55,7 +55,7 @@ def install(
     memory: Memory = "512M",
     healthy_s: Healthy = 0,
 ) -> None:
-    """Install or update the service and start it. Does nothing where all is as wanted.
+    """Install or update the service and start it. Does nothing where all is as request.
 
     What it installs it remembers; it changes no file that is not its own. Where the new version does not start, the
     old one runs again. On a device without vcedge the bundle installs itself: sudo python3 BUNDLE.
@@ -67,13 +67,13 @@ def install(
     """
     from vcedge.cli.console import note
     from vcedge.deploy.install import InstallRequest, contents
-    from vcedge.deploy.install import install as install_wanted
+    from vcedge.deploy.install import install as install_request
 
     inside = (None, None) if bundle is None else contents(bundle)
     given_model = inside[0] if model is None else read(model)
     given_config = inside[1] if config is None else read(config)
-    wanted = InstallRequest(bundle, given_model, given_config, watchdog_s, memory, healthy_s)
-    if not install_wanted(_layout(root), wanted, note, dry_run):
+    request = InstallRequest(bundle, given_model, given_config, watchdog_s, memory, healthy_s)
+    if not install_request(_layout(root), request, note, dry_run=dry_run):
         note("nothing to change")
 
 
@@ -92,7 +92,7 @@ def uninstall(
     from vcedge.cli.console import note
     from vcedge.deploy.uninstall import uninstall as uninstall_all
 
-    uninstall_all(_layout(root), note, dry_run, purge)
+    uninstall_all(_layout(root), note, dry_run=dry_run, purge=purge)
 
 
 def status(root: Root = None, json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:

@@ -60,10 +60,10 @@ def push(
       vcedge deploy push pi@press-07 --bundle pump.pyz --config press-07.yaml
     """
     from vcedge.cli.console import note
-    from vcedge.deploy.push import Parcel
-    from vcedge.deploy.push import push as push_parcel
+    from vcedge.deploy.push import Upload
+    from vcedge.deploy.push import push as push_upload
 
     for path in (bundle, model, config):
         if path is not None:
             read(path)
-    push_parcel(host, Parcel(bundle, model, config), healthy_s, ssh_option or [], note)
+    push_upload(host, Upload(bundle, model, config), healthy_s, ssh_option or [], note)
