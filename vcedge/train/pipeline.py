@@ -39,7 +39,6 @@ from vcedge.schema import F64, NS_PER_S, SensorSchema
 from vcedge.sensitivity.findings import Sensitivity
 from vcedge.sensitivity.resemblance import Recognition
 from vcedge.train.checkpoint import CheckpointFile, fingerprint_of
-from vcedge.train.fit import fit
 from vcedge.train.model import ResidualModel
 from vcedge.train.schedule import START_SHARE
 from vcedge.train.streams import ParallelStreams, make_streams
@@ -114,7 +113,7 @@ def train_detector(
     bare = assemble(spec, linear)
     training, validation = prepare_training(config, bare, linear, guide)
     file = None if checkpoint is None else _checkpoint(checkpoint, config, bare, (training.streams, validation))
-    result = fit(training, validation, progress, stop, file)
+    result = training.run(validation, progress, stop, file)
     if result.best < 0:
         raise KeyboardInterrupt
     detector = assemble(spec, linear, training.model.export())
