@@ -67,7 +67,7 @@ def _found(comparison: Comparison) -> str:
     if math.isnan(main.mean["vus_pr"]):
         return "The test rows hold no events, so there is nothing to find."
     difference = main.mean["vus_pr"] - baseline.mean["vus_pr"]
-    verdict = "not significantly different from" if abs(difference) < NOISE else "ahead of" if difference > 0 else "behind"
+    verdict = "ahead of" if difference >= NOISE else "behind" if difference <= -NOISE else "within noise of"
     delay = main.mean["delay_rows"]
     soon = "" if math.isnan(delay) else f" (median delay: {delay_text(comparison, delay)})"
     return (
