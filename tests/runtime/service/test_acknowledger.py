@@ -1,4 +1,4 @@
-"""What may be acknowledged when, without a broker: the links are not started, and the test lets results become safe."""
+"""When messages are acknowledged. No broker: the connections are not started, and the test makes results safe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.outbox import Completion
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.service.acknowledger import Acknowledger
-from vcedge.runtime.service.links import Links
+from vcedge.runtime.service.connections import Connections
 from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.state_dir import StateDir
@@ -42,8 +42,8 @@ class Kept:
         self.disk.open()
         self.sink = Connection(config.mqtt, Identity("out"))
         assets = AssetRegistry(load_recipes(config), "boot", config.max_assets)
-        links = Links(source=Connection(config.mqtt, Identity("in")), sink=self.sink)
-        self.acknowledger = Acknowledger(self.disk, assets, RecentMessages(), links, WINDOW)
+        connections = Connections(source=Connection(config.mqtt, Identity("in")), sink=self.sink)
+        self.acknowledger = Acknowledger(self.disk, assets, RecentMessages(), connections, WINDOW)
         self.acknowledger.start()
         self._mid = 0
 

@@ -83,7 +83,8 @@ def test_what_is_refused_is_told_and_changes_nothing(shared_broker: Mosquitto, t
         f"{base}/threshold/set": ('{"raw": NaN}', "the message holds NaN, expected finite numbers"),
         f"{base}/compute/set": ('{"min_level": 99}', "key 'min_level' is 99, expected at most 4"),
         f"{base}/inhibit/set": ('{"until": "soon"}', "key 'until' is 'soon', expected a number"),
-        f"{base}/colour/set": ("{}", "no setting 'colour', expected one of: threshold, compute, inhibit"),
+        f"{base}/colour/set": ("{}", "no setting 'colour', expected one of: threshold, compute, inhibit, stage"),
+        f"{base}/stage/set": ('{"stage": 0}', "the configuration has no stages for it"),
         "vcedge/strict/other/threshold/set": ("{}", "the configuration has no such asset"),
     }
     with running("run", config), Peer(shared_broker.url, "vcedge/strict/#") as peer:
