@@ -1,4 +1,4 @@
-"""When messages are acknowledged. No broker: the connections are not started, and the test makes results safe."""
+"""The order of results, snapshots and acknowledgements, without a broker."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
     kept.disk.close()
 
 
-def test_a_flood_while_a_snapshot_is_under_way_leaves_nothing_waiting(kept: Kept) -> None:
+def test_flood_during_a_snapshot_is_acknowledged_after_it(kept: Kept) -> None:
     kept.handle(Outcome.USED)
     kept.acknowledger.take_snapshot(time.monotonic())
     kept.handle(Outcome.REFUSED, MOST)
@@ -82,7 +82,7 @@ def test_a_flood_while_a_snapshot_is_under_way_leaves_nothing_waiting(kept: Kept
     assert not kept.acknowledger.is_full
 
 
-def test_what_changed_something_waits_for_a_snapshot(kept: Kept) -> None:
+def test_used_messages_are_acknowledged_after_a_snapshot(kept: Kept) -> None:
     kept.handle(Outcome.USED, 3)
     kept.handle(Outcome.DUPLICATE, 2)
     kept.handle(Outcome.REFUSED, 4)
@@ -93,7 +93,7 @@ def test_what_changed_something_waits_for_a_snapshot(kept: Kept) -> None:
     wait_until(lambda: (kept.tick(), kept.acknowledger.unacknowledged == 0)[1], "all to be acknowledged")
 
 
-def test_what_changed_nothing_waits_for_nothing(kept: Kept) -> None:
+def test_refused_messages_are_acknowledged_without_a_snapshot(kept: Kept) -> None:
     kept.handle(Outcome.DUPLICATE, 2)
     kept.handle(Outcome.REFUSED, 4)
     kept.tick()
