@@ -92,7 +92,7 @@ def _best(best: int, validation: list[float]) -> str:
     if best < 0:
         return ""
     ratio = validation[best]
-    return f"The best epoch is {percent(abs(ratio - 1))} {'below' if ratio < 1 else 'above'}. "
+    return f"The best epoch is {percent(abs(ratio - 1))} {'below' if ratio < 1 else 'above'} it. "
 
 
 def _epochs_axis(ax: Axes, number_of: list[int]) -> None:
