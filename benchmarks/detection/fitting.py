@@ -25,7 +25,7 @@ from vcedge.calibration.calibrate import (
 from vcedge.calibration.refit import refit
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Ranges, Split, split_by_time
-from vcedge.calibration.threshold import keep_promise, tail_quantile
+from vcedge.calibration.threshold import fit_threshold, tail_quantile
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
 from vcedge.detector import Calibration, Detector
 from vcedge.limits import DAY_NS, EventRule, events_per_row
@@ -98,7 +98,7 @@ def linear_detector(series: Series) -> tuple[Detector, Split]:
     recording = series.recording
     values, split = series.train, split_by_time(recording.sequences, REACH)
     spec = DetectorSpec("detection", recording.schema)
-    linear = weighted(fit_linear(values, split, wants_flags(values, split.fitted)), spec)
+    linear = weighted(fit_linear(values, split, flags=wants_flags(values, split.fitted)), spec)
     stuck = stuck_limits(values, recording.sequences)
     return calibrate_limits(assemble(spec, linear), values, split, stuck, FALSE_ALARMS_PER_DAY), split
 
@@ -145,10 +145,10 @@ def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> 
 
 def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Series) -> FittedMethod:
     """Thresholds from the scores of held-out stretches."""
-    promise = keep_promise(stretches, events_per_row(FALSE_ALARMS_PER_DAY, series.period_ns), EventRule())
+    promise = fit_threshold(stretches, events_per_row(FALSE_ALARMS_PER_DAY, series.period_ns), EventRule())
     thresholds = {
         "promise": promise.threshold,
-        "thousand": keep_promise(stretches, 1 / ROWS_AN_EVENT, EventRule()).threshold,
+        "thousand": fit_threshold(stretches, 1 / ROWS_AN_EVENT, EventRule()).threshold,
         "quantile": tail_quantile(np.concatenate(stretches), 1 - QUANTILE),
     }
     if method == "all ones":

@@ -29,9 +29,9 @@ from vcedge.calibration.calibrate import (
 )
 from vcedge.calibration.choose import POWER, choose_weights, weights_of
 from vcedge.calibration.highway import cross_fit
-from vcedge.calibration.order import NEARLY, pick
+from vcedge.calibration.order import NEARLY, best_order
 from vcedge.calibration.scorer import AHEAD, COMPONENTS, DEFAULT_SPAN, LAGS, REACH, SLOW, components
-from vcedge.calibration.split import Split, joined, split_by_time
+from vcedge.calibration.split import Split, merge_ranges, split_by_time
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import LEAST_PART, Detector, Scorer, ScorerPart
 from vcedge.evaluation.metrics import dominant_period, vus_pr
@@ -94,10 +94,10 @@ def _rows(group: Sequence[Series]) -> Iterator[Row]:
     values = group[0].train
     split = split_by_time(group[0].recording.sequences, REACH)
     flags = wants_flags(values, split.fitted)
-    losses = fit_linear(values, split, flags).order.losses
+    losses = fit_linear(values, split, flags=flags).order.losses
     orders: dict[tuple[int, float], list[float]] = {}
     for nearly in NEARLIES:
-        orders.setdefault(pick(losses, nearly), []).append(nearly)
+        orders.setdefault(best_order(losses, nearly), []).append(nearly)
     for (order, ridge), lags, ahead in product(orders, LAG_SETS, AHEADS):
         detector, found = _fit(group[0], split, flags, Tried(order, ridge, lags, ahead))
         nearlies = orders[order, ridge]
@@ -139,7 +139,7 @@ def _fit(series: Series, split: Split, flags: bool, tried: Tried) -> tuple[Detec
     _, choice = choose_weights(detector, values, split, linear.cross.residual.astype(np.float64))
     found = np.ones(len(linear.scorer.parts)) if choice is None else np.array(choice.found)
     measured = calibrate_limits(detector, values, split, stuck_limits(values, recording.sequences), 1.0)
-    everything = Split(joined(split.all, split.starts), (), (), split.starts)
+    everything = Split(merge_ranges(split.all, split.starts), (), (), split.starts)
     whole = _linear(values, everything, flags, tried)
     scorer = replace(whole.scorer, parts=measured.scorer.parts)
     return replace(measured, features=whole.features, highway=whole.cross.highway, scorer=scorer), found
@@ -147,7 +147,7 @@ def _fit(series: Series, split: Split, flags: bool, tried: Tried) -> tuple[Detec
 
 def _linear(values: F64, split: Split, flags: bool, tried: Tried) -> LinearPart:
     """What `fit_linear` fits, with the order, the window and the second forecast that are tried."""
-    linear = fit_linear(values, split, flags, tried.order, tried.ridge)
+    linear = fit_linear(values, split, flags=flags, order=tried.order, ridge=tried.ridge)
     horizon = cross_fit(values, linear.features, split, tried.order, tried.ridge, tried.ahead).highway
     window = components(values, linear.features, split, tried.lags)
     parts = _all_parts(linear.scorer)

@@ -97,7 +97,7 @@ def test_switching_the_network_off_leaves_only_the_linear_part() -> None:
 def test_residuals_are_of_rows_the_fit_has_not_seen() -> None:
     values = np.random.default_rng(0).standard_normal((400, 6))  # nothing to forecast: 31 weights fit noise only
     split = split_by_time(((0, 400),), ORDER)
-    cross = fit_linear(values, split, False, ORDER, 1e-6).cross
+    cross = fit_linear(values, split, flags=False, order=ORDER, ridge=1e-6).cross
     features = fit_features(values, split.fitted, flags=False)
     weights = fit_weights(values, features, split.fitted, ORDER, 1e-6)
     z = standardise(values[:320], features)
@@ -127,7 +127,7 @@ def test_lags_and_state_do_not_cross_a_gap() -> None:
 def test_missing_values_are_no_targets() -> None:
     values = recording(5, 600, 3, missing=0.1)
     split = split_by_time(((0, 600),), ORDER)
-    cross = fit_linear(values, split, True, ORDER, RIDGE).cross
+    cross = fit_linear(values, split, flags=True, order=ORDER, ridge=RIDGE).cross
     assert np.isnan(cross.residual[np.isnan(values)]).all()
     assert np.isfinite(cross.highway.weights).all()
     assert np.isfinite(cross.highway.spread).all()

@@ -17,8 +17,8 @@ from vcedge.calibration.rows import usable_rows
 from vcedge.calibration.split import rows_in, split_by_time
 from vcedge.calibration.threshold import (
     SHAPES,
-    Promise,
-    keep_promise,
+    ThresholdFit,
+    fit_threshold,
     release_share,
     steepness,
     tail_quantile,
@@ -80,7 +80,7 @@ def smoothed(seed: int, rows: int, channels: int = 8, span: float = 20.0) -> F64
     return raw
 
 
-def events_above(raw: F64, promise: Promise) -> int:
+def events_above(raw: F64, promise: ThresholdFit) -> int:
     tracker = EventTracker("anomaly", promise.events)
     found = [tracker.push(row, value, promise.threshold, ()) for row, value in enumerate(raw.tolist())]
     return sum(event is not None and event.type == "new" for event in found)
@@ -93,7 +93,7 @@ def test_as_many_events_as_promised_within_and_beyond_what_was_held_out(
     future = smoothed(99, 200_000)
     ratios = []
     for seed in range(9):
-        promise = keep_promise([smoothed(seed, rows)], 1 / per_event, EventRule())
+        promise = fit_threshold([smoothed(seed, rows)], 1 / per_event, EventRule())
         ratios.append(events_above(future, promise) / (len(future) / per_event))
     assert 1 / 2.5 < np.median(ratios) < 2.5
     assert np.quantile(ratios, 0.8) < factor
@@ -102,7 +102,7 @@ def test_as_many_events_as_promised_within_and_beyond_what_was_held_out(
 @pytest.mark.parametrize("rule", [EventRule(), EventRule(min_rows=5), EventRule(hold_rows=20)])
 def test_the_held_out_rows_themselves_keep_the_promise(rule: EventRule) -> None:
     raw = smoothed(1, 20_000)
-    promise = keep_promise([raw[:7000], raw[7000:]], 1 / 1000, rule)
+    promise = fit_threshold([raw[:7000], raw[7000:]], 1 / 1000, rule)
     assert events_above(raw, promise) == pytest.approx(20, abs=8)
     assert promise.tail.peaks >= 60
     assert (promise.events.min_rows, promise.events.hold_rows) == (rule.min_rows, rule.hold_rows)
@@ -111,13 +111,13 @@ def test_the_held_out_rows_themselves_keep_the_promise(rule: EventRule) -> None:
 def test_rarer_events_and_gaps() -> None:
     raw = smoothed(2, 3_000)
     rates = [1e-2, 1e-3, 1e-4, 1e-5, 1e-7]
-    thresholds = [keep_promise([raw], rate, EventRule()).threshold for rate in rates]
+    thresholds = [fit_threshold([raw], rate, EventRule()).threshold for rate in rates]
     assert thresholds == sorted(thresholds)
     assert thresholds[-1] > raw.max()
-    promise = keep_promise([raw], 1e-4, EventRule())
+    promise = fit_threshold([raw], 1e-4, EventRule())
     assert promise.tail.threshold(1e-4, len(raw)) == promise.threshold
     assert promise.tail.threshold(1e-6, len(raw)) > promise.threshold
-    cut = keep_promise([raw[:10], raw[10:]], 1e-4, EventRule())
+    cut = fit_threshold([raw[:10], raw[10:]], 1e-4, EventRule())
     assert cut.threshold == pytest.approx(promise.threshold, rel=0.2)
 
 
@@ -126,7 +126,7 @@ def test_rarer_events_and_gaps() -> None:
 def test_any_statistic_has_a_finite_threshold_that_few_rows_exceed(
     raw: list[float], rate: float, min_rows: int
 ) -> None:
-    promise = keep_promise([np.array(raw)], rate, EventRule(min_rows=min_rows))
+    promise = fit_threshold([np.array(raw)], rate, EventRule(min_rows=min_rows))
     assert 0 < promise.threshold < np.inf
     assert (np.array(raw) > promise.threshold * (1 + 1e-9)).mean() <= 0.05
     assert SHAPES[0] <= promise.tail.shape <= SHAPES[1]
@@ -165,7 +165,7 @@ def test_false_alarms_on_unseen_rows_are_about_as_many_as_promised() -> None:
     detector = calibrate_limits(tiny_detector(), values, split, (0, 0, 0), false_alarms_per_day=400.0)
     trace = run_engine(NumpyEngine(detector), values, ((6000, 12_000),))
     expected, limits = 400.0 * 6000 / 86_400, detector.calibration
-    found = events_above(trace.raw, Promise(limits.threshold, limits.usual, limits.tail, limits.events))
+    found = events_above(trace.raw, ThresholdFit(limits.threshold, limits.usual, limits.tail, limits.events))
     assert expected / 4 <= found <= 3 * expected
     assert detector.calibration.rows == pytest.approx(1200, abs=30)
 

@@ -11,7 +11,7 @@ from tests.support.detectors import recording, recording_of, tiny_detector
 from vcedge.calibration.calibrate import calibrate_limits, fit_linear
 from vcedge.calibration.recalibrate import recalibrate
 from vcedge.calibration.refit import refit
-from vcedge.calibration.split import Split, joined, split_by_time
+from vcedge.calibration.split import Split, merge_ranges, split_by_time
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import Detector
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
@@ -22,7 +22,7 @@ SEQUENCES = ((0, 1500), (1500, 3000))
 
 def measured(values: F64, split: Split) -> Detector:
     base = tiny_detector()
-    linear = fit_linear(values, split, base.features.flags, 3, 10.0)
+    linear = fit_linear(values, split, flags=base.features.flags, order=3, ridge=10.0)
     fitted = replace(base, features=linear.features, highway=linear.cross.highway, scorer=linear.scorer)
     return calibrate_limits(fitted, values, split, (0, 0, 0), 10.0)
 
@@ -31,7 +31,9 @@ def test_what_is_linear_is_that_of_a_fit_on_all_rows_and_the_rest_stays() -> Non
     values, split = recording(5, 3000, 3), split_by_time(SEQUENCES, 8)
     detector = measured(values, split)
     again = refit(detector, values, split)
-    whole = fit_linear(values, Split(SEQUENCES, (), (), split.starts), detector.features.flags, 3, 10.0)
+    whole = fit_linear(
+        values, Split(SEQUENCES, (), (), split.starts), flags=detector.features.flags, order=3, ridge=10.0
+    )
     np.testing.assert_array_equal(again.highway.weights, whole.cross.highway.weights)
     np.testing.assert_array_equal(again.scorer.whiten, whole.scorer.whiten)
     assert not np.array_equal(again.highway.weights, detector.highway.weights)
@@ -59,4 +61,8 @@ def test_a_machine_whose_last_rows_moved_is_known_where_it_is_now() -> None:
 
 
 def test_ranges_that_a_cut_had_separated_are_one_again() -> None:
-    assert joined(((0, 10), (10, 20), (20, 30), (40, 50)), frozenset({0, 20, 40})) == ((0, 20), (20, 30), (40, 50))
+    assert merge_ranges(((0, 10), (10, 20), (20, 30), (40, 50)), frozenset({0, 20, 40})) == (
+        (0, 20),
+        (20, 30),
+        (40, 50),
+    )

@@ -1,1 +1,1 @@
-"""Everything of a detector that is measured rather than trained: numpy only, so it also runs on the device."""
+"""Measures all parts of a detector that are not trained. Needs numpy only, so it also runs on the device."""

@@ -1,6 +1,6 @@
-"""Turns a recording and, where there is one, a trained network into a calibrated detector.
+"""Turns a recording and, if there is one, a trained network into a calibrated detector.
 
-Used at the end of training and by `vcedge calibrate` (`vcedge.calibration.recalibrate`).
+Training ends with it, and `vcedge calibrate` uses it (`vcedge.calibration.recalibrate`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from vcedge.calibration.choose import PartsChoice, choose_weights
 from vcedge.calibration.highway import CrossFit, cross_fit, fit_features
-from vcedge.calibration.order import ORDERS, RIDGES, Choice, choose_order
+from vcedge.calibration.order import ORDERS, RIDGES, OrderChoice, choose_order
 from vcedge.calibration.scorer import DEFAULT_SPAN, fit_scorer, medium_span, with_usual
 from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in
-from vcedge.calibration.threshold import keep_promise, steepness, tail_quantile
+from vcedge.calibration.threshold import fit_threshold, steepness, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Calibration, Cell, Detector, Features, Head, Scorer
 from vcedge.errors import DataError
@@ -25,18 +25,18 @@ from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F32, F64, SensorSchema
 
 SURPRISE_SHARE = 0.002
-"""Share of held-out rows whose one-step error is a surprise: full compute for these costs next to nothing."""
+"""Share of held-out rows whose one-step error forces a full update: full compute for these costs almost nothing."""
 SURPRISE_TICKS = 1
-"""More would write dimensions that training left asleep: what they remember is lost."""
+"""More would overwrite dimensions that training left unchanged, and what they remember."""
 STUCK_FACTOR = 3
-"""A sensor is stuck when it stands still this many times longer than it ever did in the recording."""
+"""A sensor is stuck when it is constant this many times longer than it ever was in the recording."""
 STUCK_LEAST = 30
 FLAGS_SHARE = 0.001
-"""Missing flags become network inputs where at least this share of the values is missing: less teaches nothing."""
+"""Missing flags become network inputs if more than this share of the values is missing: less teaches nothing."""
 SHRINK_PARTS, SHRINK_LEAST, SHRINK_CHANCE = 4, 0.01, 4.0
-"""The tail is cut into so many parts; a channel's correction counts only if a factor fitted on the others removes at
-least this share of the squared residual in each, and so many rows' worth of it more: a part of few rows can agree by
-chance. Untrained networks pass on next to no channel."""
+"""The tail is cut into SHRINK_PARTS. A channel's correction counts only if, in each part, a factor fitted on the others
+removes at least the share SHRINK_LEAST of the squared residual, and SHRINK_CHANCE rows' worth of it more: a part of few
+rows can agree by chance. An untrained network passes on almost no channel."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class LinearPart:
     features: Features
     cross: CrossFit
     scorer: Scorer
-    order: Choice
-    """How order and ridge of the highway were found."""
+    order: OrderChoice
+    """How order and ridge of the highway were chosen."""
     parts: PartsChoice | None = None
-    """How the scorer's weights were found; None where the rows are too few, and all are equal."""
+    """How the scorer's weights were chosen; None if there are too few rows, and all are equal."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +71,34 @@ class DetectorSpec:
 def fit_linear(
     values: F64,
     split: Split,
+    *,
     flags: bool,
     order: int | None = None,
     ridge: float | None = None,
     span: float = DEFAULT_SPAN,
 ) -> LinearPart:
-    """Feature statistics, highway and scorer of values (N, C); `flags` as in `Features`.
+    """Fit feature statistics, highway and scorer to values (N, C); `flags` as in `Features`.
 
-    Order and ridge are chosen where they are not given. The scorer's weights are equal: `weighted` chooses them.
+    Order and ridge are chosen if they are not given. The scorer's weights are equal until `weighted` chooses them.
     """
-    features = fit_features(values, split.fitted, flags)
+    features = fit_features(values, split.fitted, flags=flags)
     orders, ridges = ORDERS if order is None else (order,), RIDGES if ridge is None else (ridge,)
     choice = choose_order(values, features, split, orders, ridges)
     cross = cross_fit(values, features, split, choice.order, choice.ridge)
     return LinearPart(values, split, features, cross, fit_scorer(values, features, cross, split, span), choice)
+
+
+def fit_linear_like(detector: Detector, values: F64, split: Split) -> LinearPart:
+    """Fit the linear part to values (N, C) with flags, order, ridge and span of an existing detector."""
+    highway = detector.highway
+    return fit_linear(
+        values,
+        split,
+        flags=detector.features.flags,
+        order=highway.order,
+        ridge=highway.ridge,
+        span=medium_span(detector.scorer),
+    )
 
 
 def weighted(linear: LinearPart, spec: DetectorSpec) -> LinearPart:
@@ -95,7 +109,7 @@ def weighted(linear: LinearPart, spec: DetectorSpec) -> LinearPart:
 
 
 def wants_flags(values: F64, ranges: Ranges) -> bool:
-    """Whether enough values are missing for a network to learn what that means."""
+    """Return whether enough values are missing for a network to learn from the flags."""
     missing = sum(int(np.isnan(values[a:b]).sum()) for a, b in ranges)
     return missing > FLAGS_SHARE * rows_in(ranges) * len(values[0])
 
@@ -132,10 +146,20 @@ def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] 
 def calibrate_limits(
     detector: Detector, values: F64, split: Split, stuck_rows: tuple[int, ...], false_alarms_per_day: float
 ) -> Detector:
-    """Measure shrinkage, error scale, surprise limit and threshold on rows that no weight has seen.
+    """Measure shrinkage, error scale, surprise limit and threshold on rows that no weight was fitted to.
 
-    The highway's spread is one of held-out rows already; the network has seen `fit` and was chosen on `validation`,
-    so everything that concerns it is measured on `tail`. Raises DataError where too little of the tail is settled.
+    The network was trained on `fit` and chosen on `validation`, so everything that depends on it is measured on `tail`.
+    The highway's spread already comes from held-out rows.
+
+    Args:
+        detector: a detector with open limits.
+        values: the recording (N, C), NaN where missing.
+        split: its time-ordered split.
+        stuck_rows: for each channel the run of equal values that counts as stuck, see `stuck_limits`.
+        false_alarms_per_day: false alarms that the threshold allows.
+
+    Raises:
+        DataError: too few rows of the tail are past the warm-up.
     """
     if detector.head is not None:
         detector = replace(detector, head=_measured_head(detector, detector.head, values, split))
@@ -148,37 +172,37 @@ def calibrate_limits(
     if len(normal) < LEAST_ROWS:
         raise DataError(
             f"{len(normal)} of {len(trace.raw)} held-out rows come {warmup} rows after a gap (the warm-up), "
-            f"needed are {LEAST_ROWS}: a shorter score.span or a longer recording"
+            f"expected at least {LEAST_ROWS}: use a shorter score.span or a longer recording"
         )
     stretches = np.split(normal, np.flatnonzero(trace.since[settled] == warmup))
     rate = events_per_row(false_alarms_per_day, detector.schema.period_ns)
-    promise = keep_promise(stretches, rate, detector.calibration.events)
+    fitted = fit_threshold(stretches, rate, detector.calibration.events)
     limits = replace(
         detector.calibration,
-        threshold=promise.threshold,
-        steepness=steepness(normal, promise.threshold),
+        threshold=fitted.threshold,
+        steepness=steepness(normal, fitted.threshold),
         surprise_limit=max(tail_quantile(_one_step_errors(detector, trace), SURPRISE_SHARE), 1e-6),
         stuck_rows=stuck_rows,
         false_alarms_per_day=false_alarms_per_day,
         rows=len(normal),
-        usual=promise.usual,
-        tail=promise.tail,
-        events=promise.events,
+        usual=fitted.usual,
+        tail=fitted.tail,
+        events=fitted.events,
     )
     return replace(detector, calibration=limits)
 
 
 def tail_trace(detector: Detector, values: F64, split: Split) -> Trace:
-    """What the detector does on the tail, with the state warmed up on the validation rows before it."""
+    """Trace the detector over the tail, with the state warmed up on the validation rows before it."""
     return run_engine(load_engine(detector, REFERENCE), values, split.validation + split.tail, split.starts).within(
         split.tail
     )
 
 
 def stuck_limits(values: F64, ranges: Ranges) -> tuple[int, ...]:
-    """For each channel of values (N, C) the run of equal values that counts as stuck; 0 where it may stand for ever.
+    """Return for each channel of values (N, C) the run of equal values that counts as stuck; 0 for no limit.
 
-    A channel that stood still for more than a tenth of the recording (a switch, a set point) is never called stuck.
+    A channel that was constant for more than a tenth of the recording, such as a switch or a set point, has no limit.
     """
     limits = []
     rows = rows_in(ranges)
@@ -189,7 +213,7 @@ def stuck_limits(values: F64, ranges: Ranges) -> tuple[int, ...]:
 
 
 def longest_run(values: F64) -> int:
-    """How many times in a row values (N,) equal the one before, missing ones left out."""
+    """Return how often in a row values (N,) equal the one before; missing values are skipped."""
     present = values[np.isfinite(values)]
     changes = np.flatnonzero(np.diff(present) != 0)
     if len(present) < 2:
@@ -199,7 +223,7 @@ def longest_run(values: F64) -> int:
 
 
 def _measured_head(detector: Detector, head: Head, values: F64, split: Split) -> Head:
-    """Shrink each channel's correction to what helps everywhere on the held-out tail; scale errors accordingly."""
+    """Shrink each channel's correction to what helps everywhere on the held-out tail, and scale errors accordingly."""
     ones = np.ones(detector.channels, np.float32)
     trace = tail_trace(replace(detector, head=replace(head, shrink=ones, error_scale=ones)), values, split)
     shrink = _shrinkage(trace)
@@ -207,14 +231,17 @@ def _measured_head(detector: Detector, head: Head, values: F64, split: Split) ->
     error = np.minimum(trace.residual**2, (trace.residual - shrink * trace.correction) ** 2)
     mean = np.where(trace.known, error, 0).sum(axis=0) / count
     plain = np.where(trace.known, trace.residual**2, 0).sum(axis=0) / count
-    # Relative to the highway's own error on the same rows: its spread comes from all rows, the tail is a few.
+    # Relative to the highway's own error on the same rows: its spread comes from all rows, the tail holds only a few.
     scale = np.sqrt(np.where(plain > 0, mean / np.maximum(plain, 1e-12), 1.0))
     return replace(head, shrink=shrink, error_scale=np.maximum(scale, 0.05).astype(np.float32))
 
 
 def _shrinkage(trace: Trace) -> F32:
-    """Factor (C,) in [0, 1] on the correction: the least of those fitted with one part of the tail left out, or 0
-    where such a factor does not help on the part that was left out."""
+    """Return the factor (C,) in [0, 1] of each channel's correction.
+
+    It is the smallest of the factors that are fitted with one part of the tail left out, or 0 if any of them does not
+    help on the part that was left out.
+    """
     parts = np.array_split(np.arange(len(trace.rows)), SHRINK_PARTS)
     residual = np.where(trace.known, trace.residual, 0).astype(np.float64)
     correction = np.where(trace.known, trace.correction, 0).astype(np.float64)
@@ -229,7 +256,7 @@ def _shrinkage(trace: Trace) -> F32:
 
 
 def _one_step_errors(detector: Detector, trace: Trace) -> F64:
-    """Mean squared one-step error (M,) of rows that have one, as the engine compares it with the surprise limit."""
+    """Return the mean squared one-step error (M,) that the engine compares with the surprise limit, for known rows."""
     scale = np.ones(detector.channels) if detector.head is None else detector.head.error_scale
     error = np.minimum(trace.residual**2, (trace.residual - trace.correction) ** 2) / scale**2
     error = np.where(trace.known, error, 0.0)[trace.known.any(axis=1)]

@@ -1,7 +1,7 @@
-"""The weight of each part of the scorer, chosen without labels: by how well it tells injected faults from normal rows.
+"""Chooses the weight of each part of the scorer without labels: by how well it separates injected faults from normal.
 
-Hedged on purpose. On real plants the rank of the parts by injected faults agrees only weakly with that by real ones
-(docs/decisions/0011-scorer.md): no part is ever dropped, and none can rule.
+The weights are hedged on purpose. On real plants the ranking of the parts by injected faults agrees only weakly with
+that by real ones (docs/decisions/0011-scorer.md), so no part is dropped and none dominates.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vcedge.calibration.split import Split, joined
+from vcedge.calibration.split import Split, merge_ranges
 from vcedge.detector import Detector, Scorer
 from vcedge.evaluation.metrics import auc_pr
 from vcedge.injection.faults import InjectedFault, Scales, inject
@@ -23,30 +23,30 @@ from vcedge.schema import F64
 
 FAULTS = 80
 MOST_STEPS = 20_000
-"""Rows of all faults together that are stepped through; as many of them as this allows are injected."""
+"""Most rows of all faults together that the engine steps; it bounds how many faults are injected."""
 LEAST_REGION, MOST_REGION = 300, 2000
-"""Rows that faults are injected into: the tail where it is long enough, no more than its last part."""
+"""Rows that faults are injected into: at most the last MOST_REGION of the tail if it is long enough."""
 POWER = 2.0
 LEAST_WEIGHT, MOST_WEIGHT = 0.5, 2.0
-"""A part weighs this power of its area over the mean area, within these bounds."""
+"""A part's weight is the power POWER of its area over the mean area, within these bounds, then normalised."""
 
 
 @dataclass(frozen=True)
 class PartsChoice:
-    """The weights and why. Each figure is an area under the precision-recall curve, averaged over the faults."""
+    """Holds the weights and their reasons: areas under the precision-recall curve, averaged over the faults."""
 
     names: tuple[str, ...]
     found: tuple[float, ...]
-    """Each part by itself."""
+    """Area of each part by itself."""
     weights: tuple[float, ...]
     fused: float
-    """All parts with these weights."""
+    """Area of all parts with these weights."""
     equal: float
-    """All parts with equal weights: the runner-up that needs no choice."""
+    """Area of all parts with equal weights, the alternative that needs no choice."""
     faults: int
 
     def to_json(self) -> dict[str, Any]:
-        """For metrics.json."""
+        """Return the section of metrics.json."""
         parts = zip(self.names, self.found, self.weights, strict=True)
         return {
             "parts": [{"name": name, "auc_pr": found, "weight": weight} for name, found, weight in parts],
@@ -57,9 +57,10 @@ class PartsChoice:
 
 
 def choose_weights(detector: Detector, values: F64, split: Split, residual: F64) -> tuple[Scorer, PartsChoice | None]:
-    """The scorer with weights for a detector without a network, from faults injected into normal rows (N, C).
+    """Choose the scorer's weights for a detector without a network, from faults injected into normal rows (N, C).
 
-    `residual` (N, C) is the highway's, NaN where there is none. No choice where there are too few rows for faults.
+    `residual` (N, C) is the highway's, NaN where there is none. With too few rows for faults the scorer is unchanged
+    and there is no choice.
     """
     region = _region(split)
     if region is None:
@@ -72,11 +73,11 @@ def choose_weights(detector: Detector, values: F64, split: Split, residual: F64)
     normal, faulty = _run(load_engine(detector, REFERENCE), rows, _affordable(plan), scales)
     normal = normal[lead:]
     usual = np.maximum(normal.mean(axis=0), 1e-9)
-    found = np.array([_told_apart(normal[:, i], [f[:, i] for f in faulty]) for i in range(normal.shape[1])])
+    found = np.array([_separation(normal[:, i], [f[:, i] for f in faulty]) for i in range(normal.shape[1])])
     weights = weights_of(found)
 
     def fused(weights: F64) -> float:
-        return _told_apart(np.log(normal / usual) @ weights, [np.log(f / usual) @ weights for f in faulty])
+        return _separation(np.log(normal / usual) @ weights, [np.log(f / usual) @ weights for f in faulty])
 
     parts = detector.scorer.parts
     choice = PartsChoice(
@@ -92,14 +93,14 @@ def choose_weights(detector: Detector, values: F64, split: Split, residual: F64)
 
 
 def weights_of(found: F64, power: float = POWER) -> F64:
-    """The weights (parts,) of parts that by themselves have the areas `found` (parts,); they sum to 1."""
+    """Return weights (parts,) that sum to 1, from the area of each part by itself, `found` (parts,)."""
     weights = np.clip((found / max(found.mean(), 1e-9)) ** power, LEAST_WEIGHT, MOST_WEIGHT)
     return np.asarray(weights / weights.sum())
 
 
 def _region(split: Split) -> tuple[int, int] | None:
-    """The longest stretch without a gap of the tail, or of everything where that is short; None where that is, too."""
-    for ranges in (split.tail, joined(split.all, split.starts)):
+    """Return the longest stretch without a gap of the tail, or of all rows if that is too short; None if both are."""
+    for ranges in (split.tail, merge_ranges(split.all, split.starts)):
         start, stop = max(ranges, key=lambda part: part[1] - part[0])
         if stop - start >= LEAST_REGION:
             return max(start, stop - MOST_REGION), stop
@@ -107,14 +108,13 @@ def _region(split: Split) -> tuple[int, int] | None:
 
 
 def _affordable(plan: list[InjectedFault]) -> list[InjectedFault]:
-    """As many of the faults, in their balanced order, as MOST_STEPS allow."""
+    """Return as many of the faults, in their balanced order, as MOST_STEPS allow."""
     steps = np.cumsum([fault.length for fault in plan])
     return plan[: max(int(np.searchsorted(steps, MOST_STEPS, side="right")), 1)]
 
 
 def _run(engine: Engine, rows: F64, faults: list[InjectedFault], scales: Scales) -> tuple[F64, list[F64]]:
-    """Values of the parts on normal rows (N, parts), and on the rows of each fault; the state before it is a normal
-    one."""
+    """Return the parts on normal rows (N, parts), and on the rows of each fault from a normal state before it."""
     parts = len(engine.detector.scorer.parts)
     normal, faulty = np.zeros((len(rows), parts)), {}
     begins: dict[int, list[int]] = {}
@@ -136,8 +136,8 @@ def _step(engine: Engine, values: F64, state: State) -> F64:
     return np.maximum(state.parts, 1e-9)
 
 
-def _told_apart(normal: F64, faulty: list[F64]) -> float:
-    """Mean over the faults of the area under the precision-recall curve of a fault's rows among all normal ones."""
+def _separation(normal: F64, faulty: list[F64]) -> float:
+    """Return the mean over the faults of the area under the precision-recall curve of its rows among the normal."""
     areas = [
         auc_pr(np.concatenate([normal, rows]), np.concatenate([np.zeros(len(normal)), np.ones(len(rows))]))
         for rows in faulty

@@ -1,8 +1,7 @@
-"""The linear highway in closed form: ridge VAR(P), cross-fitted, so that its spread is one of unseen rows.
+"""Fits the linear highway, ridge VAR(P), in closed form; cross-fitting gives it the spread of unseen rows.
 
-With the network switched off this is the strongest simple detector known (EVALUATION.md). Blocks of the fitted rows
-are left out in turn and forecast by the fit on the others; the tail is forecast by the fit on all of them. A spread
-measured on the rows that were fitted on would be too small, one measured on the short tail alone not representative.
+Blocks of the fitted rows are left out in turn and forecast by the fit on the others; the fit on all of them forecasts
+the tail. A spread measured on the fitted rows would be too small, one of the short tail alone not representative.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from vcedge.schema import F32, F64
 
 FOLDS = 5
 SPREAD_FLOOR = 0.05
-"""Smallest spread, in standard deviations of the channel: an almost noiseless channel must not rule the sum."""
+"""Smallest spread, in standard deviations of the channel: an almost noiseless channel must not dominate the sum."""
 CONSTANT = 1e-12
 """A channel whose standard deviation is below this share of its mean is constant."""
 CHUNK_ROWS = 20_000
@@ -28,20 +27,20 @@ CHUNK_ROWS = 20_000
 
 @dataclass(frozen=True)
 class CrossFit:
-    """The highway, and the residual of every row by a fit that has not seen it, in spreads; NaN where none is."""
+    """Holds the highway, and each row's residual in spreads by a fit that has not seen the row; NaN where unknown."""
 
     highway: Highway
     residual: F32  # (N, C)
 
 
-def fit_features(values: F64, ranges: Ranges, flags: bool) -> Features:
-    """Centre, scale and size of change of each channel over some rows of values (N, C)."""
+def fit_features(values: F64, ranges: Ranges, *, flags: bool) -> Features:
+    """Measure centre, scale and size of change of each channel over some rows of values (N, C)."""
     rows = np.concatenate([values[a:b] for a, b in ranges])
     present = np.isfinite(rows).sum(axis=0)
     center = np.nansum(rows, axis=0) / np.maximum(present, 1)
     variance = np.nansum((rows - center) ** 2, axis=0) / np.maximum(present, 1)
     spread = np.sqrt(variance)
-    # Relative to the value: a vacuum gauge's 1e-10 mbar is a signal, the rounding of a constant 1e5 is none.
+    # Relative to the value: a vacuum gauge's 1e-10 mbar is a signal, the rounding of a constant 1e5 is not.
     scale = np.where(spread > CONSTANT * np.maximum(np.abs(center), 1e-300), spread, 1.0)
     change = np.concatenate([np.diff(values[a:b], axis=0) for a, b in ranges]) / scale
     seen = np.maximum(np.isfinite(change).sum(axis=0), 1)
@@ -57,10 +56,10 @@ def standardise(values: F64, features: Features) -> F64:
 
 
 def cross_fit(values: F64, features: Features, split: Split, order: int, ridge: float, ahead: int = 1) -> CrossFit:
-    """Fit a forecaster on the rows before the tail and measure its residuals on rows it has not seen.
+    """Fit a forecaster to the rows before the tail and measure its residuals on rows that the fit has not seen.
 
-    values: (N, C) with NaN where missing. Residuals of missing values do not count. It forecasts each row from
-    `order` rows, the last of them `ahead` rows before it.
+    It forecasts each row of values (N, C) from `order` rows, the last of them `ahead` rows before it. Missing values
+    are NaN and have no residual.
     """
     channels = values.shape[1]
     blocks = _blocks(split.fitted, FOLDS)
@@ -81,7 +80,7 @@ def cross_fit(values: F64, features: Features, split: Split, order: int, ridge: 
 
 
 def fold_sums(values: F64, features: Features, split: Split, order: int) -> list[tuple[F64, F64, F64, int]]:
-    """For each block of the rows before the tail: A'A, A'T, the sum of squares of T (C,), and its rows."""
+    """Return for each block of the rows before the tail A'A, A'T, the sum of squares of T (C,), and its rows."""
     sums = []
     for block in _blocks(split.fitted, FOLDS):
         left, right = _gram(values, features, block, split.starts, range(1, order + 1))
@@ -92,7 +91,7 @@ def fold_sums(values: F64, features: Features, split: Split, order: int) -> list
 
 
 def residual_spread(residual: F32) -> tuple[F32, F32]:
-    """Mean and floored standard deviation (C,) of residuals (N, C), NaN left out."""
+    """Return mean and floored standard deviation (C,) of residuals (N, C); NaN is skipped."""
     seen = np.maximum(np.isfinite(residual).sum(axis=0), 1)
     wide = residual.astype(np.float64)
     bias = np.nansum(wide, axis=0) / seen
@@ -101,7 +100,7 @@ def residual_spread(residual: F32) -> tuple[F32, F32]:
 
 
 def fit_weights(values: F64, features: Features, ranges: Ranges, order: int, ridge: float) -> F64:
-    """Ridge VAR weights (1 + P C, C) fitted on all of some rows."""
+    """Fit ridge VAR weights (1 + P C, C) to all rows of some ranges."""
     return _solve(*_gram(values, features, ranges, frozenset(a for a, _ in ranges), range(1, order + 1)), ridge)
 
 
@@ -122,10 +121,10 @@ def _blocks(ranges: Ranges, folds: int) -> list[Ranges]:
 def _design(
     values: F64, features: Features, ranges: Ranges, starts: frozenset[int], lags: range
 ) -> Iterator[tuple[int, F64, F64]]:
-    """Chunks of (first target row, lagged rows with intercept (n, 1 + P C), targets (n, C)).
+    """Yield chunks of (first target row, lagged rows with intercept (n, 1 + P C), targets (n, C)).
 
-    `lags` are how far back each lagged row lies.
-    `starts` are the first rows of the sequences: lags may reach back over the border of a range, but not over a gap.
+    `lags` say how far back each lagged row is. `starts` are the first rows of the sequences: lags may reach back over
+    the border of a range, but not over a gap.
     """
     borders, reach = sorted(starts), lags[-1]
     for start, stop in ranges:
@@ -138,7 +137,7 @@ def _design(
 
 
 def _gram(values: F64, features: Features, ranges: Ranges, starts: frozenset[int], lags: range) -> tuple[F64, F64]:
-    """Sums A'A (1 + P C, 1 + P C) and A'T (1 + P C, C) over some rows."""
+    """Sum A'A (1 + P C, 1 + P C) and A'T (1 + P C, C) over some rows."""
     channels = values.shape[1]
     size = 1 + len(lags) * channels
     left, right = np.zeros((size, size)), np.zeros((size, channels))
@@ -153,7 +152,7 @@ def _solve(left: F64, right: F64, ridge: float) -> F64:
 
 
 def _residuals(values: F64, chunks: Iterator[tuple[int, F64, F64]], weights: F64, out: F32) -> None:
-    """Write target - forecast into `out` (N, C) for some rows; NaN where the target or the value before is missing."""
+    """Write target - forecast of some rows into `out` (N, C); NaN where the target or the value before is missing."""
     for first, design, target in chunks:
         rows = slice(first, first + len(target))
         measured = np.isfinite(values[first - 1 : first + len(target)])

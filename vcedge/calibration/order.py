@@ -1,8 +1,8 @@
-"""Order and ridge of the linear forecaster, chosen by how well it forecasts rows it has not seen.
+"""Chooses order and ridge of the linear forecaster by how well it forecasts rows that the fit has not seen.
 
-The best forecaster is not the best detector: with more rows behind it, it learns to follow a fault, and with less
-ridge it leans on differences of channels. So the shortest order is taken that forecasts nearly as well as the best,
-and fewer than three rows or less ridge are not tried (docs/decisions/0011-scorer.md has the numbers).
+The best forecaster is not the best detector: with more past rows it learns to follow a fault, and with less ridge it
+relies on differences of channels. So the shortest order is chosen that forecasts nearly as well as the best, and fewer
+than three rows or less ridge are not tried (docs/decisions/0011-scorer.md has the numbers).
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from vcedge.schema import F64
 ORDERS = (3, 5, 8)
 RIDGES = (10.0, 100.0, 1000.0)
 NEARLY = 0.05
-"""How much larger the error's variance may be than the best, as a logarithm, averaged over channels."""
+"""Logarithm of how much larger the error's variance may be than the best, averaged over channels."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The order and ridge that are taken, and the held-out error of all that were tried."""
+class OrderChoice:
+    """Holds the chosen order and ridge, and the held-out error of all candidates."""
 
     order: int
     ridge: float
     losses: tuple[tuple[int, float, float], ...]
-    """(order, ridge, mean logarithm of the held-out error's variance over channels)."""
+    """(order, ridge, mean over channels of the logarithm of the held-out error's variance) of each candidate."""
 
 
 def choose_order(
     values: F64, features: Features, split: Split, orders: tuple[int, ...], ridges: tuple[float, ...]
-) -> Choice:
-    """Order and ridge for values (N, C), by cross-fitting on the rows before the tail."""
+) -> OrderChoice:
+    """Choose order and ridge for values (N, C) by cross-fitting on the rows before the tail."""
     folds = fold_sums(values, features, split, max(orders))
     losses = [(order, ridge, _loss(folds, order, ridge, values.shape[1])) for order in orders for ridge in ridges]
-    return Choice(*pick(losses), tuple(losses))
+    return OrderChoice(*best_order(losses), tuple(losses))
 
 
-def pick(losses: Sequence[tuple[int, float, float]], nearly: float = NEARLY) -> tuple[int, float]:
-    """The shortest order that is nearly as good as the best, and its best ridge, of (order, ridge, loss)."""
+def best_order(losses: Sequence[tuple[int, float, float]], nearly: float = NEARLY) -> tuple[int, float]:
+    """Return the shortest order that is nearly as good as the best, and its best ridge, of (order, ridge, loss)."""
     best = min(loss for _, _, loss in losses)
     order = min(order for order, _, loss in losses if loss <= best + nearly)
     return order, min((loss, ridge) for tried, ridge, loss in losses if tried == order)[1]
 
 
 def _loss(folds: list[tuple[F64, F64, F64, int]], order: int, ridge: float, channels: int) -> float:
-    """Mean over channels of the logarithm of the held-out error's variance, no smaller than the spread's floor.
+    """Return the mean over channels of the logarithm of the held-out error's variance, floored as the spread is.
 
-    A shorter order's sums are the upper left block of the longest one's.
+    The sums of a shorter order are the upper left block of those of the longest.
     """
     size = 1 + order * channels
     left = sum(fold[0][:size, :size] for fold in folds) + ridge * np.eye(size)

@@ -1,13 +1,13 @@
-"""A trained detector made ready for another machine of the kind: the network stays, all else is fitted anew."""
+"""Calibrates a trained detector for another machine of the same kind: the network stays, all else is fitted anew."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from vcedge.calibration.calibrate import calibrate_limits, fit_linear, stuck_limits
+from vcedge.calibration.calibrate import calibrate_limits, fit_linear_like, stuck_limits
 from vcedge.calibration.refit import refit
 from vcedge.calibration.rows import check_channels, usable_rows
-from vcedge.calibration.scorer import REACH, medium_span, reweighted
+from vcedge.calibration.scorer import REACH, reweighted
 from vcedge.calibration.split import split_by_time
 from vcedge.detector import Detector
 from vcedge.history import Recording
@@ -16,16 +16,24 @@ from vcedge.history import Recording
 def recalibrate(
     detector: Detector, recording: Recording, false_alarms_per_day: float, asset: str | None = None
 ) -> Detector:
-    """The same network for another machine of the kind, from a recording of its normal operation; no training.
+    """Return a detector with the same network for another machine of the kind, without training.
 
-    What events resemble is of the old machine and left out (`vcedge.sensitivity.resemblance.refitted`).
-    Raises DataError where the recording is too short or too broken.
+    The resemblance of events belongs to the old machine and is left out; see
+    `vcedge.sensitivity.resemblance.refitted`.
+
+    Args:
+        detector: the trained detector.
+        recording: normal operation of the other machine.
+        false_alarms_per_day: false alarms that the new threshold allows.
+        asset: name of the other machine; None keeps the old name.
+
+    Raises:
+        DataError: the recording is too short or has too many gaps.
     """
     values, sequences, _ = usable_rows(recording)
     split = split_by_time(sequences, max(REACH, detector.highway.order))
     check_channels(values, split, detector.schema)
-    order, ridge = detector.highway.order, detector.highway.ridge
-    linear = fit_linear(values, split, detector.features.flags, order, ridge, medium_span(detector.scorer))
+    linear = fit_linear_like(detector, values, split)
     scorer = reweighted(linear.scorer, detector.scorer)
     calibration = {
         "files": [{"name": name, "sha256": digest} for name, digest in recording.files],

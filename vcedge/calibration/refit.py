@@ -1,30 +1,25 @@
-"""The last step: what is linear fitted again on every row, once the held-out ones have said what is to be expected."""
+"""Fits the linear parts again on every row, as the last step, after the held-out rows gave limits and weights."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from vcedge.calibration.calibrate import fit_linear
-from vcedge.calibration.scorer import medium_span
-from vcedge.calibration.split import Split, joined
+from vcedge.calibration.calibrate import fit_linear_like
+from vcedge.calibration.split import Split, merge_ranges
 from vcedge.detector import Detector
 from vcedge.schema import F64
 
 
 def refit(detector: Detector, values: F64, split: Split) -> Detector:
-    """The detector with statistics, highway and scorer of all rows of values (N, C); all else stays as it was measured.
+    """Return the detector with statistics, highway and scorer of all rows of values (N, C); all else stays.
 
-    Order, ridge, weights, limits and the network's shrinkage come from rows that the first fit had not seen. A fit on
-    a fifth more rows, and the latest ones, errs no more than that one on what comes; so the limits hold for it too.
+    Order, ridge, weights, limits and the network's shrinkage come from rows that the first fit had not seen. A fit to a
+    fifth more rows, and the latest ones, has no larger errors on future rows, so the limits hold for it too.
     """
-    everything = Split(joined(split.all, split.starts), (), (), split.starts)
-    old, highway = detector.scorer, detector.highway
-    linear = fit_linear(
-        values, everything, detector.features.flags, highway.order, highway.ridge, medium_span(detector.scorer)
-    )
+    linear = fit_linear_like(detector, values, Split(merge_ranges(split.all, split.starts), (), (), split.starts))
     parts = tuple(
         replace(fresh, weight=measured.weight, usual=measured.usual)
-        for fresh, measured in zip(linear.scorer.parts, old.parts, strict=True)
+        for fresh, measured in zip(linear.scorer.parts, detector.scorer.parts, strict=True)
     )
     return replace(
         detector,

@@ -1,4 +1,4 @@
-"""The rows of a recording that calibration and training work on: usable, and not more than needed."""
+"""Selects the rows of a recording for calibration and training: usable ones, and not more than needed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from vcedge.history import Recording
 from vcedge.schema import F64, SensorSchema
 
 MOST_VALUES = 4_000_000
-"""Rows times channels that are worked on; of a longer recording evenly spaced stretches are taken."""
+"""Most values (rows times channels) that are used; of a longer recording, evenly spaced stretches are."""
 STRETCHES = 40
 LEAST_PRESENT = 10
-"""Fewest values of a channel among the rows fitted on."""
+"""Fewest values of a channel among the fitted rows."""
 
 
 def usable_rows(recording: Recording, most_values: int = MOST_VALUES) -> tuple[F64, Ranges, NDArray[np.int64]]:
-    """Rows with at least one value, in memory (N, C), their sequences, and where they stand in the recording (N,).
+    """Return the rows with at least one value, in memory (N, C), their sequences, and their row numbers (N,).
 
-    Rows without any are left out, as the stream leaves them out: where that makes a pause longer than the largest
-    gap, the sequence is cut.
+    Rows without any value are left out, as in a stream; a sequence is cut where that makes a pause longer than the
+    largest gap.
     """
     pieces, places, sequences, at = [], [], [], 0
     for start, stop in _stretches(recording, most_values):
@@ -40,18 +40,18 @@ def usable_rows(recording: Recording, most_values: int = MOST_VALUES) -> tuple[F
 
 
 def check_channels(values: F64, split: Split, schema: SensorSchema) -> None:
-    """Raise DataError for a channel that has next to no values (N, C) among the rows that are fitted on."""
+    """Raise DataError if a channel has almost no values (N, C) among the fitted rows."""
     present = sum(np.isfinite(values[a:b]).sum(axis=0) for a, b in split.fitted)
     for name, count in zip(schema.names, np.asarray(present).tolist(), strict=True):
         if count < LEAST_PRESENT:
             raise DataError(
-                f"channel '{name}' has {count} values in the first 80% of the rows, needed are {LEAST_PRESENT}: "
+                f"channel '{name}' has {count} values in the first 80% of the rows, expected at least {LEAST_PRESENT}: "
                 "leave it out or use other rows"
             )
 
 
 def _stretches(recording: Recording, most_values: int) -> Ranges:
-    """All sequences, or where they are too long together, evenly spaced parts of them."""
+    """Return all sequences, or evenly spaced parts of them if together they are too long."""
     most, total = most_values // len(recording.schema.channels), len(recording.values)
     if total <= most:
         return recording.sequences

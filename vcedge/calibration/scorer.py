@@ -1,4 +1,4 @@
-"""What the scorer's parts need that is fitted: whitening, the second forecast, and the components of the last rows."""
+"""Fits what the scorer's parts need: whitening, the second forecast, and the components of the last rows."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from vcedge.schema import F32, F64
 FAST, SLOW, COMPONENTS = 0.25, 8.0, 0.5
 """Spans of the parts, in units of `score.span`."""
 AHEAD = 5
-"""Rows that the second forecast looks ahead: what is usual over some rows, not from one to the next."""
+"""Rows that the second forecast looks ahead: it models changes over several rows, not from one to the next."""
 LAGS = (0, 1, 2, 4)
-"""Rows that are put together from components: a window in steps that double holds as much in a quarter of the size."""
+"""Lags of the rows that components reconstruct: doubling steps cover the same window at a quarter of the size."""
 KEPT_VARIANCE = 0.85
 COVARIANCE_RIDGE = 0.05
-"""Added to the residuals' variances before whitening: channels that are nearly the same must not divide by nothing."""
+"""Added to the residuals' variances before whitening, so that nearly equal channels do not divide by almost 0."""
 REACH = ORDERS[-1]
-"""Rows that every row has before it that is fitted on: as many as the largest order tried needs."""
+"""Rows that every fitted row has before it: as many as the largest candidate order needs."""
 DEFAULT_SPAN = 20.0
 MOST_ROWS = 8000
-"""Rows that components are taken from, evenly spaced."""
+"""Most rows that components are fitted to, evenly spaced."""
 LEAST_USUAL = 1e-6
 
 
 def fit_scorer(values: F64, features: Features, cross: CrossFit, split: Split, span: float) -> Scorer:
-    """The scorer of values (N, C): its usual values are not yet measured, and all parts weigh the same."""
+    """Fit the scorer to values (N, C), with equal weights; the usual values of its parts are not yet measured."""
     order, ridge = cross.highway.order, cross.highway.ridge
     parts = (
         ScorerPart("fast", "error", max(FAST * span, 1.0), 0.2),
@@ -48,28 +48,28 @@ def fit_scorer(values: F64, features: Features, cross: CrossFit, split: Split, s
 
 
 def medium_span(scorer: Scorer) -> float:
-    """`score.span` of a scorer that was fitted here."""
+    """Return `score.span` of a scorer that `fit_scorer` made."""
     return next(part.span for part in scorer.parts if part.name == "medium")
 
 
 def reweighted(scorer: Scorer, other: Scorer) -> Scorer:
-    """The scorer with the weights of another one of the same parts."""
+    """Return the scorer with the weights of another one of the same parts."""
     weights = [part.weight for part in other.parts]
     parts = tuple(replace(part, weight=weight) for part, weight in zip(scorer.parts, weights, strict=True))
     return replace(scorer, parts=parts)
 
 
 def with_usual(detector: Detector, parts: F64) -> Detector:
-    """The detector whose parts are divided by their mean over normal rows (M, parts)."""
+    """Return the detector whose scorer parts are divided by their mean over normal rows (M, parts)."""
     usual = np.maximum(parts.mean(axis=0), LEAST_USUAL).tolist()
     measured = tuple(replace(part, usual=mean) for part, mean in zip(detector.scorer.parts, usual, strict=True))
     return replace(detector, scorer=replace(detector.scorer, parts=measured))
 
 
 def _whitening(residual: F32, ranges: Ranges) -> F32:
-    """Symmetric square root (C, C) of the inverse covariance of residuals in spreads (N, C), NaN where there is none.
+    """Return the symmetric root (C, C) of the inverse covariance of residuals in spreads (N, C), NaN where unknown.
 
-    The symmetric root keeps each whitened error closest to its own channel, so that it still names one.
+    The symmetric root keeps each whitened error closest to its own channel, so that it can be attributed to it.
     """
     rows = np.concatenate([residual[a:b] for a, b in ranges])
     wide = np.nan_to_num(rows[np.isfinite(rows).any(axis=1)].astype(np.float64))
@@ -79,9 +79,9 @@ def _whitening(residual: F32, ranges: Ranges) -> F32:
 
 
 def components(values: F64, features: Features, split: Split, lags: tuple[int, ...] = LAGS) -> Reconstruction:
-    """The principal components of windows of rows (N, C) that hold KEPT_VARIANCE of their variance.
+    """Fit the principal components that hold KEPT_VARIANCE of the variance of windows of rows (N, C).
 
-    A window holds the rows `lags` back; they increase from 0.
+    A window holds the rows `lags` back; lags increase from 0.
     """
     reach, step = lags[-1], max(1, rows_in(split.fitted) // MOST_ROWS)
     windows = []

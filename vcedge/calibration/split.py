@@ -1,4 +1,4 @@
-"""The time-ordered split of a recording: fit, validation, and a held-out tail for calibration."""
+"""Splits a recording in order of time: fit, validation, and a held-out tail for calibration."""
 
 from __future__ import annotations
 
@@ -9,63 +9,65 @@ from vcedge.errors import DataError
 
 FIT_SHARE, VALIDATION_SHARE = 0.65, 0.15
 LEAST_ROWS = 20
-"""Fewest rows with enough rows before them that each part of a split must have."""
+"""Fewest rows, each with enough rows before it, in each part of a split."""
 Ranges = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Row ranges [start, stop) in order of time. Weights see `fit`, early stopping `validation`, limits `tail`."""
+    """Holds row ranges [start, stop) in order: weights use `fit`, early stopping `validation`, limits `tail`."""
 
     fit: Ranges
     validation: Ranges
     tail: Ranges
     starts: frozenset[int]
-    """First rows of the sequences: nothing is carried over from the row before one, however near its number."""
+    """First rows of the sequences: no state is carried over from the row before one."""
 
     @property
     def fitted(self) -> Ranges:
-        """What the linear parts are fitted on: they have no early stopping, so validation rows serve them too."""
+        """Ranges that the linear parts are fitted to: they have no early stopping, so they use validation rows too."""
         return self.fit + self.validation
 
     @property
     def all(self) -> Ranges:
-        """Every row in order."""
+        """All ranges in order."""
         return self.fit + self.validation + self.tail
 
 
 def rows_in(ranges: Ranges) -> int:
-    """Number of rows in some ranges."""
+    """Count the rows in some ranges."""
     return sum(stop - start for start, stop in ranges)
 
 
-def joined(ranges: Ranges, starts: frozenset[int]) -> Ranges:
-    """Ranges that touch as one, unless a sequence starts there."""
-    whole: list[tuple[int, int]] = []
+def merge_ranges(ranges: Ranges, starts: frozenset[int]) -> Ranges:
+    """Merge ranges that touch, unless a sequence starts there."""
+    merged: list[tuple[int, int]] = []
     for start, stop in ranges:
-        if whole and whole[-1][1] == start and start not in starts:
-            whole[-1] = (whole[-1][0], stop)
+        if merged and merged[-1][1] == start and start not in starts:
+            merged[-1] = (merged[-1][0], stop)
         else:
-            whole.append((start, stop))
-    return tuple(whole)
+            merged.append((start, stop))
+    return tuple(merged)
 
 
 def clip_ranges(sequences: Sequence[tuple[int, int]], start: int, stop: int) -> Ranges:
-    """The parts of the sequences between two rows."""
+    """Return the parts of the sequences between two rows."""
     cut = ((max(a, start), min(b, stop)) for a, b in sequences)
     return tuple((a, b) for a, b in cut if a < b)
 
 
 def split_by_time(sequences: Sequence[tuple[int, int]], order: int) -> Split:
-    """Cut at 65% and 80% of all rows; a sequence that spans a cut is cut there.
+    """Split at 65% and 80% of all rows; a sequence that spans a border is cut there.
 
-    Sequences of no more than `order` rows are left out: nothing in them can be forecast. Raises DataError where a
-    part would have fewer than LEAST_ROWS rows that can be.
+    Sequences of at most `order` rows are left out: none of their rows can be forecast.
+
+    Raises:
+        DataError: a part would have fewer than LEAST_ROWS rows that can be forecast.
     """
     long = [(a, b) for a, b in sequences if b - a > order]
     total = sum(b - a for a, b in sequences)
     if not long:
-        raise DataError(f"{total} usable rows, but nowhere more than {order} without a gap")
+        raise DataError(f"{total} usable rows, but nowhere more than {order} without a gap, expected a longer stretch")
     used = sum(b - a for a, b in long)
     borders = (_row_at(long, FIT_SHARE * used), _row_at(long, (FIT_SHARE + VALIDATION_SHARE) * used))
     first, last = long[0][0], long[-1][1]
@@ -80,13 +82,13 @@ def split_by_time(sequences: Sequence[tuple[int, int]], order: int) -> Split:
         if rows < LEAST_ROWS:
             raise DataError(
                 f"{total} usable rows in {len(sequences)} stretches are too few: for {name} {rows} are left that have "
-                f"{order} before them, needed are {LEAST_ROWS}"
+                f"{order} before them, expected at least {LEAST_ROWS}"
             )
     return split
 
 
 def _row_at(sequences: Sequence[tuple[int, int]], count: float) -> int:
-    """The row before which `count` rows of the sequences lie."""
+    """Return the row before which `count` rows of the sequences lie."""
     left = int(count)
     for start, stop in sequences:
         if left <= stop - start:

@@ -1,4 +1,4 @@
-"""What a detector does along a recording, row by row: the engine that scores is the one that is measured."""
+"""Records what a detector computes along a recording, row by row, with the engine that scores."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from vcedge.schema import F32, F64
 
 @dataclass(frozen=True)
 class Trace:
-    """The M usable rows of some ranges, in order. `correction` is what the network said before the row came."""
+    """Holds what a detector computed for the M usable rows of some ranges, in order."""
 
     rows: NDArray[np.int64]  # (M,) row numbers in the recording
     since: NDArray[np.int64]  # (M,) rows since the last reset, 0 for the first
-    z: F32  # (M, C) standardised sample, missing values held
-    previous: F32  # (M, C) the one before, the same where there is none
+    z: F32  # (M, C) standardised sample, the last value in the place of a missing one
+    previous: F32  # (M, C) the sample before; the same sample if there is none
     missing: NDArray[np.bool_]  # (M, C)
     known: NDArray[np.bool_]  # (M, C) whether the channel has a residual
     residual: F32  # (M, C) the highway's residual, in spreads
-    correction: F32  # (M, C) the network's forecast of `residual`
+    correction: F32  # (M, C) the network's forecast of `residual`, made before the row
     raw: F64  # (M,)
     parts: F64  # (M, parts) values of the scorer's parts
     updated: NDArray[np.int32]  # (M,) hidden dimensions updated
 
     @property
     def first(self) -> NDArray[np.bool_]:
-        """Rows (M,) before which the state was reset."""
+        """Whether the state was reset before each row (M,)."""
         return np.asarray(self.since == 0)
 
     def within(self, ranges: Ranges) -> Trace:
-        """The rows of the trace that lie in some ranges of the recording."""
+        """Return the rows of the trace that lie in some ranges of the recording."""
         keep = np.zeros(len(self.rows), bool)
         for start, stop in ranges:
             keep |= (self.rows >= start) & (self.rows < stop)
@@ -59,8 +59,8 @@ class TracedRows:
 def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[int] = frozenset()) -> Trace:
     """Step an engine through some ranges of values (N, C), from a fresh state at the start of each.
 
-    Over the border of ranges that touch the state is carried, unless a sequence starts there (`starts`). The stream's
-    budget of computing holds here too: limits are measured on errors that the network makes with what it may spend.
+    The state is carried over the border of ranges that touch, unless a sequence starts there (`starts`). The stream's
+    compute budget applies here too, so that limits are measured on the errors that the network makes within it.
     """
     detector = engine.detector
     count, channels, boundaries = rows_in(ranges), detector.channels, detector.boundaries

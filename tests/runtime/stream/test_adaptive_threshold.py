@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.detectors import recording, samples, tiny_detector
 from vcedge.calibration.calibrate import calibrate_limits
 from vcedge.calibration.split import split_by_time
-from vcedge.calibration.threshold import keep_promise
+from vcedge.calibration.threshold import fit_threshold
 from vcedge.detector import Calibration, Detector
 from vcedge.limits import DAY_NS, EventRule
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
@@ -39,7 +39,7 @@ def smoothed(seed: int, rows: int) -> F64:
 
 def calibration(rows: int = 2000) -> Calibration:
     """Limits measured on a statistic of `smoothed`, one event in ROWS_AN_EVENT rows allowed."""
-    promise = keep_promise([smoothed(1, rows)], 1 / ROWS_AN_EVENT, EventRule())
+    promise = fit_threshold([smoothed(1, rows)], 1 / ROWS_AN_EVENT, EventRule())
     return replace(
         tiny_detector().calibration,
         threshold=promise.threshold,

@@ -9,8 +9,8 @@ from vcedge.baselines.interface import Fitted
 from vcedge.baselines.table import DETECTORS, fit_baseline, trivial
 from vcedge.calibration.calibrate import calibrate_limits
 from vcedge.calibration.refit import refit
-from vcedge.calibration.split import joined
-from vcedge.calibration.threshold import keep_promise
+from vcedge.calibration.split import merge_ranges
+from vcedge.calibration.threshold import fit_threshold
 from vcedge.config.train import TrainConfig
 from vcedge.detector import CellKind, CellSpec, Detector
 from vcedge.errors import DataError
@@ -77,7 +77,7 @@ def equal_macs_size(detector: Detector, macs: float) -> int:
 def fit_baselines(config: TrainConfig, trained: Trained, recording: Recording) -> list[Method]:
     """Fit the baselines, smoothed like the detector, ridge-VAR also without smoothing; then random and all ones."""
     values, split = trained.values, trained.split
-    fitted, span = joined(split.fitted, split.starts), config.score.span
+    fitted, span = merge_ranges(split.fitted, split.starts), config.score.span
     methods: list[Method] = []
     wanted = [*((name, span) for name in DETECTORS), ("ridge-VAR", 1.0)]
     rule = event_rule(config.score, recording.schema)
@@ -96,10 +96,10 @@ def fit_baselines(config: TrainConfig, trained: Trained, recording: Recording) -
 def _calibrated(name: str, fitted: Fitted, trained: Trained, config: TrainConfig, rule: EventRule) -> Method:
     """Return the method with a threshold from the held-out tail, found by the detector's own rule."""
     split, warmup = trained.split, trained.detector.calibration.warmup_rows
-    raw = fitted.score(trained.values, joined(split.all, split.starts))
+    raw = fitted.score(trained.values, merge_ranges(split.all, split.starts))
     stretches = [raw[start + (warmup if start in split.starts else 0) : stop] for start, stop in split.tail]
     rate = events_per_row(config.score.false_alarms_per_day, trained.detector.schema.period_ns)
-    promise = keep_promise([stretch for stretch in stretches if len(stretch)], rate, rule)
+    promise = fit_threshold([stretch for stretch in stretches if len(stretch)], rate, rule)
     return BaselineMethod(name, fitted, promise.threshold, promise.events)
 
 

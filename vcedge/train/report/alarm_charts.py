@@ -1,4 +1,4 @@
-"""Charts of the statistic that alarms are decided on, beside its threshold."""
+"""Charts of the statistic that decides alarms, beside its threshold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEIGHT = 250
 
 
 def spread_chart(trained: Trained) -> Chart:
-    """Distribution of the statistic on the held-out rows that the threshold was measured on."""
+    """Draw the distribution of the statistic on the held-out rows, which the threshold was measured on."""
     detector = trained.detector
     raw = _settled_raw(trained)
     limit = detector.calibration.threshold
@@ -37,14 +37,14 @@ def spread_chart(trained: Trained) -> Chart:
         words = f"Median {number(float(np.median(raw)))}, threshold {number(limit)}, above it {above} of the rows."
         svg = inline_svg(figure, "spread", "Distribution of the statistic on the held-out rows", words)
     caption = (
-        "Normal rows should form one hill well to the left of the threshold. A second hill close to it is a way of "
-        "operating that the recording holds too little of: it will raise false alarms."
+        "Normal rows should form one peak well to the left of the threshold. A second peak close to it is an operating "
+        "mode of which the recording holds too few rows: it will raise false alarms."
     )
-    return Chart("How far normal is from an alarm", caption, keys, svg)
+    return Chart("Distance of normal rows from an alarm", caption, keys, svg)
 
 
 def statistic_chart(trained: Trained) -> Chart:
-    """The statistic along the held-out rows."""
+    """Draw the statistic over the held-out rows."""
     detector = trained.detector
     trace = trained.device_trace.within(trained.split.tail)
     limit = detector.calibration.threshold
@@ -53,7 +53,7 @@ def statistic_chart(trained: Trained) -> Chart:
     line = stretches(np.clip(trace.raw, low, high))
     keys = (
         Key("line", "measured", "mean of a stretch"),
-        Key("area", "context", "its smallest and largest value"),
+        Key("area", "context", "smallest to largest value"),
         Key("dashed", "limit", f"threshold, {number(limit)}"),
     )
     with style("statistic"):
@@ -66,23 +66,23 @@ def statistic_chart(trained: Trained) -> Chart:
         quantity(ax, "statistic raw (log scale)")
         ax.set_xlabel(f"{unit} of held-out rows")
         words = f"Largest value {number(float(trace.raw.max()))}, threshold {number(limit)}."
-        svg = inline_svg(figure, "statistic", "The statistic along the held-out rows", words)
+        svg = inline_svg(figure, "statistic", "The statistic over the held-out rows", words)
     caption = (
-        "It should wander without a trend and stay below the threshold. A drift upwards says that the machine was "
-        "already changing at the end of the recording."
+        "The statistic should vary without a trend and stay below the threshold. An upward trend means that the "
+        "machine was already changing at the end of the recording."
     )
-    return Chart("The same over time", caption, keys, svg)
+    return Chart("The statistic over time", caption, keys, svg)
 
 
 def _settled_raw(trained: Trained) -> F64:
-    """The statistic of the held-out rows past the warm-up, all of them where none is."""
+    """Return the statistic of the held-out rows after the warm-up, or of all of them if none are after it."""
     trace = trained.device_trace.within(trained.split.tail)
     kept = trace.raw[trace.since >= trained.detector.calibration.warmup_rows]
     return kept if len(kept) else trace.raw
 
 
 def _log_range(raw: F64, limit: float) -> tuple[float, float]:
-    """Limits of a logarithmic axis for the statistic and its threshold."""
+    """Return the limits of a logarithmic axis for the statistic and its threshold."""
     above = raw[raw > 0]
     smallest = float(np.quantile(above, 0.001)) if len(above) else limit / 10
     largest = float(above.max()) if len(above) else limit
