@@ -41,10 +41,10 @@ HEALTH_PAUSE_S = 1.0
 class Publisher:
     """Publishes for one node, and remembers what it last published of each asset."""
 
-    def __init__(self, outputs: OutputTopics, sink: Connection, disk: StateDir, boot: str) -> None:
+    def __init__(self, outputs: OutputTopics, sink: Connection, state_dir: StateDir, boot: str) -> None:
         self._outputs = outputs
         self._sink = sink
-        self._disk = disk
+        self._state_dir = state_dir
         self._boot = boot
         self._published: defaultdict[str, Published] = defaultdict(Published)
 
@@ -127,7 +127,7 @@ class Publisher:
             age_s=published.age_s(now_s),
             calibrated=stream.detector.calibration.threshold,
             threshold=stream.threshold,
-            durable=self._disk.durable,
+            durable=self._state_dir.durable,
         )
         self._publish(asset, "health", health_payload(asset.origin, health), retain=True)
 
@@ -161,7 +161,7 @@ class Publisher:
     def _condition(self, asset: Asset, now_s: float) -> Condition:
         """Return the condition of an asset's input; one that is well is `not_durable` where no state can be saved."""
         status, missing = self.published(asset).condition(asset, now_s)
-        return ("not_durable" if status == "ok" and not self._disk.durable else status), missing
+        return ("not_durable" if status == "ok" and not self._state_dir.durable else status), missing
 
     def _publish(self, asset: Asset, kind: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish a payload of one asset; `kind` is the rest of its topic."""

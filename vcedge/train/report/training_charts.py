@@ -13,8 +13,8 @@ from vcedge.train.report.figure import (
     inline_svg,
     mark_target,
     panels,
-    percent_axis,
     quantity,
+    share_axis,
     style,
 )
 from vcedge.train.training import Epoch
@@ -75,8 +75,7 @@ def share_chart(trained: Trained, target: float | None) -> Chart:
         ax.plot(number_of, [epoch.share for epoch in epochs], marker=dots, color=COLOUR["measured"], markersize=4)
         keys += mark_target(ax, target)
         keys += _mark_hard(ax, epochs)
-        percent_axis(ax)
-        quantity(ax, "updated share of the hidden state")
+        share_axis(ax)
         _epochs_axis(ax, number_of)
         words = f"From {percent(epochs[0].share)} in the first to {percent(epochs[-1].share)} in the last epoch."
         svg = inline_svg(figure, "share", "Updated share over the epochs", words)
@@ -92,7 +91,7 @@ def _best(best: int, validation: list[float]) -> str:
     if best < 0:
         return ""
     ratio = validation[best]
-    return f"The best epoch is {percent(abs(ratio - 1))} {'below' if ratio < 1 else 'above'}. "
+    return f"The best epoch is {percent(abs(ratio - 1))} {'below' if ratio < 1 else 'above'} it. "
 
 
 def _epochs_axis(ax: Axes, number_of: list[int]) -> None:
