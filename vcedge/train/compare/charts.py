@@ -67,8 +67,8 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
             log_axis(ax, "y", low, top)
             quantity(ax, one.method.name)
         axes[-1].set_xlabel(unit)
-        words = "; ".join(f"{one.method.name} VUS-PR {measure_text(one.each[case]['vus_pr'])}" for one in shown)
-        svg = inline_svg(figure, f"scores{case}", "Statistics over time beside the truth", words)
+        description = "; ".join(f"{one.method.name} VUS-PR {measure_text(one.each[case]['vus_pr'])}" for one in shown)
+        svg = inline_svg(figure, f"scores{case}", "Statistics over time beside the truth", description)
     caption = (
         "Each statistic relative to its own threshold, on a logarithmic scale. It should rise within the shaded "
         "stretches and nowhere else; above the dashed line it raises an alarm."
@@ -99,8 +99,8 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         share_axis(lower)
         keys += mark_target(lower, comparison.config.model.target)
         lower.set_xlabel(unit)
-        words = f"Mean updated share {percent(float(np.nanmean(comparison.main.scores[case].share)))}."
-        svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", words)
+        description = f"Mean updated share {percent(float(np.nanmean(comparison.main.scores[case].share)))}."
+        svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", description)
     caption = (
         f"Above: {name}, the channel with the largest share of the statistic during events. Below: how far the gate "
         "opens. It should open where the signal moves or an event lasts, and stay nearly shut where all is calm."
@@ -127,8 +127,8 @@ def closer_chart(comparison: Comparison, case: int) -> Chart | None:
     with style(f"closer{case}"):
         figure, axes = panels(TALL, 3)
         _draw_closer(axes, comparison, event, names.index(name), shown)
-        words = f"Found {event.delay_rows} rows after its start; {name} has the largest share."
-        svg = inline_svg(figure, f"closer{case}", "One event row by row", words)
+        description = f"Found {event.delay_rows} rows after its start; {name} has the largest share."
+        svg = inline_svg(figure, f"closer{case}", "One event row by row", description)
     keys = (
         Key("area", "measured", MAIN),
         Key("dashed", "limit", "threshold"),

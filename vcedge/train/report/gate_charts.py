@@ -49,8 +49,8 @@ def gate_chart(trained: Trained, target: float | None) -> Chart:
         keys.append(Key("dotted", "ink", "held-out rows begin"))
         _name_panels(upper, lower, f"{unit} of recording, gaps left out")
         each = percent(float(share.mean.min())), percent(float(share.mean.max()))
-        words = f"Means of {len(share.mean)} stretches, between {each[0]} and {each[1]} updated."
-        svg = inline_svg(figure, "gate", "Updated share and change of the input over the recording", words)
+        description = f"Means of {len(share.mean)} stretches, between {each[0]} and {each[1]} updated."
+        svg = inline_svg(figure, "gate", "Updated share and change of the input over the recording", description)
     caption = (
         "Where the change in the lower panel is large, the upper panel should be high: the network updates more when "
         "the machine changes. If the shares left and right of the dotted line differ, the held-out rows are another "
@@ -73,8 +73,10 @@ def closer_chart(trained: Trained) -> Chart:
         _means(upper, stretches(trace.updated[rows] / detector.hidden, count), size, "measured")
         _means(lower, stretches(change[rows], count), size, "context")
         _name_panels(upper, lower, f"{unit}, from row {int(trace.rows[rows.start]):,}")
-        words = f"{count} rows; mean updated share {percent(float(trace.updated[rows].mean() / detector.hidden))}."
-        svg = inline_svg(figure, "closer", "Updated share and change of the input, row by row", words)
+        description = (
+            f"{count} rows; mean updated share {percent(float(trace.updated[rows].mean() / detector.hidden))}."
+        )
+        svg = inline_svg(figure, "closer", "Updated share and change of the input, row by row", description)
     caption = (
         f"The {count} liveliest held-out rows one by one. The upper panel should follow each step of the lower one and "
         "stay low on calm rows."
@@ -99,8 +101,8 @@ def level_chart(trained: Trained) -> Chart:
         ax.margins(x=0.01)
         share_axis(ax, "share of the held-out rows")
         ax.set_xlabel(f"dimensions updated, of {detector.hidden}")
-        words = "; ".join(f"{k}: {percent(share)}" for k, share in zip(sizes, shares, strict=True) if share > 0)
-        svg = inline_svg(figure, "levels", "How often each level was used", f"Dimensions updated: {words}.")
+        description = "; ".join(f"{k}: {percent(share)}" for k, share in zip(sizes, shares, strict=True) if share > 0)
+        svg = inline_svg(figure, "levels", "How often each level was used", f"Dimensions updated: {description}.")
     caption = (
         "A tall first bar and short others save work: most rows need few updates, few rows need all. A single bar "
         "means that the gate never changes."
