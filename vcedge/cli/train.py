@@ -99,17 +99,15 @@ def _with_sensitivity(trained: Trained, report: ReportProgress, stop: Callable[[
     """Return the training with the injected faults that its detector finds, and the names it gives them."""
     from dataclasses import replace
 
-    from vcedge.calibration.trace import TracedRows
     from vcedge.sensitivity.measure import measure_sensitivity
     from vcedge.sensitivity.resemblance import measure_resemblance
 
-    rows = TracedRows(trained.values, trained.split, trained.device_trace)
     found = measure_sensitivity(
-        trained.detector, rows, lambda share: report(share, "measuring which faults are found"), stop
+        trained.detector, trained.rows, lambda share: report(share, "measuring which faults are found"), stop
     )
     if found is None:
         return trained
-    recognition = measure_resemblance(trained.detector, rows)
+    recognition = measure_resemblance(trained.detector, trained.rows)
     detector = replace(trained.detector, resemblance=recognition.model)
     return replace(trained, detector=detector, sensitivity=found, recognition=recognition)
 

@@ -28,7 +28,7 @@ from vcedge.calibration.refit import refit
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Split, split_by_time
-from vcedge.calibration.trace import Trace, run_engine
+from vcedge.calibration.trace import Trace, TracedRows, run_engine
 from vcedge.config.train import ScoreConfig, TrainConfig
 from vcedge.detector import DENSE_KINDS, CellSpec, Detector, boundaries_of
 from vcedge.history import Recording
@@ -73,6 +73,11 @@ class Trained:
     """How order and ridge of the highway were chosen."""
     parts: PartsChoice | None = None
     """How the scorer's weights were chosen."""
+
+    @property
+    def rows(self) -> TracedRows:
+        """The rows used, with their split and trace."""
+        return TracedRows(self.values, self.split, self.device_trace)
 
     def finished(self) -> Detector:
         """Return the detector to use: its linear parts are fitted again on all rows, held-out rows included."""
