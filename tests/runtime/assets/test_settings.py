@@ -149,13 +149,13 @@ def test_a_model_without_a_tail_promises_nothing() -> None:
 
 def test_the_compute_policy() -> None:
     _, settings = settings_of()
-    assert (settings.min_level, settings.logit_bias) == (1, 0.0)
+    assert settings.policy == (1, 0.0)
     put(settings, "compute", {"min_level": 2, "looseness": 2})
-    assert (settings.min_level, settings.logit_bias) == (2, math.log(2))
+    assert settings.policy == (2, math.log(2))
     put(settings, "compute", {"policy": "full", "looseness": 0.5})
-    assert (settings.min_level, settings.logit_bias) == (LEVELS, math.log(0.5))
+    assert settings.policy == (LEVELS, math.log(0.5))
     put(settings, "compute", {})
-    assert (settings.min_level, settings.logit_bias) == (1, 0.0)
+    assert settings.policy == (1, 0.0)
 
 
 @given(st.one_of(st.integers(0, 9_000_000_000_000), st.floats(0, 4e12)))
@@ -195,9 +195,9 @@ def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, An
         origin = {"schema": 1, "boot": "0", "asset": "a", "model": "a@sha256:0123456789ab", "refused": ""}
         STATES[kind].validate({**origin, **settings.state(kind)})
     for row in rows[80:]:
-        policy = settings.min_level, settings.logit_bias
-        assert policy == (restored.min_level, restored.logit_bias)
-        assert again.push(row, *policy) == stream.push(row, *policy)
+        policy = settings.policy
+        assert policy == restored.policy
+        assert again.push(row, policy) == stream.push(row, policy)
 
 
 def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
@@ -208,7 +208,7 @@ def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
     again = Settings(stream)
     again.restore({"threshold": {}, "compute": {}})
     assert stream.threshold == 2.5
-    assert again.logit_bias == 0.0
+    assert again.policy.logit_bias == 0.0
     assert [again.state(kind)["set"] for kind in again.kinds] == [True, True, False]
 
 
