@@ -32,7 +32,7 @@ from vcedge.runtime.engine.interface import AS_TRAINED, Engine
 from vcedge.runtime.exported.artifact import open_engine
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
-from vcedge.simulate import Fault, simulate, write_csv
+from vcedge.simulate import SimulatedFault, simulate, write_csv
 
 ROWS = 30
 """Rows between two looks at the policy."""
@@ -131,7 +131,7 @@ class Run:
         plan: list[tuple[int, float]],
         threshold: float,
         recording: Path,
-        faults: Sequence[Fault],
+        faults: Sequence[SimulatedFault],
     ) -> None:
         self._engines = [open_engine(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
         self._rig, self._plan, self._threshold, self._faults = rig, plan, threshold, faults

@@ -44,7 +44,7 @@ class Asset:
         stages = ComputeStages(recipe.stages) if recipe.stages else None
         self.companions = Companions(self._new_shadow(recipe.shadow), stages)
         self.settings = self._new_settings(self.stream)
-        """What was set by hand while the service runs: a restart keeps it."""
+        """The settings made by hand: a restart keeps them."""
         self.joiner = None if recipe.join is None else Joiner(recipe.join)
         self._rate_limit = _rate_limit(recipe)
         self._reach_ns = far_ns(self.stream.detector.schema) if recipe.join is None else recipe.join.ahead_ns

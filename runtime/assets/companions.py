@@ -27,7 +27,7 @@ class Companions:
         self.stage_changed = False
         """Whether another stage began with the last message."""
         self._counted = (0, 0, 0)
-        """Ticks, missed and extra alarms that the stages have been told of."""
+        """Ticks, missed and extra alarms that the stages have counted."""
         self._saved_trial: dict[str, Any] | None = None
         """The trial of a snapshot, until it is known whether that trial continues."""
 

@@ -53,7 +53,7 @@ class ComputeSetting(Strict):
     policy: Literal["auto", "full"] = "auto"
     min_level: int = Field(default=1, ge=1)
     looseness: float = Field(default=1.0, ge=1 / LOOSEST, le=LOOSEST)
-    """Factor on the scheduler's odds m/(1 - m), eq. 7, and on what the budget allows (docs/decisions/0033)."""
+    """Factor on the scheduler's odds m/(1 - m) (Jernite et al. 2017, eq. 7), and on the budget (decision 33)."""
 
 
 class InhibitSetting(Strict):

@@ -20,9 +20,8 @@ from vcedge.runtime.publishing.payloads import (
     deadletter_payload,
     event_payload,
     health_payload,
-    report_payload,
     score_payload,
-    setting_payload,
+    state_payload,
     stats_payload,
 )
 from vcedge.runtime.publishing.published import Condition, Published
@@ -41,10 +40,10 @@ HEALTH_PAUSE_S = 1.0
 class Publisher:
     """Publishes for one node, and remembers what it last published of each asset."""
 
-    def __init__(self, outputs: OutputTopics, sink: Connection, disk: StateDir, boot: str) -> None:
+    def __init__(self, outputs: OutputTopics, sink: Connection, state_dir: StateDir, boot: str) -> None:
         self._outputs = outputs
         self._sink = sink
-        self._disk = disk
+        self._state_dir = state_dir
         self._boot = boot
         self._published: defaultdict[str, Published] = defaultdict(Published)
 
@@ -104,12 +103,12 @@ class Publisher:
             return
         if kind == "inhibit":
             self.published(asset).inhibited_ns = asset.stream.operation.until_ns
-        payload = setting_payload(asset.origin, asset.settings.state(kind), refused)
+        payload = state_payload(asset.origin, {**asset.settings.state(kind), "refused": refused})
         self._publish(asset, f"{kind}/state", payload, retain=not refused)
 
     def model(self, asset: Asset, state: Mapping[str, Any]) -> None:
         """Publish which model is in charge, and what became of the last update."""
-        self._publish(asset, "model/state", report_payload(asset.origin, state), retain=True)
+        self._publish(asset, "model/state", state_payload(asset.origin, state), retain=True)
 
     def model_event(self, asset: Asset, why: str, digest: str) -> None:
         """Publish the outcome of the update with this digest as an event, at the time of the asset's last sample."""
@@ -127,7 +126,7 @@ class Publisher:
             age_s=published.age_s(now_s),
             calibrated=stream.detector.calibration.threshold,
             threshold=stream.threshold,
-            durable=self._disk.durable,
+            durable=self._state_dir.durable,
         )
         self._publish(asset, "health", health_payload(asset.origin, health), retain=True)
 
@@ -152,7 +151,7 @@ class Publisher:
             self._publish(asset, "event", event_payload(event, asset.origin))
         if shadow.events or now_s - published.agreement_s >= REPEAT_S:
             published.agreement_s = now_s
-            payload = report_payload(asset.origin, {"shadow": shadow.model, **shadow.agreement.report()})
+            payload = state_payload(asset.origin, {"shadow": shadow.model, **shadow.agreement.report()})
             self._publish(asset, "shadow", payload, retain=True)
         if companions.stage_changed:
             companions.stage_changed = False
@@ -161,7 +160,7 @@ class Publisher:
     def _condition(self, asset: Asset, now_s: float) -> Condition:
         """Return the condition of an asset's input; one that is well is `not_durable` where no state can be saved."""
         status, missing = self.published(asset).condition(asset, now_s)
-        return ("not_durable" if status == "ok" and not self._disk.durable else status), missing
+        return ("not_durable" if status == "ok" and not self._state_dir.durable else status), missing
 
     def _publish(self, asset: Asset, kind: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish a payload of one asset; `kind` is the rest of its topic."""

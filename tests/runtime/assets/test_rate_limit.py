@@ -1,4 +1,4 @@
-"""What an asset may send: a backlog of years at once, and no flood."""
+"""The rate limit of an asset: a backlog of any length passes, a flood does not."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from vcedge.schema import NS_PER_S
 
 
 @given(st.integers(1, 50), st.lists(st.integers(1, 5), max_size=200))
-def test_samples_whose_times_go_on_are_never_refused(burst: int, periods: list[int]) -> None:
+def test_samples_with_advancing_times_are_accepted(burst: int, periods: list[int]) -> None:
     limit = sample_rate_limit(NS_PER_S, burst)
     assert all(limit.try_acquire(count * NS_PER_S) for count in periods)
     assert limit.try_acquire(burst * NS_PER_S, burst)  # as a block
 
 
 @pytest.mark.parametrize("step_ns", [-NS_PER_S, 0, 1, NS_PER_S // 1000])
-def test_a_flood_is_let_through_at_ten_a_period_of_its_own_time(step_ns: int) -> None:
+def test_flood_is_limited_to_ten_samples_a_period(step_ns: int) -> None:
     """`since` is what the asset's time has gone on since the last message that was taken."""
     limit, since, taken = sample_rate_limit(NS_PER_S, burst=100), 0, 0
     for _ in range(20_000):
@@ -30,7 +30,7 @@ def test_a_flood_is_let_through_at_ten_a_period_of_its_own_time(step_ns: int) ->
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(-5, 5)), max_size=60))
-def test_a_restart_changes_nothing(messages: list[tuple[int, int]]) -> None:
+def test_restored_limiter_grants_the_same(messages: list[tuple[int, int]]) -> None:
     plain, kept = sample_rate_limit(NS_PER_S, 50), sample_rate_limit(NS_PER_S, 50)
     for count, tenths in messages:
         advance_ns = tenths * NS_PER_S // 10
@@ -40,7 +40,7 @@ def test_a_restart_changes_nothing(messages: list[tuple[int, int]]) -> None:
         kept.restore(stored)
 
 
-def test_an_asset_of_many_parts_may_send_as_many_times_more() -> None:
+def test_limit_of_an_asset_with_parts_is_a_multiple() -> None:
     whole, parts = sample_rate_limit(NS_PER_S, 1), sample_rate_limit(NS_PER_S, 1, parts=4)
     assert [whole.try_acquire(0) for _ in range(3)] == [True, False, False]
     assert parts.try_acquire(0)
