@@ -15,9 +15,8 @@ from vcedge.runtime.assets.rate_limit import sample_rate_limit
 from vcedge.runtime.assets.recipes import Recipe, ShadowRecipe
 from vcedge.runtime.assets.settings import Settings
 from vcedge.runtime.assets.shadow import Shadow
-from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.interface import ComputePolicy, Engine
 from vcedge.runtime.storage.snapshot import encode_line
-from vcedge.runtime.stream.rows import Policy
 from vcedge.runtime.stream.stream import Stream
 from vcedge.runtime.stream.timeline import far_ns
 
@@ -71,10 +70,9 @@ class Asset:
         self.mark_changed()
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> ComputePolicy:
         """The compute policy of the next rows."""
-        wanted = self.settings.min_level, self.settings.logit_bias
-        return self.companions.policy(wanted, self.stream.detector.levels)
+        return self.companions.policy(self.settings.policy, self.stream.detector.levels)
 
     @property
     def in_event(self) -> bool:

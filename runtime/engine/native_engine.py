@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from vcedge.detector import Detector
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.engine.native_cell import NativeCell, aligned, isa_number
 from vcedge.runtime.engine.state import State, state_dtype
 from vcedge.schema import F64
@@ -52,22 +53,20 @@ class NativeEngine:
         """A state that has seen nothing."""
         return State(self._dtype)
 
-    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+    def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
         """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
-        return self.kernel.step(values, state.record, np.empty(self._channels), min_level, logit_bias)
+        return self.kernel.step(values, state.record, np.empty(self._channels), *policy)
 
     def step_many(
-        self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
+        self, values: F64, states: list[State], policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, list[int], F64]:
         """One sample for each stream: the loop over `step`, so that both agree bit for bit."""
         step, contributions = self.kernel.step, np.empty((len(states), self._channels))
-        rows = [
-            step(v, s.record, c, min_level, logit_bias) for v, s, c in zip(values, states, contributions, strict=True)
-        ]
+        rows = [step(v, s.record, c, *policy) for v, s, c in zip(values, states, contributions, strict=True)]
         return np.array([row[0] for row in rows]), [row[1] for row in rows], contributions
 
     def run(
-        self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0
+        self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, NDArray[np.int32], NDArray[np.int32], F64]:
         """Many samples (N, C) of one stream: raw (N,), levels (N,), `State.wake` (N,), contributions (N, C).
 
@@ -79,7 +78,7 @@ class NativeEngine:
         raw, contributions = np.empty(rows), np.empty((rows, self._channels))
         levels, wakes = np.empty(rows, np.int32), np.empty(rows, np.int32)
         values = np.ascontiguousarray(values)
-        self.kernel.run(rows, values, state.record, raw, levels, wakes, contributions, min_level, logit_bias)
+        self.kernel.run(rows, values, state.record, raw, levels, wakes, contributions, *policy)
         return raw, levels, wakes, contributions
 
 
