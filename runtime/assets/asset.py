@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vcedge.errors import DataError
+from vcedge.rate_limiter import RateLimiter
 from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.joiner import Joiner
-from vcedge.runtime.assets.rate_limit import SampleRateLimit
+from vcedge.runtime.assets.rate_limit import sample_rate_limit
 from vcedge.runtime.assets.recipes import Recipe, ShadowRecipe
 from vcedge.runtime.assets.settings import Settings
 from vcedge.runtime.assets.shadow import Shadow
@@ -37,6 +38,7 @@ class Asset:
 
     def __init__(self, name: str, recipe: Recipe, boot: str) -> None:
         self._recipe = recipe
+        self.name = name
         self.origin = Origin(name, recipe.model, boot)
         self.stream = self.new_stream(recipe.engine)
         self.names = self.stream.detector.schema.names
@@ -49,11 +51,6 @@ class Asset:
         self._reach_ns = far_ns(self.stream.detector.schema) if recipe.join is None else recipe.join.ahead_ns
         self._line: bytes | None = b""
         """The line of the next snapshot; None where it has to be encoded anew."""
-
-    @property
-    def name(self) -> str:
-        """The asset's name."""
-        return self.origin.asset
 
     def new_stream(self, engine: Engine) -> Stream:
         """Return a stream of the asset for an engine."""
@@ -93,7 +90,7 @@ class Asset:
         """Accept so many samples, the last one at this time, unless they exceed the asset's rate limit."""
         known_ns = self.watermark_ns
         advance_ns = 0 if known_ns is None else time_ns - known_ns
-        return self._rate_limit.try_acquire(samples, advance_ns if advance_ns <= self._reach_ns else 0)
+        return self._rate_limit.try_acquire(advance_ns if advance_ns <= self._reach_ns else 0, samples)
 
     def mark_changed(self) -> None:
         """Note that the asset's line of the snapshot is out of date."""
@@ -112,7 +109,7 @@ class Asset:
             "settings": self.settings.snapshot(),
             "joiner": None if self.joiner is None else self.joiner.snapshot(),
             "companions": self.companions.snapshot(),
-            "allowance": self._rate_limit.snapshot(),
+            "allowance": self._rate_limit.credit,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -126,7 +123,7 @@ class Asset:
             self.companions.restore(snapshot["companions"])
             if self.joiner is not None and snapshot["joiner"] is not None:
                 self.joiner.restore(snapshot["joiner"])
-            self._rate_limit.restore(snapshot["allowance"])
+            self._rate_limit.restore(int(snapshot["allowance"]))
             self.mark_changed()
         except (LookupError, AttributeError, TypeError, ValueError) as error:
             raise DataError(f"not a snapshot of this model: {type(error).__name__}: {error}") from None
@@ -141,6 +138,6 @@ class Asset:
         return Shadow(stream, shadow.model, shadow.config.disagree_ticks, safe=shadow.config.safe)
 
 
-def _rate_limit(recipe: Recipe) -> SampleRateLimit:
+def _rate_limit(recipe: Recipe) -> RateLimiter:
     schema = recipe.engine.detector.schema
-    return SampleRateLimit(schema.period_ns, recipe.burst, 1 if recipe.join is None else len(schema.names))
+    return sample_rate_limit(schema.period_ns, recipe.burst, 1 if recipe.join is None else len(schema.names))

@@ -216,15 +216,15 @@ class Client:
         payload, now_ns = bytes(message.payload), time.time_ns()
         self._deliver(
             Incoming(
-                topic=topic,
-                payload=payload,
-                qos=message.qos,
-                duplicate=message.dup,
-                arrival_ns=now_ns,
-                mid=message.mid,
-                epoch=self.epoch,
-                retained=message.retain,
-                address=self._address_of(topic),
+                topic,
+                payload,
+                message.qos,
+                message.dup,
+                now_ns,
+                message.mid,
+                self.epoch,
+                message.retain,
+                self._address_of(topic),
             )
         )
 

@@ -29,8 +29,8 @@ MAX_UNSENT = 5000
 class Backlog:
     """Saves and replays the results of one service. For the main thread only."""
 
-    def __init__(self, disk: StateDir, spool: ResultSpool, sink: Connection) -> None:
-        self._disk, self._spool, self._sink = disk, spool, sink
+    def __init__(self, state_dir: StateDir, spool: ResultSpool, sink: Connection) -> None:
+        self._state_dir, self._spool, self._sink = state_dir, spool, sink
         self._away_s: float | None = None
         """Monotonic clock at the beginning of the outage."""
         self._saved_s = 0.0
@@ -68,7 +68,7 @@ class Backlog:
         try:
             self._spool.open()
         except OSError as error:
-            self._disk.report_failure("outbox", error)
+            self._state_dir.report_failure("outbox", error)
 
     def tick(self, now_s: float) -> None:
         """Save results during an outage, and replay them after it."""
@@ -78,7 +78,7 @@ class Backlog:
                 self._replay()
                 return
         except OSError as error:
-            self._disk.report_failure("outbox", error)
+            self._state_dir.report_failure("outbox", error)
         if self._away_s is None:
             self._away_s = now_s
         waited = now_s - self._away_s >= GRACE_S and now_s - self._saved_s >= EVERY_S
@@ -101,9 +101,9 @@ class Backlog:
             while results:
                 self._spool.push(map(_record, results[:BATCH]), _now_ms())
                 del results[:BATCH]
-            self._disk.report_success("outbox")
+            self._state_dir.report_success("outbox")
         except OSError as error:
-            self._disk.report_failure("outbox", error)
+            self._state_dir.report_failure("outbox", error)
         self._failed = bool(results)
         self._sink.requeue([*states.values(), *results])
         for item in items:

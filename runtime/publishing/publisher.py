@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from vcedge.runtime.assets.asset import Asset
 from vcedge.runtime.assets.scored_rows import ScoredRows
 from vcedge.runtime.assets.settings import Kind
+from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.monitoring.logs import about
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
@@ -39,10 +41,10 @@ HEALTH_PAUSE_S = 1.0
 class Publisher:
     """Publishes for one node, and remembers what it last published of each asset."""
 
-    def __init__(self, outputs: OutputTopics, sink: Connection, disk: StateDir, boot: str) -> None:
+    def __init__(self, outputs: OutputTopics, sink: Connection, state_dir: StateDir, boot: str) -> None:
         self._outputs = outputs
         self._sink = sink
-        self._disk = disk
+        self._state_dir = state_dir
         self._boot = boot
         self._published: defaultdict[str, Published] = defaultdict(Published)
 
@@ -65,14 +67,13 @@ class Publisher:
         payload = deadletter_payload(message.id, message.topic, reason, message.payload)
         self._send(self._outputs.deadletter, payload, qos=0)
 
-    def ensure_begun(self, asset: Asset, now_s: float) -> None:
+    def ensure_begun(self, asset: Asset) -> None:
         """Publish the retained states of an asset that is new."""
-        if self.published(asset).anomaly is None:
-            self.begin(asset, now_s)
+        if self._published[asset.name].anomaly is None:
+            self.begin(asset, time.monotonic())
 
     def begin(self, asset: Asset, now_s: float) -> None:
         """Publish all retained states: the stream is new, or the broker may have lost them."""
-        self.published(asset).anomaly = None
         self._anomaly(asset, on=asset.in_event)
         self.health(asset, now_s)
         for kind in asset.settings.kinds:
@@ -89,11 +90,13 @@ class Publisher:
         for row, anomaly in enumerate(anomalies):
             for event in events.get(row, ()):
                 self._publish(asset, "event", event_payload(event, asset.origin))
-            self._anomaly(asset, on=anomaly)
+            if anomaly != published.anomaly:
+                self._anomaly(asset, on=anomaly)
         if asset.stream.operation.until_ns != published.inhibited_ns:
             self.setting(asset, "inhibit")
-        self._companions(asset, now_s)
-        self.refresh(asset, now_s)
+        if asset.companions.shadow is not None:
+            self._shadow(asset, asset.companions.shadow, now_s)
+        self._refresh(asset, published, now_s)
 
     def setting(self, asset: Asset, kind: Kind, refused: str = "") -> None:
         """Publish a setting in force; after a refusal with the reason, which the broker does not retain."""
@@ -124,29 +127,27 @@ class Publisher:
             age_s=published.age_s(now_s),
             calibrated=stream.detector.calibration.threshold,
             threshold=stream.threshold,
-            durable=self._disk.durable,
+            durable=self._state_dir.durable,
         )
         self._publish(asset, "health", health_payload(asset.origin, health), retain=True)
 
     def refresh(self, asset: Asset, now_s: float) -> None:
         """Publish an asset's health where it has changed, or was not published for long."""
-        published = self.published(asset)
+        self._refresh(asset, self.published(asset), now_s)
+
+    def _refresh(self, asset: Asset, published: Published, now_s: float) -> None:
         age_s = now_s - published.health_s
         if age_s >= REPEAT_S or (age_s >= HEALTH_PAUSE_S and self._condition(asset, now_s) != published.health):
             self.health(asset, now_s)
 
     def _anomaly(self, asset: Asset, *, on: bool) -> None:
-        """Publish ON or OFF where it has changed."""
-        published = self.published(asset)
-        if on != published.anomaly:
-            published.anomaly = on
-            self._publish(asset, "anomaly", b"ON" if on else b"OFF", retain=True)
+        """Publish ON or OFF."""
+        self.published(asset).anomaly = on
+        self._publish(asset, "anomaly", b"ON" if on else b"OFF", retain=True)
 
-    def _companions(self, asset: Asset, now_s: float) -> None:
+    def _shadow(self, asset: Asset, shadow: Shadow, now_s: float) -> None:
         """Publish disagreements, a new compute stage, and now and then how far the models agree."""
-        companions, shadow, published = asset.companions, asset.companions.shadow, self.published(asset)
-        if shadow is None:
-            return
+        companions, published = asset.companions, self.published(asset)
         for event in shadow.events:
             self._publish(asset, "event", event_payload(event, asset.origin))
         if shadow.events or now_s - published.agreement_s >= REPEAT_S:
@@ -160,7 +161,7 @@ class Publisher:
     def _condition(self, asset: Asset, now_s: float) -> Condition:
         """Return the condition of an asset's input; one that is well is `not_durable` where no state can be saved."""
         status, missing = self.published(asset).condition(asset, now_s)
-        return ("not_durable" if status == "ok" and not self._disk.durable else status), missing
+        return ("not_durable" if status == "ok" and not self._state_dir.durable else status), missing
 
     def _publish(self, asset: Asset, kind: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish a payload of one asset; `kind` is the rest of its topic."""

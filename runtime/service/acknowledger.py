@@ -18,7 +18,7 @@ from typing import Any
 from vcedge.errors import DataError
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.service.links import Links
+from vcedge.runtime.service.connections import Connections
 from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.snapshot import SnapshotStore, encode_line
@@ -34,15 +34,15 @@ class Acknowledger:
     """Takes snapshots and acknowledges messages. Only the writing is done by a thread of its own."""
 
     def __init__(
-        self, disk: StateDir, assets: AssetRegistry, recent: RecentMessages, links: Links, window: int
+        self, state_dir: StateDir, assets: AssetRegistry, recent: RecentMessages, connections: Connections, window: int
     ) -> None:
         """`window`: how many messages the broker was told it may send ahead."""
-        self._disk, self._store = disk, SnapshotStore(disk)
+        self._state_dir, self._store = state_dir, SnapshotStore(state_dir)
         self._assets, self._recent = assets, recent
-        self._source, self._sink = links.source, links.sink
+        self._source, self._sink = connections.source, connections.sink
         self._schedule = SnapshotSchedule(window, time.monotonic())
         self._most = max(window, MIN_SIZE // 2)
-        self._connections = 0
+        self._connect_count = 0
         self._pending: list[Incoming] = []
         """Messages to acknowledge with the next snapshot."""
         self._unchanging: list[Incoming] = []
@@ -129,8 +129,8 @@ class Acknowledger:
         if len(self._pending) != self._seen:
             self._seen = len(self._pending)
             self._schedule.record_arrival(now_s, self.unacknowledged)
-        if self._source.connect_count != self._connections:
-            self._connections = self._source.connect_count
+        if self._source.connect_count != self._connect_count:
+            self._connect_count = self._source.connect_count
             self._schedule.reset()
         if not self._in_progress and self._schedule.is_due(now_s, len(self._pending) + self._behind, self._changed):
             self.take_snapshot(now_s)
@@ -164,9 +164,9 @@ class Acknowledger:
         try:
             self._store.write(lines)
         except OSError as error:
-            self._disk.report_failure("snapshot", error)
+            self._state_dir.report_failure("snapshot", error)
         else:
-            self._disk.report_success("snapshot")
+            self._state_dir.report_success("snapshot")
             self.snapshots += 1
             self.written_s = time.monotonic()
         self._source.acknowledge(messages)

@@ -17,8 +17,8 @@ from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
 from vcedge.runtime.service.acknowledger import Acknowledger
 from vcedge.runtime.service.addresses import addressing
+from vcedge.runtime.service.connections import Connections
 from vcedge.runtime.service.intake import Intake
-from vcedge.runtime.service.links import Links
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
 from vcedge.runtime.service.service import MB, Handlers, Service, Storage
@@ -38,15 +38,15 @@ def compose(config: RuntimeConfig, recipes: dict[str, Recipe]) -> Service:
     """
     boot, window = str(uuid4()), config.mqtt.receive_maximum
     assets, topic = AssetRegistry(recipes, boot, config.max_assets), InputTopic(config.input.topic)
-    links, recent = _links(config, topic), RecentMessages(max(MIN_SIZE, 2 * window))
-    disk, counters = StateDir(config.state_dir), Counters()
-    publisher = Publisher(config.outputs, links.sink, disk, boot)
+    connections, recent = _connections(config, topic), RecentMessages(max(MIN_SIZE, 2 * window))
+    state_dir, counters = StateDir(config.state_dir), Counters()
+    publisher = Publisher(config.outputs, connections.sink, state_dir, boot)
     reporting = Reporting(publisher, DeadLetters(publisher, counters), counters)
     quarantine = Quarantine(topic, config.assets)
-    spool = ResultSpool(disk, int(config.outbox.max_mb * MB), config.outbox.max_age_s)
+    spool = ResultSpool(state_dir, int(config.outbox.max_mb * MB), config.outbox.max_age_s)
     return Service(
         identity={"node": config.node, "boot": boot, "broker": config.mqtt.broker},
-        links=links,
+        connections=connections,
         assets=assets,
         handlers=Handlers(
             intake=Intake(decoder_of(config), assets, recent, reporting, quarantine),
@@ -54,9 +54,9 @@ def compose(config: RuntimeConfig, recipes: dict[str, Recipe]) -> Service:
             updates=Updates(config, assets, Rollout(config, assets, publisher)),
         ),
         storage=Storage(
-            disk=disk,
-            backlog=Backlog(disk, spool, links.sink),
-            acknowledger=Acknowledger(disk, assets, recent, links, window),
+            state_dir=state_dir,
+            backlog=Backlog(state_dir, spool, connections.sink),
+            acknowledger=Acknowledger(state_dir, assets, recent, connections, window),
         ),
         reporting=reporting,
         quarantine=quarantine,
@@ -64,10 +64,10 @@ def compose(config: RuntimeConfig, recipes: dict[str, Recipe]) -> Service:
     )
 
 
-def _links(config: RuntimeConfig, topic: InputTopic) -> Links:
+def _connections(config: RuntimeConfig, topic: InputTopic) -> Connections:
     """Return the two connections; the names of their clients are the same at every start."""
     subscriptions = (*topic.subscriptions(config.assets), config.outputs.sets)
     receiver = Identity(f"{config.client_id}-in", subscriptions)
     sender = Identity(config.client_id, will_topic=config.outputs.status, persistent=False, quiet=True)
     address_of = addressing(topic, config.outputs, config.assets)
-    return Links(source=Connection(config.mqtt, receiver, address_of), sink=Connection(config.mqtt, sender))
+    return Connections(source=Connection(config.mqtt, receiver, address_of), sink=Connection(config.mqtt, sender))

@@ -92,7 +92,7 @@ class Intake:
             return None
 
     def _use(self, message: Incoming, asset: Asset, reading: Reading) -> Outcome:
-        self._publisher.ensure_begun(asset, time.monotonic())
+        self._publisher.ensure_begun(asset)
         times = reading.times(message.arrival_ns)
         if self._is_duplicate(asset, message, times[-1] if reading.timed else None):
             self._counters.duplicates += 1

@@ -19,8 +19,8 @@ from vcedge.runtime.publishing.backlog import Backlog
 from vcedge.runtime.publishing.publisher import HEALTH_PAUSE_S
 from vcedge.runtime.publishing.status_report import asset_report, service_report
 from vcedge.runtime.service.acknowledger import Acknowledger
+from vcedge.runtime.service.connections import Connections
 from vcedge.runtime.service.intake import Intake
-from vcedge.runtime.service.links import Links
 from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.presence import Presence
 from vcedge.runtime.service.quarantine import Quarantine
@@ -63,7 +63,7 @@ class Handlers:
 class Storage:
     """Groups what keeps states and results on disk."""
 
-    disk: StateDir
+    state_dir: StateDir
     backlog: Backlog
     acknowledger: Acknowledger
 
@@ -74,7 +74,7 @@ class Service:
 
     identity: Mapping[str, str]
     """node, boot and broker, as they are reported."""
-    links: Links
+    connections: Connections
     assets: AssetRegistry
     handlers: Handlers
     storage: Storage
@@ -86,7 +86,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self._handle_by_kind = self.handlers.by_kind()
-        self._presence = Presence(self.links, self.assets, self.reporting.publisher)
+        self._presence = Presence(self.connections, self.assets, self.reporting.publisher)
         self._systemd = Notifier()
         self._since_ns, self._started_s = time.time_ns(), time.monotonic()
         self._stats_at_s = self._health_at_s = self._watchdog_at_s = self._started_s
@@ -97,17 +97,17 @@ class Service:
         Raises Unavailable if another service uses the state folder or the port for metrics, ConfigError if that port
         may not be used.
         """
-        self.storage.disk.open()
+        self.storage.state_dir.open()
         try:
             self._begin()
             while not stop.is_set():
                 self._handle_next(stop)
                 self._tick(time.monotonic())
-                self.links.sink.flush()
+                self.connections.sink.flush()
             self._end()
         finally:
             self.endpoints.close()
-            self.storage.disk.close()
+            self.storage.state_dir.close()
 
     def _begin(self) -> None:
         """Continue where the last run ended, and connect."""
@@ -120,8 +120,8 @@ class Service:
         for asset in self.assets:
             self.reporting.publisher.begin(asset, time.monotonic())
         acknowledger.start()
-        self.links.source.start()
-        self.links.sink.start()
+        self.connections.source.start()
+        self.connections.sink.start()
         gc.freeze()  # what is loaded by now stays: the collector need not scan it again and again
         self._systemd.notify(READY)
 
@@ -131,10 +131,10 @@ class Service:
         self._systemd.notify(STOPPING)
         self.reporting.publisher.status(b"offline")
         acknowledger.take_snapshot(time.monotonic())
-        if not self.links.sink.stop(FLUSH_S):
+        if not self.connections.sink.stop(FLUSH_S):
             backlog.save()
         acknowledger.close(FLUSH_S)
-        self.links.source.stop(FLUSH_S)
+        self.connections.source.stop(FLUSH_S)
         if backlog.stored:
             log.warning("stopped with %d results on disk that wait for the broker", backlog.stored)
 
@@ -143,7 +143,7 @@ class Service:
         if self.storage.backlog.is_full or self.storage.acknowledger.is_full:
             stop.wait(FULL_S)
             return
-        for message in self.links.source.receive_many(BATCH, IDLE_S):
+        for message in self.connections.source.receive_many(BATCH, IDLE_S):
             self.storage.acknowledger.record(message, self._handle(message))
 
     def _handle(self, message: Incoming) -> Outcome:
@@ -157,7 +157,7 @@ class Service:
 
     def _tick(self, now_s: float) -> None:
         """Do what depends on the clock: nothing that decides about a sample."""
-        source, acknowledger = self.links.source, self.storage.acknowledger
+        source, acknowledger = self.connections.source, self.storage.acknowledger
         caught_up = source.queued == 0
         self._presence.tick(now_s)
         self.handlers.intake.tick(now_s, listening=source.subscribed, caught_up=caught_up)
@@ -187,26 +187,26 @@ class Service:
 
     def _numbers(self, now_s: float) -> dict[str, Any]:
         """Return the statistics of the service."""
-        disk, backlog, acknowledger = self.storage.disk, self.storage.backlog, self.storage.acknowledger
+        state_dir, backlog, acknowledger = self.storage.state_dir, self.storage.backlog, self.storage.acknowledger
         uptime_s, written_s = now_s - self._started_s, acknowledger.written_s
         return self.reporting.counters.totals() | {
-            "status": "ok" if disk.durable else "not_durable",
-            "trouble": disk.problem,
+            "status": "ok" if state_dir.durable else "not_durable",
+            "trouble": state_dir.problem,
             "drops": backlog.dropped,
-            "queue": self.links.source.queued,
-            "outbox": self.links.sink.pending,
+            "queue": self.connections.source.queued,
+            "outbox": self.connections.sink.pending,
             "stored": backlog.stored,
             "stored_bytes": backlog.size,
             "unacknowledged": acknowledger.unacknowledged,
             "snapshots": acknowledger.snapshots,
             "snapshot_age_s": None if written_s is None else round(now_s - written_s, 1),
-            "written_bytes": disk.written_bytes,
-            "written_mb_day": round(disk.written_bytes / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
+            "written_bytes": state_dir.written_bytes,
+            "written_mb_day": round(state_dir.written_bytes / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
             "assets": len(self.assets),
             "incomplete_samples": self.assets.incomplete_samples,
             "quarantined_assets": len(self.quarantine),
-            "connections": self.links.sink.connect_count,
-            "client_id_conflicts": self.links.client_id_conflicts,
+            "connections": self.connections.sink.connect_count,
+            "client_id_conflicts": self.connections.client_id_conflicts,
             "uptime_s": round(uptime_s, 1),
         }
 
@@ -216,7 +216,7 @@ class Service:
         return service_report(
             {**self.identity, "heard": self._presence.confirmed},
             self._since_ns,
-            {"in": self.links.source, "out": self.links.sink},
+            {"in": self.connections.source, "out": self.connections.sink},
             {"numbers": self._numbers(now_s), "work": self.reporting.counters.work()},
             [asset_report(asset, publisher.published(asset), now_s) for asset in self.assets],
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.assets.settings import Kind, Refused, Setting, kind_of, parse_setting
@@ -47,7 +46,7 @@ class SettingsControl:
         asset = self._assets.find(name)
         if asset is None:
             raise Refused(self._assets.why_not(name))
-        self._publisher.ensure_begun(asset, time.monotonic())
+        self._publisher.ensure_begun(asset)
         outdated = message.retained and kind in asset.settings
         changed = not outdated and asset.settings.set(kind, setting)
         if changed:

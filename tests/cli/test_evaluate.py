@@ -77,7 +77,7 @@ def test_people_get_a_table_with_random_and_ones_beside(tmp_path: Path, evaluate
     lines = stdout.splitlines()
     assert [line.split("  ")[0] for line in lines[1:]] == ["a.csv", "b.csv", "all", "random", "all ones"]
     assert lines[1].split()[1:] == lines[2].split()[1:]
-    assert "were to be expected of" in stderr
+    assert "expected at 1 a day" in stderr
 
 
 def test_without_the_network_and_without_the_first_rows(tmp_path: Path, evaluate: Evaluate) -> None:

@@ -27,8 +27,8 @@ def test_for_people() -> None:
     assert lines["id"] == model_id(MODEL)[:19]
     assert lines["Channel 0"] == "1 ± 0.5 bar, limits -100 to 100"
     assert (lines["cell"], lines["levels"]) == ("vcgru, 16 hidden, 3 inputs", "4, 8, 12, 16 dimensions")
-    assert lines["threshold"] == "2.5, for 1 false alarms a day"
-    assert lines["calibrated on"].startswith("1000 rows")
+    assert lines["threshold"] == "2.5, for 1 false alarm a day"
+    assert lines["calibrated on"].startswith("1,000 rows")
 
 
 def test_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:

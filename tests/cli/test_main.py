@@ -90,7 +90,7 @@ def test_usage_errors_end_with_2(arguments: tuple[str, ...], message: str) -> No
         ),
         (ModuleNotFoundError("No module named 'x'", name="x"), 70, "vcedge: error: internal error: Module"),
         (KeyError("a\nb"), 70, "vcedge: error: internal error: KeyError: 'a\\nb' (VCEDGE_DEBUG=1 shows where"),
-        (ValueError(), 70, "vcedge: error: internal error: ValueError:  (VCEDGE_DEBUG=1"),
+        (ValueError(), 70, "vcedge: error: internal error: ValueError (VCEDGE_DEBUG=1"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

@@ -19,7 +19,7 @@ def test_the_usual_configuration_says_where_the_service_is(
 ) -> None:
     usual = tmp_path / "runtime.yaml"
     usual.write_text(yaml.safe_dump({"node": "n", "state_dir": "here"}))
-    monkeypatch.setattr(status, "CONFIG", str(usual))
+    monkeypatch.setattr(status, "DEFAULT_CONFIG", usual)
     assert run(["status"]) == 69
     assert capsys.readouterr().err == f"vcedge: error: state_dir {tmp_path / 'here'}: no service runs there\n"
 

@@ -82,7 +82,7 @@ def test_command_writes_the_file_and_says_what_is_in_it(tmp_path: Path) -> None:
     out = tmp_path / "rig.csv"
     code, output, _ = cli(str(out), "--hours", "3", "--faults", "4", "--seed", "1")
     assert code == 0
-    assert "10800 rows of 8 channels, seed 1" in output
+    assert "10,800 rows of 8 channels, seed 1" in output
     assert len(output.splitlines()) == 5
     assert len(read(out)[1]) == 10_800
 

@@ -1,4 +1,4 @@
-"""Ways of running that are found without labels, and what the report says of them."""
+"""Operating modes that are found without labels, and their text in the report."""
 
 from __future__ import annotations
 

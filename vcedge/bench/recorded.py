@@ -54,12 +54,11 @@ def recorded_runs(detector: Detector, values: F64) -> list[TimedCall]:
 
 def updated_share(engine: Engine, values: F64) -> float:
     """Return the mean share of hidden dimensions that the scheduler updates over rows (N, C); 1 without levels."""
-    cell = engine.detector.cell
-    if cell is None or engine.detector.levels == 1:
+    detector, state = engine.detector, engine.new_state()
+    if detector.levels == 1:
         return 1.0
-    state = engine.new_state()
     levels = [engine.step(row, state)[1] for row in values]
-    return float(np.array(cell.spec.boundaries)[np.array(levels) - 1].mean() / cell.spec.hidden)
+    return float(np.array(detector.boundaries)[np.array(levels) - 1].mean() / detector.hidden)
 
 
 def _walk(engine: Engine, values: F64, floor: int) -> Callable[[], Any]:

@@ -1,4 +1,4 @@
-"""`vcedge export`: a model as a graph for somebody else's interpreter."""
+"""`vcedge export`: writes a model as a graph for another interpreter."""
 
 from __future__ import annotations
 
@@ -7,35 +7,38 @@ from typing import Annotated
 
 import typer
 
+from vcedge.cli.options import ModelFile
+
 
 def export_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
+    *,
+    model: ModelFile,
     to: Annotated[str, typer.Option("--to", help="onnx or tflite.", show_default=False)],
     layout: Annotated[
         str | None, typer.Option("--layout", help="How the levels are laid out; default: by the model's size.")
     ] = None,
     whole: Annotated[
-        bool, typer.Option("--whole", help="From raw sensor values to the score, not the network alone.")
+        bool, typer.Option("--whole", help="From raw sensor values to the score, not only the network.")
     ] = False,
     quantize: Annotated[str, typer.Option("--quantize", help="none or int8: the weights.")] = "none",
     out: Annotated[Path, typer.Option("--out", help="Folder for the file.")] = Path(),
-    json: Annotated[bool, typer.Option("--json", help="What was written and measured, as JSON on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Describe file and measurements as JSON on stdout.")] = False,
 ) -> None:
-    """Write a model as a graph that other interpreters run, once it is shown to do what the model does.
+    """Write a model as a graph that other interpreters run.
 
-    The file carries the model: vcedge runs it too, and it says where it comes from. It is compared with the model over
-    5,000 steps, and is not written where it differs.
+    The file contains the model: vcedge runs it too, and it states its origin. It is compared with the model over 5,000
+    steps first, and is not written if it differs.
 
     \b
     Example:
       vcedge export models/pump/model.vcedge --to onnx --out exported
       vcedge export model.vcedge --to onnx --whole --layout dense
     """
-    from vcedge.cli.console import note, print_json, single_threaded
+    from vcedge.cli.console import note, note_all, print_json, single_threaded
 
     single_threaded()
     from vcedge.bench.break_even import break_even
-    from vcedge.cli.verify import described
+    from vcedge.cli.verify import parity_text
     from vcedge.errors import GateFailed
     from vcedge.export.formats import Wanted, export_model, graph_of
     from vcedge.export.parity import verify
@@ -52,10 +55,9 @@ def export_command(
     out.mkdir(parents=True, exist_ok=True)
     path = out / exported.name
     write_atomic(path, exported.data)
-    note(f"{path} written: {graph.words}, {len(exported.data)} bytes, {described(parity)}")
+    note(f"{path} written: {graph.words}, {len(exported.data):,} bytes, {parity_text(parity)}")
     times = break_even(source, exported)
-    for line in times.lines():
-        note(line)
+    note_all(times.lines())
     if json:
         print_json(
             {

@@ -1,4 +1,4 @@
-"""`vcedge sign`: vouch for a model."""
+"""`vcedge sign`: signs a model."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import typer
 
 
 def sign_command(
+    *,
     model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A model.vcedge.", show_default=False)] = None,
     key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="The private key.")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Default: MODEL.sig.")] = None,
     serial: Annotated[
-        int | None, typer.Option("--serial", min=0, help="Newer is larger; default: seconds since 1970.")
+        int | None, typer.Option("--serial", min=0, help="Larger is newer; default: seconds since 1970.")
     ] = None,
     new_key: Annotated[
         Path | None, typer.Option("--new-key", metavar="FILE", help="Make a key: FILE, and FILE.pub for the devices.")
     ] = None,
 ) -> None:
-    """Sign a model, so that devices that know the public key take it as an update.
+    """Sign a model, so that devices that have the public key accept it as an update.
 
-    A device takes a model that is newer than the last one it took, for the same asset and the same channels. The
-    private key stays where you sign; FILE.pub goes to the devices (runtime.yaml: `update: {key: FILE.pub}`).
+    A device accepts a model that is newer than the last accepted one, for the same asset and the same channels. Keep
+    the private key where you sign; copy FILE.pub to the devices (runtime.yaml: `update: {key: FILE.pub}`).
 
     \b
     Example:
@@ -38,12 +39,12 @@ def sign_command(
 
     if new_key is not None:
         if model is not None or key is not None:
-            raise UsageError("--new-key: makes a key and nothing else, expected no MODEL and no --key")
+            raise UsageError("--new-key only makes a key, expected no MODEL and no --key beside it")
         try:
             public = signature.new_key(new_key)
         except FileExistsError as error:
-            raise InputOutputError(f"{error.filename}: is there already, and is not overwritten") from None
-        note(f"{new_key} written: keep it secret; {public} is for the devices")
+            raise InputOutputError(f"{error.filename}: exists and is not overwritten, expected a new file") from None
+        note(f"{new_key} written: keep it secret; copy {public} to the devices")
         return
     if model is None or key is None:
         raise UsageError("expected a MODEL and --key FILE, or --new-key FILE")

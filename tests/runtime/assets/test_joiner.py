@@ -1,4 +1,4 @@
-"""Values of single sensors to samples: what is joined, what is late, and that nothing but times decides it."""
+"""Joining values of single sensors to samples, by their times alone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tick(second: float, channels: str = "abc") -> list[NamedSample]:
     return [part(second, **{name: second}) for name in channels]
 
 
-def test_a_sample_is_there_with_its_last_channel() -> None:
+def test_sample_is_complete_with_its_last_channel() -> None:
     joiner = Joiner(RULE)
     first, second, third = tick(0)
     assert joiner.push(first) == joiner.push(second) == []
@@ -77,11 +77,11 @@ def test_a_sample_is_there_with_its_last_channel() -> None:
         ([part(9 * HOUR, a=1), *tick(0), *tick(1)], [(9 * HOUR, "a"), (0, "abc"), (1, "abc")]),
     ],
 )  # fmt: skip
-def test_what_becomes_of_values(parts: list[NamedSample], expected: list[tuple[float, str]]) -> None:
+def test_values_are_joined_passed_on_or_dropped(parts: list[NamedSample], expected: list[tuple[float, str]]) -> None:
     assert joined(parts) == expected
 
 
-def test_the_last_value_of_a_window_counts_and_arrival_is_told() -> None:
+def test_window_keeps_last_values_and_marks_times_of_arrival() -> None:
     joiner = Joiner(RULE)
     joiner.push(part(0.2, a=2.0))
     joiner.push(part(0.1, a=1.0))
@@ -91,13 +91,13 @@ def test_the_last_value_of_a_window_counts_and_arrival_is_told() -> None:
     assert math.isnan(row.values["c"])
 
 
-def test_without_known_channels_every_sample_is_waited_for() -> None:
+def test_windows_without_known_channels_wait_for_their_end() -> None:
     joiner = Joiner(replace(RULE, names=None))
     assert [row for value in tick(0) + tick(1) + tick(2) for row in joiner.push(value)] == []
     assert [row.time_ns for row in joiner.push(part(2.5, a=1))] == [ns(0)]
 
 
-def test_more_lateness_than_windows_that_may_be_open_is_refused() -> None:
+def test_lateness_beyond_max_windows_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected at most 1000 times the 0.01 s of one sample"):
         join_rule(SCHEMA, 0.01, 11.0)
 
@@ -111,7 +111,7 @@ MOMENTS = st.lists(
 
 @settings(max_examples=60)
 @given(MOMENTS, st.data())
-def test_what_is_within_the_bound_is_joined_in_whatever_order_it_comes(
+def test_values_within_the_lateness_are_joined_in_any_order(
     moments: list[tuple[int, str, int]], data: st.DataObject
 ) -> None:
     """Values of whole seconds, each up to 0.2 s wrong, none more than two seconds behind another before it."""

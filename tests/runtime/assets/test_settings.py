@@ -1,4 +1,4 @@
-"""Settings of a running asset: what a message may say, what is refused and why, and what follows for the stream."""
+"""Settings of an asset: what is accepted, what is refused and why, and the effect on the stream."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def put(settings: Settings, kind: Kind, message: object) -> None:
         ("inhibit", b'{"until": 1e20}', "key 'until' is 1e+20, expected less than or equal to"),
     ],
 )
-def test_what_is_refused_changes_nothing(kind: Kind, payload: bytes, reason: str) -> None:
+def test_refused_setting_changes_nothing(kind: Kind, payload: bytes, reason: str) -> None:
     _, settings = settings_of()
     put(settings, "threshold", {"raw": 3})
     put(settings, "compute", {"min_level": 2})
@@ -90,7 +90,7 @@ LEVELS = DETECTOR.levels
 
 
 @given(kind=st.sampled_from(list(KINDS)), message=st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3)))
-def test_what_is_taken_is_what_the_schema_says(kind: Kind, message: Any) -> None:
+def test_accepted_settings_are_those_of_the_schema(kind: Kind, message: Any) -> None:
     """But for what depends on the model, and for whole numbers that are spelled with a point."""
     payload = json.dumps(message).encode()
     try:
@@ -105,12 +105,12 @@ def test_what_is_taken_is_what_the_schema_says(kind: Kind, message: Any) -> None
 
 
 @given(kind=st.sampled_from(list(KINDS)), payload=st.binary(max_size=40))
-def test_any_bytes_are_taken_or_refused(kind: Kind, payload: bytes) -> None:
+def test_any_bytes_are_accepted_or_refused(kind: Kind, payload: bytes) -> None:
     with suppress(Refused):
         assert isinstance(parse_setting(kind, payload), KINDS[kind])
 
 
-def test_thresholds_and_the_way_back() -> None:
+def test_threshold_is_set_and_reset() -> None:
     stream, settings = settings_of()
     put(settings, "threshold", {"raw": 12.5})
     assert stream.threshold == 12.5
@@ -130,7 +130,7 @@ def test_thresholds_and_the_way_back() -> None:
     assert configured.threshold == 7.0
 
 
-def test_a_threshold_by_promise_is_adapted_and_one_by_hand_is_not() -> None:
+def test_threshold_by_rate_adapts_and_fixed_one_does_not() -> None:
     values = recording(3, 900, 3)
     values[100:110] += 50 * PLAIN.features.scale  # an event, which raises an adapting threshold when it ends
     rows = samples(values)
@@ -140,14 +140,14 @@ def test_a_threshold_by_promise_is_adapted_and_one_by_hand_is_not() -> None:
         assert (len({stream.push(row).threshold for row in rows}) > 1) == adapts
 
 
-def test_a_model_without_a_tail_promises_nothing() -> None:
+def test_threshold_by_rate_needs_a_tail() -> None:
     stream = Stream(load_engine(PLAIN))
     with pytest.raises(Refused, match="no tail"):
         put(Settings(stream), "threshold", {"false_alarms_per_day": 1})
     assert stream.threshold == PLAIN.calibration.threshold
 
 
-def test_the_compute_policy() -> None:
+def test_compute_setting_makes_the_policy() -> None:
     _, settings = settings_of()
     assert (settings.min_level, settings.logit_bias) == (1, 0.0)
     put(settings, "compute", {"min_level": 2, "looseness": 2})
@@ -159,7 +159,7 @@ def test_the_compute_policy() -> None:
 
 
 @given(st.one_of(st.integers(0, 9_000_000_000_000), st.floats(0, 4e12)))
-def test_times_are_exact_to_the_microsecond(until: float) -> None:
+def test_inhibition_is_exact_to_the_microsecond(until: float) -> None:
     stream, settings = settings_of()
     put(settings, "inhibit", {"until": until})
     assert abs(stream.operation.until_ns - until * 1e6) <= 1000
@@ -178,7 +178,7 @@ MESSAGES: dict[Kind, list[dict[str, Any]]] = {
 
 @settings_of_hypothesis(max_examples=25)
 @given(st.lists(st.sampled_from([(kind, message) for kind in MESSAGES for message in MESSAGES[kind]]), max_size=6))
-def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, Any]]]) -> None:
+def test_restored_settings_give_the_same_scores(sets: list[tuple[Kind, dict[str, Any]]]) -> None:
     stream, settings = settings_of(threshold=None)
     rows = samples(recording(4, 160, 3))
     for row in rows[:80]:
@@ -200,7 +200,7 @@ def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, An
         assert again.push(row, *policy) == stream.push(row, *policy)
 
 
-def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
+def test_restore_overrides_earlier_settings_of_a_stream() -> None:
     """As when a model that was in charge comes back after another one."""
     stream, settings = settings_of()
     put(settings, "threshold", {"raw": 9.0})
@@ -212,7 +212,7 @@ def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
     assert [again.state(kind)["set"] for kind in again.kinds] == [True, True, False]
 
 
-def test_the_same_again_changes_nothing() -> None:
+def test_repeated_setting_changes_nothing() -> None:
     _, settings = settings_of()
     for kind, first in (("threshold", {"raw": 3}), ("compute", {}), ("inhibit", {"until": 5})):
         setting = parse_setting(kind_of(kind), json.dumps(first).encode())
@@ -221,7 +221,7 @@ def test_the_same_again_changes_nothing() -> None:
     assert [settings.set("threshold", back) for _ in range(2)] == [True, True]  # adapted anew each time
 
 
-def test_the_compute_stage_is_a_setting_where_the_configuration_has_stages() -> None:
+def test_compute_stage_is_a_setting_of_assets_with_stages() -> None:
     stream, plain = settings_of()
     assert plain.kinds == ["threshold", "compute", "inhibit"]
     with pytest.raises(Refused, match=r"^the configuration has no stages for it$"):
@@ -239,7 +239,7 @@ def test_the_compute_stage_is_a_setting_where_the_configuration_has_stages() -> 
     assert settings.snapshot() == {}, "its state is kept with the stages"
 
 
-def test_topics() -> None:
+def test_set_topics_are_parsed() -> None:
     outputs = OutputTopics("site/a", "n")
     assert outputs.sets == "site/a/n/+/+/set"
     assert outputs.setting_of("site/a/n/pump 1/threshold/set") == ("pump 1", "threshold")

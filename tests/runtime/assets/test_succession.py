@@ -1,4 +1,4 @@
-"""Two models beside each other: how agreement is counted, when a trial is over, and how stages go on and back."""
+"""Agreement of two models, the decision of a trial, and the steps of compute stages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def episodes(opened: list[tuple[bool, bool]]) -> list[list[tuple[bool, bool]]]:
 
 
 @given(OPENED)
-def test_alarms_are_counted_by_who_saw_them(opened: list[tuple[bool, bool]]) -> None:
+def test_episodes_are_counted_by_the_models_that_saw_them(opened: list[tuple[bool, bool]]) -> None:
     state = pushed(opened)[0].state
     seen = [(any(a for a, _ in rows), any(b for _, b in rows)) for rows in episodes(opened)]
     expected = tuple(seen.count(who) for who in ((True, True), (True, False), (False, True)))
@@ -61,7 +61,7 @@ def test_alarms_are_counted_by_who_saw_them(opened: list[tuple[bool, bool]]) -> 
 
 
 @given(OPENED)
-def test_a_disagreement_begins_late_enough_and_ends(opened: list[tuple[bool, bool]]) -> None:
+def test_disagreement_begins_after_its_delay_and_ends(opened: list[tuple[bool, bool]]) -> None:
     agreement, said = pushed([*opened, (False, False)])
     assert not agreement.disagreeing
     assert [kind for _, kind in said] == ["new", "end"] * (len(said) // 2)
@@ -73,7 +73,7 @@ def test_a_disagreement_begins_late_enough_and_ends(opened: list[tuple[bool, boo
 
 
 @given(OPENED, st.integers(0, 60))
-def test_a_snapshot_goes_on_as_if_nothing_had_been(opened: list[tuple[bool, bool]], cut: int) -> None:
+def test_restored_agreement_counts_the_same(opened: list[tuple[bool, bool]], cut: int) -> None:
     whole, said = pushed(opened)
     first, before = pushed(opened[:cut])
     second = Agreement(PATIENCE)
@@ -85,7 +85,7 @@ def test_a_snapshot_goes_on_as_if_nothing_had_been(opened: list[tuple[bool, bool
     assert (json.dumps(second.snapshot()), before) == (json.dumps(whole.snapshot()), said)
 
 
-def test_correlation_is_pearsons_and_only_of_what_both_judged() -> None:
+def test_correlation_is_pearsons_over_samples_that_both_judged() -> None:
     agreement = Agreement(PATIENCE)
     values = [(0.1, 0.3), (0.4, 0.2), (0.5, 0.9), (0.2, 0.1)]
     for row, (x, y) in enumerate(values):
@@ -118,7 +118,7 @@ FINE = ModelTotals(alarms=0, error=10.0, updated=1.0, us=100.0)
         (10, ModelTotals(error=float("inf")), "inf times"),
     ],
 )
-def test_the_bounds_of_a_trial(ticks: int, new: ModelTotals, outcome: str | None) -> None:
+def test_trial_is_decided_by_its_bounds(ticks: int, new: ModelTotals, outcome: str | None) -> None:
     in_shadow = assess(BOUNDS, "shadow", AgreementState(ticks=ticks, first=FINE, second=new))
     on_probation = assess(BOUNDS, "probation", AgreementState(ticks=ticks * 10, first=new, second=FINE))
     if outcome:
@@ -130,7 +130,7 @@ def test_the_bounds_of_a_trial(ticks: int, new: ModelTotals, outcome: str | None
         assert on_probation == outcome
 
 
-def test_a_shadow_judges_as_if_it_were_alone_and_disturbs_nobody() -> None:
+def test_shadow_and_model_in_charge_score_independently() -> None:
     rows = samples(recording(1, 200, 3))
     first, second = tiny_detector(), tiny_detector(seed=1)
     alone = [Stream(load_engine(detector)) for detector in (first, second)]
@@ -149,7 +149,7 @@ def test_a_shadow_judges_as_if_it_were_alone_and_disturbs_nobody() -> None:
 STAGES = [StageConfig(min_level=4, dwell_ticks=10), StageConfig(min_level=2, dwell_ticks=20, budget=1), StageConfig()]
 
 
-def test_stages_go_on_back_and_on_again() -> None:
+def test_stages_step_forward_back_and_forward_again() -> None:
     stages = ComputeStages(STAGES)
     assert stages.policy == (4, 0.0)
     assert not stages.push(9, 0)
@@ -164,7 +164,7 @@ def test_stages_go_on_back_and_on_again() -> None:
     assert not stages.push(1_000_000, 0)  # there is none after the last
 
 
-def test_alarms_that_the_shadow_does_not_share_are_a_step_back_too_where_they_are_bounded() -> None:
+def test_extra_alarms_beyond_their_budget_are_a_step_back() -> None:
     stages = ComputeStages([StageConfig(dwell_ticks=10), StageConfig(dwell_ticks=10, extra_budget=1)])
     assert stages.push(10, 0, 1000)
     assert not stages.push(5, 0, 1)
@@ -172,7 +172,7 @@ def test_alarms_that_the_shadow_does_not_share_are_a_step_back_too_where_they_ar
     assert (stages.state.stage, stages.state.extra, stages.state.steps_back) == (0, 0, 1)
 
 
-def test_stages_by_hand_and_over_a_restart() -> None:
+def test_stage_set_by_hand_survives_a_restart() -> None:
     stages = ComputeStages(STAGES)
     stages.move(1, hold=True)
     assert not stages.push(1000, 1000)
@@ -187,7 +187,7 @@ def test_stages_by_hand_and_over_a_restart() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=50))
-def test_a_stage_is_left_for_its_neighbours_alone(steps: list[tuple[int, int]]) -> None:
+def test_stages_change_one_step_at_a_time(steps: list[tuple[int, int]]) -> None:
     stages = ComputeStages(STAGES)
     for ticks, missed in steps:
         before = stages.state.stage

@@ -1,4 +1,4 @@
-"""A block's payload says of each row what the payload of its score alone would say."""
+"""The payload of a block equals the payloads of its rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def detector() -> Detector:
 
 
 @pytest.mark.parametrize("first_ns", [START_NS, START_NS + 123_000], ids=["whole milliseconds", "fractions"])
-def test_a_block_says_what_its_rows_would(detector: Detector, first_ns: int) -> None:
+def test_block_payload_equals_payloads_of_its_rows(detector: Detector, first_ns: int) -> None:
     rows = 300
     times = first_ns + np.arange(rows) * detector.schema.period_ns
     values = recording(1, rows, 5)
@@ -47,7 +47,7 @@ def test_a_block_says_what_its_rows_would(detector: Detector, first_ns: int) -> 
     assert {key: together[key] for key in varying} == {key: [row[key] for row in alone] for key in varying}
 
 
-def test_the_top_channels_of_many_rows_are_those_of_each(detector: Detector) -> None:
+def test_top_channels_of_many_rows_equal_those_of_each(detector: Detector) -> None:
     words = Words(detector)
     shares = (("Channel 0", 0.5), ("Channel 3", 0.25), ("Channel 1", 0.01))
     full = np.array([words.top_codes(shares[:3])] * 4, np.int32)

@@ -1,4 +1,4 @@
-"""What may be acknowledged when, without a broker: the links are not started, and the test lets results become safe."""
+"""The order of results, snapshots and acknowledgements, without a broker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.outbox import Completion
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.service.acknowledger import Acknowledger
-from vcedge.runtime.service.links import Links
+from vcedge.runtime.service.connections import Connections
 from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.state_dir import StateDir
@@ -42,8 +42,8 @@ class Kept:
         self.disk.open()
         self.sink = Connection(config.mqtt, Identity("out"))
         assets = AssetRegistry(load_recipes(config), "boot", config.max_assets)
-        links = Links(source=Connection(config.mqtt, Identity("in")), sink=self.sink)
-        self.acknowledger = Acknowledger(self.disk, assets, RecentMessages(), links, WINDOW)
+        connections = Connections(source=Connection(config.mqtt, Identity("in")), sink=self.sink)
+        self.acknowledger = Acknowledger(self.disk, assets, RecentMessages(), connections, WINDOW)
         self.acknowledger.start()
         self._mid = 0
 
@@ -70,7 +70,7 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
     kept.disk.close()
 
 
-def test_a_flood_while_a_snapshot_is_under_way_leaves_nothing_waiting(kept: Kept) -> None:
+def test_flood_during_a_snapshot_is_acknowledged_after_it(kept: Kept) -> None:
     kept.handle(Outcome.USED)
     kept.acknowledger.take_snapshot(time.monotonic())
     kept.handle(Outcome.REFUSED, MOST)
@@ -82,7 +82,7 @@ def test_a_flood_while_a_snapshot_is_under_way_leaves_nothing_waiting(kept: Kept
     assert not kept.acknowledger.is_full
 
 
-def test_what_changed_something_waits_for_a_snapshot(kept: Kept) -> None:
+def test_used_messages_are_acknowledged_after_a_snapshot(kept: Kept) -> None:
     kept.handle(Outcome.USED, 3)
     kept.handle(Outcome.DUPLICATE, 2)
     kept.handle(Outcome.REFUSED, 4)
@@ -93,7 +93,7 @@ def test_what_changed_something_waits_for_a_snapshot(kept: Kept) -> None:
     wait_until(lambda: (kept.tick(), kept.acknowledger.unacknowledged == 0)[1], "all to be acknowledged")
 
 
-def test_what_changed_nothing_waits_for_nothing(kept: Kept) -> None:
+def test_refused_messages_are_acknowledged_without_a_snapshot(kept: Kept) -> None:
     kept.handle(Outcome.DUPLICATE, 2)
     kept.handle(Outcome.REFUSED, 4)
     kept.tick()

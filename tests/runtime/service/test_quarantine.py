@@ -1,4 +1,4 @@
-"""An asset whose flood is not worth reading: not listened to, for longer each time, and heard again."""
+"""Quarantine of an asset that floods: with exponential backoff, and ended when the flood is over."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Flooded:
             self.said += [(self.now_s, topic, heard) for topic, heard in changes]
 
 
-def test_a_flood_is_left_out_for_longer_each_time() -> None:
+def test_quarantine_doubles_with_each_flood() -> None:
     flooded = Flooded("wild", "calm")
     flooded.pass_by(2 * LONGEST_S, MOST_HZ + 1)
     ends = [at_s for at_s, _, heard in flooded.said if not heard]
@@ -61,7 +61,7 @@ def test_a_flood_is_left_out_for_longer_each_time() -> None:
     assert len(flooded.quarantine) == len(ends) - len(begins)
 
 
-def test_a_device_that_cannot_refuse_so_many_leaves_out_who_keeps_it_from_catching_up() -> None:
+def test_overloaded_service_isolates_an_asset_at_a_lower_rate() -> None:
     flooded = Flooded("wild")
     flooded.pass_by(10 * LOOK_S, 5 * LEAST_HZ)
     assert not flooded.said, "nothing waits: nobody is hindered"
@@ -73,7 +73,7 @@ def test_a_device_that_cannot_refuse_so_many_leaves_out_who_keeps_it_from_catchi
     assert flooded.said == [(32 * LOOK_S, "p/wild", False)]
 
 
-def test_who_keeps_still_starts_over() -> None:
+def test_quarantine_starts_over_after_a_calm_period() -> None:
     flooded = Flooded("wild")
     flooded.pass_by(2, 2 * MOST_HZ)
     flooded.pass_by(HOLD_S + 2 * LONGEST_S, 0)
@@ -83,7 +83,7 @@ def test_who_keeps_still_starts_over() -> None:
     assert flooded.said[3][0] - flooded.said[2][0] == HOLD_S
 
 
-def test_few_refusals_and_assets_of_patterns_are_listened_to() -> None:
+def test_few_refusals_and_assets_of_patterns_cause_no_quarantine() -> None:
     few, pattern = Flooded("wild"), Flooded("wild", "pump-*")
     few.pass_by(60, MOST_HZ)
     for _ in range(10):
@@ -107,7 +107,7 @@ def served(path: Path) -> Iterator[None]:
         thread.join(20)
 
 
-def test_a_broker_sends_nothing_of_it_meanwhile(own_broker: Mosquitto, tmp_path: Path) -> None:
+def test_quarantine_ends_the_subscription_for_a_while(own_broker: Mosquitto, tmp_path: Path) -> None:
     """Also where the connection is lost in between, and the broker has forgotten the session."""
     assets = {name: {"model": "model.vcedge"} for name in ("calm", "wild")}
     config = configure(tmp_path, "loud", own_broker.url, assets=assets)

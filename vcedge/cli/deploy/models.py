@@ -1,4 +1,4 @@
-"""`vcedge deploy` for what runs: another model, back to the one before, and stages of compute."""
+"""`vcedge deploy` for a running service: update and roll back models, and change compute stages."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vcedge.deploy.layout import CONFIG
+from vcedge.cli.options import DEFAULT_CONFIG, ModelFile
 
 if TYPE_CHECKING:
     from vcedge.deploy.remote import RemoteNode
 
 Asset = Annotated[str, typer.Option("--asset", help="Name of the asset.", show_default=False)]
-Settings = Annotated[Path, typer.Option("--config", help="A runtime.yaml that says node, mqtt and state_dir.")]
-Broker = Annotated[str | None, typer.Option("--broker", metavar="URL", help="In the place of the configuration's.")]
-Node = Annotated[str | None, typer.Option("--node", help="In the place of the configuration's.")]
+Settings = Annotated[Path, typer.Option("--config", help="A runtime.yaml with node, mqtt and state_dir.")]
+Broker = Annotated[str | None, typer.Option("--broker", metavar="URL", help="Default: as configured.")]
+Node = Annotated[str | None, typer.Option("--node", help="Default: as configured.")]
 
 
 def update(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
+    *,
+    model: ModelFile,
     asset: Asset,
     signature: Annotated[Path | None, typer.Option("--signature", metavar="FILE", help="Default: MODEL.sig.")] = None,
-    mqtt: Annotated[bool, typer.Option("--mqtt", help="Over the broker, also without --broker.")] = False,
+    mqtt: Annotated[bool, typer.Option("--mqtt", help="Over the configured broker, without --broker.")] = False,
     broker: Broker = None,
     node: Node = None,
-    config: Settings = Path(CONFIG),
+    config: Settings = DEFAULT_CONFIG,
 ) -> None:
     """Offer a signed model to a running service: as a file on this device, or as a retained message.
 
-    The service checks and tries it; topic .../ASSET/model/state says what becomes of it (docs/succession.md).
+    The service checks and tries it, and reports the result on topic .../ASSET/model/state (docs/succession.md).
 
     \b
     Example:
@@ -46,7 +47,7 @@ def update(
     message = line + read(model)
     if not mqtt and broker is None:
         path = place_update(load_runtime_config(config).state_dir, asset, message)
-        note(f"{path} written: the service takes it, and says what becomes of it on .../{asset}/model/state")
+        note(f"{path} written: the service picks it up, and reports the result on .../{asset}/model/state")
         return
     with _remote(config, broker, node) as remote:
         state = remote.update(asset, message)
@@ -56,12 +57,15 @@ def update(
 
 
 def rollback(
+    *,
     asset: Annotated[
-        str | None, typer.Argument(metavar="[ASSET]", help="Whose model; else the program's release.")
+        str | None, typer.Argument(metavar="[ASSET]", help="Asset of the model; default: the program's release.")
     ] = None,
-    root: Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Another root: a card's image.")] = None,
+    root: Annotated[
+        Path | None, typer.Option("--root", metavar="DIR", help="Another root, such as a card's image.")
+    ] = None,
 ) -> None:
-    """Put the previous model of an asset in charge again, or the previous release of the program, on this device.
+    """Roll back an asset to its previous model, or the program to its previous release, on this device.
 
     \b
     Example:
@@ -80,15 +84,18 @@ def rollback(
 
 
 def stage(
+    *,
     asset: Annotated[str, typer.Argument(metavar="ASSET", help="Name of the asset.", show_default=False)],
     to: Annotated[int | None, typer.Option("--to", min=0, help="Move to this stage, counted from 0.")] = None,
-    hold: Annotated[bool | None, typer.Option("--hold/--go-on", help="Stay there, or go on by itself.")] = None,
+    hold: Annotated[
+        bool | None, typer.Option("--hold/--go-on", help="Stay at the stage, or advance automatically.")
+    ] = None,
     broker: Broker = None,
     node: Node = None,
-    config: Settings = Path(CONFIG),
-    json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+    config: Settings = DEFAULT_CONFIG,
+    json: Annotated[bool, typer.Option("--json", help="Print the stage as JSON on stdout.")] = False,
 ) -> None:
-    """Show how far computing is given up for an asset, or move it.
+    """Show the compute stage of an asset, or move it.
 
     \b
     Example:
@@ -105,14 +112,14 @@ def stage(
     if json:
         print_json(state)
         return
-    print_table([(name.replace("_", " "), str(value)) for name, value in state.items() if name not in _UNSAID])
+    print_table([(name.replace("_", " "), str(value)) for name, value in state.items() if name not in _HIDDEN])
 
 
-_UNSAID = ("schema", "boot", "refused")
+_HIDDEN = ("schema", "boot", "refused")
 
 
 def _remote(config: Path, broker: str | None, node: str | None) -> RemoteNode:
-    """The service that a configuration or the options speak of. Raises UsageError where neither says it."""
+    """Return the service that the options or the configuration name. Raises UsageError for a wrong address."""
     from vcedge.config.runtime import MqttConfig, load_runtime_config
     from vcedge.deploy.remote import RemoteNode
     from vcedge.errors import UsageError

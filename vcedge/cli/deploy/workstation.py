@@ -1,4 +1,4 @@
-"""`vcedge deploy` on the workstation: a bundle for a device, and the way there."""
+"""`vcedge deploy` on the workstation: make a bundle, and push it to a device."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from vcedge.cli.deploy.on_device import Config, Healthy, Model, read
 
 
 def bundle(
-    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A model.vcedge to put into it.")] = None,
+    *,
+    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A model.vcedge to include.")] = None,
     target: Annotated[str, typer.Option("--target", help="aarch64 or x86_64.")] = "aarch64",
     python: Annotated[str, typer.Option("--python", help="Python version of the device.")] = "3.11",
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The bundle.")] = Path("vcedge.pyz"),
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The bundle to write.")] = Path("vcedge.pyz"),
     wheel: Annotated[
-        Path | None, typer.Option("--wheel", help="A wheel of vcedge; else built from this checkout.")
+        Path | None, typer.Option("--wheel", help="A wheel of vcedge; default: built from this checkout.")
     ] = None,
-    extra: Annotated[list[str] | None, typer.Option("--extra", help="onnx, tflite or update: more packages.")] = None,
+    extra: Annotated[
+        list[str] | None, typer.Option("--extra", help="Further packages: onnx, tflite or update; repeatable.")
+    ] = None,
     config: Config = None,
 ) -> None:
-    """Collect vcedge and all it needs in one file that installs without network.
+    """Bundle vcedge and all its dependencies in one file that installs offline.
 
     \b
     Example:
@@ -39,21 +42,24 @@ def bundle(
     files = write_bundle(out, Target(target, python), wheel=wheel, extras=extra or (), model=data, config=text)
     note(f"{out} written: {len(files)} files, {out.stat().st_size / 1e6:.1f} MB, for {target} with Python {python}")
     if not has_kernel(out):
-        note("without the native kernel: no compiler for the target was found, and the numpy engine will serve")
+        note("without the native kernel: no compiler for the target was found; the device will use the numpy engine")
 
 
 def push(
-    host: Annotated[str, typer.Argument(metavar="HOST", help="As for ssh: pi@press-07.", show_default=False)],
-    bundle: Annotated[Path, typer.Option("--bundle", metavar="FILE", help="Of vcedge deploy bundle.")],
+    *,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="As for ssh, such as pi@press-07.", show_default=False)],
+    bundle: Annotated[Path, typer.Option("--bundle", metavar="FILE", help="A file of vcedge deploy bundle.")],
     model: Model = None,
     config: Config = None,
     healthy_s: Healthy = 60,
-    ssh_option: Annotated[list[str] | None, typer.Option("--ssh-option", help="As for ssh -o.")] = None,
+    ssh_option: Annotated[
+        list[str] | None, typer.Option("--ssh-option", help="An option for ssh -o; repeatable.")
+    ] = None,
 ) -> None:
-    """Bring a bundle to a device by ssh, install it there, and wait until the service is connected to its broker.
+    """Copy a bundle to a device by ssh, install it there, and wait until the service is connected to its broker.
 
-    Whatever fails, be it the line itself, leaves the old version running: the device decides that alone. The user needs
-    sudo without a password, or is root.
+    If anything fails, the connection included, the old version keeps running: the device decides alone. The user must
+    be root, or have sudo without a password.
 
     \b
     Example:

@@ -15,13 +15,13 @@ from vcedge.train.report.figure import (
     COLOUR,
     Chart,
     Key,
-    Role,
+    filled,
     inline_svg,
     log_axis,
     mark_target,
     panels,
-    percent_axis,
     quantity,
+    share_axis,
     style,
 )
 from vcedge.train.report.series import stretches, time_unit
@@ -62,13 +62,13 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
         for ax, one, ratio in zip(axes, shown, ratios, strict=True):
             _shade(ax, comparison, case, size)
             line = stretches(np.clip(ratio, low, top))
-            ax.stairs(line.high, line.edges * size, baseline=low, fill=True, color=COLOUR["measured"], linewidth=0)
+            filled(ax, line.high, line.edges * size, "measured", baseline=low)
             ax.axhline(1, color=COLOUR["limit"], dashes=(5, 3))
             log_axis(ax, "y", low, top)
             quantity(ax, one.method.name)
         axes[-1].set_xlabel(unit)
-        words = "; ".join(f"{one.method.name} VUS-PR {measure_text(one.each[case]['vus_pr'])}" for one in shown)
-        svg = inline_svg(figure, f"scores{case}", "Statistics over time beside the truth", words)
+        description = "; ".join(f"{one.method.name} VUS-PR {measure_text(one.each[case]['vus_pr'])}" for one in shown)
+        svg = inline_svg(figure, f"scores{case}", "Statistics over time beside the truth", description)
     caption = (
         "Each statistic relative to its own threshold, on a logarithmic scale. It should rise within the shaded "
         "stretches and nowhere else; above the dashed line it raises an alarm."
@@ -95,13 +95,12 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         middle = (line.edges[1:] + line.edges[:-1]) / 2 * size
         upper.fill_between(middle, line.low, line.high, color=COLOUR["ink"], linewidth=0.8, alpha=0.75)
         quantity(upper, f"{name}, in standard deviations")
-        lower.stairs(share.mean, share.edges * size, fill=True, color=COLOUR["measured"], linewidth=0)
-        percent_axis(lower)
+        filled(lower, share.mean, share.edges * size, "measured")
+        share_axis(lower)
         keys += mark_target(lower, comparison.config.model.target)
-        quantity(lower, "updated share of the hidden state")
         lower.set_xlabel(unit)
-        words = f"Mean updated share {percent(float(np.nanmean(comparison.main.scores[case].share)))}."
-        svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", words)
+        description = f"Mean updated share {percent(float(np.nanmean(comparison.main.scores[case].share)))}."
+        svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", description)
     caption = (
         f"Above: {name}, the channel with the largest share of the statistic during events. Below: how far the gate "
         "opens. It should open where the signal moves or an event lasts, and stay nearly shut where all is calm."
@@ -128,8 +127,8 @@ def closer_chart(comparison: Comparison, case: int) -> Chart | None:
     with style(f"closer{case}"):
         figure, axes = panels(TALL, 3)
         _draw_closer(axes, comparison, event, names.index(name), shown)
-        words = f"Found {event.delay_rows} rows after its start; {name} has the largest share."
-        svg = inline_svg(figure, f"closer{case}", "One event row by row", words)
+        description = f"Found {event.delay_rows} rows after its start; {name} has the largest share."
+        svg = inline_svg(figure, f"closer{case}", "One event row by row", description)
     keys = (
         Key("area", "measured", MAIN),
         Key("dashed", "limit", "threshold"),
@@ -155,13 +154,12 @@ def _draw_closer(axes: list[Axes], comparison: Comparison, event: EventOutcome, 
     signal.plot(edges[:-1], _in_deviations(comparison, event.case, channel)[shown], color=COLOUR["ink"], linewidth=1.2)
     quantity(signal, f"{schema.names[channel]}, in standard deviations")
     low = float(ratio.min()) / 2
-    statistic.stairs(ratio, edges, baseline=low, fill=True, color=COLOUR["measured"], linewidth=0)
+    filled(statistic, ratio, edges, "measured", baseline=low)
     statistic.axhline(1, color=COLOUR["limit"], dashes=(5, 3))
     log_axis(statistic, "y", low, max(2.0, float(ratio.max())) * 1.2)
     quantity(statistic, "statistic relative to its threshold")
-    gate.stairs(scores.share[shown], edges, fill=True, color=COLOUR["measured"], linewidth=0)
-    percent_axis(gate)
-    quantity(gate, "updated share of the hidden state")
+    filled(gate, scores.share[shown], edges, "measured")
+    share_axis(gate)
     gate.set_xlabel(f"{unit}, from row {shown.start:,}")
 
 
@@ -174,9 +172,8 @@ def regime_chart(comparison: Comparison) -> Chart:
         named = [f"{name}: {percent(s)}" for name, s in zip(REGIMES, np.nan_to_num(shares), strict=True)]
         ax.set_xticks(np.arange(len(REGIMES)), named)
         ax.margins(x=0.05)
-        percent_axis(ax)
+        share_axis(ax)
         keys = (Key("area", "measured", MAIN), *mark_target(ax, comparison.config.model.target))
-        quantity(ax, "updated share of the hidden state")
         ax.set_xlabel("normal rows in thirds, by how much the input changes")
         svg = inline_svg(figure, "regimes", "Updated share by regime", "; ".join(named))
     caption = (
@@ -208,12 +205,11 @@ def _in_deviations(comparison: Comparison, case: int, channel: int) -> F64:
 
 
 def _shade(ax: Axes, comparison: Comparison, case: int, size: float) -> None:
-    role: Role = "context"
     labels = comparison.cases[case].labels
     least = len(labels) / NARROWEST
     for start, stop in segments(labels):
         more = max(least - (stop - start), 0) / 2
-        ax.axvspan((start - more) * size, (stop + more) * size, color=COLOUR[role], alpha=0.3, linewidth=0)
+        ax.axvspan((start - more) * size, (stop + more) * size, color=COLOUR["context"], alpha=0.3, linewidth=0)
 
 
 def _unit(comparison: Comparison, case: int) -> tuple[str, float]:

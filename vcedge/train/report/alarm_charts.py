@@ -34,8 +34,10 @@ def spread_chart(trained: Trained) -> Chart:
         quantity(ax, "share of the held-out rows")
         ax.set_xlabel("statistic raw (log scale)")
         above = percent(float((raw > limit).mean()))
-        words = f"Median {number(float(np.median(raw)))}, threshold {number(limit)}, above it {above} of the rows."
-        svg = inline_svg(figure, "spread", "Distribution of the statistic on the held-out rows", words)
+        description = (
+            f"Median {number(float(np.median(raw)))}, threshold {number(limit)}, above it {above} of the rows."
+        )
+        svg = inline_svg(figure, "spread", "Distribution of the statistic on the held-out rows", description)
     caption = (
         "Normal rows should form one peak well to the left of the threshold. A second peak close to it is an operating "
         "mode of which the recording holds too few rows: it will raise false alarms."
@@ -65,8 +67,8 @@ def statistic_chart(trained: Trained) -> Chart:
         log_axis(ax, "y", low, high)
         quantity(ax, "statistic raw (log scale)")
         ax.set_xlabel(f"{unit} of held-out rows")
-        words = f"Largest value {number(float(trace.raw.max()))}, threshold {number(limit)}."
-        svg = inline_svg(figure, "statistic", "The statistic over the held-out rows", words)
+        description = f"Largest value {number(float(trace.raw.max()))}, threshold {number(limit)}."
+        svg = inline_svg(figure, "statistic", "The statistic over the held-out rows", description)
     caption = (
         "The statistic should vary without a trend and stay below the threshold. An upward trend means that the "
         "machine was already changing at the end of the recording."

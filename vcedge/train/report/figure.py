@@ -15,7 +15,9 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import ArrayLike
 
+from vcedge.schema import F64
 from vcedge.wording import percent
 
 Mark = Literal["line", "dashed", "dotted", "area", "dot"]
@@ -107,8 +109,14 @@ def quantity(ax: Axes, text: str) -> None:
     ax.set_title(text, x=-(_LEFT - 4) / (WIDTH - _LEFT - _RIGHT), pad=11)
 
 
-def percent_axis(ax: Axes) -> None:
-    """Show shares on the y axis in per cent, from 0 to 100."""
+def filled(ax: Axes, heights: F64, edges: ArrayLike, role: Role, baseline: float = 0.0) -> None:
+    """Fill the area between the baseline and the height of each of B stretches, whose B + 1 edges are given."""
+    ax.stairs(heights, edges, baseline=baseline, fill=True, color=COLOUR[role], linewidth=0)
+
+
+def share_axis(ax: Axes, text: str = "updated share of the hidden state") -> None:
+    """Show shares on the y axis in per cent, from 0 to 100, under the label `text`."""
+    quantity(ax, text)
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))

@@ -11,11 +11,12 @@ from vcedge.train.report.figure import (
     Chart,
     Key,
     Role,
+    filled,
     inline_svg,
     mark_target,
     panels,
-    percent_axis,
     quantity,
+    share_axis,
     style,
 )
 from vcedge.train.report.series import Stretches, liveliest, stretches, time_unit
@@ -39,8 +40,8 @@ def gate_chart(trained: Trained, target: float | None) -> Chart:
     keys = [Key("area", "measured", "updated share")]
     with style("gate"):
         figure, (upper, lower) = panels(TALL, 2)
-        _area(upper, share, size, "measured")
-        _area(lower, change, size, "context")
+        _means(upper, share, size, "measured")
+        _means(lower, change, size, "context")
         keys += mark_target(upper, target)
         keys.append(Key("area", "context", "change of the input"))
         for ax in (upper, lower):
@@ -48,8 +49,8 @@ def gate_chart(trained: Trained, target: float | None) -> Chart:
         keys.append(Key("dotted", "ink", "held-out rows begin"))
         _name_panels(upper, lower, f"{unit} of recording, gaps left out")
         each = percent(float(share.mean.min())), percent(float(share.mean.max()))
-        words = f"Means of {len(share.mean)} stretches, between {each[0]} and {each[1]} updated."
-        svg = inline_svg(figure, "gate", "Updated share and change of the input over the recording", words)
+        description = f"Means of {len(share.mean)} stretches, between {each[0]} and {each[1]} updated."
+        svg = inline_svg(figure, "gate", "Updated share and change of the input over the recording", description)
     caption = (
         "Where the change in the lower panel is large, the upper panel should be high: the network updates more when "
         "the machine changes. If the shares left and right of the dotted line differ, the held-out rows are another "
@@ -69,11 +70,13 @@ def closer_chart(trained: Trained) -> Chart:
     keys = (Key("area", "measured", "updated share"), Key("area", "context", "change of the input"))
     with style("closer"):
         figure, (upper, lower) = panels(TALL, 2)
-        _area(upper, stretches(trace.updated[rows] / detector.hidden, count), size, "measured")
-        _area(lower, stretches(change[rows], count), size, "context")
+        _means(upper, stretches(trace.updated[rows] / detector.hidden, count), size, "measured")
+        _means(lower, stretches(change[rows], count), size, "context")
         _name_panels(upper, lower, f"{unit}, from row {int(trace.rows[rows.start]):,}")
-        words = f"{count} rows; mean updated share {percent(float(trace.updated[rows].mean() / detector.hidden))}."
-        svg = inline_svg(figure, "closer", "Updated share and change of the input, row by row", words)
+        description = (
+            f"{count} rows; mean updated share {percent(float(trace.updated[rows].mean() / detector.hidden))}."
+        )
+        svg = inline_svg(figure, "closer", "Updated share and change of the input, row by row", description)
     caption = (
         f"The {count} liveliest held-out rows one by one. The upper panel should follow each step of the lower one and "
         "stay low on calm rows."
@@ -96,11 +99,10 @@ def level_chart(trained: Trained) -> Chart:
         shown = np.unique(np.linspace(0, len(sizes) - 1, min(len(sizes), TICKS)).round().astype(int))
         ax.set_xticks(shown, [str(sizes[i]) for i in shown])
         ax.margins(x=0.01)
-        percent_axis(ax)
-        quantity(ax, "share of the held-out rows")
+        share_axis(ax, "share of the held-out rows")
         ax.set_xlabel(f"dimensions updated, of {detector.hidden}")
-        words = "; ".join(f"{k}: {percent(share)}" for k, share in zip(sizes, shares, strict=True) if share > 0)
-        svg = inline_svg(figure, "levels", "How often each level was used", f"Dimensions updated: {words}.")
+        description = "; ".join(f"{k}: {percent(share)}" for k, share in zip(sizes, shares, strict=True) if share > 0)
+        svg = inline_svg(figure, "levels", "How often each level was used", f"Dimensions updated: {description}.")
     caption = (
         "A tall first bar and short others save work: most rows need few updates, few rows need all. A single bar "
         "means that the gate never changes."
@@ -108,13 +110,12 @@ def level_chart(trained: Trained) -> Chart:
     return Chart("Updates a row", caption, (), svg)
 
 
-def _area(ax: Axes, line: Stretches, size: float, role: Role) -> None:
-    ax.stairs(line.mean, line.edges * size, fill=True, color=COLOUR[role], linewidth=0)
+def _means(ax: Axes, line: Stretches, size: float, role: Role) -> None:
+    filled(ax, line.mean, line.edges * size, role)
 
 
 def _name_panels(upper: Axes, lower: Axes, time: str) -> None:
-    percent_axis(upper)
-    quantity(upper, "updated share of the hidden state")
+    share_axis(upper)
     quantity(lower, "change since the last row; 1 = usual")
     lower.set_ylim(bottom=0)
     lower.set_xlabel(time)

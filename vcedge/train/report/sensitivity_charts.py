@@ -43,8 +43,8 @@ def map_chart(sensitivity: Sensitivity) -> Chart:
             ax.add_patch(Rectangle((x + 0.04, y + 0.06), 0.92, 0.88, color=COLOUR["measured"], alpha=shade, lw=0))
             ax.text(x + 0.5, y + 0.53, brief(finding), ha="center", va="center", color=COLOUR["ink"])
         found = sum(finding.found for finding in sensitivity.findings)
-        words = f"Found: {found} of {len(sensitivity.findings)} pairs of a channel and a kind of fault."
-        svg = inline_svg(figure, "sensitivity", "Which faults are found on which channel", words)
+        description = f"Found: {found} of {len(sensitivity.findings)} pairs of a channel and a kind of fault."
+        svg = inline_svg(figure, "sensitivity", "Which faults are found on which channel", description)
     caption = (
         "A stronger colour means that a smaller fault is found; the text is the delay (s, m, h, d: seconds to days). A "
         "dash means that no size that was tried is found. The table below has the sizes."

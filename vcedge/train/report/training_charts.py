@@ -13,8 +13,8 @@ from vcedge.train.report.figure import (
     inline_svg,
     mark_target,
     panels,
-    percent_axis,
     quantity,
+    share_axis,
     style,
 )
 from vcedge.train.training import Epoch
@@ -51,10 +51,10 @@ def loss_chart(trained: Trained) -> Chart:
         keys += _mark_hard(ax, result.epochs) if gated else []
         quantity(ax, "forecast error; 1 = linear forecaster alone")
         _epochs_axis(ax, number_of)
-        words = (
+        description = (
             f"In the last epoch, {number_of[-1]}, validation is {validation[-1]:.3f} and training {training[-1]:.3f}."
         )
-        svg = inline_svg(figure, "loss", "Losses over the epochs", words)
+        svg = inline_svg(figure, "loss", "Losses over the epochs", description)
     limit = " among those that keep to the target of the updated share" if gated else ""
     caption = (
         "If the blue line is below the dashed one, the network forecasts rows that it was not trained on better than "
@@ -75,11 +75,10 @@ def share_chart(trained: Trained, target: float | None) -> Chart:
         ax.plot(number_of, [epoch.share for epoch in epochs], marker=dots, color=COLOUR["measured"], markersize=4)
         keys += mark_target(ax, target)
         keys += _mark_hard(ax, epochs)
-        percent_axis(ax)
-        quantity(ax, "updated share of the hidden state")
+        share_axis(ax)
         _epochs_axis(ax, number_of)
-        words = f"From {percent(epochs[0].share)} in the first to {percent(epochs[-1].share)} in the last epoch."
-        svg = inline_svg(figure, "share", "Updated share over the epochs", words)
+        description = f"From {percent(epochs[0].share)} in the first to {percent(epochs[-1].share)} in the last epoch."
+        svg = inline_svg(figure, "share", "Updated share over the epochs", description)
     caption = (
         "The share starts high on purpose and should fall to the target or below. If it stays above, the network needs "
         "more updates on this machine: configure a higher target."
@@ -92,7 +91,7 @@ def _best(best: int, validation: list[float]) -> str:
     if best < 0:
         return ""
     ratio = validation[best]
-    return f"The best epoch is {percent(abs(ratio - 1))} {'below' if ratio < 1 else 'above'}. "
+    return f"The best epoch is {percent(abs(ratio - 1))} {'below' if ratio < 1 else 'above'} it. "
 
 
 def _epochs_axis(ax: Axes, number_of: list[int]) -> None:

@@ -8,7 +8,7 @@ from vcedge.runtime.mqtt.connection import Connection
 
 
 @dataclass(frozen=True)
-class Links:
+class Connections:
     """Holds both connections to the broker."""
 
     source: Connection
