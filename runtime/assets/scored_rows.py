@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vcedge.runtime.codecs.reading import Samples
-from vcedge.runtime.stream.rows import Policy, push_rows
+from vcedge.runtime.engine.interface import ComputePolicy
+from vcedge.runtime.stream.rows import push_rows
 from vcedge.runtime.stream.score import Score
 from vcedge.runtime.stream.stream import Stream
 
@@ -16,7 +17,7 @@ class ScoredRows(NamedTuple):
     """N samples of one asset, and the result of scoring them."""
 
     samples: Samples
-    policy: Policy
+    policy: ComputePolicy
     """The compute policy that they were scored with."""
     scores: Sequence[Score]
     """(N,)"""
@@ -26,7 +27,7 @@ class ScoredRows(NamedTuple):
     """Mean microseconds to score one sample."""
 
 
-def score_rows(stream: Stream, samples: Samples, policy: Policy) -> ScoredRows:
+def score_rows(stream: Stream, samples: Samples, policy: ComputePolicy) -> ScoredRows:
     """Score samples, and measure how long one takes."""
     began_ns = time.perf_counter_ns()
     scores, opened = push_rows(stream, samples.times, samples.values, policy)

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.stream.score import Score
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64, Sample
 
-Policy = tuple[int, float]
-"""Floor on the level, and what is added to the scheduler's logit."""
-
 
 def push_rows(
-    stream: Stream, times: tuple[int, ...], values: F64, policy: Policy
+    stream: Stream, times: tuple[int, ...], values: F64, policy: ComputePolicy
 ) -> tuple[Sequence[Score], list[bool]]:
     """The scores of rows (N, C), and whether an event is open after each."""
     if len(times) == 1:
-        return [stream.push(Sample(times[0], values[0]), *policy)], [stream.in_event]
-    block = stream.push_block(np.array(times, np.int64), values, *policy)
+        return [stream.push(Sample(times[0], values[0]), policy)], [stream.in_event]
+    block = stream.push_block(np.array(times, np.int64), values, policy)
     return block, block.in_event.astype(bool).tolist()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from vcedge.config.runtime import Endpoint, RuntimeConfig, load_runtime_config, parse_broker, password_of
+from vcedge.config.mqtt import Endpoint, parse_broker, password_of
+from vcedge.config.runtime import RuntimeConfig, load_runtime_config
 from vcedge.errors import ConfigError, InputNotFound
 
 SAMPLE = Path(__file__).parents[2] / "configs" / "runtime.yaml"

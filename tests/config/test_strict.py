@@ -151,8 +151,8 @@ def test_targets_that_can_be_had(model: str, tmp_path: Path) -> None:
         ("asset: p\ndata: {train: []}", "c.yaml: key 'data.train' is [], List must have at least 1 item"),
         ("asset: p", "c.yaml: key 'data' is missing"),
         ("data: {train: [a]}", "c.yaml: key 'asset' is missing"),
-        ("asset: p\nasset: q\n", "c.yaml: line 2: key 'asset' stands twice, in lines 1 and 2"),
-        (SMALLEST + "model: {cell: gru, cell: gru}", "line 3: key 'cell' stands twice"),
+        ("asset: p\nasset: q\n", "c.yaml: line 2: key 'asset' is given twice, in lines 1 and 2"),
+        (SMALLEST + "model: {cell: gru, cell: gru}", "line 3: key 'cell' is given twice"),
         ("asset: p\ndata: [\n", "c.yaml: line 3:"),
         ("a: b: c", "c.yaml: line 1: mapping values are not allowed here"),
         ("? [a]\n: 1", "c.yaml: line 1: found unhashable key"),
@@ -165,7 +165,7 @@ def test_targets_that_can_be_had(model: str, tmp_path: Path) -> None:
         (b"\xff\xfe\x00", "c.yaml: not YAML"),
         (b"a: \x00", "c.yaml: not YAML"),
         ("[" * 5000, "c.yaml: nested too deeply"),
-        ("a: " + "x" * 1_000_001, "c.yaml: larger than 1000000 bytes"),
+        ("a: " + "x" * 1_000_001, "c.yaml: is larger than 1,000,000 bytes"),
     ],
 )
 def test_a_problem_is_named(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -226,7 +226,7 @@ def test_overrides(tmp_path: Path) -> None:
         ("model", "--set model: expected key=value, such as"),
         ("a..b=1", "--set a..b=1: expected key=value"),
         ("model.levels=[", "--set model.levels=[: line 1:"),
-        ("model={cell: gru, cell: gru}", "key 'cell' stands twice"),
+        ("model={cell: gru, cell: gru}", "key 'cell' is given twice"),
     ],
 )
 def test_a_wrong_override_is_named(tmp_path: Path, override: str, message: str) -> None:

@@ -8,13 +8,13 @@ import pytest
 from vcedge.errors import UsageError
 from vcedge.simulate import SENSORS, simulate
 from vcedge.simulate.batches import PRODUCTS, REST_RPM, follow_recipe
-from vcedge.simulate.operation import Operation
+from vcedge.simulate.set_points import SetPoints
 
 NOISE = np.array([sensor.noise for sensor in SENSORS])
 PERIOD_S = 10.0
 
 
-def recipe(seed: int, hours: float = 24.0) -> Operation:
+def recipe(seed: int, hours: float = 24.0) -> SetPoints:
     return follow_recipe(round(hours * 3600 / PERIOD_S), PERIOD_S, np.random.default_rng(seed))
 
 

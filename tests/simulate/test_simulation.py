@@ -10,7 +10,7 @@ import pytest
 from vcedge.errors import UsageError
 from vcedge.schema import NS_PER_S
 from vcedge.simulate import KINDS, SENSORS, START_NS, Simulation, rig, signals, simulate
-from vcedge.simulate.operation import operate
+from vcedge.simulate.set_points import operate
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,8 @@ _HIDDEN = ("schema", "boot", "refused")
 
 def _remote(config: Path, broker: str | None, node: str | None) -> RemoteNode:
     """Return the service that the options or the configuration name. Raises UsageError for a wrong address."""
-    from vcedge.config.runtime import MqttConfig, load_runtime_config
+    from vcedge.config.mqtt import MqttConfig
+    from vcedge.config.runtime import load_runtime_config
     from vcedge.deploy.remote import RemoteNode
     from vcedge.errors import UsageError
 
