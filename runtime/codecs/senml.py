@@ -57,9 +57,9 @@ def encode(sample_ns: int, channels: Mapping[str, float]) -> bytes:
     if sample_ns < ABSOLUTE_FROM_S * NS_PER_S:
         raise ValueError("SenML has no absolute time before July 1978")
     records: list[dict[str, Any]] = [{"n": name, "v": value} for name, value in channels.items()]
-    return write_plain(
-        [{"bt": round(sample_ns / _NS_PER_MICRO) / 1_000_000, **records[0]}, *records[1:]] if records else []
-    )
+    if records:
+        records[0] = {"bt": round(sample_ns / _NS_PER_MICRO) / 1_000_000, **records[0]}
+    return write_plain(records)
 
 
 def _points(pack: list[Any]) -> Iterator[tuple[int, str, float]]:
