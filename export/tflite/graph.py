@@ -194,7 +194,7 @@ class SubgraphBuilder:
         return self._like(LOGISTIC, name, [x])
 
     def tanh(self, name: str, x: Tensor) -> Tensor:
-        """Return tanh(x)."""
+        """Return the hyperbolic tangent of x."""
         return self._like(TANH, name, [x])
 
     def add(self, name: str, a: Tensor, b: Tensor) -> Tensor:
