@@ -29,7 +29,7 @@ from vcedge.runtime.assets.scored_rows import score_rows
 from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.codecs.reading import Samples
 from vcedge.runtime.engine.interface import AS_TRAINED, Engine
-from vcedge.runtime.exported.artifact import open_engine
+from vcedge.runtime.exported.artifact import load
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
 from vcedge.simulate import SimulatedFault, simulate, write_csv
@@ -133,7 +133,7 @@ class Run:
         recording: Path,
         faults: Sequence[SimulatedFault],
     ) -> None:
-        self._engines = [open_engine(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
+        self._engines = [load(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
         self._rig, self._plan, self._threshold, self._faults = rig, plan, threshold, faults
         self._rows = _rows(recording, self._engines[0])
 
