@@ -24,14 +24,15 @@ from vcedge.config.succession import StageConfig
 from vcedge.history import open_rows
 from vcedge.history.as_trained import reading_config
 from vcedge.runtime.assets.companions import Companions
-from vcedge.runtime.assets.compute_stages import Stages
-from vcedge.runtime.assets.shadow import Twin
-from vcedge.runtime.engine.interface import Engine
-from vcedge.runtime.exported.artifact import open_engine
-from vcedge.runtime.stream.rows import push_rows
+from vcedge.runtime.assets.compute_stages import ComputeStages
+from vcedge.runtime.assets.scored_rows import score_rows
+from vcedge.runtime.assets.shadow import Shadow
+from vcedge.runtime.codecs.reading import Samples
+from vcedge.runtime.engine.interface import AS_TRAINED, Engine
+from vcedge.runtime.exported.artifact import load
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
-from vcedge.simulate import Fault, simulate, write_csv
+from vcedge.simulate import SimulatedFault, simulate, write_csv
 
 ROWS = 30
 """Rows between two updates of the compute policy."""
@@ -110,8 +111,8 @@ def train(folder: Path, cell: str, rig: RigSettings, hours: float) -> None:
     subprocess.run(list(map(str, command)), check=True, capture_output=True)
 
 
-class Dense(Twin):
-    """A twin that keeps whether it has an event open, row by row."""
+class Dense(Shadow):
+    """A shadow that keeps whether it has an event open, row by row."""
 
     opened: list[bool]
 
@@ -130,9 +131,9 @@ class StagedRun:
         plan: list[tuple[int, float]],
         threshold: float,
         recording: Path,
-        faults: Sequence[Fault],
+        faults: Sequence[SimulatedFault],
     ) -> None:
-        self._engines = [open_engine(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
+        self._engines = [load(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
         self._rig, self._plan, self._threshold, self._faults = rig, plan, threshold, faults
         self._rows = _rows(recording, self._engines[0])
 
@@ -159,25 +160,25 @@ class StagedRun:
         for _ in self._follow(companions):
             if companions.stage_changed:
                 now = counts(companions)
-                left = "on" if stages.memory.stage > stage else "back"
+                left = "on" if stages.state.stage > stage else "back"
                 stays.append(self._row(stage, before, now) | {"left": left})
-                stage, before = stages.memory.stage, now
+                stage, before = stages.state.stage, now
         return [*stays, self._row(stage, before, counts(companions)) | {"left": "end"}]
 
     def _companions(self, plan: list[StageConfig]) -> Companions:
         self._gated, dense = (Stream(engine, adapt=self._rig.adapt) for engine in self._engines)
         self._gated.set_threshold(self._threshold * self._gated.threshold)
-        self._twin = Dense(dense, "dense", 10)
-        return Companions(self._twin, Stages(plan))
+        self._dense = Dense(dense, "dense", 10)
+        return Companions(self._dense, ComputeStages(plan))
 
     def _follow(self, companions: Companions) -> Iterator[None]:
         """Score message by message, and keep whether each model has an event open after each row."""
         self._opened: list[tuple[bool, bool]] = []
         for times, values in self._rows:
-            policy = companions.policy((1, 0.0), self._gated.detector.levels)
-            scores, opened = push_rows(self._gated, times, values, policy)
-            companions.follow(times, values, policy, scores, opened, 0.0)
-            self._opened += zip(opened, self._twin.opened, strict=True)
+            policy = companions.policy(AS_TRAINED, self._gated.detector.levels)
+            rows = score_rows(self._gated, Samples(times, values, timed=True, block=True), policy)
+            companions.follow(rows)
+            self._opened += zip(rows.opened, self._dense.opened, strict=True)
             yield
 
     def _faults_found(self) -> dict[str, int]:
@@ -214,9 +215,9 @@ def _rows(path: Path, engine: Engine) -> Messages:
 
 
 def counts(companions: Companions) -> tuple[float, ...]:
-    assert companions.twin is not None
-    memory = companions.twin.agreement.memory
-    return memory.ticks, memory.first.updated, memory.both, memory.only_first, memory.only_second
+    assert companions.shadow is not None
+    state = companions.shadow.agreement.state
+    return state.ticks, state.first.updated, state.both, state.only_first, state.only_second
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Getting vcedge onto a device as a systemd service, and off again. docs/device.md is the page for people."""
+"""Installs vcedge on a device as a systemd service, updates it and removes it (docs/device.md)."""

@@ -1,6 +1,7 @@
-"""One file with vcedge and all it needs, for a device without network: wheels, and if wanted model and configuration.
+"""Writes a bundle: one file with vcedge and its dependencies as wheels, for a device without network.
 
-It is a zip that Python runs (`unpack.py` is its `__main__.py`), with the SHA-256 of every file in `manifest.json`.
+A bundle may hold a model and a configuration too. It is a zip that Python runs (`unpack.py` is its `__main__.py`), with
+the SHA-256 of every file in `manifest.json`.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ from vcedge.files import open_atomic
 
 TARGETS = ("aarch64", "x86_64")
 GLIBC = ("manylinux_2_17", "manylinux2014", "manylinux_2_24", "manylinux_2_27", "manylinux_2_28", "manylinux_2_31")
-"""Wheels that run on glibc 2.31 and newer: Debian 11, Ubuntu 20.04."""
+"""Platform tags of wheels that run on glibc 2.31 and newer: Debian 11, Ubuntu 20.04."""
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "vcedge", "export", "runtime", "deploy")
 DATE = (1980, 1, 1, 0, 0, 0)
-"""Of every file in the zip, so that the same content gives the same bytes."""
+"""Date of every file in the zip, so that the same content gives the same bytes."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The machine that a bundle is for."""
+    """Describes the machine that a bundle is for."""
 
     machine: str
     python: str
-    """Such as `3.11`, the version of Debian 12."""
+    """Python version, such as `3.11` for Debian 12."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a machine or version that is not known."""
+        """Check the values. Raises UsageError for an unknown machine or an unsupported version."""
         if self.machine not in TARGETS:
             raise UsageError(f"--target {self.machine}: expected {' or '.join(TARGETS)}")
         major, _, minor = self.python.partition(".")
@@ -48,7 +49,7 @@ class Target:
             raise UsageError(f"--python {self.python}: expected a version such as 3.11")
         if int(minor) < 11:
             raise UsageError(
-                f"--python {self.python}: expected 3.11 or newer, whose stable interface the kernel is compiled for; "
+                f"--python {self.python}: expected 3.11 or newer, for the stable interface of the kernel; "
                 "docs/device.md says how to install on an older one"
             )
 
@@ -62,9 +63,19 @@ def write_bundle(
     model: bytes | None = None,
     config: bytes | None = None,
 ) -> dict[str, str]:
-    """Write the file; the digests of what is in it, by name.
+    """Write a bundle and return the digests of its files by name.
 
-    Raises UsageError where there is neither a wheel nor a checkout to build one from, Unavailable where pip fails.
+    Args:
+        out: The bundle.
+        target: The machine to install on.
+        wheel: A wheel of vcedge; absent: one is built from this checkout.
+        extras: Extras of vcedge to include, such as `onnx`.
+        model: Content of a model file to install.
+        config: Content of a runtime.yaml to install.
+
+    Raises:
+        UsageError: There is neither a wheel nor a checkout to build one from.
+        Unavailable: pip fails.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -90,13 +101,13 @@ def write_bundle(
 
 
 def build_wheel(target: Target, folder: Path) -> Path:
-    """The wheel of this checkout, with the kernel compiled for the target where there is a compiler for it.
+    """Build the wheel of this checkout, with the kernel if there is a compiler for the target.
 
-    Raises UsageError outside a checkout, Unavailable where building fails.
+    Raises UsageError outside a checkout, Unavailable if the build fails.
     """
     checkout = Path(vcedge.__file__).resolve().parents[1]
     if not (checkout / "setup.py").is_file():
-        raise UsageError("--wheel is missing: this vcedge is no checkout that a wheel could be built from")
+        raise UsageError("--wheel is missing, and this vcedge is not a checkout to build one from")
     source = folder / "source"
     source.mkdir(parents=True)
     for name in SOURCES:
@@ -114,7 +125,7 @@ def build_wheel(target: Target, folder: Path) -> Path:
 
 
 def has_kernel(bundle: Path) -> bool:
-    """Whether vcedge's own wheel in a bundle holds the native kernel; without it the numpy engine serves."""
+    """Return whether vcedge's own wheel in a bundle holds the native kernel; else the numpy engine is used."""
     with zipfile.ZipFile(bundle) as archive:
         own = next(name for name in archive.namelist() if name.startswith("wheels/vcedge-"))
         with archive.open(own) as file, zipfile.ZipFile(file) as wheel:

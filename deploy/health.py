@@ -1,7 +1,7 @@
-"""Whether the service is well after a change: it says so itself, and the broker has what it says.
+"""Waits until the service works after a change: it reports a connection, and the broker has acknowledged its health.
 
-A device may write its health topic and need not be allowed to read it (mosquitto.acl), so that nobody here listens to
-it. It is published at every start, and `heard` says that the broker has acknowledged it.
+The health topic itself is not read, since a device may write but need not read it (mosquitto.acl). The service
+publishes it at every start, and `heard` in its status report says that the broker has acknowledged it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from vcedge.deploy.layout import Layout
 from vcedge.errors import Unavailable, VcedgeError
 from vcedge.runtime.monitoring.status_socket import ask_service
 
-LOOK_S = 0.5
+POLL_S = 0.5
 
 
-def wait_healthy(layout: Layout, patience_s: float) -> None:
-    """Wait until the service answers, is connected to its broker, and has its health acknowledged there.
+def wait_healthy(layout: Layout, timeout_s: float) -> None:
+    """Wait until the service answers, is connected to its broker, and the broker has acknowledged its health.
 
-    Raises Unavailable with what it says instead.
+    Raises Unavailable with the reason if that takes longer than `timeout_s`.
     """
     folder = load_runtime_config(layout.config, {**os.environ, **layout.environment}).state_dir
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
             report = ask_service(folder)
@@ -34,5 +34,5 @@ def wait_healthy(layout: Layout, patience_s: float) -> None:
         except VcedgeError as error:
             reason = str(error)
         if time.monotonic() > deadline:
-            raise Unavailable(f"the service is not well within {patience_s:.0f} s: {reason}")
-        time.sleep(LOOK_S)
+            raise Unavailable(f"the service does not work within {timeout_s:.0f} s: {reason}")
+        time.sleep(POLL_S)

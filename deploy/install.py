@@ -1,4 +1,4 @@
-"""Bringing a device to the wanted state, as often as one likes; what fails leaves the old version running."""
+"""Installs or updates vcedge on a device; repeatable, and if a step fails the old version keeps running."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from vcedge.deploy.ledger import Ledger
 from vcedge.deploy.systemctl import Systemd
 from vcedge.deploy.units import KNOWN_CREDENTIALS, PROGRAM, UnitOptions, units, usable_credentials
 from vcedge.deploy.unpack import BadBundle, read_manifest, unpack
-from vcedge.errors import ConfigError, DataError, InputNotFound, Unavailable, UsageError
+from vcedge.errors import DataError, UsageError, error_of
 from vcedge.runtime.storage.model_store import ModelStore
 
 CHECK_S = 120
 """Longest time that checking configuration and models may take."""
 HIDDEN = ("home", "root", "run", "tmp")
-"""Folders of the root that the unit keeps from the service: it could not read a program there."""
+"""Top-level folders that the unit hides from the service: it could not run a program there."""
 COMMAND = f'#!/bin/sh\nexec {PROGRAM} "$@"\n'
 
 
 @dataclass(frozen=True)
 class InstallRequest:
-    """What to install; what is absent stays as it is on the device."""
+    """Says what to install; what is absent stays as it is on the device."""
 
     bundle: Path | None = None
-    """Absent: the units start the program that installs them, from where it is."""
+    """Bundle to install; absent: the units run the program that installs them."""
     model: bytes | None = None
     config: bytes | None = None
     watchdog_s: int = 30
     memory: str = "512M"
     healthy_s: int = 0
-    """So long the service may take to be connected; 0: that it starts is enough."""
+    """Seconds in which the service has to connect to its broker; 0 does not wait for it."""
 
 
 def contents(bundle: Path) -> tuple[bytes | None, bytes | None]:
-    """Model and configuration of a bundle. Raises DataError for a damaged one."""
+    """Return the model and the configuration of a bundle. Raises DataError if it is damaged."""
     try:
         names = read_manifest(bundle)["files"]
         with zipfile.ZipFile(bundle) as archive:
@@ -56,36 +56,47 @@ def contents(bundle: Path) -> tuple[bytes | None, bytes | None]:
     return model, config
 
 
-def install(layout: Layout, wanted: InstallRequest, say: Callable[[str], None], dry_run: bool = False) -> bool:
-    """Install or update; whether anything changed.
+def install(layout: Layout, request: InstallRequest, report: Callable[[str], None], *, dry_run: bool = False) -> bool:
+    """Install or update, and return whether anything changed.
 
-    Raises DataError, ConfigError, InputNotFound, Unavailable or InputOutputError; the device then is as before.
+    Args:
+        layout: The device, or the root folder of another one.
+        request: What to install.
+        report: Called with a line for each change.
+        dry_run: Whether to report the changes without making them.
+
+    Raises:
+        DataError: The bundle or a model is damaged.
+        ConfigError: The configuration is refused.
+        InputNotFound: The configuration names a file that does not exist.
+        Unavailable: systemd does not run, or the service does not start or connect.
+        InputOutputError: A file cannot be written, or was not written by vcedge deploy.
+
+    After an error the device is as before.
     """
     systemd = Systemd(layout)
     if not dry_run:
         systemd.require()
-    ledger, was_active = Ledger(layout, say, dry_run), systemd.active
-    undo: list[Callable[[], None]] = [ledger.undo]
+    ledger, was_active = Ledger(layout, report, dry_run=dry_run), systemd.active
     started = False
     try:
-        changed = _arrange(layout, wanted, ledger, undo, dry_run)
+        changed = _arrange(layout, request, ledger)
         if not dry_run:
             started = True
-            _start(layout, systemd, changed, say)
-            if changed and wanted.healthy_s and systemd.active:
-                wait_healthy(layout, wanted.healthy_s)
+            _start(layout, systemd, report, changed=changed)
+            if changed and request.healthy_s and systemd.active:
+                wait_healthy(layout, request.healthy_s)
     except BaseException:
-        for step in undo:
-            step()
+        ledger.undo()
         if layout.live and started:
-            _back(systemd, was_active)
+            _restore_service(systemd, was_active=was_active)
         raise
     _prune_releases(layout, ledger)
     return changed
 
 
-def _back(systemd: Systemd, was_active: bool) -> None:
-    """Files and links are those of before: so shall be what runs."""
+def _restore_service(systemd: Systemd, *, was_active: bool) -> None:
+    """Run again what ran before, after files and links were restored."""
     systemd.reload()
     if was_active:
         systemd.restart()
@@ -93,46 +104,44 @@ def _back(systemd: Systemd, was_active: bool) -> None:
         systemd.stop()
 
 
-def _arrange(
-    layout: Layout, wanted: InstallRequest, ledger: Ledger, undo: list[Callable[[], None]], dry_run: bool
-) -> bool:
-    """Everything but starting it."""
-    release = None if wanted.bundle is None else _release(layout, wanted.bundle, ledger, dry_run)
+def _arrange(layout: Layout, request: InstallRequest, ledger: Ledger) -> bool:
+    """Write all files and links without starting the service; return whether anything changed."""
+    release = None if request.bundle is None else _release(layout, request.bundle, ledger)
     changed, asset = False, None
-    if wanted.model is not None:
-        asset = _asset_of(wanted.model)
-        changed |= _place_model(layout, asset, wanted.model, ledger, undo, dry_run)
-    config = wanted.config
+    if request.model is not None:
+        asset = _asset_of(request.model)
+        changed |= _place_model(layout, asset, request.model, ledger)
+    config = request.config
     if config is None and asset is not None and not layout.config.exists():
-        config = _starter(asset)
+        config = _minimal_config(asset)
     if config is not None:
-        changed |= ledger.file(layout.config, config)
-    ledger.folder(layout.credentials, 0o700)
-    if layout.live and not dry_run and layout.config.exists():
+        changed |= ledger.write_file(layout.config, config)
+    ledger.make_folder(layout.credentials, 0o700)
+    if layout.live and not ledger.dry_run and layout.config.exists():
         _check(layout, release)
     if release is not None:
         before = layout.home / "current"
         if before.is_symlink() and str(before.readlink()) != f"releases/{release.name}":
-            ledger.link(layout.home / "previous", str(before.readlink()))
-        changed |= ledger.link(layout.home / "current", f"releases/{release.name}")
-        changed |= ledger.file(layout.command, COMMAND.encode(), 0o755)
+            ledger.make_link(layout.home / "previous", str(before.readlink()))
+        changed |= ledger.make_link(layout.home / "current", f"releases/{release.name}")
+        changed |= ledger.write_file(layout.command, COMMAND.encode(), 0o755)
     names = os.listdir(layout.credentials) if layout.credentials.is_dir() else []
     program = PROGRAM if (layout.home / "current").exists() or release else own_program()
-    options = UnitOptions(program, wanted.watchdog_s, wanted.memory, usable_credentials(names))
+    options = UnitOptions(program, request.watchdog_s, request.memory, usable_credentials(names))
     for name, text in units(options).items():
-        changed |= ledger.file(layout.units / name, text.encode())
+        changed |= ledger.write_file(layout.units / name, text.encode())
     return changed
 
 
-def _release(layout: Layout, bundle: Path, ledger: Ledger, dry_run: bool) -> Path:
+def _release(layout: Layout, bundle: Path, ledger: Ledger) -> Path:
     try:
-        if dry_run:
+        if ledger.dry_run:
             return layout.releases / str(read_manifest(bundle)["id"])
-        ledger.folder(layout.releases)
+        ledger.make_folder(layout.releases)
         release = unpack(bundle, layout.releases)
     except BadBundle as error:
         raise DataError(str(error)) from None
-    ledger.tree(release)
+    ledger.adopt_tree(release)
     return release
 
 
@@ -140,17 +149,15 @@ def _asset_of(data: bytes) -> str:
     return model_file.loads(data, "model").asset
 
 
-def _place_model(
-    layout: Layout, asset: str, data: bytes, ledger: Ledger, undo: list[Callable[[], None]], dry_run: bool
-) -> bool:
+def _place_model(layout: Layout, asset: str, data: bytes, ledger: Ledger) -> bool:
     store = ModelStore(layout.state / "models", asset)
     digest = model_file.model_id(data).removeprefix("sha256:")
     if store.current == digest:
         return False
-    ledger.note(f"model {store.path(digest)}")
-    if not dry_run:
-        ledger.folder(layout.state.parent)
-        undo.append(partial(_restore_model, store, store.current, store.previous))
+    ledger.report(f"model {store.path(digest)}")
+    if not ledger.dry_run:
+        ledger.make_folder(layout.state.parent)
+        ledger.add_undo(partial(_restore_model, store, store.current, store.previous))
         store.switch(store.add(data))
     return True
 
@@ -160,8 +167,8 @@ def _restore_model(store: ModelStore, current: str | None, previous: str | None)
     store.prune()
 
 
-def _starter(asset: str) -> bytes:
-    """The least that is a configuration: every other key has its default."""
+def _minimal_config(asset: str) -> bytes:
+    """Return a configuration with the required keys alone."""
     node = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname()) or "device"
     model = f"/var/lib/vcedge/models/{asset}/current"
     lines = ("# All keys: configs/runtime.yaml of vcedge.", f"node: {node}", "assets:")
@@ -169,17 +176,17 @@ def _starter(asset: str) -> bytes:
 
 
 def own_program() -> str:
-    """The command line of the program that runs now, for a unit. Raises UsageError where a service cannot reach it."""
+    """Return the command line of the running program for a unit. Raises UsageError if a service cannot run it."""
     python = f"{sys.prefix}/bin/python"
     if not re.fullmatch(r"[A-Za-z0-9/._+-]+", python):
-        raise UsageError(f"{python}: a unit needs a path without blanks and signs; install a bundle instead")
+        raise UsageError(f"{python}: a unit needs a path of letters, digits and ./_+- alone; install a bundle instead")
     if python.split("/")[1] in HIDDEN:
         raise UsageError(f"{python}: the service cannot see this folder; install a bundle, or vcedge to /opt")
     return f"{python} -I -X faulthandler -m vcedge"
 
 
 def _check(layout: Layout, release: Path | None) -> None:
-    """Configuration and models, by the program that is to run them. Raises its error."""
+    """Check configuration and models with the program that is to run them. Raises the error that it exits with."""
     python = sys.executable if release is None else str(release / "bin" / "python")
     command = [python, "-I", "-m", "vcedge", "run", str(layout.config), "--check"]
     known = {f"VCEDGE__MQTT__{key}": layout.credentials / name for name, key in KNOWN_CREDENTIALS.items()}
@@ -188,28 +195,26 @@ def _check(layout: Layout, release: Path | None) -> None:
         command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=CHECK_S, check=False
     )
     if result.returncode != 0:
-        reason = result.stderr.strip().removeprefix("vcedge: error: ")
-        kinds = {65: DataError, 66: InputNotFound, 78: ConfigError}
-        raise kinds.get(result.returncode, Unavailable)(reason)
+        raise error_of(result.returncode)(result.stderr.strip().removeprefix("vcedge: error: "))
 
 
-def _start(layout: Layout, systemd: Systemd, changed: bool, say: Callable[[str], None]) -> None:
+def _start(layout: Layout, systemd: Systemd, report: Callable[[str], None], *, changed: bool) -> None:
     systemd.reload()
     systemd.enable()
     if not layout.live:
         return
     if not layout.config.exists():
-        say(f"not started: write {layout.config}, then run this again")
+        report(f"not started: write {layout.config}, then run this again")
     elif changed or not systemd.active:
         systemd.restart()
-        say(f"{UNIT} runs")
+        report(f"{UNIT} runs")
 
 
 def _prune_releases(layout: Layout, ledger: Ledger) -> None:
-    """Keep the release in charge and the one before it."""
+    """Remove all releases but the current and the previous one."""
     kept = {
         (layout.home / name).resolve().name for name in ("current", "previous") if (layout.home / name).is_symlink()
     }
     for path in sorted(layout.releases.iterdir()) if kept and layout.releases.is_dir() else ():
         if path.name not in kept:
-            ledger.forget(path)
+            ledger.remove_tree(path)

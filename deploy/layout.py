@@ -1,4 +1,4 @@
-"""Where everything of vcedge is on a device; below another root for a test or the image of a card."""
+"""Where the files of vcedge are on a device, or below another root: a test, or the image of a card."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from pathlib import Path
 
 UNIT = "vcedge.service"
 TEMPLATE = "vcedge@.service"
+CONFIG = "/etc/vcedge/runtime.yaml"
+"""The configuration of the service, and so the default of commands that need one."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths on the device (`/etc/vcedge`) and where they are to be written (`root/etc/vcedge`)."""
+    """Maps paths on the device (`/etc/vcedge`) to where they are written (`root/etc/vcedge`)."""
 
     root: Path = Path("/")
 
     def at(self, path: str) -> Path:
-        """Where an absolute path of the device is reached from here."""
+        """Return where an absolute path of the device is reached from here."""
         return self.root / path.lstrip("/")
 
     @property
@@ -26,40 +28,40 @@ class Layout:
 
     @property
     def home(self) -> Path:
-        """Programs: `releases/<id>`, the links `current` and `previous`, and the ledger."""
+        """Folder of the programs: `releases/<id>`, the links `current` and `previous`, and the ledger."""
         return self.at("/opt/vcedge")
 
     @property
     def releases(self) -> Path:
-        """One virtual environment for each release."""
+        """Folder with one virtual environment a release."""
         return self.home / "releases"
 
     @property
     def config(self) -> Path:
         """The configuration of the service."""
-        return self.at("/etc/vcedge/runtime.yaml")
+        return self.at(CONFIG)
 
     @property
     def credentials(self) -> Path:
-        """Secrets, readable by root only; systemd hands each to the service."""
+        """Folder of secrets that only root may read; systemd passes each to the service."""
         return self.at("/etc/vcedge/credentials")
 
     @property
     def units(self) -> Path:
-        """Units of the administrator, which go before those of packages."""
+        """Folder of the administrator's units, which take precedence over those of packages."""
         return self.at("/etc/systemd/system")
 
     @property
     def command(self) -> Path:
-        """The program for people."""
+        """The command in the PATH."""
         return self.at("/usr/local/bin/vcedge")
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the unit adds to the configuration of the service."""
+        """Environment variables that the unit adds to the configuration of the service."""
         return {"VCEDGE__STATE_DIR": str(self.state)}
 
     @property
     def state(self) -> Path:
-        """State of the service; with DynamicUser a link to `private/vcedge` once the service has run."""
+        """State folder of the service; with DynamicUser a link to `private/vcedge` once the service has run."""
         return self.at("/var/lib/vcedge")

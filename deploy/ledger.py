@@ -1,4 +1,4 @@
-"""What `vcedge deploy` put on a device, so that it changes and removes that and nothing else."""
+"""Records what `vcedge deploy` wrote on a device, so that it changes and removes nothing else."""
 
 from __future__ import annotations
 
@@ -20,29 +20,30 @@ TREE, FOLDER, LINK = "tree", "folder", "link:"
 class Ledger:
     """Writes files, links and folders, and remembers each with its digest in /opt/vcedge/installed.json.
 
-    `say` gets one line for each change; with `dry_run` that is all that happens.
+    `report` gets one line for each change; with `dry_run` nothing else happens.
     """
 
-    def __init__(self, layout: Layout, say: Callable[[str], None], dry_run: bool = False) -> None:
-        """Raises InputOutputError for a ledger that cannot be read."""
-        self._layout, self._say, self._dry = layout, say, dry_run
+    def __init__(self, layout: Layout, report: Callable[[str], None], *, dry_run: bool = False) -> None:
+        """Read the ledger of a layout. Raises InputOutputError if it cannot be read."""
+        self.report, self.dry_run = report, dry_run
+        self._layout = layout
         self._file = layout.home / "installed.json"
         self._entries = self._read()
         self._undo: list[Callable[[], None]] = []
 
-    def file(self, path: Path, data: bytes, mode: int = 0o644) -> bool:
-        """Bring a file to this content; whether anything changed.
+    def write_file(self, path: Path, data: bytes, mode: int = 0o644) -> bool:
+        """Write a file unless it has this content, and return whether it changed.
 
-        Raises InputOutputError for a file that is not ours, or was changed since we wrote it.
+        Raises InputOutputError for a file that vcedge deploy did not write, or that was changed since.
         """
         found = path.read_bytes() if path.is_file() else None
         if found == data:
             return False
         if found is not None or path.is_symlink():
             self._refuse_foreign(path, found)
-        self._say(f"write {path}")
-        if not self._dry:
-            self.folder(path.parent)
+        self.report(f"write {path}")
+        if not self.dry_run:
+            self.make_folder(path.parent)
             before = None if found is None else stat.S_IMODE(path.stat().st_mode)
             self._undo.append(partial(self._restore, path, found, before))
             write_atomic(path, data)
@@ -50,49 +51,49 @@ class Ledger:
             self._remember(path, _digest(data))
         return True
 
-    def link(self, path: Path, target: str) -> bool:
-        """Bring a link to this target, atomically; whether anything changed. Raises InputOutputError like `file`."""
+    def make_link(self, path: Path, target: str) -> bool:
+        """Point a link at this target atomically, and return whether it changed. Raises as `write_file` does."""
         found = str(path.readlink()) if path.is_symlink() else None
         if found == target:
             return False
         if (found is not None or path.exists()) and not self._entries.get(self._key(path), "").startswith(LINK):
-            raise InputOutputError(f"{path}: is there and was not made by vcedge deploy: move it away")
-        self._say(f"link {path} -> {target}")
-        if not self._dry:
-            self.folder(path.parent)
+            raise InputOutputError(f"{path}: exists and was not made by vcedge deploy: move it away")
+        self.report(f"link {path} -> {target}")
+        if not self.dry_run:
+            self.make_folder(path.parent)
             self._undo.append(partial(self._restore_link, path, found))
             replace_link(path, target)
             self._remember(path, LINK + target)
         return True
 
-    def folder(self, path: Path, mode: int = 0o755) -> None:
-        """Make a folder and what it stands in; what is there already stays somebody else's."""
+    def make_folder(self, path: Path, mode: int = 0o755) -> None:
+        """Make a folder and its parents. An existing folder is not recorded, and so never removed."""
         if path.is_dir():
             return
-        self.folder(path.parent)
-        if not self._dry:
-            path.mkdir(mode=mode, exist_ok=True)  # writing the ledger may have made it
+        self.make_folder(path.parent)
+        if not self.dry_run:
+            path.mkdir(mode=mode, exist_ok=True)  # writing the ledger may have made it already
             self._undo.append(partial(self._restore_absence, path))
             self._remember(path, FOLDER)
 
-    def note(self, text: str) -> None:
-        """Say what is done to what is not remembered here, such as state."""
-        self._say(text)
+    def add_undo(self, step: Callable[[], None]) -> None:
+        """Add a step for `undo`, for a change that the ledger does not record, such as one to the state."""
+        self._undo.append(step)
 
-    def tree(self, path: Path) -> None:
-        """Remember a folder that is ours with all that is in it."""
-        if not self._dry:
+    def adopt_tree(self, path: Path) -> None:
+        """Record a folder that was made with all its content."""
+        if not self.dry_run:
             self._remember(path, TREE)
 
-    def forget(self, path: Path) -> None:
-        """Remove one tree that is ours."""
-        self._say(f"remove {path}")
-        if not self._dry:
+    def remove_tree(self, path: Path) -> None:
+        """Remove a recorded folder with all its content."""
+        self.report(f"remove {path}")
+        if not self.dry_run:
             shutil.rmtree(path, ignore_errors=True)
             self._drop(path)
 
     def remove_all(self) -> list[Path]:
-        """Remove what was put here, last things first; what was changed since, and folders in use, are left.
+        """Remove all that is recorded, last things first, but files that were changed since, and folders in use.
 
         Returns the files that were left.
         """
@@ -106,23 +107,23 @@ class Ledger:
                 continue
             if entry == FOLDER:
                 continue
-            self._say(f"remove {path}")
-            if not self._dry:
+            self.report(f"remove {path}")
+            if not self.dry_run:
                 shutil.rmtree(path) if entry == TREE else path.unlink()
-        if not self._dry:
+        if not self.dry_run:
             self._file.unlink(missing_ok=True)
             self._remove_empty_folders()
         return kept
 
     def undo(self) -> None:
-        """Bring files and links back to what they were before this ledger changed them."""
+        """Restore what this ledger changed, last things first."""
         while self._undo:
             self._undo.pop()()
         if not self._entries:
             self._file.unlink(missing_ok=True)
 
     def _restore(self, path: Path, data: bytes | None, mode: int | None) -> None:
-        self._say(f"restore {path}")
+        self.report(f"restore {path}")
         if data is None or mode is None:
             path.unlink(missing_ok=True)
             self._drop(path)
@@ -137,7 +138,7 @@ class Ledger:
             self._drop(folder)
 
     def _restore_link(self, path: Path, target: str | None) -> None:
-        self._say(f"restore {path}")
+        self.report(f"restore {path}")
         if target is None:
             path.unlink(missing_ok=True)
             self._drop(path)
@@ -154,7 +155,7 @@ class Ledger:
     def _refuse_foreign(self, path: Path, found: bytes | None) -> None:
         entry = self._entries.get(self._key(path))
         if entry is None:
-            raise InputOutputError(f"{path}: is there and was not written by vcedge deploy: move it away")
+            raise InputOutputError(f"{path}: exists and was not written by vcedge deploy: move it away")
         if found is None or entry != _digest(found):
             hint = f"; for a unit use {path.name}.d/*.conf" if path.suffix == ".service" else ""
             raise InputOutputError(f"{path}: was changed since vcedge deploy wrote it: move it away{hint}")

@@ -1,4 +1,4 @@
-"""Back to what was before, on this device: a model, or a release of the program."""
+"""Rolls back a model, or the release of the program, on this device."""
 
 from __future__ import annotations
 
@@ -11,30 +11,33 @@ from vcedge.errors import UsageError, VcedgeError
 from vcedge.runtime.storage.model_store import ModelStore
 
 
-def roll_back_model(layout: Layout, asset: str, say: Callable[[str], None]) -> None:
-    """Exchange the links of an asset and start the service anew, which ends a trial. Raises UsageError, Unavailable."""
+def roll_back_model(layout: Layout, asset: str, report: Callable[[str], None]) -> None:
+    """Exchange the model links of an asset and restart the service, which ends a trial.
+
+    Raises UsageError if there is no previous model, Unavailable if the service does not start.
+    """
     store = ModelStore(layout.state / "models", asset)
     if store.roll_back() is None:
         raise UsageError(f"asset {asset}: no previous model in {store.folder}")
     store.delete_note("trial")
-    say(f"model of {asset}: {store.current}")
+    report(f"model of {asset}: {store.current}")
     if Systemd(layout).active:
         Systemd(layout).restart()
 
 
-def roll_back_release(layout: Layout, say: Callable[[str], None]) -> None:
-    """Exchange the links of the releases and start the service anew; where it does not start, exchange them again.
+def roll_back_release(layout: Layout, report: Callable[[str], None]) -> None:
+    """Exchange the links of the releases and restart the service; if it does not start, exchange them again.
 
-    Raises UsageError where there is no previous release, Unavailable.
+    Raises UsageError if there is no previous release, Unavailable if the service does not start.
     """
     current, previous = layout.home / "current", layout.home / "previous"
     if not previous.is_symlink() or not previous.exists():
         raise UsageError(f"no previous release in {layout.releases}")
-    ledger, systemd = Ledger(layout, say), Systemd(layout)
+    ledger, systemd = Ledger(layout, report), Systemd(layout)
     was_active = systemd.active
     targets = str(current.readlink()), str(previous.readlink())
-    ledger.link(current, targets[1])
-    ledger.link(previous, targets[0])
+    ledger.make_link(current, targets[1])
+    ledger.make_link(previous, targets[0])
     if was_active:
         try:
             systemd.restart()

@@ -1,4 +1,4 @@
-"""What is installed on this device, and how it runs."""
+"""Reports what is installed on this device and how it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcedge.runtime.storage.model_store import ModelStore
 
 
 def status(layout: Layout) -> dict[str, Any]:
-    """Release, units, models and the service's state, for people and scripts."""
+    """Return the release, the models and the state of the unit, as a JSON object."""
     shown = Systemd(layout).show()
     models = layout.state / "models"
     stores = [ModelStore(models, path.name) for path in sorted(models.iterdir())] if models.is_dir() else []

@@ -1,4 +1,4 @@
-"""systemd as `systemctl` shows it: by lists of arguments, with its own words where something fails."""
+"""Controls systemd through `systemctl`, and passes on its error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INSTANCES = TEMPLATE.replace("@", "@*")
 
 
 class Systemd:
-    """The service manager of a layout. Of another root than `/` it only enables and disables."""
+    """Manages the service of a layout. For another root than `/` it only enables and disables."""
 
     def __init__(self, layout: Layout) -> None:
         self._live = layout.live
@@ -21,12 +21,12 @@ class Systemd:
         self._program = shutil.which("systemctl")
 
     def require(self) -> None:
-        """Raises Unavailable where services cannot be managed."""
+        """Raise Unavailable if systemd does not run here."""
         if self._live and (self._program is None or self._call("show", "--property=Version").returncode != 0):
-            raise Unavailable("systemd does not run here: deploy to a system that it manages, or use --root DIR")
+            raise Unavailable("systemd does not run here: deploy to a system where it does, or use --root DIR")
 
     def reload(self) -> None:
-        """Let systemd read the units again."""
+        """Make systemd reload the units."""
         if self._live:
             self._do("daemon-reload")
 
@@ -36,7 +36,7 @@ class Systemd:
             self._do("enable", "--quiet", UNIT)
 
     def remove(self) -> None:
-        """Stop the service and all instances, and start none at boot."""
+        """Stop and disable the service and all instances."""
         if self._live:
             self._call("stop", UNIT, INSTANCES)
             self._call("reset-failed", UNIT, INSTANCES)
@@ -44,12 +44,12 @@ class Systemd:
             self._call("disable", "--quiet", UNIT, *self._instances())
 
     def stop(self) -> None:
-        """Stop the service, and forget that it failed."""
+        """Stop the service and reset its failed state."""
         self._call("stop", UNIT)
         self._call("reset-failed", UNIT)
 
     def restart(self) -> None:
-        """Start the service anew and wait until it is ready; instances that run, too. Raises Unavailable."""
+        """Restart the service and wait until it is ready; restart running instances too. Raises Unavailable."""
         self._do("restart", UNIT)
         self._call("try-restart", INSTANCES)
 
@@ -59,7 +59,7 @@ class Systemd:
         return self._live and self._call("is-active", "--quiet", UNIT).returncode == 0
 
     def show(self) -> dict[str, str]:
-        """What systemd knows of the service; empty where it does not run."""
+        """Return the properties of the unit; none if systemd does not run."""
         if not self._live or self._program is None:
             return {}
         lines = self._call("show", UNIT, f"--property={','.join(SHOWN)}").stdout.splitlines()

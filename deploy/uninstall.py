@@ -1,4 +1,4 @@
-"""Taking vcedge off a device: what was installed, and with `purge` what the service and its owner wrote as well."""
+"""Removes vcedge from a device: what was installed, and with `purge` the state and configuration as well."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from vcedge.deploy.ledger import Ledger
 from vcedge.deploy.systemctl import Systemd
 
 
-def uninstall(layout: Layout, say: Callable[[str], None], dry_run: bool = False, purge: bool = False) -> None:
+def uninstall(layout: Layout, report: Callable[[str], None], *, dry_run: bool = False, purge: bool = False) -> None:
     """Stop the service and remove it; a second time does nothing.
 
-    Without `purge`, state, models, credentials and a configuration that was changed stay, and are named.
+    Without `purge`, state, models, credentials and a configuration that was changed stay, and are reported.
     """
-    systemd, ledger = Systemd(layout), Ledger(layout, say, dry_run)
+    systemd, ledger = Systemd(layout), Ledger(layout, report, dry_run=dry_run)
     if not dry_run:
         systemd.remove()
     kept = ledger.remove_all()
-    for path in _of_the_owner(layout):
+    for path in _user_data(layout):
         if purge:
-            say(f"remove {path}")
+            report(f"remove {path}")
             if not dry_run:
                 _remove(path)
         elif path.is_dir() and any(path.iterdir()):
@@ -34,11 +34,11 @@ def uninstall(layout: Layout, say: Callable[[str], None], dry_run: bool = False,
         systemd.reload()
     for path in kept:
         if path.exists():
-            say(f"kept {path}")
+            report(f"kept {path}")
 
 
-def _of_the_owner(layout: Layout) -> list[Path]:
-    """State of the service and its instances, and all of /etc/vcedge."""
+def _user_data(layout: Layout) -> list[Path]:
+    """Return the state folders of the service and its instances, /etc/vcedge and /opt/vcedge, if they exist."""
     library, settings = layout.state.parent, layout.config.parent
     instances = [path.parent.name for path in sorted(settings.glob("*/runtime.yaml"))]
     states = ["vcedge", *(f"vcedge-{name}" for name in instances)]

@@ -1,4 +1,4 @@
-"""The units of the service: one template, filled in for the service itself and for several instances."""
+"""Renders the systemd units: one template, for the service itself and for several instances."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 
-from vcedge.deploy.layout import TEMPLATE, UNIT
+from vcedge.deploy.layout import CONFIG, TEMPLATE, UNIT
 
 PROGRAM = "/opt/vcedge/current/bin/python -I -X faulthandler -m vcedge"
-"""The interpreter by its place: it works wherever the environment was made, unlike the first line of a script."""
+"""The interpreter by its path: it works after the environment was moved, unlike the first line of a script."""
 EXAMPLES = ("mosquitto.conf", "mosquitto-tls.conf", "mosquitto.acl")
 KNOWN_CREDENTIALS = {
     "mqtt-password": "PASSWORD_FILE",
@@ -18,23 +18,23 @@ KNOWN_CREDENTIALS = {
     "cert.pem": "CERT_FILE",
     "key.pem": "KEY_FILE",
 }
-"""Names of files that need no line in runtime.yaml: the key of `mqtt` that each one is."""
+"""Credentials that need no line in runtime.yaml: the key of `mqtt` that each file sets."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
 class UnitOptions:
-    """What differs from device to device; all else belongs into a drop-in."""
+    """Holds what differs between devices; everything else belongs into a drop-in."""
 
     program: str = PROGRAM
     watchdog_s: int = 30
     memory: str = "512M"
     credentials: tuple[str, ...] = ()
-    """Names of files in /etc/vcedge/credentials."""
+    """Names of the files in /etc/vcedge/credentials."""
 
 
 def units(options: UnitOptions) -> dict[str, str]:
-    """The text of each unit by its name."""
+    """Return the text of each unit by its name."""
     template = files("vcedge.deploy").joinpath("units/vcedge.service").read_text("utf-8")
     common = {
         "PROGRAM": options.program,
@@ -42,18 +42,18 @@ def units(options: UnitOptions) -> dict[str, str]:
         "MEMORY": options.memory,
         "CREDENTIALS": "".join(f"{line}\n" for line in _credential_lines(options.credentials)),
     }
-    single = {"INSTANCE": "", "UNIT": "vcedge", "CONFIG": "/etc/vcedge/runtime.yaml", "STATE": "vcedge"}
+    single = {"INSTANCE": "", "UNIT": "vcedge", "CONFIG": CONFIG, "STATE": "vcedge"}
     many = {"INSTANCE": " (%i)", "UNIT": "vcedge@NAME", "CONFIG": "/etc/vcedge/%i/runtime.yaml", "STATE": "vcedge-%i"}
     return {UNIT: _filled(template, common | single), TEMPLATE: _filled(template, common | many)}
 
 
 def examples() -> dict[str, str]:
-    """The example files for a broker, by their names."""
+    """Return the example files for a broker by their names."""
     return {name: files("vcedge.deploy").joinpath(name).read_text("utf-8") for name in EXAMPLES}
 
 
 def usable_credentials(names: Iterable[str]) -> tuple[str, ...]:
-    """The file names that can be a credential's, sorted; hidden files and copies of editors are none."""
+    """Return the sorted file names that can be credentials: no hidden files and no backup copies of editors."""
     return tuple(sorted(name for name in names if _NAME.fullmatch(name) and not name.startswith(".")))
 
 
@@ -67,5 +67,5 @@ def _credential_lines(names: tuple[str, ...]) -> list[str]:
 
 
 def _filled(template: str, values: dict[str, str]) -> str:
-    """The template with `@NAME@` replaced. `@system-service` and the like are systemd's own words."""
+    """Return the template with `@NAME@` replaced, but not systemd's own `@system-service` and the like."""
     return re.sub(r"@([A-Z_]+)@", lambda match: values[match.group(1)], template)

@@ -1,6 +1,7 @@
-"""What a bundle does with itself: check every file, and install its wheels into an environment of their own.
+"""Unpacks a bundle: checks every file, and installs the wheels into a virtual environment of their own.
 
-Standard library only: this file is also the `__main__.py` of each bundle, which runs where nothing else is installed.
+This file is also the `__main__.py` of each bundle, so it imports the standard library only:
+
     sudo python3 BUNDLE [OPTIONS of vcedge deploy install]
 """
 
@@ -21,38 +22,38 @@ from typing import Any
 
 FORMAT = 1
 COMPLETE = "vcedge-bundle.json"
-"""Written last into a release: without it the release is half of one."""
+"""File that is written last into a release: without it the release is incomplete."""
 
 
 class BadBundle(Exception):
-    """The file is no bundle, is damaged, or is for another machine."""
+    """The file is not a bundle, is damaged, or is for another machine."""
 
 
 def read_manifest(bundle: Path) -> dict[str, Any]:
-    """The manifest, once every file is there with its digest. Raises BadBundle."""
+    """Check every file and return the manifest. Raises BadBundle."""
     try:
         with zipfile.ZipFile(bundle) as archive:
             manifest = json.loads(archive.read("manifest.json"))
             if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-                raise BadBundle(f"{bundle}: is of another format, expected {FORMAT}")
+                raise BadBundle(f"{bundle}: is a bundle of another format, expected {FORMAT}")
             named = {str(name): str(digest) for name, digest in manifest["files"].items()}
             if set(archive.namelist()) != {*named, "manifest.json", "__main__.py"}:
-                raise BadBundle(f"{bundle}: does not hold the files that its manifest names")
+                raise BadBundle(f"{bundle}: does not hold exactly the files of its manifest")
             for name, digest in named.items():
                 if hashlib.sha256(archive.read(name)).hexdigest() != digest:
                     raise BadBundle(f"{bundle}: {name} is damaged")
     except (OSError, KeyError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise BadBundle(f"{bundle}: is no bundle of vcedge, or is damaged: {error}") from None
+        raise BadBundle(f"{bundle}: is not a bundle of vcedge, or is damaged: {error}") from None
     return manifest
 
 
 def unpack(bundle: Path, releases: Path) -> Path:
-    """The release of a bundle below `releases`, made unless it is there. Raises BadBundle."""
+    """Install the release of a bundle below `releases`, unless it is there, and return it. Raises BadBundle."""
     manifest = read_manifest(bundle)
     here = (platform.machine(), f"{sys.version_info[0]}.{sys.version_info[1]}")
     meant = (manifest["target"], manifest["python"])
     if here != meant:
-        raise BadBundle(f"{bundle}: is for {meant[0]} with Python {meant[1]}, and this is {here[0]} with {here[1]}")
+        raise BadBundle(f"{bundle}: is for {meant[0]} with Python {meant[1]}, but this is {here[0]} with {here[1]}")
     release = releases / str(manifest["id"])
     if (release / COMPLETE).is_file():
         return release
@@ -71,7 +72,7 @@ def unpack(bundle: Path, releases: Path) -> Path:
 
 
 def _install_wheels(bundle: Path, release: Path) -> None:
-    """With the pip that is in the bundle, which is not itself installed."""
+    """Install the wheels with the pip in the bundle, which is not installed itself."""
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(bundle) as archive:
         names = [name for name in archive.namelist() if name.endswith(".whl")]
         archive.extractall(folder, names)
@@ -86,7 +87,7 @@ def _install_wheels(bundle: Path, release: Path) -> None:
 
 
 def main() -> int:
-    """Unpack the bundle that this file is in, and let the vcedge in it do the rest."""
+    """Unpack the bundle that this file is in, and run `vcedge deploy install` of that release."""
     bundle = Path(sys.argv[0]).resolve()
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--root", type=Path, default=Path("/"))

@@ -1,10 +1,10 @@
-"""One step of an installed vcedge's native cell beside the numpy engine's; run by scripts/check-packages."""
+"""Compares the native cell of an installed vcedge with the numpy engine; for scripts/check-packages and the wheels."""
 
 import numpy as np
-from vcedge.runtime.engine.registry.native_cell import NativeCell, instruction_sets
-from vcedge.runtime.engine.registry.numpy_cell import GatedCell
 
 from vcedge.bench.cells import synthetic
+from vcedge.runtime.engine.native_cell import NativeCell, instruction_sets
+from vcedge.runtime.engine.numpy_cell import GatedCell
 
 subject = synthetic(64, 5)
 for isa in instruction_sets():

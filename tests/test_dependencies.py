@@ -72,4 +72,4 @@ def test_commands_load_what_they_need_when_they_run() -> None:
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed: pip install 'vcedge[train]'")
 def test_training_loads_torch_so_that_these_tests_can_fail() -> None:
-    assert "torch" in modules_after("vcedge.train.fit")
+    assert "torch" in modules_after("vcedge.train.training")

@@ -61,3 +61,12 @@ class ConfigError(VcedgeError):
     """A configuration file is malformed or holds an unknown key or an impossible value."""
 
     exit_code = 78
+
+
+def error_of(exit_code: int) -> type[VcedgeError]:
+    """Return the error that a vcedge program with this exit code ended with; Unavailable for a code of no error.
+
+    Exit code 1 counts as such, since it may be that of a shell or of ssh.
+    """
+    errors = (UsageError, DataError, InputNotFound, InputOutputError, ConfigError)
+    return next((error for error in errors if error.exit_code == exit_code), Unavailable)

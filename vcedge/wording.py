@@ -1,13 +1,15 @@
-"""Numbers, shares, lengths of time and lists as people read them: in reports, notes and messages."""
+"""Numbers, shares, lengths of time and lists as people read them: in reports, notes and messages.
+
+Imports nothing heavy: `vcedge --help` must not load numpy.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from vcedge.schema import NS_PER_S
-
 DAY_S = 86_400.0
+_NS_PER_S = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1)
 _UNITS = (("days", DAY_S), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
@@ -27,7 +29,7 @@ def delay(seconds: float) -> str:
 
 def utc_time(time_ns: int) -> str:
     """Return a time to the second, such as 2020-02-08 13:30:47."""
-    return (_EPOCH + timedelta(seconds=time_ns // NS_PER_S)).isoformat(" ")
+    return (_EPOCH + timedelta(seconds=time_ns // _NS_PER_S)).isoformat(" ")
 
 
 def iso_time(time_ns: int, digits: int | None = None) -> str:
@@ -35,7 +37,7 @@ def iso_time(time_ns: int, digits: int | None = None) -> str:
 
     The fraction of a second is cut to so many digits; by default it has as many as the time needs: 3, 6 or 9.
     """
-    seconds, fraction = divmod(time_ns, NS_PER_S)
+    seconds, fraction = divmod(time_ns, _NS_PER_S)
     if digits is None:
         digits = 3 if fraction % 1_000_000 == 0 else 6 if fraction % 1_000 == 0 else 9
     base = (_EPOCH + timedelta(seconds=seconds)).isoformat()

@@ -162,11 +162,22 @@ class Graph:
 
     def rounded_product(self, name: str, x: Tensor, weights: F32, bias: F32) -> Tensor:
         """W x + b for weights from -1 to 1, stored in 8 bits; x is rounded to 8 bits when it is known."""
-        w = self.constant(name + "/weights", np.rint(weights * INT8_MAX).astype(np.int8))
-        quantization = self.file.schema.QuantizationParametersT()
-        quantization.scale, quantization.zeroPoint = np.array([1 / INT8_MAX], np.float32), np.zeros(1, np.int64)
-        self._subgraph.tensors[w.index].quantization = quantization
+        w = self._int8_constant(name + "/weights", weights * INT8_MAX, np.array([1 / INT8_MAX], np.float32))
         return self._product(name, x, w, bias, rounds=True)
+
+    def int8_product(self, name: str, x: Tensor, weights: F32, bias: F32) -> Tensor:
+        """Add W x + b with int8 weights, one scale a row; x is rounded to 8 bits at run time."""
+        scale = np.maximum(np.abs(weights).max(axis=1), np.float32(1e-12)) / np.float32(INT8_MAX)
+        w = self._int8_constant(name + "/weights", weights / scale[:, None], scale)
+        return self._product(name, x, w, bias, rounds=True)
+
+    def _int8_constant(self, name: str, values: F32, scale: F32) -> Tensor:
+        """Add int8 weights: `values` are rounded, and `scale` is what one step is worth, for all or for each row."""
+        w = self.constant(name, np.clip(np.rint(values), -INT8_MAX, INT8_MAX).astype(np.int8))
+        quantization = self.file.schema.QuantizationParametersT()
+        quantization.scale, quantization.zeroPoint = scale, np.zeros(len(scale), np.int64)
+        self._subgraph.tensors[w.index].quantization = quantization
+        return w
 
     def _product(self, name: str, x: Tensor, w: Tensor, bias: F32, rounds: bool = False) -> Tensor:
         b = self.constant(name + "/bias", np.asarray(bias, np.float32))

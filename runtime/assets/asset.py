@@ -1,159 +1,141 @@
-"""The assets that a service watches: their models loaded before anything starts, one stream for each of them."""
+"""One watched asset: its stream, what was set by hand, and the models beside the one in charge."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vcedge.errors import DataError
+from vcedge.rate_limiter import RateLimiter
 from vcedge.runtime.assets.companions import Companions
-from vcedge.runtime.assets.compute_stages import Stages
+from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.joiner import Joiner
-from vcedge.runtime.assets.rate_limit import Allowance
-from vcedge.runtime.assets.recipes import Recipe, Shadow
+from vcedge.runtime.assets.rate_limit import sample_rate_limit
+from vcedge.runtime.assets.recipes import Recipe, ShadowRecipe
 from vcedge.runtime.assets.settings import Settings
-from vcedge.runtime.assets.shadow import Twin
-from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.assets.shadow import Shadow
+from vcedge.runtime.engine.interface import ComputePolicy, Engine
 from vcedge.runtime.storage.snapshot import encode_line
-from vcedge.runtime.stream.rows import Policy
-from vcedge.runtime.stream.stream import Score, Stream
+from vcedge.runtime.stream.stream import Stream
 from vcedge.runtime.stream.timeline import far_ns
-from vcedge.schema import NS_PER_S
 
 log = logging.getLogger("vcedge.assets")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What every payload of an asset says of where it comes from. `boot` is new at every start of the service."""
+    """Names the source of a payload. `boot` is new at every start of the service."""
 
     asset: str
     model: str
     boot: str
 
 
-class Watched:
-    """One asset: its stream, and what was last heard and said of it."""
+class Asset:
+    """Watches one machine: everything that its scores depend on, and nothing of what was published."""
 
     def __init__(self, name: str, recipe: Recipe, boot: str) -> None:
         self._recipe = recipe
+        self.name = name
         self.origin = Origin(name, recipe.model, boot)
         self.stream = self.new_stream(recipe.engine)
-        self.companions = Companions(self._new_twin(recipe.shadow), Stages(recipe.stages) if recipe.stages else None)
-        self.engine = recipe.engine.name
         self.names = self.stream.detector.schema.names
+        stages = ComputeStages(recipe.stages) if recipe.stages else None
+        self.companions = Companions(self._new_shadow(recipe.shadow), stages)
+        self.settings = self._new_settings(self.stream)
+        """The settings made by hand: a restart keeps them."""
         self.joiner = None if recipe.join is None else Joiner(recipe.join)
-        self.allowance = _allowance(recipe)
+        self._rate_limit = _rate_limit(recipe)
         self._reach_ns = far_ns(self.stream.detector.schema) if recipe.join is None else recipe.join.ahead_ns
-        self.joined_s = 0.0
-        """Monotonic clock at the last message that the joiner got."""
-        self.silent_after_s = self.stream.detector.schema.max_gap_ns / NS_PER_S
-        self.last: Score | None = None
-        self.heard_s: float | None = None
-        """Monotonic clock at the last message."""
-        self.anomaly: bool | None = None
-        """What was last published."""
-        self.health: tuple[str, tuple[str, ...]] | None = None
-        self.health_s = 0.0
-        """Monotonic clock when health was last published."""
-        self.settings = Settings(self.stream, recipe.threshold)
-        """What was set by hand while the service runs: a restart keeps it."""
-        self.settings.followers = self.companions.streams
-        self.inhibited_ns = 0
-        """Until when alarms are inhibited, as it was last published."""
         self._line: bytes | None = b""
-        """Of the next snapshot; None: to be written anew."""
+        """The line of the next snapshot; None where it has to be encoded anew."""
 
     def new_stream(self, engine: Engine) -> Stream:
-        """A stream of the asset for an engine."""
+        """Return a stream of the asset for an engine."""
         return Stream(engine, self._recipe.threshold, self._recipe.adapt, self._recipe.run_when)
 
     def take_over(self, stream: Stream, model: str) -> None:
-        """Put another model in charge, which has followed the asset. What was set by hand holds for it, if it can."""
+        """Put another model in charge, which has followed the asset. Settings hold for it as far as they fit."""
         before = self.settings.snapshot()
         stream.count_from(self.stream.seq)
         stream.operation.restore(self.stream.operation.snapshot())
-        self.stream, self.engine, self.origin = stream, stream.engine_name, replace(self.origin, model=model)
-        self.settings = Settings(stream, self._recipe.threshold)
+        self.stream, self.origin = stream, replace(self.origin, model=model)
+        self.settings = self._new_settings(stream)
         try:
             self.settings.restore(before)
         except DataError:
-            log.warning("%s: what was set by hand does not fit the new model", self.origin.asset)
+            log.warning("%s: the settings made by hand do not fit the new model", self.name)
         self.companions.reset()
-        self.touch()
+        self.mark_changed()
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> ComputePolicy:
         """The compute policy of the next rows."""
-        wanted = self.settings.min_level, self.settings.logit_bias
-        return self.companions.policy(wanted, self.stream.detector.levels)
+        return self.companions.policy(self.settings.policy, self.stream.detector.levels)
 
-    def _new_twin(self, shadow: Shadow | None) -> Twin | None:
-        if shadow is None:
-            return None
-        stream = Stream(shadow.engine, None, self._recipe.adapt, self._recipe.run_when)
-        return Twin(stream, shadow.model, shadow.config.disagree_ticks, shadow.config.safe)
+    @property
+    def in_event(self) -> bool:
+        """Whether an anomaly is reported: the model in charge, or the other one of a safe pair, has an event open."""
+        return self.stream.in_event or self.companions.in_event
 
-    def touch(self) -> None:
-        """Something changed that belongs to the snapshot."""
+    @property
+    def watermark_ns(self) -> int | None:
+        """The latest time so far: a message with a later one is new. None before the first."""
+        return self.stream.watermark_ns if self.joiner is None else self.joiner.newest_ns
+
+    def try_acquire(self, samples: int, time_ns: int) -> bool:
+        """Accept so many samples, the last one at this time, unless they exceed the asset's rate limit."""
+        known_ns = self.watermark_ns
+        advance_ns = 0 if known_ns is None else time_ns - known_ns
+        return self._rate_limit.try_acquire(advance_ns if advance_ns <= self._reach_ns else 0, samples)
+
+    def mark_changed(self) -> None:
+        """Note that the asset's line of the snapshot is out of date."""
         self._line = None
 
     def line(self) -> bytes:
-        """The asset's line of a snapshot; empty for one that has nothing to remember."""
+        """Return the asset's line of a snapshot, empty for an asset without any state."""
         if self._line is None:
-            self._line = encode_line([self.origin.asset, self.origin.model, self.snapshot()])
+            self._line = encode_line([self.name, self.origin.model, self.snapshot()])
         return self._line
 
     def snapshot(self) -> dict[str, Any]:
-        """All that the asset's future depends on, as JSON values; `restore` is the inverse."""
+        """Return the state that the asset's future depends on as JSON values; `restore` is the inverse."""
         return {
             "stream": self.stream.snapshot(),
             "settings": self.settings.snapshot(),
             "joiner": None if self.joiner is None else self.joiner.snapshot(),
             "companions": self.companions.snapshot(),
-            "allowance": self.allowance.snapshot(),
+            "allowance": self._rate_limit.credit,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on from a snapshot of the same model. Raises DataError for another one's; this is then of no use."""
+        """Continue from a snapshot of the same model.
+
+        Raises DataError for a snapshot of anything else; the asset must not be used then.
+        """
         try:
-            self.settings.restore(snapshot["settings"])  # first: what the stream learned is about the threshold set
+            self.settings.restore(snapshot["settings"])  # first: the stream's state is about the threshold set by hand
             self.stream.restore(snapshot["stream"])
             self.companions.restore(snapshot["companions"])
             if self.joiner is not None and snapshot["joiner"] is not None:
                 self.joiner.restore(snapshot["joiner"])
-            self.allowance.restore(snapshot["allowance"])
-            self.touch()
+            self._rate_limit.restore(int(snapshot["allowance"]))
+            self.mark_changed()
         except (LookupError, AttributeError, TypeError, ValueError) as error:
-            raise DataError(f"a snapshot of something else: {type(error).__name__}: {error}") from None
+            raise DataError(f"not a snapshot of this model: {type(error).__name__}: {error}") from None
 
-    @property
-    def watermark_ns(self) -> int | None:
-        """A message of a later time is new; None before the first."""
-        return self.stream.watermark_ns if self.joiner is None else self.joiner.newest_ns
+    def _new_settings(self, stream: Stream) -> Settings:
+        return Settings(stream, self._recipe.threshold, self.companions)
 
-    def allows(self, samples: int, time_ns: int) -> bool:
-        """Whether a message of so many samples, the last at this time, is no more than an asset may send."""
-        known_ns = self.watermark_ns
-        advance_ns = 0 if known_ns is None else time_ns - known_ns
-        return self.allowance.take(samples, advance_ns if advance_ns <= self._reach_ns else 0)
-
-    def remember(self, scores: Sequence[Score], now_s: float) -> None:
-        """What a message brought."""
-        self.touch()
-        self.last, self.heard_s = scores[-1], now_s
-
-    def condition(self, now_s: float) -> tuple[str, tuple[str, ...]]:
-        """Status and missing channels for the health topic: `waiting` before the first sample, `stale` in silence."""
-        if self.last is None or self.heard_s is None:
-            return "waiting", ()
-        if now_s - self.heard_s > self.silent_after_s:
-            return "stale", self.names
-        return self.last.status, self.last.missing
+    def _new_shadow(self, shadow: ShadowRecipe | None) -> Shadow | None:
+        if shadow is None:
+            return None
+        stream = Stream(shadow.engine, None, self._recipe.adapt, self._recipe.run_when)
+        return Shadow(stream, shadow.model, shadow.config.disagree_ticks, safe=shadow.config.safe)
 
 
-def _allowance(recipe: Recipe) -> Allowance:
+def _rate_limit(recipe: Recipe) -> RateLimiter:
     schema = recipe.engine.detector.schema
-    return Allowance(schema.period_ns, recipe.burst, 1 if recipe.join is None else len(schema.names))
+    return sample_rate_limit(schema.period_ns, recipe.burst, 1 if recipe.join is None else len(schema.names))

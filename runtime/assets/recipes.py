@@ -1,10 +1,10 @@
-"""What each asset is judged by: models, engines and rules, all loaded before anything starts."""
+"""Loads the model, engine and rules of each asset before the service connects."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vcedge import model_file
@@ -15,17 +15,17 @@ from vcedge.detector import Detector
 from vcedge.errors import ConfigError, UsageError
 from vcedge.runtime.assets.joiner import JoinRule, join_rule
 from vcedge.runtime.engine.interface import Engine
-from vcedge.runtime.exported.artifact import engine_for, read_artifact
+from vcedge.runtime.exported.artifact import Artifact, engine_for, read_artifact
 from vcedge.runtime.stream.inhibition import RunWhen
 from vcedge.schema import SensorSchema
 
 ID_LENGTH = len("sha256:") + 12
-"""Of the digest of a model's file, as much as tells two models apart in a message."""
+"""Length of the shortened digest in payloads: enough to tell two models apart."""
 
 
 @dataclass(frozen=True)
-class Shadow:
-    """The second model of an asset."""
+class ShadowRecipe:
+    """Describes the second model of an asset."""
 
     engine: Engine
     model: str
@@ -34,24 +34,24 @@ class Shadow:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an asset, or all that match a pattern, is judged by."""
+    """Describes how an asset, or every asset that matches a pattern, is scored."""
 
     engine: Engine
     model: str
-    """`name@sha256:…`, from the bytes of the model file."""
+    """`name@sha256:…`, with the digest of the model file."""
     threshold: float | None
     adapt: bool = True
     run_when: RunWhen | None = None
     join: JoinRule | None = None
-    """Where messages hold parts of a sample."""
+    """None where each message holds whole samples."""
     burst: int = 1000
-    """Samples that may come at once."""
-    shadow: Shadow | None = None
+    """Samples that may arrive at once."""
+    shadow: ShadowRecipe | None = None
     stages: tuple[StageConfig, ...] = ()
 
 
 def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
-    """Models and engines of all assets; a file that several share is loaded once.
+    """Load the models and engines of all assets; a file that several assets share is loaded once.
 
     Raises ConfigError, InputNotFound or ModelFileError, with the asset's key.
     """
@@ -65,31 +65,40 @@ def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
             raise ConfigError(f"{key} is missing, expected the path of a model.vcedge")
         source = (asset.model, asset.engine)
         if source not in known:
-            known[source] = loaded(asset.model, asset.engine, f"{config.source}: key 'assets.{name}.engine'")
-        shared = known[source]
-        run_when = _run_when(config, name, shared.engine.detector.schema.names)
-        join, burst = join_rule_of(config, shared.engine.detector.schema), config.input.burst
-        shadow = _shadow(config, name, shared.engine.detector)
-        stages = _stages(config, name, shared.engine.detector.levels)
-        recipes[name] = Recipe(
-            shared.engine, shared.model, asset.threshold, asset.adapt, run_when, join, burst, shadow, stages
-        )
+            known[source] = load_recipe(asset.model, asset.engine, f"{config.source}: key 'assets.{name}.engine'")
+        recipes[name] = _with_rules(known[source], config, name)
     return recipes
 
 
-def _shadow(config: RuntimeConfig, name: str, detector: Detector) -> Shadow | None:
-    """The second model. Raises ConfigError for one of other channels: both get the same samples."""
+def _with_rules(shared: Recipe, config: RuntimeConfig, name: str) -> Recipe:
+    """Add what the configuration says of one asset."""
+    asset, detector = config.assets[name], shared.engine.detector
+    return replace(
+        shared,
+        threshold=asset.threshold,
+        adapt=asset.adapt,
+        run_when=_run_when(config, name, detector.schema.names),
+        join=join_rule_of(config, detector.schema),
+        burst=config.input.burst,
+        shadow=_shadow(config, name, detector),
+        stages=_stages(config, name, detector.levels),
+    )
+
+
+def _shadow(config: RuntimeConfig, name: str, detector: Detector) -> ShadowRecipe | None:
+    """Load the second model. Raises ConfigError if its channels differ: both models get the same samples."""
     wanted = config.assets[name].shadow
     if wanted is None:
         return None
     key = f"{config.source}: key 'assets.{name}.shadow"
-    second = loaded(wanted.model, wanted.engine, f"{key}.engine'")
+    second = load_recipe(wanted.model, wanted.engine, f"{key}.engine'")
     if second.engine.detector.schema.names != detector.schema.names:
         raise ConfigError(f"{key}.model' is {wanted.model}, expected a model of the same channels in the same order")
-    return Shadow(second.engine, second.model, wanted)
+    return ShadowRecipe(second.engine, second.model, wanted)
 
 
 def _stages(config: RuntimeConfig, name: str, levels: int) -> tuple[StageConfig, ...]:
+    """Return the compute stages. Raises ConfigError if one needs more levels than the model has."""
     for number, stage in enumerate(config.assets[name].stages):
         if stage.min_level > levels:
             key = f"assets.{name}.stages.{number}.min_level"
@@ -98,7 +107,7 @@ def _stages(config: RuntimeConfig, name: str, levels: int) -> tuple[StageConfig,
 
 
 def _run_when(config: RuntimeConfig, name: str, channels: Sequence[str]) -> RunWhen | None:
-    """When an asset is at work. Raises ConfigError where its model does not know the channel that tells it."""
+    """Return the rule that tells when an asset runs. Raises ConfigError if the model lacks the rule's channel."""
     found = config.run_when_of(name)
     if found is None:
         return None
@@ -112,7 +121,7 @@ def _run_when(config: RuntimeConfig, name: str, channels: Sequence[str]) -> RunW
 
 
 def join_rule_of(config: RuntimeConfig, schema: SensorSchema, *, known: bool = True) -> JoinRule | None:
-    """How values become samples, where they come in messages of their own; `known` as in `join_rule`.
+    """Return how parts of samples are joined, None where messages hold whole samples; `known` as in `join_rule`.
 
     Raises ConfigError.
     """
@@ -125,9 +134,16 @@ def join_rule_of(config: RuntimeConfig, schema: SensorSchema, *, known: bool = T
         raise ConfigError(f"{config.source}: key 'input.lateness_s' is {given.lateness_s}, {error}") from None
 
 
-def loaded(path: Path, engine_name: str, key: str) -> Recipe:
-    """A model by itself. Raises ConfigError with the key of its engine, InputNotFound or ModelFileError."""
-    artifact = read_artifact(path)
+def load_recipe(path: Path, engine_name: str, key: str) -> Recipe:
+    """Load a model file with the default rules; `key` names the engine's key in messages.
+
+    Raises ConfigError, InputNotFound or ModelFileError.
+    """
+    return recipe_of(read_artifact(path), engine_name, key)
+
+
+def recipe_of(artifact: Artifact, engine_name: str, key: str) -> Recipe:
+    """Return the recipe of a model that was read before. Raises ConfigError that begins with `key`."""
     try:
         engine = engine_for(artifact, engine_name)
     except UsageError as error:

@@ -1,7 +1,7 @@
-"""What people set of an asset while the service runs: threshold, computing, and a time without alarms.
+"""Settings that people change while the service runs: threshold, compute policy, inhibition, and the compute stage.
 
-A message says all of one setting: what it leaves out takes its default. It is taken whole or refused whole, with a
-reason. No input or output, and no clock.
+A message holds one setting as a whole: what it leaves out takes its default. It is applied or refused as a whole, with
+a reason. No input or output, and no clock.
 """
 
 from __future__ import annotations
@@ -14,26 +14,28 @@ from pydantic import Field, ValidationError, model_validator
 from vcedge.config.problems import explain, shown
 from vcedge.config.strict import Strict
 from vcedge.errors import DataError, first_line
+from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.codecs.timestamps import milliseconds
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.stream.stream import Stream
 from vcedge.strict_json import parse_json
 
 MAX_PAYLOAD = 1024
-"""Bytes of the largest message that is read."""
+"""Size limit of a message, in bytes."""
 LOOSEST = 100.0
-"""Largest factor on the scheduler's odds, and its inverse the smallest: beyond it every level is the same."""
+"""Largest factor on the scheduler's odds; its inverse is the smallest. Beyond them nothing changes any more."""
 MOST_ALARMS = 10_000.0
 LAST_MS = 9_000_000_000_000.0
-"""The year 2255: what is later has no time in nanoseconds."""
+"""The year 2255: later times do not fit into 64 bits of nanoseconds."""
 _NS_PER_MS = 1_000_000
 
 
 class Refused(DataError):
-    """A setting that is not taken; the text is the reason that goes back to whoever sent it."""
+    """Says that a setting is refused; the text is the reason that the sender gets."""
 
 
 class ThresholdSetting(Strict):
-    """`raw` as it stands, or what promises so many events a day and is adapted, or with neither the calibrated one."""
+    """Sets a fixed threshold, an adaptive one by its events a day, or with neither the configured one."""
 
     raw: float | None = Field(default=None, gt=0)
     false_alarms_per_day: float | None = Field(default=None, gt=0, le=MOST_ALARMS)
@@ -46,38 +48,47 @@ class ThresholdSetting(Strict):
 
 
 class ComputeSetting(Strict):
-    """How much of the network is computed. A surprise gets all of it whatever is said here."""
+    """Sets how much of the network is computed. A surprise always computes all of it."""
 
     policy: Literal["auto", "full"] = "auto"
     min_level: int = Field(default=1, ge=1)
     looseness: float = Field(default=1.0, ge=1 / LOOSEST, le=LOOSEST)
-    """Factor on the scheduler's odds m/(1 - m), eq. 7, and on what the budget allows (docs/decisions/0033)."""
+    """Factor on the scheduler's odds m/(1 - m) (Jernite et al. 2017, eq. 7), and on the budget (decision 33)."""
 
 
 class InhibitSetting(Strict):
-    """No alarm for samples before this time."""
+    """Suppresses alarms for samples before a time."""
 
     until: float | None = Field(default=None, ge=0, le=LAST_MS)
-    """Milliseconds since 1970 in the time of the samples; null or 0 ends it."""
+    """Milliseconds since 1970, compared with the samples' times; null or 0 ends the inhibition."""
 
     @property
     def until_ns(self) -> int:
-        """In nanoseconds, to the microsecond; 0: none."""
+        """The time in nanoseconds, rounded to the microsecond; 0: none."""
         fraction, whole = math.modf(self.until or 0.0)
         return int(whole) * _NS_PER_MS + round(fraction * 1000) * 1000
 
 
-Kind = Literal["threshold", "compute", "inhibit"]
-Setting = ThresholdSetting | ComputeSetting | InhibitSetting
+class StageSetting(Strict):
+    """Moves the asset to a compute stage, and holds it there or lets it go on."""
+
+    stage: int | None = Field(default=None, ge=0)
+    """Counted from 0; absent: the present one."""
+    hold: bool = False
+
+
+Kind = Literal["threshold", "compute", "inhibit", "stage"]
+Setting = ThresholdSetting | ComputeSetting | InhibitSetting | StageSetting
 KINDS: dict[Kind, type[Setting]] = {
     "threshold": ThresholdSetting,
     "compute": ComputeSetting,
     "inhibit": InhibitSetting,
+    "stage": StageSetting,
 }
 
 
 def kind_of(word: str) -> Kind:
-    """The setting that a topic names. Raises Refused."""
+    """Return the setting that a topic names. Raises Refused."""
     for kind in KINDS:
         if kind == word:
             return kind
@@ -85,7 +96,7 @@ def kind_of(word: str) -> Kind:
 
 
 def parse_setting(kind: Kind, payload: bytes) -> Setting:
-    """What a message on a `set` topic says; `null` is the same as `{}`. Raises Refused."""
+    """Parse a message on a `set` topic; `null` is the same as `{}`. Raises Refused."""
     if len(payload) > MAX_PAYLOAD:
         raise Refused(f"{len(payload)} bytes, expected at most {MAX_PAYLOAD}")
     try:
@@ -103,37 +114,45 @@ def parse_setting(kind: Kind, payload: bytes) -> Setting:
 
 
 class Settings:
-    """Of one stream: what was set, and its effect."""
+    """Applies settings to the streams of one asset, and remembers what was asked for."""
 
-    def __init__(self, stream: Stream, threshold: float | None = None) -> None:
-        """`threshold` is the configuration's, None for the calibrated one."""
+    def __init__(self, stream: Stream, threshold: float | None = None, companions: Companions | None = None) -> None:
+        """`threshold` is the configured one, None for the calibrated one."""
         self._stream = stream
         self._configured = threshold
+        self._companions = companions or Companions()
         self._given: dict[Kind, Setting] = {}
-        self.followers: list[Stream] = []
-        """Streams of other models of the asset: alarms are inhibited in them as well."""
-        self.min_level, self.logit_bias = 1, 0.0
+        """Settings made by hand, as they were asked for; the streams hold what follows from them."""
+        self.policy = AS_TRAINED
         """The compute policy of the next row."""
 
     def __contains__(self, kind: Kind) -> bool:
-        """Whether somebody has set it, be it to its default."""
-        return kind in self._given
+        """Return whether it was set by hand, if only to its default. The stage always counts: it moves by itself."""
+        return kind in self._given or kind == "stage"
 
-    def of(self, kind: Kind) -> Setting:
-        """What holds; where nobody set it, the default."""
-        return self._given.get(kind) or KINDS[kind]()
+    @property
+    def kinds(self) -> list[Kind]:
+        """The settings that the asset has."""
+        return [kind for kind in KINDS if kind != "stage" or self._companions.stages is not None]
 
     def set(self, kind: Kind, setting: Setting) -> bool:
-        """Set one; whether that changed anything. A threshold set back is adapted anew each time. Raises Refused."""
+        """Apply a setting; return whether that changed anything. Raises Refused.
+
+        A threshold that is set back adapts anew each time.
+        """
         if setting == self._given.get(kind) and setting != ThresholdSetting():
             return False
         self._apply(setting)
-        self._given[kind] = setting
+        if kind != "stage":  # the stages hold their own state
+            self._given[kind] = setting
         return True
 
     def state(self, kind: Kind) -> dict[str, Any]:
-        """What holds and what follows from it, as JSON values."""
-        values = {**self.of(kind).model_dump(), "set": kind in self}
+        """Return a setting in force, and what follows from it, as JSON values."""
+        if kind == "stage":
+            return {} if self._companions.stages is None else self._companions.stages.report()
+        setting = self._given.get(kind) or KINDS[kind]()
+        values = {**setting.model_dump(), "set": kind in self}
         stream = self._stream
         if kind == "threshold":
             return {**values, "threshold": stream.threshold, "calibrated": stream.detector.calibration.threshold}
@@ -143,37 +162,45 @@ class Settings:
         return {**values, "until": milliseconds(until_ns) if until_ns else None}
 
     def snapshot(self) -> dict[str, Any]:
-        """What was set, as JSON values; `restore` is the inverse. Until when alarms are inhibited the stream knows."""
+        """Return what was set by hand as JSON values; `restore` is the inverse."""
         return {kind: setting.model_dump() for kind, setting in self._given.items()}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Set all of a snapshot, whatever the stream was before; its own comes after that.
+        """Apply all settings of a snapshot. The stream's own snapshot has to be restored after that.
 
-        Raises ValueError or Refused where it is none.
+        Raises ValueError or Refused for anything else.
         """
         for kind in KINDS:
             if kind in snapshot:
-                setting = KINDS[kind].model_validate(snapshot[kind], strict=True)
-                self._apply(setting)
-                self._given[kind] = setting
+                self.set(kind, KINDS[kind].model_validate(snapshot[kind], strict=True))
 
     def _apply(self, setting: Setting) -> None:
         stream = self._stream
         if isinstance(setting, InhibitSetting):
-            for each in (stream, *self.followers):
+            for each in (stream, *self._companions.streams):
                 each.operation.inhibit(setting.until_ns)
         elif isinstance(setting, ComputeSetting):
             self._compute(setting)
+        elif isinstance(setting, StageSetting):
+            self._move(setting)
         elif setting == ThresholdSetting():
             stream.set_threshold(self._configured)
         else:
             if setting.raw is None and stream.detector.calibration.tail.peaks == 0:
-                raise Refused("the model holds no tail to take false_alarms_per_day from: set raw, or train it again")
+                raise Refused("the model has no tail to derive false_alarms_per_day from: set raw, or train it again")
             stream.set_threshold(setting.raw, setting.false_alarms_per_day)
 
     def _compute(self, setting: ComputeSetting) -> None:
         levels = self._stream.detector.levels
         if setting.min_level > levels:
             raise Refused(f"key 'min_level' is {setting.min_level}, expected at most {levels}, the levels of the model")
-        self.min_level = levels if setting.policy == "full" else setting.min_level
-        self.logit_bias = math.log(setting.looseness)
+        floor = levels if setting.policy == "full" else setting.min_level
+        self.policy = ComputePolicy(floor, math.log(setting.looseness))
+
+    def _move(self, setting: StageSetting) -> None:
+        if self._companions.stages is None:
+            raise Refused("the configuration has no stages for it")
+        try:
+            self._companions.stages.move(setting.stage, hold=setting.hold)
+        except ValueError as error:
+            raise Refused(str(error)) from None

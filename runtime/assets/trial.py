@@ -1,7 +1,7 @@
-"""Whether a new model may take over, and may stay: counts against bounds, nothing else. No clock.
+"""Decides whether a new model may take over, and may stay: counts against bounds, without a clock.
 
-First it runs in the shadow of the model in charge. Then it is in charge, on probation, and the model before it runs in
-its shadow, so that going back loses nothing.
+First the new model runs in the shadow of the model in charge. Then it is in charge, on probation, and the model before
+it runs in its shadow, so that a rollback loses nothing.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vcedge.config.succession import UpdateConfig
-from vcedge.runtime.assets.agreement import Memory, Side
-from vcedge.runtime.assets.shadow import Twin
+from vcedge.runtime.assets.agreement import AgreementState, ModelTotals
+from vcedge.runtime.assets.scored_rows import ScoredRows
+from vcedge.runtime.assets.shadow import Shadow
+from vcedge.runtime.engine.interface import ComputePolicy
 
 Phase = Literal["shadow", "probation"]
 ENOUGH = 0.1
-"""Share of the planned samples after which means are believed."""
+"""Share of the planned samples from which on means are compared."""
 
 
-def verdict(bounds: UpdateConfig, phase: Phase, pair: Memory) -> str | None:
-    """None while it is not decided; empty when it has passed; else what is wrong with the new model.
+def assess(bounds: UpdateConfig, phase: Phase, pair: AgreementState) -> str | None:
+    """Return None while it is undecided, "" where the new model has passed, and else what is wrong with it.
 
     `pair` compares the model in charge, `first`, with the other one.
     """
@@ -30,11 +32,11 @@ def verdict(bounds: UpdateConfig, phase: Phase, pair: Memory) -> str | None:
         return f"alarms on {new.alarms} of {ticks} samples, the other model on {old.alarms}"
     if ticks < ENOUGH * planned:
         return None
-    wrong = _means(bounds, new, old, ticks)
-    return wrong if wrong or ticks >= planned else None
+    fault = _exceeded_bound(bounds, new, old, ticks)
+    return fault if fault or ticks >= planned else None
 
 
-def _means(bounds: UpdateConfig, new: Side, old: Side, ticks: int) -> str:
+def _exceeded_bound(bounds: UpdateConfig, new: ModelTotals, old: ModelTotals, ticks: int) -> str:
     if new.us > bounds.max_us * ticks:
         return f"takes {new.us / ticks:.0f} us a sample, allowed {bounds.max_us:.0f}"
     if new.error > bounds.max_error_ratio * old.error:
@@ -47,18 +49,25 @@ def _means(bounds: UpdateConfig, new: Side, old: Side, ticks: int) -> str:
 
 @dataclass
 class Trial:
-    """An update that is being tried: `twin` is the new model in the shadow, the one before it on probation."""
+    """Tracks an update on trial. `shadow` runs the new model, on probation the one before it."""
 
-    twin: Twin
+    shadow: Shadow
     digest: str
-    """Of the new model's file."""
-    serial: int
+    """Digest of the new model's file."""
     phase: Phase = "shadow"
     starts: int = 0
-    """How often the service was started while the new model was on probation."""
+    """How often the service was started in this phase."""
     failure: str = ""
-    """Why it could not go on at all."""
+    """Why the trial cannot go on."""
+
+    def follow(self, rows: ScoredRows) -> None:
+        """Score rows that the model in charge has scored. An exception fails the trial, and nothing else."""
+        try:
+            levels = self.shadow.stream.detector.levels
+            self.shadow.follow(rows, ComputePolicy(min(rows.policy.min_level, levels), rows.policy.logit_bias))
+        except Exception as error:
+            self.failure = f"its engine failed: {type(error).__name__}: {error}"
 
     def snapshot(self) -> dict[str, Any]:
-        """What it has seen and counted, as JSON values."""
-        return {"digest": self.digest, "phase": self.phase, "twin": self.twin.snapshot()}
+        """Return the counts and the shadow's state as JSON values."""
+        return {"digest": self.digest, "phase": self.phase, "twin": self.shadow.snapshot()}

@@ -1,10 +1,11 @@
-"""What a codec makes of a message, and how much of it is read: no input or output, and no clock."""
+"""The result of decoding a message, and the limits on it. No input or output, and no clock."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,25 +13,25 @@ from vcedge.errors import DataError
 from vcedge.schema import F64
 
 UNNAMED = ""
-"""The channel of a value that is named by its topic alone."""
+"""Stands for the channel of a value that only its topic names."""
 MAX_VALUES = 1_000_000
-"""Channels times rows of one message: what a pack of few records could claim is far more than it holds."""
+"""Channels times rows of one message: a pack of a few thousand records can span a far larger table."""
 
 
 class Undecodable(DataError):
-    """A message that cannot be read; the text is the reason that goes with it to the dead letters."""
+    """Says that a message cannot be decoded; the text is the reason in its dead letter."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of one message is read."""
+    """Bounds the size of one message."""
 
     max_bytes: int = 1 << 20
     max_channels: int = 1000
     max_rows: int = 10_000
 
     def check(self, channels: int, rows: int) -> None:
-        """Raises Undecodable for more than that. A codec asks before it makes lists of that size."""
+        """Raise Undecodable if the message is larger. A codec calls this before it allocates lists of that size."""
         if channels > self.max_channels:
             raise Undecodable(f"{channels} channels, expected at most {self.max_channels}")
         if rows > self.max_rows:
@@ -41,10 +42,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one message says: a value of each named channel, or with `block` a list of B values; NaN: missing.
+    """Holds the content of one message: one value for each named channel, or with `block` B values; NaN is missing.
 
-    `times_ns` (B,) are nanoseconds since 1970, with `relative` since the message's arrival. None: the message tells no
-    time, and counts as of its arrival.
+    `times_ns` (B,) are nanoseconds since 1970, or with `relative` since the message's arrival. None: the message has no
+    time and counts as of its arrival.
     """
 
     times_ns: tuple[int, ...] | None
@@ -54,7 +55,7 @@ class Reading:
 
     @property
     def rows(self) -> int:
-        """How many samples B."""
+        """The number of samples B."""
         return 1 if self.times_ns is None else len(self.times_ns)
 
     @property
@@ -63,13 +64,16 @@ class Reading:
         return self.times_ns is not None and not self.relative
 
     def times(self, arrival_ns: int) -> tuple[int, ...]:
-        """Times (B,) in nanoseconds since 1970 of a message that arrived then."""
+        """Return the times (B,) in nanoseconds since 1970 of a message that arrived at `arrival_ns`."""
         if self.times_ns is None:
             return (arrival_ns,)
         return tuple(arrival_ns + time_ns for time_ns in self.times_ns) if self.relative else self.times_ns
 
     def named(self, channel: str | None) -> Reading:
-        """With the topic's channel as the name of a value that has none. Raises Undecodable where that cannot be."""
+        """Return the reading with the topic's channel as the name of a value that has none.
+
+        Raises Undecodable where the topic names no channel, or one that the message has already.
+        """
         if UNNAMED not in self.columns:
             return self
         if channel is None:
@@ -80,25 +84,59 @@ class Reading:
 
 
 Codec = Callable[[bytes, Limits], Reading]
-"""Reads a message of any bytes. Raises Undecodable with a reason of one line, and nothing else."""
+"""Decodes any bytes. Raises Undecodable with a reason of one line, and nothing else."""
+
+
+class Samples(NamedTuple):
+    """Samples of one message in the channel order of a model: what a stream scores."""
+
+    times: tuple[int, ...]
+    """(N,) in nanoseconds since 1970."""
+    values: F64
+    """(N, C), NaN where missing."""
+    timed: bool
+    """Whether the times are the message's own, and not those of its arrival."""
+    block: bool
+    """Whether the message was a block of samples."""
+
+
+class NamedSample(NamedTuple):
+    """One sample, or a part of one, by the names of its channels; what the joiner joins."""
+
+    time_ns: int
+    values: Mapping[str, float]
+    timed: bool = True
+
+    def samples(self, names: Sequence[str]) -> Samples:
+        """Return the sample in the order of these channels."""
+        row = [self.values.get(name, math.nan) for name in names]
+        return Samples((self.time_ns,), np.array([row], np.float64), self.timed, block=False)
 
 
 def arrange(reading: Reading, names: Sequence[str]) -> tuple[F64, int]:
-    """Values (B, C) of the named channels, NaN where the message is silent, and how many channels were unknown."""
+    """Return the values (B, C) of the named channels, NaN where missing, and how many channels have other names."""
     columns = reading.columns
-    silent = [math.nan] * reading.rows
-    found = [columns.get(name, silent) for name in names]
-    if reading.rows == 1:
-        values = np.array([[value for (value,) in found]], np.float64)  # the usual message, and so a quick one
+    missing = [math.nan] * reading.rows
+    found = [columns.get(name, missing) for name in names]
+    if reading.rows == 1:  # fast path
+        values = np.array([[value for (value,) in found]], np.float64)
     else:
         values = np.ascontiguousarray(np.array(found, np.float64).reshape(len(names), reading.rows).T)
     return values, len(columns) - sum(map(columns.__contains__, names))
 
 
-def tabulate(points: Iterable[tuple[int, str, float]], limits: Limits, *, relative: bool = False) -> Reading:
-    """Single values (time in nanoseconds, channel, value) as samples in the order of time: those of one time are one.
+def named_samples(reading: Reading, times: tuple[int, ...], names: Container[str]) -> Iterator[NamedSample]:
+    """Yield the samples at times (B,) one by one, with the named channels only; nothing where there are none."""
+    columns = {name: values for name, values in reading.columns.items() if name in names}
+    if columns:
+        for index, time_ns in enumerate(times):
+            yield NamedSample(time_ns, {name: values[index] for name, values in columns.items()}, reading.timed)
 
-    Raises Undecodable for two values of one channel at one time, or too many of anything.
+
+def tabulate(points: Iterable[tuple[int, str, float]], limits: Limits, *, relative: bool = False) -> Reading:
+    """Return single values (time in nanoseconds, channel, value) as samples in the order of time, one for each time.
+
+    Raises Undecodable for two values of one channel at one time, or beyond the limits.
     """
     by_channel: dict[str, dict[int, float]] = {}
     for time_ns, name, value in points:
@@ -115,5 +153,5 @@ def tabulate(points: Iterable[tuple[int, str, float]], limits: Limits, *, relati
 
 
 def shown(name: str) -> str:
-    """A name that somebody else chose, in a few characters."""
+    """Return a name from a message, quoted and shortened."""
     return repr(name if len(name) <= 40 else name[:40] + "…")

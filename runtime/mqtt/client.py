@@ -16,8 +16,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from vcedge.config.runtime import MqttConfig, password_of
-from vcedge.runtime.mqtt.inbox import Incoming
+from vcedge.config.mqtt import MqttConfig, password_of
+from vcedge.runtime.mqtt.inbox import Address, Incoming
 from vcedge.runtime.mqtt.outbox import Acknowledgement, Publication, SubscriptionChange
 from vcedge.runtime.mqtt.packet_socket import PacketSocket
 from vcedge.runtime.mqtt.paho_setup import Identity, PacketClient, new_client, tls_context
@@ -42,6 +42,7 @@ class Client:
         identity: Identity,
         deliver: Callable[[Incoming], None],
         acknowledged: Callable[[int], None],
+        address_of: Callable[[str], Address] | None = None,
     ) -> None:
         """Check credentials and certificates; `open` connects. Raises ConfigError.
 
@@ -50,11 +51,13 @@ class Client:
             identity: Client id, subscriptions and session.
             deliver: Called with each message that arrives.
             acknowledged: Called with the message id of each publication that the broker acknowledges.
+            address_of: Parses the topic of each message.
         """
         self._config = config
         self._identity = identity
         self._deliver = deliver
         self._acknowledged = acknowledged
+        self._address_of = address_of or _no_address
         self._tls = tls_context(config) if config.endpoint.tls else None
         self._password = None if config.username is None else password_of(config)
         self._client = self._new_client()
@@ -212,7 +215,17 @@ class Client:
             topic = ""
         payload, now_ns = bytes(message.payload), time.time_ns()
         self._deliver(
-            Incoming(topic, payload, message.qos, message.dup, now_ns, message.mid, self.epoch, message.retain)
+            Incoming(
+                topic,
+                payload,
+                message.qos,
+                message.dup,
+                now_ns,
+                message.mid,
+                self.epoch,
+                message.retain,
+                self._address_of(topic),
+            )
         )
 
     def _on_publish(self, _: paho.Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
@@ -240,3 +253,7 @@ class Client:
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         return client
+
+
+def _no_address(_: str) -> Address:
+    return Address()

@@ -13,11 +13,11 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 
-from vcedge.config.runtime import MqttConfig
+from vcedge.config.mqtt import MqttConfig
 from vcedge.runtime.mqtt.client import DEFAULT_WINDOW, Client
-from vcedge.runtime.mqtt.inbox import Inbox, Incoming, InOrder
+from vcedge.runtime.mqtt.inbox import Address, Inbox, Incoming, OrderedAcknowledgements
 from vcedge.runtime.mqtt.outbox import (
     Acknowledgement,
     Completion,
@@ -43,22 +43,22 @@ class Connection:
     """
 
     def __init__(
-        self, config: MqttConfig, identity: Identity, lane_of: Callable[[str], Hashable] | None = None
+        self, config: MqttConfig, identity: Identity, address_of: Callable[[str], Address] | None = None
     ) -> None:
         """Check credentials and certificates; `start` connects. Raises ConfigError.
 
         Args:
             config: The broker and how to reach it.
             identity: Client id, subscriptions and session.
-            lane_of: Returns the lane of a topic, for an inbox with several (see `Inbox`).
+            address_of: Parses the topic of each message at its arrival.
         """
         self._client_id = identity.client_id
-        self._inbox = Inbox(config.receive_maximum + DEFAULT_WINDOW, lane_of)
-        self._order = InOrder()
+        self._inbox = Inbox(config.receive_maximum + DEFAULT_WINDOW)
+        self._order = OrderedAcknowledgements()
         self._acknowledging = threading.Lock()
         self._outbox = Outbox()
         self._in_flight = InFlight()
-        self._client = Client(config, identity, self._deliver, self._in_flight.acknowledge)
+        self._client = Client(config, identity, self._deliver, self._in_flight.acknowledge, address_of)
         self._conflicts = IdConflictDetector()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._stopping = threading.Event()
@@ -135,7 +135,7 @@ class Connection:
     def acknowledge(self, messages: Iterable[Incoming]) -> None:
         """Acknowledge messages to the broker, each as soon as all that arrived before it are acknowledged too."""
         with self._acknowledging:  # two threads at once would change the order
-            ready = self._order.ready(messages)
+            ready = self._order.release(messages)
             self._outbox.put_all([Acknowledgement(message.mid, message.epoch) for message in ready])
         self.flush()
 
@@ -223,7 +223,7 @@ class Connection:
         return self.pending == 0
 
     def _deliver(self, message: Incoming) -> None:
-        self._order.arrived(message)
+        self._order.add(message)
         self._inbox.put(message)
 
     def _raise_failure(self) -> None:

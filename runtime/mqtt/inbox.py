@@ -1,69 +1,69 @@
-"""What came from the broker and waits for the program."""
+"""Messages that arrived from the broker and wait for the program, and the order in which they are acknowledged."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterable
-from enum import Enum
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable
+from typing import Literal, NamedTuple
 
 ID_DIGITS = 12
-
-
 MAX_BYTES = 32 << 20
-"""Of the messages that wait: a flood of large ones must not fill the memory."""
+"""Bytes of the messages that wait: a flood of large messages must not exhaust the memory."""
 
 
-class Taken(Enum):
-    """What became of a message."""
+Kind = Literal["sample", "setting", "model", "other"]
+"""The kinds of messages, by their topics."""
 
-    NOT = 0
-    """It is of another kind."""
-    REFUSED = 1
-    """It changed nothing: it could not be read, or was not to be believed."""
-    AGAIN = 3
-    """It came before; what it changed then may still be nowhere but in memory."""
-    USED = 2
-    """It changed what a restart must not forget."""
+
+class Address(NamedTuple):
+    """Holds what a topic says of its messages."""
+
+    kind: Kind = "other"
+    asset: str = ""
+    channel: str | None = None
+    """The channel of a sample, where each sensor has a topic."""
+    setting: str = ""
+    lane: Hashable = None
+    """Messages of one lane keep their order, and lanes take turns."""
 
 
 class Incoming(NamedTuple):
-    """A message as it arrived, with what its acknowledgement needs."""
+    """Holds a message as it arrived, with what its acknowledgement needs."""
 
     topic: str
     payload: bytes
     qos: int
     duplicate: bool
-    """Whether the broker delivers it again."""
+    """Whether the broker marks it as delivered again."""
     arrival_ns: int
-    """Wall clock at its arrival, for a message that tells no time itself."""
+    """Wall clock at its arrival, for a message without a time."""
     mid: int
     epoch: int
-    """Number of the connection it came by: an acknowledgement on a later one would be of another message."""
+    """Number of its connection: on a later one the same message id means another message."""
     retained: bool = False
-    """Whether the broker had kept it from before the subscription."""
+    """Whether the broker had retained it from before the subscription."""
+    address: Address = Address()
 
     @property
     def id(self) -> str:
-        """What stands for it in the log and in its dead letter: the same when it is delivered again."""
+        """Its name in the log and in its dead letter: the same when it is delivered again."""
         return hashlib.sha256(f"{self.topic}\n".encode("utf-8", "surrogatepass") + self.payload).hexdigest()[:ID_DIGITS]
 
 
 class Inbox:
-    """What arrived, in lanes that take turns: a flood in one makes no other wait. In a lane the order is kept.
+    """Queues messages in lanes that take turns, so that a flood in one lane delays no other.
 
-    A full inbox makes the network thread wait, so that nothing is lost for lack of room. It goes on when half of the
-    inbox is empty: a change of threads for each message would cost more than the message.
+    A full inbox blocks the network thread, so that no message is lost. It continues when half of the inbox is empty: a
+    change of threads for each message would cost more than the message.
     """
 
-    def __init__(self, size: int, lane_of: Callable[[str], Hashable] | None = None) -> None:
-        """`lane_of`: the lane of a topic; absent: all are in one."""
+    def __init__(self, size: int, max_bytes: int = MAX_BYTES) -> None:
         self._size = size
-        self._lane_of = lane_of
+        self._max_bytes = max_bytes
         self._lanes: OrderedDict[Hashable, deque[Incoming]] = OrderedDict()
-        """Those that are not empty; the first has its turn."""
+        """The lanes that are not empty; the first one is next."""
         self._count = self._bytes = 0
         self._full = False
         """Whether the network thread has to wait."""
@@ -74,35 +74,40 @@ class Inbox:
         return self._count
 
     def put(self, item: Incoming) -> None:
-        """Add a message as soon as there is room; once closed it is left to the broker, which has it still."""
-        lane = None if self._lane_of is None else self._lane_of(item.topic)
+        """Add a message, waiting for room. Once closed it is left to the broker, which still has it."""
         with self._changed:
-            self._full = self._count >= self._size or self._bytes >= MAX_BYTES
+            self._full = self._count >= self._size or self._bytes >= self._max_bytes
             if self._full:
                 self._changed.wait_for(lambda: self._closed or not self._full)
             if not self._closed:
-                self._lanes.setdefault(lane, deque()).append(item)
+                self._lanes.setdefault(item.address.lane, deque()).append(item)
                 self._count += 1
                 self._bytes += len(item.payload)
                 if self._count == 1:
                     self._changed.notify()
 
     def get(self, timeout_s: float) -> Incoming | None:
-        """The oldest message of the lane whose turn it is, or None when none came within this time."""
+        """Return the oldest message of the next lane, or None after the timeout."""
         return next(iter(self.get_many(1, timeout_s)), None)
 
     def get_many(self, count: int, timeout_s: float) -> list[Incoming]:
-        """The next messages, up to `count`, a lane's oldest at each turn; waits for the first of them."""
+        """Return up to `count` messages, one of each lane in turn, after waiting for the first of them."""
         with self._changed:
             if not self._count:
                 self._changed.wait(timeout_s)
-            items = [self._next() for _ in range(min(count, self._count))]
-            if self._full and self._count <= self._size // 2 and self._bytes <= MAX_BYTES // 2:
+            items = [self._pop() for _ in range(min(count, self._count))]
+            if self._full and self._count <= self._size // 2 and self._bytes <= self._max_bytes // 2:
                 self._full = False
                 self._changed.notify()
             return items
 
-    def _next(self) -> Incoming:
+    def close(self) -> None:
+        """Release the network thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _pop(self) -> Incoming:
         lane, waiting = self._lanes.popitem(last=False)
         item = waiting.popleft()
         if waiting:
@@ -111,16 +116,11 @@ class Inbox:
         self._bytes -= len(item.payload)
         return item
 
-    def close(self) -> None:
-        """Let the network thread go."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
 
+class OrderedAcknowledgements:
+    """Releases acknowledgements in the order in which their messages arrived, as MQTT requires.
 
-class InOrder:
-    """Lets acknowledgements go in the order in which their messages came, as MQTT asks, in whatever order those were
-    worked on. Of one connection at a time: a later one makes void what is left of an earlier.
+    Messages may be handled in any order. A new connection makes those of the one before void.
     """
 
     def __init__(self) -> None:
@@ -129,8 +129,8 @@ class InOrder:
         self._waiting: OrderedDict[int, Incoming | None] = OrderedDict()
         """Message ids in the order of arrival, with the message once it may be acknowledged."""
 
-    def arrived(self, message: Incoming) -> None:
-        """A message that will have to be acknowledged, if it is not of QoS 0."""
+    def add(self, message: Incoming) -> None:
+        """Note the arrival of a message; one of QoS 0 needs no acknowledgement."""
         if message.qos == 0:
             return
         with self._lock:
@@ -139,8 +139,8 @@ class InOrder:
                 self._waiting.clear()
             self._waiting.setdefault(message.mid, None)
 
-    def ready(self, messages: Iterable[Incoming]) -> list[Incoming]:
-        """Some may be acknowledged: those that this is true of for all messages before them, too."""
+    def release(self, messages: Iterable[Incoming]) -> list[Incoming]:
+        """Allow messages to be acknowledged; return those that now may be because all before them may be."""
         released: list[Incoming] = []
         with self._lock:
             for message in messages:

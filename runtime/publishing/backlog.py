@@ -1,5 +1,7 @@
-"""Results that the broker does not take now: they wait in memory for a short while, then on disk, and come back after
-the live ones, newest first and marked as replayed."""
+"""Results during an outage of the broker: they wait in memory first, then on disk.
+
+Completion they are replayed behind the live results, newest first, and marked as replayed.
+"""
 
 from __future__ import annotations
 
@@ -14,111 +16,115 @@ from vcedge.runtime.storage.result_spool import Record, ResultSpool
 from vcedge.runtime.storage.state_dir import StateDir
 
 GRACE_S = 2.0
-"""A connection that comes back sooner finds its results in memory."""
+"""After a shorter outage the results are still in memory."""
 EVERY_S = 5.0
-"""While the broker is away, results go to disk so often, or when MANY of them wait."""
+"""During an outage results are saved so often, and whenever MANY of them wait."""
 MANY = 1000
 BATCH = 500
-"""Results that are replayed at once, and again as a whole where the connection is lost meanwhile."""
+"""Results that are replayed together, and again together where the connection is lost meanwhile."""
 MAX_UNSENT = 5000
-"""Results that may wait in memory before the next message is worked on."""
+"""Results in memory from which on messages have to wait."""
 
 
 class Backlog:
-    """Of one service; for the program's own thread."""
+    """Saves and replays the results of one service. For the main thread only."""
 
-    def __init__(self, disk: StateDir, spool: ResultSpool, sink: Connection) -> None:
-        self._disk, self._spool, self._sink = disk, spool, sink
+    def __init__(self, state_dir: StateDir, spool: ResultSpool, sink: Connection) -> None:
+        self._state_dir, self._spool, self._sink = state_dir, spool, sink
         self._away_s: float | None = None
-        """Monotonic clock when the connection was first found missing."""
+        """Monotonic clock at the beginning of the outage."""
         self._saved_s = 0.0
-        self._fails = False
+        self._failed = False
         """Whether the last attempt to write failed."""
         self._connections = 0
-        """Number of the connection on which a batch is being replayed; 0: none."""
-        self._offers = 0
-        """Number of the last offer of a batch: an earlier one that is delivered after all says nothing of this."""
+        """Number of the connection on which a batch is in flight; 0: none is."""
+        self._attempts = 0
+        """Number of the last attempt to deliver a batch; a late confirmation of an earlier one is ignored."""
         self._delivered: deque[int] = deque()
-        """Offers that the broker has all of."""
+        """Attempts that the broker has acknowledged completely."""
 
     @property
     def stored(self) -> int:
-        """Results on disk."""
+        """The number of results on disk."""
         return len(self._spool)
 
     @property
     def size(self) -> int:
-        """Their bytes."""
+        """The bytes of the results on disk."""
         return self._spool.size
 
     @property
     def dropped(self) -> int:
-        """Results lost because they were too many or too old."""
+        """Results that were dropped because there were too many, or they were too old."""
         return self._spool.dropped + self._sink.dropped
 
     @property
-    def crowded(self) -> bool:
-        """Whether too many results wait in memory, and it helps to wait."""
-        return self._sink.pending >= MAX_UNSENT and (self._sink.connected or not self._fails)
+    def is_full(self) -> bool:
+        """Whether too many results are in memory, and waiting can change that."""
+        return self._sink.pending >= MAX_UNSENT and (self._sink.connected or not self._failed)
 
     def open(self) -> None:
-        """Find what an earlier run left on disk."""
+        """Find the results that an earlier run left on disk."""
         try:
             self._spool.open()
         except OSError as error:
-            self._disk.report_failure("outbox", error)
+            self._state_dir.report_failure("outbox", error)
 
     def tick(self, now_s: float) -> None:
-        """Save what waits while the broker is away; replay what is saved when it is back."""
+        """Save results during an outage, and replay them after it."""
         try:
             if self._sink.connected:
                 self._away_s = None
                 self._replay()
                 return
         except OSError as error:
-            self._disk.report_failure("outbox", error)
+            self._state_dir.report_failure("outbox", error)
         if self._away_s is None:
             self._away_s = now_s
         waited = now_s - self._away_s >= GRACE_S and now_s - self._saved_s >= EVERY_S
-        if self._sink.pending and (waited or (self._sink.pending >= MANY and not self._fails)):
+        if self._sink.pending and (waited or (self._sink.pending >= MANY and not self._failed)):
             self._saved_s = now_s
             self.save()
 
     def save(self) -> None:
-        """Move results from memory to disk, where there is no connection. Of retained states the last of each topic
-        stays in memory. What cannot be written stays there too, the oldest dropped when there are too many.
+        """Move results from memory to disk while there is no connection.
+
+        The last retained state of each topic stays in memory, as do results that cannot be written; when there are
+        too many of them, the oldest are dropped.
         """
         items = self._sink.drain()
         results = [item for item in items if isinstance(item, Publication) and not item.retain]
         states = {item.topic: item for item in items if isinstance(item, Publication) and item.retain}
         try:
-            self._take_off()
-            self._connections = 0  # what was offered is not on top any more
+            self._pop_delivered()
+            self._connections = 0  # the batch in flight is not on top any more
             while results:
                 self._spool.push(map(_record, results[:BATCH]), _now_ms())
                 del results[:BATCH]
-            self._disk.report_success("outbox")
+            self._state_dir.report_success("outbox")
         except OSError as error:
-            self._disk.report_failure("outbox", error)
-        self._fails = bool(results)
+            self._state_dir.report_failure("outbox", error)
+        self._failed = bool(results)
         self._sink.requeue([*states.values(), *results])
         for item in items:
             if isinstance(item, Completion):
                 item.action()
 
     def _replay(self) -> None:
-        """Offer the newest batch to the connection, one at a time. Where all were too old or damaged there is none."""
-        self._take_off()
+        """Send the newest batch, one at a time. There is none where all results were too old or damaged."""
+        self._pop_delivered()
         connections = self._sink.connect_count
         if self._connections != connections and (batch := self._spool.peek(_now_ms())):
             self._connections = connections
-            self._offers += 1
-            self._sink.publish_stored(map(_publication, reversed(batch)), partial(self._delivered.append, self._offers))
+            self._attempts += 1
+            self._sink.publish_stored(
+                map(_publication, reversed(batch)), partial(self._delivered.append, self._attempts)
+            )
 
-    def _take_off(self) -> None:
-        """Take a batch off the disk that the broker has: before any other is put on top of it."""
+    def _pop_delivered(self) -> None:
+        """Remove a delivered batch from disk, before another one is put on top of it."""
         while self._delivered:
-            if self._delivered.popleft() == self._offers and self._connections:
+            if self._delivered.popleft() == self._attempts and self._connections:
                 self._connections = 0
                 self._spool.pop()
 

@@ -1,14 +1,16 @@
-"""From results to the bytes of messages: no input or output, and no clock. Each payload has a schema in `schemas/`."""
+"""Encodes results as payloads. No input or output, and no clock. Each payload has a schema in `schemas/`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.runtime.assets.asset import Origin
+from vcedge.runtime.assets.scored_rows import ScoredRows
 from vcedge.runtime.codecs.fast_json import write
 from vcedge.runtime.codecs.timestamps import NS_PER_MS as _NS_PER_MS
 from vcedge.runtime.codecs.timestamps import milliseconds
@@ -18,30 +20,40 @@ from vcedge.runtime.stream.stream import Score
 
 SCHEMA = 1
 MAX_EXCERPT = 512
-"""Bytes of an unreadable message that its dead letter repeats."""
+"""Bytes of a message that its dead letter repeats."""
 MAX_TOPIC = 256
+"""Characters of a topic that a dead letter repeats."""
 
 
 def _all_milliseconds(time_ns: NDArray[np.int64]) -> list[int] | list[int | float]:
-    """The same of many times (N,)."""
+    """Return times (N,) in milliseconds since 1970."""
     whole, rest = np.divmod(time_ns, _NS_PER_MS)
     return whole.tolist() if not rest.any() else list(map(milliseconds, time_ns.tolist()))
 
 
-def score_payload(
-    scores: Sequence[Score], origin: Origin, us: float, *, block: bool, arrival: bool, replayed: bool = False
-) -> bytes:
-    """The scores of one message; of a block (or more than one) each field that varies is a list.
+@dataclass(frozen=True)
+class Health:
+    """Describes how the input of one asset is, and its threshold."""
 
-    `us` is the time of scoring one sample in microseconds, `arrival` tells that the times are those of arrival.
-    """
-    varying = _lists(scores) if block else _varying(scores[0])
-    first = scores[0]
+    status: str
+    missing: tuple[str, ...]
+    last: Score | None
+    age_s: float | None
+    """Seconds since the last score."""
+    calibrated: float
+    threshold: float
+    durable: bool
+
+
+def score_payload(rows: ScoredRows, origin: Origin) -> bytes:
+    """Encode the scores of one message; of a block each field that varies is a list."""
+    scores, samples = rows.scores, rows.samples
+    varying = _lists(scores) if samples.block else _varying(scores[0])
     fixed = {
-        "hidden": first.hidden,
-        "us": round(us),
-        "replayed": replayed,
-        "ts_source": "arrival" if arrival else "sample",
+        "hidden": scores[0].hidden,
+        "us": round(rows.us),
+        "replayed": False,
+        "ts_source": "sample" if samples.timed else "arrival",
     }
     return write({"schema": SCHEMA, **_names(origin), **varying, **fixed})
 
@@ -62,7 +74,7 @@ def _varying(score: Score) -> dict[str, Any]:
 
 
 def _lists(scores: Sequence[Score]) -> dict[str, Any]:
-    """The same of a block: a list in each field, from its arrays where there are some."""
+    """Return the fields of a block, each as a list."""
     if type(scores) is not ScoreBlock:
         rows = [_varying(score) for score in scores]
         return {key: [row[key] for row in rows] for key in rows[0]}
@@ -82,12 +94,13 @@ def _lists(scores: Sequence[Score]) -> dict[str, Any]:
 
 
 def as_replayed(payload: bytes) -> bytes:
-    """A payload of a score or an event as it is published after an outage. (In a text of JSON no quote stands bare.)"""
+    """Mark the payload of a score or an event as replayed."""
+    # No JSON string can hold this text: its quotes would be escaped.
     return payload.replace(b'"replayed":false', b'"replayed":true', 1)
 
 
 def event_payload(event: Event, origin: Origin) -> bytes:
-    """One change of an event: it begins, grows or ends."""
+    """Encode one change of an event: it begins, grows or ends."""
     return write(
         {
             "schema": SCHEMA,
@@ -107,50 +120,37 @@ def event_payload(event: Event, origin: Origin) -> bytes:
     )
 
 
-def health_payload(
-    origin: Origin,
-    status: str,
-    missing: Sequence[str],
-    last: Score | None,
-    age_s: float | None,
-    calibrated: float,
-    threshold: float,
-    durable: bool,
-) -> bytes:
-    """How an asset's input is doing, and its threshold. `age_s`: seconds since its last message arrived."""
+def health_payload(origin: Origin, health: Health) -> bytes:
+    """Encode the health of an asset."""
+    last, age_s = health.last, health.age_s
     return write(
         {
             "schema": SCHEMA,
             **_names(origin),
-            "status": status,
+            "status": health.status,
             "age_s": None if age_s is None else round(age_s, 3),
             "last": None if last is None else milliseconds(last.time_ns),
             "seq": 0 if last is None else last.seq,
-            "missing": missing,
-            "threshold_calibrated": calibrated,
-            "threshold_factor": round(threshold / calibrated, 4),
-            "durable": durable,
+            "missing": health.missing,
+            "threshold_calibrated": health.calibrated,
+            "threshold_factor": round(health.threshold / health.calibrated, 4),
+            "durable": health.durable,
         }
     )
 
 
-def setting_payload(origin: Origin, values: Mapping[str, Any], refused: str) -> bytes:
-    """A setting as it holds, and why a message that was to change it did not; empty where it did."""
-    return write({"schema": SCHEMA, **_names(origin), **values, "refused": refused})
-
-
-def report_payload(origin: Origin, values: Mapping[str, Any]) -> bytes:
-    """What is known of an asset's models."""
+def state_payload(origin: Origin, values: Mapping[str, Any]) -> bytes:
+    """Encode a state of an asset: a setting, its models, or their agreement."""
     return write({"schema": SCHEMA, **_names(origin), **values})
 
 
 def stats_payload(node: str, boot: str, numbers: Mapping[str, float]) -> bytes:
-    """Counters since the start of the service, and what was measured since the last report."""
+    """Encode counters since the start of the service, and means since the last report."""
     return write({"schema": SCHEMA, "node": node, "boot": boot, **numbers})
 
 
 def deadletter_payload(id_: str, topic: str, reason: str, payload: bytes) -> bytes:
-    """What could not be read, and why; of a long message only the beginning. `id_` is in the log, too."""
+    """Encode why a message is not used, and the beginning of it. `id_` is the message's id in the log."""
     return write(
         {
             "schema": SCHEMA,

@@ -1,154 +1,171 @@
-"""All that the service says: which payload goes to which topic, and whether the broker retains it."""
+"""Publishes everything that the service has to say: which payload goes to which topic, and what the broker retains."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
-from vcedge.runtime.assets.asset import Watched
-from vcedge.runtime.assets.settings import KINDS, Kind
+from vcedge.runtime.assets.asset import Asset
+from vcedge.runtime.assets.scored_rows import ScoredRows
+from vcedge.runtime.assets.settings import Kind
+from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.monitoring.logs import about
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.publishing.payloads import (
+    Health,
     deadletter_payload,
     event_payload,
     health_payload,
-    report_payload,
     score_payload,
-    setting_payload,
+    state_payload,
     stats_payload,
 )
+from vcedge.runtime.publishing.published import Condition, Published
 from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.runtime.stream.events import Event
-from vcedge.runtime.stream.score import Score
 from vcedge.runtime.stream.score_block import events_of
 from vcedge.topics import OutputTopics
 
 log = logging.getLogger("vcedge.publisher")
-HEALTH_S = 30.0
-"""Health is published on every change, at most once in HEALTH_PAUSE_S, and so often anyway."""
+REPEAT_S = 30.0
+"""Health and agreement are published so often even without a change."""
 HEALTH_PAUSE_S = 1.0
+"""Least time between two publications of health because of a change."""
 
 
 class Publisher:
-    """Of one node. What was last said of an asset is kept there (`Watched`), and is not said again."""
+    """Publishes for one node, and remembers what it last published of each asset."""
 
-    def __init__(self, outputs: OutputTopics, sink: Connection, disk: StateDir, boot: str) -> None:
+    def __init__(self, outputs: OutputTopics, sink: Connection, state_dir: StateDir, boot: str) -> None:
         self._outputs = outputs
         self._sink = sink
-        self._disk = disk
+        self._state_dir = state_dir
         self._boot = boot
+        self._published: defaultdict[str, Published] = defaultdict(Published)
+
+    def published(self, asset: Asset) -> Published:
+        """Return what was last published of an asset."""
+        return self._published[asset.name]
 
     def status(self, word: bytes) -> None:
-        """`online` or `offline`."""
+        """Publish `online` or `offline`."""
         self._send(self._outputs.status, word, retain=True)
 
     def stats(self, numbers: Mapping[str, Any]) -> None:
-        """Counters; lost where there is no connection."""
+        """Publish the counters; they are lost where there is no connection."""
         self._send(self._outputs.stats, stats_payload(self._outputs.node, self._boot, numbers), qos=0)
 
-    def deadletter(self, message: Incoming, reason: str, asset: str) -> None:
-        """What could not be read, and why; lost where there is no connection, but for its line in the log."""
+    def dead_letter(self, message: Incoming, reason: str, asset: str) -> None:
+        """Log and publish why a message is not used; without a connection only the line in the log is left."""
         topic = message.topic if message.topic.isprintable() else repr(message.topic)
         log.warning("dead letter: %s: %s", topic, reason, extra=about(id=message.id, asset=asset))
         payload = deadletter_payload(message.id, message.topic, reason, message.payload)
         self._send(self._outputs.deadletter, payload, qos=0)
 
-    def begin(self, watched: Watched, now_s: float) -> None:
-        """A stream starts, or the broker may have forgotten what it was to retain: say all of that."""
-        watched.anomaly = None
-        self.anomaly(watched, watched.stream.in_event or watched.companions.in_event)
-        self.health(watched, now_s)
-        for kind in KINDS:
-            self.setting(watched, kind)
-        self.stage(watched)
+    def ensure_begun(self, asset: Asset) -> None:
+        """Publish the retained states of an asset that is new."""
+        if self._published[asset.name].anomaly is None:
+            self.begin(asset, time.monotonic())
 
-    def scores(
-        self, watched: Watched, scores: Sequence[Score], anomalies: list[bool], us: float, *, block: bool, arrival: bool
-    ) -> None:
-        """What came of one message: its scores, then their events and whether an event is open after each."""
-        self.of(watched, "score", score_payload(scores, watched.origin, us, block=block, arrival=arrival))
-        events = events_of(scores)
+    def begin(self, asset: Asset, now_s: float) -> None:
+        """Publish all retained states: the stream is new, or the broker may have lost them."""
+        self._anomaly(asset, on=asset.in_event)
+        self.health(asset, now_s)
+        for kind in asset.settings.kinds:
+            self.setting(asset, kind)
+
+    def scores(self, asset: Asset, rows: ScoredRows, anomalies: list[bool], now_s: float) -> None:
+        """Publish the results of one message: scores, events, whether there is an anomaly after each row (N,)."""
+        published = self.published(asset)
+        published.score, published.score_s = rows.scores[-1], now_s
+        self._publish(asset, "score", score_payload(rows, asset.origin))
+        events = events_of(rows.scores)
         if not events and len(set(anomalies)) == 1:
-            anomalies = anomalies[:1]  # the usual block
+            anomalies = anomalies[:1]  # fast path
         for row, anomaly in enumerate(anomalies):
             for event in events.get(row, ()):
-                self.of(watched, "event", event_payload(event, watched.origin))
-            self.anomaly(watched, anomaly)
-        if watched.stream.operation.until_ns != watched.inhibited_ns:
-            self.setting(watched, "inhibit")
+                self._publish(asset, "event", event_payload(event, asset.origin))
+            if anomaly != published.anomaly:
+                self._anomaly(asset, on=anomaly)
+        if asset.stream.operation.until_ns != published.inhibited_ns:
+            self.setting(asset, "inhibit")
+        if asset.companions.shadow is not None:
+            self._shadow(asset, asset.companions.shadow, now_s)
+        self._refresh(asset, published, now_s)
 
-    def companions(self, watched: Watched, now_s: float) -> None:
-        """What the models beside the one in charge brought: disagreements, now and then how they agree, and a stage."""
-        companions, twin = watched.companions, watched.companions.twin
-        if twin is None:
+    def setting(self, asset: Asset, kind: Kind, refused: str = "") -> None:
+        """Publish a setting in force; after a refusal with the reason, which the broker does not retain."""
+        if kind not in asset.settings.kinds:
             return
-        for event in twin.events:
-            self.of(watched, "event", event_payload(event, watched.origin))
-        if twin.events or now_s - twin.said_s >= HEALTH_S:
-            twin.said_s = now_s
-            payload = report_payload(watched.origin, {"shadow": twin.model, **twin.agreement.report()})
-            self.of(watched, "shadow", payload, retain=True)
+        if kind == "inhibit":
+            self.published(asset).inhibited_ns = asset.stream.operation.until_ns
+        payload = state_payload(asset.origin, {**asset.settings.state(kind), "refused": refused})
+        self._publish(asset, f"{kind}/state", payload, retain=not refused)
+
+    def model(self, asset: Asset, state: Mapping[str, Any]) -> None:
+        """Publish which model is in charge, and what became of the last update."""
+        self._publish(asset, "model/state", state_payload(asset.origin, state), retain=True)
+
+    def model_event(self, asset: Asset, why: str, digest: str) -> None:
+        """Publish the outcome of the update with this digest as an event, at the time of the asset's last sample."""
+        time_ns = asset.stream.watermark_ns or 0
+        event = Event(f"model-{time_ns}-{digest[:8]}", "model", "new", time_ns, time_ns, 0.0, (), why=why)
+        self._publish(asset, "event", event_payload(event, asset.origin))
+
+    def health(self, asset: Asset, now_s: float) -> None:
+        """Publish how the asset's input is."""
+        published, stream = self.published(asset), asset.stream
+        published.health, published.health_s = self._condition(asset, now_s), now_s
+        health = Health(
+            *published.health,
+            last=published.score,
+            age_s=published.age_s(now_s),
+            calibrated=stream.detector.calibration.threshold,
+            threshold=stream.threshold,
+            durable=self._state_dir.durable,
+        )
+        self._publish(asset, "health", health_payload(asset.origin, health), retain=True)
+
+    def refresh(self, asset: Asset, now_s: float) -> None:
+        """Publish an asset's health where it has changed, or was not published for long."""
+        self._refresh(asset, self.published(asset), now_s)
+
+    def _refresh(self, asset: Asset, published: Published, now_s: float) -> None:
+        age_s = now_s - published.health_s
+        if age_s >= REPEAT_S or (age_s >= HEALTH_PAUSE_S and self._condition(asset, now_s) != published.health):
+            self.health(asset, now_s)
+
+    def _anomaly(self, asset: Asset, *, on: bool) -> None:
+        """Publish ON or OFF."""
+        self.published(asset).anomaly = on
+        self._publish(asset, "anomaly", b"ON" if on else b"OFF", retain=True)
+
+    def _shadow(self, asset: Asset, shadow: Shadow, now_s: float) -> None:
+        """Publish disagreements, a new compute stage, and now and then how far the models agree."""
+        companions, published = asset.companions, self.published(asset)
+        for event in shadow.events:
+            self._publish(asset, "event", event_payload(event, asset.origin))
+        if shadow.events or now_s - published.agreement_s >= REPEAT_S:
+            published.agreement_s = now_s
+            payload = state_payload(asset.origin, {"shadow": shadow.model, **shadow.agreement.report()})
+            self._publish(asset, "shadow", payload, retain=True)
         if companions.stage_changed:
             companions.stage_changed = False
-            self.stage(watched)
+            self.setting(asset, "stage")
 
-    def stage(self, watched: Watched, refused: str = "") -> None:
-        """How far compute is given up; after a refusal with the reason, which the broker does not retain."""
-        stages = watched.companions.stages
-        if stages is not None:
-            payload = setting_payload(watched.origin, stages.report(), refused)
-            self.of(watched, "stage/state", payload, retain=not refused)
+    def _condition(self, asset: Asset, now_s: float) -> Condition:
+        """Return the condition of an asset's input; one that is well is `not_durable` where no state can be saved."""
+        status, missing = self.published(asset).condition(asset, now_s)
+        return ("not_durable" if status == "ok" and not self._state_dir.durable else status), missing
 
-    def model(self, watched: Watched, state: Mapping[str, Any]) -> None:
-        """Which model is in charge, and what became of the last update."""
-        self.of(watched, "model/state", report_payload(watched.origin, state), retain=True)
+    def _publish(self, asset: Asset, kind: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish a payload of one asset; `kind` is the rest of its topic."""
+        self._send(self._outputs.of(asset.name, kind), payload, retain=retain)
 
-    def model_event(self, watched: Watched, why: str, digest: str) -> None:
-        """What became of the update with this digest, as an event. Its time is that of the asset's last sample."""
-        time_ns = watched.stream.watermark_ns or 0
-        event = Event(f"model-{time_ns}-{digest[:8]}", "model", "new", time_ns, time_ns, 0.0, (), why=why)
-        self.of(watched, "event", event_payload(event, watched.origin))
-
-    def setting(self, watched: Watched, kind: Kind, refused: str = "") -> None:
-        """A setting as it holds; after a refusal with the reason, which the broker does not retain."""
-        watched.inhibited_ns = watched.stream.operation.until_ns
-        payload = setting_payload(watched.origin, watched.settings.state(kind), refused)
-        self.of(watched, f"{kind}/state", payload, retain=not refused)
-
-    def anomaly(self, watched: Watched, anomaly: bool) -> None:
-        """ON or OFF, where it changed."""
-        if anomaly != watched.anomaly:
-            watched.anomaly = anomaly
-            self.of(watched, "anomaly", b"ON" if anomaly else b"OFF", retain=True)
-
-    def health(self, watched: Watched, now_s: float) -> None:
-        """How the asset's input is doing."""
-        watched.health, watched.health_s = self._condition(watched, now_s), now_s
-        status, missing = watched.health
-        age_s = None if watched.heard_s is None else now_s - watched.heard_s
-        stream = watched.stream
-        limits = (stream.detector.calibration.threshold, stream.threshold)
-        payload = health_payload(watched.origin, status, missing, watched.last, age_s, *limits, self._disk.durable)
-        self.of(watched, "health", payload, retain=True)
-
-    def refresh(self, watched: Watched, now_s: float) -> None:
-        """Say an asset's health where it changed, at most once a second, or was not said for long."""
-        age_s = now_s - watched.health_s
-        if age_s >= HEALTH_S or (age_s >= HEALTH_PAUSE_S and self._condition(watched, now_s) != watched.health):
-            self.health(watched, now_s)
-
-    def _condition(self, watched: Watched, now_s: float) -> tuple[str, tuple[str, ...]]:
-        """Status and missing channels; an input that is well is `not_durable` where nothing can be kept."""
-        status, missing = watched.condition(now_s)
-        return ("not_durable" if status == "ok" and not self._disk.durable else status), missing
-
-    def of(self, watched: Watched, kind: str, payload: bytes, retain: bool = False) -> None:
-        """A payload of one asset; `kind` is the rest of its topic."""
-        self._send(self._outputs.of(watched.origin.asset, kind), payload, retain=retain)
-
-    def _send(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> None:
-        """Scoring waits for nobody; who works on several messages flushes the link after them."""
+    def _send(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """Queue a payload without waiting; after a batch of messages the service flushes the link."""
         self._sink.publish(topic, payload, qos=qos, retain=retain, wait_s=0.0, wake=False)

@@ -1,66 +1,66 @@
-"""How the service and each of its assets are, for `vcedge status` and for metrics (schemas/status.json)."""
+"""Describes the service and each of its assets, for `vcedge status` and for metrics (schemas/status.json)."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from vcedge import __version__
-from vcedge.runtime.assets.asset import Watched
+from vcedge.runtime.assets.asset import Asset
 from vcedge.runtime.assets.settings import KINDS
 from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.monitoring.status_requests import Report
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.publishing.payloads import SCHEMA
+from vcedge.runtime.publishing.published import Published
 from vcedge.wording import iso_time
 
 
 def service_report(
-    names: Mapping[str, str | bool],
+    identity: Mapping[str, Any],
     started_ns: int,
     links: Mapping[str, Connection],
-    numbers: Mapping[str, Any],
-    work: Mapping[str, Any],
-    assets: Iterable[Watched],
-    now_s: float,
+    counts: Mapping[str, Mapping[str, Any]],
+    assets: list[dict[str, Any]],
 ) -> Report:
-    """All that can be told. `names`: node, boot, broker, and whether that heard us.
+    """Return the whole report.
 
-    `started_ns`: wall clock; `now_s`: monotonic clock. `numbers` are those of the stats topic, `work` is of
-    `Counters.work`.
+    Args:
+        identity: node, boot, broker, and whether the broker has acknowledged `online` (`heard`).
+        started_ns: Wall clock at the start of the service.
+        links: The connections `in` and `out`.
+        counts: `numbers`, those of the stats topic, and `work`, those of `Counters.work`.
+        assets: A report for each, by `asset_report`.
     """
     return {
         "schema": SCHEMA,
-        **names,
+        **identity,
         "version": __version__,
         "pid": os.getpid(),
         "since": iso_time(started_ns, digits=0),
         "links": {name: _link_report(link) for name, link in links.items()},
-        "numbers": dict(numbers),
-        "work": dict(work),
-        "assets": [_asset_report(watched, now_s) for watched in assets],
+        **counts,
+        "assets": assets,
     }
 
 
-def _link_report(link: Connection) -> dict[str, Any]:
-    return {"connected": link.connected, "connections": link.connect_count, "complaint": link.problem}
-
-
-def _asset_report(watched: Watched, now_s: float) -> dict[str, Any]:
-    stream, last = watched.stream, watched.last
-    status, missing = watched.condition(now_s)
+def asset_report(asset: Asset, published: Published, now_s: float) -> dict[str, Any]:
+    """Return the report of one asset; `now_s` is a monotonic clock."""
+    stream, last = asset.stream, published.score
+    status, missing = published.condition(asset, now_s)
+    age_s = published.age_s(now_s)
     calibrated = stream.detector.calibration.threshold
     event = stream.open_event
-    floor, bias = watched.policy
+    floor, bias = asset.policy
     return {
-        "asset": watched.origin.asset,
-        "model": watched.origin.model,
-        "engine": watched.engine,
+        "asset": asset.name,
+        "model": asset.origin.model,
+        "engine": stream.engine_name,
         "status": status,
         "missing": list(missing),
-        "age_s": None if watched.heard_s is None else round(now_s - watched.heard_s, 3),
+        "age_s": None if age_s is None else round(age_s, 3),
         "last": None if last is None else milliseconds(last.time_ns),
         "seq": 0 if last is None else last.seq,
         "raw": None if last is None else last.raw,
@@ -72,5 +72,9 @@ def _asset_report(watched: Watched, now_s: float) -> dict[str, Any]:
         "threshold_calibrated": calibrated,
         "threshold_factor": round(stream.threshold / calibrated, 4),
         "event": None if event is None else {"id": event.id, "start": milliseconds(event.start_ns), "peak": event.peak},
-        "settings": {kind: watched.settings.state(kind) for kind in KINDS},
+        "settings": {kind: asset.settings.state(kind) for kind in KINDS if kind != "stage"},
     }
+
+
+def _link_report(link: Connection) -> dict[str, Any]:
+    return {"connected": link.connected, "connections": link.connect_count, "complaint": link.problem}

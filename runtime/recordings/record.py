@@ -14,8 +14,8 @@ from urllib.parse import quote
 import numpy as np
 
 from vcedge.history.writer import CsvWriter
-from vcedge.runtime.assets.joiner import Joiner, JoinRule, Row
-from vcedge.runtime.codecs.reading import Reading, Undecodable, arrange
+from vcedge.runtime.assets.joiner import Joiner, JoinRule
+from vcedge.runtime.codecs.reading import NamedSample, Reading, Undecodable, arrange, named_samples
 from vcedge.runtime.codecs.registry import Decoder
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.schema import NS_PER_S, schema_of
@@ -175,8 +175,7 @@ class Recorder:
         if joiner is None:
             record.write(reading, message.arrival_ns)
             return
-        for index, time_ns in enumerate(times):
-            part = Row(time_ns, {name: values[index] for name, values in reading.columns.items()})
+        for part in named_samples(reading, times, reading.columns):
             _write_rows(record, joiner.push(part))
 
     def close(self) -> None:
@@ -205,7 +204,7 @@ class Recorder:
         return record
 
 
-def _write_rows(record: AssetRecord, rows: Iterable[Row]) -> None:
+def _write_rows(record: AssetRecord, rows: Iterable[NamedSample]) -> None:
     """Write samples that were joined."""
     for row in rows:
         record.write(Reading((row.time_ns,), {name: [value] for name, value in row.values.items()}), row.time_ns)

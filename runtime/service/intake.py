@@ -1,108 +1,73 @@
-"""From a message of samples to what is published of it: decode, recognise what came before, score."""
+"""Handles messages of samples: decodes them, recognises duplicates and floods, joins parts, and has them scored."""
 
 from __future__ import annotations
 
 import time
 
-from vcedge.config.runtime import RuntimeConfig
-from vcedge.runtime.assets.asset import Watched
-from vcedge.runtime.assets.joiner import Joiner, Row
+from vcedge.runtime.assets.asset import Asset
+from vcedge.runtime.assets.joiner import Joiner
 from vcedge.runtime.assets.rate_limit import PER_PERIOD
-from vcedge.runtime.assets.registry import Assets
-from vcedge.runtime.codecs.reading import Reading, Undecodable
-from vcedge.runtime.codecs.registry import decoder_of
-from vcedge.runtime.monitoring.counters import Counters
-from vcedge.runtime.mqtt.inbox import Incoming, Taken
-from vcedge.runtime.publishing.dead_letters import DeadLetters
-from vcedge.runtime.publishing.publisher import Publisher
+from vcedge.runtime.assets.registry import AssetRegistry
+from vcedge.runtime.codecs.reading import NamedSample, Reading, Samples, Undecodable, arrange, named_samples
+from vcedge.runtime.codecs.registry import Decoder
+from vcedge.runtime.mqtt.inbox import Incoming
+from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
+from vcedge.runtime.service.reporting import Reporting
 from vcedge.runtime.service.scoring import Scoring
 from vcedge.runtime.storage.recent_messages import RecentMessages, message_key
-from vcedge.topics import InputTopic
 
 FLOOD = f"more than {PER_PERIOD} samples for each period of the model, by their own times, beyond a burst (input.burst)"
 LOOK_S = 0.25
-"""How often is looked for assets that fell silent."""
+"""How often the joiners are checked for silence."""
 PAUSE_S = 1.0
-"""A loop that did not go round for so long was stopped, or hindered: what arrived meanwhile may not be here yet."""
+"""A main loop that pauses for longer was suspended or blocked: messages of that time may not have arrived yet."""
 
 
 class Intake:
-    """Takes the messages of the input topic."""
+    """Handles the messages of the input topic."""
 
     def __init__(
         self,
-        config: RuntimeConfig,
-        assets: Assets,
+        decode: Decoder,
+        assets: AssetRegistry,
         recent: RecentMessages,
-        counters: Counters,
-        publisher: Publisher,
-        letters: DeadLetters,
+        reporting: Reporting,
         quarantine: Quarantine,
     ) -> None:
-        """Raises ConfigError for a codec that is not there."""
-        self._topic = InputTopic(config.input.topic)
-        self._decode = decoder_of(config)
+        self._decode = decode
         self._assets = assets
         self._recent = recent
-        self._counters = counters
-        self._publisher = publisher
-        self._letters = letters
+        self._counters, self._letters = reporting.counters, reporting.dead_letters
+        self._publisher = reporting.publisher
         self._quarantine = quarantine
-        self._scoring = Scoring(counters, publisher)
+        self._scoring = Scoring(reporting.counters, reporting.publisher)
+        self._joined_s: dict[str, float] = {}
+        """Monotonic clock at the last message of each asset that has a joiner."""
         self._looked_s = self._listened_s = self._ticked_s = self._caught_up_s = 0.0
 
-    def take(self, message: Incoming) -> Taken:
-        """Score a message of the input topic and publish what comes of it, or refuse it.
+    def handle(self, message: Incoming) -> Outcome:
+        """Score a message and publish the result, or refuse it.
 
-        What the broker had kept is no sample: it may be years old, and its time of arrival says nothing.
+        A retained message is ignored: it may be years old, and its time of arrival says nothing.
         """
-        found = self._topic.read(message.topic)
-        if found is None:
-            return Taken.NOT
-        asset, channel = found
+        name = message.address.asset
         if message.retained:
             self._counters.retained += 1
-        elif reason := self._assets.why_not(asset):
+        elif reason := self._assets.why_not(name):
             self._counters.ignored += 1
             self._letters.refuse(message, "asset", reason)
-        elif (reading := self._decoded(message, asset, channel)) is not None:
-            watched = self._assets.find(asset)
-            assert watched is not None  # there was no reason against it
-            return self._use(message, watched, reading)
-        return Taken.REFUSED
+        elif (reading := self._decoded(message)) is not None:
+            asset = self._assets.find(name)
+            assert asset is not None, "why_not gave no reason against it"
+            return self._use(message, asset, reading)
+        return Outcome.REFUSED
 
-    def _decoded(self, message: Incoming, asset: str, channel: str | None) -> Reading | None:
-        try:
-            return self._decode(message.payload).named(channel)
-        except Undecodable as reason:
-            self._letters.refuse(message, "unreadable", str(reason), asset)
-            self._quarantine.refused(asset)
-            return None
+    def tick(self, now_s: float, *, listening: bool, caught_up: bool) -> None:
+        """Score what waits for other values of an asset that fell silent.
 
-    def _use(self, message: Incoming, watched: Watched, reading: Reading) -> Taken:
-        """A message of an asset that there is, or is from its first message on that can be read."""
-        if watched.anomaly is None:
-            self._publisher.begin(watched, time.monotonic())
-        times = reading.times(message.arrival_ns)
-        if self._came_before(watched, message, times[-1] if reading.timed else None):
-            self._counters.duplicates += 1
-            if not message.duplicate:  # what the broker says it delivers again is nobody's flood
-                self._quarantine.refused(watched.origin.asset)
-            return Taken.AGAIN
-        if not watched.allows(len(times), times[-1]):
-            self._letters.refuse(message, "flood", FLOOD, watched.origin.asset)
-            self._quarantine.refused(watched.origin.asset)
-            return Taken.REFUSED
-        if watched.joiner is None:
-            self._scoring.score(watched, reading, times, message)
-        else:
-            self._join(watched, watched.joiner, message, reading, times)
-        return Taken.USED
-
-    def tick(self, now_s: float, listening: bool, caught_up: bool) -> None:
-        """Where an asset fell silent, nothing is waited for. Without a connection nobody can tell, nor before all that
-        arrived is worked on (`caught_up`): what is waited for may be in it.
+        A silence counts only while the service is connected (`listening`), and only once all messages that arrived
+        are handled (`caught_up`): the missing values may be among them.
         """
         if not listening or now_s - self._ticked_s > PAUSE_S:
             self._listened_s = now_s
@@ -112,39 +77,61 @@ class Intake:
         if now_s - self._looked_s < LOOK_S:
             return
         self._looked_s = now_s
-        for watched in self._assets:
-            joiner, since_s = watched.joiner, max(watched.joined_s, self._listened_s)
-            if joiner is not None and joiner.waiting and self._caught_up_s - since_s > joiner.patience_s:
-                self._rows(watched, joiner.flush(), None)
+        for asset in self._assets:
+            joiner, since_s = asset.joiner, max(self._joined_s.get(asset.name, 0.0), self._listened_s)
+            if joiner is not None and joiner.has_pending and self._caught_up_s - since_s > joiner.timeout_s:
+                self._score_joined(asset, joiner.flush(), None)
 
-    def _came_before(self, watched: Watched, message: Incoming, time_ns: int | None) -> bool:
-        """Whether this very message, whose last sample is of that time, was handled before.
+    def _decoded(self, message: Incoming) -> Reading | None:
+        address = message.address
+        try:
+            return self._decode(message.payload).named(address.channel)
+        except Undecodable as reason:
+            self._letters.refuse(message, "unreadable", str(reason), address.asset)
+            self._quarantine.refused(address.asset)
+            return None
 
-        The broker may or may not say that it delivers it again. A message that tells no time is taken for another where
-        the broker does not say so: machines repeat themselves.
+    def _use(self, message: Incoming, asset: Asset, reading: Reading) -> Outcome:
+        self._publisher.ensure_begun(asset)
+        times = reading.times(message.arrival_ns)
+        if self._is_duplicate(asset, message, times[-1] if reading.timed else None):
+            self._counters.duplicates += 1
+            if not message.duplicate:  # a redelivery that the broker announces is no flood
+                self._quarantine.refused(asset.name)
+            return Outcome.DUPLICATE
+        if not asset.try_acquire(len(times), times[-1]):
+            self._letters.refuse(message, "flood", FLOOD, asset.name)
+            self._quarantine.refused(asset.name)
+            return Outcome.REFUSED
+        if asset.joiner is None:
+            values, unknown = arrange(reading, asset.names)
+            self._counters.unknown_channels += unknown
+            self._scoring.score(asset, Samples(times, values, reading.timed, reading.block), message)
+        else:
+            self._join(asset, asset.joiner, message, reading, times)
+        return Outcome.USED
+
+    def _is_duplicate(self, asset: Asset, message: Incoming, time_ns: int | None) -> bool:
+        """Return whether this very message, whose last sample has this time, was handled before.
+
+        The broker may or may not mark a redelivery. Of a message without a time only that mark counts: machines repeat
+        themselves.
         """
-        key, watermark_ns = message_key(message.topic, message.payload), watched.watermark_ns
+        key, watermark_ns = message_key(message.topic, message.payload), asset.watermark_ns
         not_new = time_ns is not None and watermark_ns is not None and time_ns <= watermark_ns
         if (message.duplicate or not_new) and key in self._recent:
             return True
         self._recent.add(key)
         return False
 
-    def _join(
-        self, watched: Watched, joiner: Joiner, message: Incoming, reading: Reading, times: tuple[int, ...]
-    ) -> None:
-        """Parts of samples: what becomes whole, or is not waited for any more, is scored."""
-        columns = {name: values for name, values in reading.columns.items() if name in watched.names}
-        self._counters.unknown_channels += len(reading.columns) - len(columns)
-        watched.joined_s = time.monotonic()
-        watched.touch()
-        if columns:
-            for index, time_ns in enumerate(times):
-                part = Row(time_ns, {name: values[index] for name, values in columns.items()}, reading.timed)
-                self._rows(watched, joiner.push(part), message)
+    def _join(self, asset: Asset, joiner: Joiner, message: Incoming, reading: Reading, times: tuple[int, ...]) -> None:
+        """Add parts of samples to the joiner, and score the samples that are ready."""
+        self._counters.unknown_channels += sum(name not in asset.names for name in reading.columns)
+        self._joined_s[asset.name] = time.monotonic()
+        asset.mark_changed()
+        for part in named_samples(reading, times, asset.names):
+            self._score_joined(asset, joiner.push(part), message)
 
-    def _rows(self, watched: Watched, rows: list[Row], message: Incoming | None) -> None:
-        for row in rows:
-            columns = {name: [value] for name, value in row.values.items()}
-            reading = Reading((row.time_ns,), columns, relative=not row.timed)
-            self._scoring.score(watched, reading, (row.time_ns,), message)
+    def _score_joined(self, asset: Asset, joined: list[NamedSample], message: Incoming | None) -> None:
+        for sample in joined:
+            self._scoring.score(asset, sample.samples(asset.names), message)

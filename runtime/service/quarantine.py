@@ -1,8 +1,8 @@
-"""Floods that cost others their place in the broker's queue: an asset that sends little else is not listened to for a
-while.
+"""Unsubscribes from an asset that floods the broker's queue, with exponential backoff.
 
-Refusing is cheap and reading is not: where a flood is faster than this service can read, the broker's one queue for it
-grows, and in that all assets wait. Only the end of the subscription helps. What the asset sends meanwhile is lost.
+Refusing a message is cheap, reading it is not: where a flood is faster than this service can read, the broker's only
+queue for it grows, and all assets wait in it. Only the end of the subscription helps. What the asset sends meanwhile is
+lost.
 """
 
 from __future__ import annotations
@@ -10,91 +10,96 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from typing import Protocol
+from dataclasses import dataclass
 
 from vcedge.runtime.monitoring.logs import about
 from vcedge.topics import InputTopic, is_pattern
 
 log = logging.getLogger("vcedge.quarantine")
-MOST_HZ = 1000.0
-"""Refused messages a second; more of them, twice in a row, are a flood that is worth the loss."""
-LEAST_HZ = 100.0
-"""So many are enough where they are more than half of all and the service does not catch up: a slow device, or a busy
-one, never gets to refuse MOST_HZ."""
-LOOK_S = 1.0
-HOLD_S = 30.0
-"""How long an asset is not listened to the first time; twice as long each time that follows soon,"""
-LONGEST_S = 600.0
-"""up to so long. An asset that keeps still for this time starts over."""
 
 
-class Subscriptions(Protocol):
-    """Ends and begins subscriptions of a connection."""
+@dataclass(frozen=True)
+class FloodRule:
+    """Says what a flood is, and for how long its asset is in quarantine."""
 
-    def subscribe(self, topic: str) -> None:
-        """Begin the subscription of a topic again."""
-
-    def unsubscribe(self, topic: str) -> None:
-        """End the subscription of a topic for now."""
+    most_hz: float = 1000.0
+    """Refused messages a second; more than that in two intervals running are worth the loss of the asset's samples."""
+    overload_hz: float = 100.0
+    """As many are enough where the service does not catch up and they are more than half of its work: a slow or busy
+    device never gets to refuse `most_hz`."""
+    interval_s: float = 1.0
+    first_hold_s: float = 30.0
+    """The first quarantine; each one that follows soon is twice as long as the one before."""
+    longest_hold_s: float = 600.0
+    """The longest quarantine. An asset without a flood for this time begins with the first one again."""
 
 
 class Quarantine:
-    """Of one service. Assets of patterns share a subscription, and so are always listened to."""
+    """Tracks the floods of all assets. Assets of patterns share a subscription and are never in quarantine."""
 
-    def __init__(self, topic: InputTopic, names: Iterable[str], source: Subscriptions) -> None:
-        """`source` is the connection whose subscriptions bring the messages."""
+    def __init__(self, topic: InputTopic, names: Iterable[str], rule: FloodRule | None = None) -> None:
         names = list(names)
-        self._topic, self._source = topic, source
+        self.rule = rule or FloodRule()
+        self._topic = topic
         self._names = set() if any(is_pattern(name) for name in names) else set(names)
         self._refused: Counter[str] = Counter()
-        self._loud: set[str] = set()
-        """Assets that were too many for us the last time."""
+        self._suspected: set[str] = set()
+        """Assets with a flood in the last interval."""
         self._looked_s = 0.0
-        self._worked = 0
-        """Messages that were worked on up to the last look."""
+        self._handled = 0
+        """Messages handled by the end of the last interval."""
         self._caught_up = True
-        """Whether nothing waited at some time since."""
+        """Whether the inbox was empty at some time in this interval."""
         self._until_s: dict[str, float] = {}
-        """Assets that are not listened to."""
+        """Assets in quarantine, and when it ends."""
         self._strikes: dict[str, tuple[int, float]] = {}
-        """How often in a row, and when the last time ended."""
+        """How many times in a row an asset was in quarantine, and when the last time ended."""
 
     def __len__(self) -> int:
         return len(self._until_s)
 
     def refused(self, asset: str) -> None:
-        """A message of an asset was of no use."""
+        """Count a useless message of an asset."""
         self._refused[asset] += 1
 
-    def tick(self, now_s: float, worked: int, caught_up: bool) -> None:
-        """Look who floods, and listen again to who did long ago.
+    def tick(self, now_s: float, handled: int, *, caught_up: bool) -> list[tuple[str, bool]]:
+        """Return the topics to subscribe to again (True) and to unsubscribe from (False), in order.
 
-        `worked`: messages that were worked on so far, `caught_up`: whether nothing waits now.
+        Args:
+            now_s: Monotonic clock.
+            handled: Messages handled so far.
+            caught_up: Whether the inbox is empty now.
         """
         self._caught_up |= caught_up
-        for asset in [asset for asset, until_s in self._until_s.items() if now_s >= until_s]:
-            del self._until_s[asset]
-            self._source.subscribe(self._topic.of(asset))
-            log.info("%s: listened to again", asset, extra=about(asset=asset))
+        changes = self._released(now_s)
         passed_s = now_s - self._looked_s
-        if passed_s < LOOK_S:
-            return
-        most = MOST_HZ * passed_s
+        if passed_s < self.rule.interval_s:
+            return changes
+        most = self.rule.most_hz * passed_s
         if not self._caught_up:
-            most = min(most, max(LEAST_HZ * passed_s, (worked - self._worked) / 2))
-        loud = {asset for asset, count in self._refused.items() if count > most}
-        for asset in sorted(self._names & self._loud & loud - self._until_s.keys()):
+            most = min(most, max(self.rule.overload_hz * passed_s, (handled - self._handled) / 2))
+        flooding = {asset for asset, count in self._refused.items() if count > most}
+        for asset in sorted(self._names & self._suspected & flooding - self._until_s.keys()):
             self._isolate(asset, self._refused[asset] / passed_s, now_s)
-        self._loud = loud
+            changes.append((self._topic.of(asset), False))
+        self._suspected = flooding
         self._refused.clear()
-        self._looked_s, self._worked, self._caught_up = now_s, worked, caught_up
+        self._looked_s, self._handled, self._caught_up = now_s, handled, caught_up
+        return changes
+
+    def _released(self, now_s: float) -> list[tuple[str, bool]]:
+        over = [asset for asset, until_s in self._until_s.items() if now_s >= until_s]
+        for asset in over:
+            del self._until_s[asset]
+            log.info("%s: quarantine is over, subscribed again", asset, extra=about(asset=asset))
+        return [(self._topic.of(asset), True) for asset in over]
 
     def _isolate(self, asset: str, rate_hz: float, now_s: float) -> None:
+        longest_s = self.rule.longest_hold_s
         times, ended_s = self._strikes.get(asset, (0, now_s))
-        times = 0 if now_s - ended_s > LONGEST_S else times
-        hold_s = min(LONGEST_S, HOLD_S * 2**times)
+        times = 0 if now_s - ended_s > longest_s else times
+        hold_s = min(longest_s, self.rule.first_hold_s * 2**times)
         self._until_s[asset] = now_s + hold_s
         self._strikes[asset] = (times + 1, now_s + hold_s)
-        self._source.unsubscribe(self._topic.of(asset))
-        words = "%s: a flood of %.0f useless messages a second: not listened to for %.0f s"
-        log.warning(words, asset, rate_hz, hold_s, extra=about(asset=asset))
+        text = "%s: a flood of %.0f useless messages a second: in quarantine, unsubscribed for %.0f s"
+        log.warning(text, asset, rate_hz, hold_s, extra=about(asset=asset))

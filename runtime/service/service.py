@@ -1,4 +1,4 @@
-"""The service: messages in, scores out, for all assets of one device, until it is told to stop."""
+"""The main loop of the service: messages in, scores out, for all assets of one device, until it is stopped."""
 
 from __future__ import annotations
 
@@ -6,36 +6,29 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
-from vcedge.config.runtime import RuntimeConfig
-from vcedge.runtime.assets.recipes import Recipe
-from vcedge.runtime.assets.registry import Assets
-from vcedge.runtime.monitoring.counters import Counters
+from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.monitoring.endpoints import Endpoints
 from vcedge.runtime.monitoring.status_requests import Report
-from vcedge.runtime.mqtt.connection import Connection
-from vcedge.runtime.mqtt.inbox import Incoming, Taken
-from vcedge.runtime.mqtt.paho_setup import Identity
+from vcedge.runtime.mqtt.inbox import Incoming
+from vcedge.runtime.mqtt.inbox import Kind as MessageKind
 from vcedge.runtime.publishing.backlog import Backlog
-from vcedge.runtime.publishing.dead_letters import DeadLetters
-from vcedge.runtime.publishing.publisher import HEALTH_PAUSE_S, Publisher
-from vcedge.runtime.publishing.status_report import service_report
-from vcedge.runtime.service.acknowledger import Keeper
+from vcedge.runtime.publishing.publisher import HEALTH_PAUSE_S
+from vcedge.runtime.publishing.status_report import asset_report, service_report
+from vcedge.runtime.service.acknowledger import Acknowledger
+from vcedge.runtime.service.connections import Connections
 from vcedge.runtime.service.intake import Intake
-from vcedge.runtime.service.lanes import lanes
+from vcedge.runtime.service.outcome import Outcome
+from vcedge.runtime.service.presence import Presence
 from vcedge.runtime.service.quarantine import Quarantine
-from vcedge.runtime.service.settings_control import Control
-from vcedge.runtime.service.stage_control import StageControl
+from vcedge.runtime.service.reporting import Reporting
+from vcedge.runtime.service.settings_control import SettingsControl
 from vcedge.runtime.service.systemd import READY, STOPPING, WATCHDOG, Notifier
-from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
-from vcedge.runtime.storage.result_spool import ResultSpool
 from vcedge.runtime.storage.state_dir import StateDir
-from vcedge.runtime.updates.rollout import Trials
 from vcedge.runtime.updates.updates import Updates
-from vcedge.topics import InputTopic
 
 log = logging.getLogger("vcedge.service")
 STATS_S = 10.0
@@ -44,175 +37,189 @@ IDLE_S = 0.25
 BATCH = 32
 """Messages between two looks at the clock; their results wake the network thread once."""
 FLUSH_S = 5.0
-CROWDED_S = 0.01
+"""Time for the last results and snapshots at the end."""
+FULL_S = 0.01
 DAY_S = 86400.0
 MB = 1e6
 
-Route = Callable[[Incoming], Taken]
-"""Takes a message and does all that it asks for, unless it is of another kind."""
+
+@dataclass(frozen=True)
+class Handlers:
+    """Groups what handles each kind of message."""
+
+    intake: Intake
+    settings: SettingsControl
+    updates: Updates
+
+    def by_kind(self) -> dict[MessageKind, Callable[[Incoming], Outcome]]:
+        """Return the handler of each kind that has one."""
+        return {"sample": self.intake.handle, "setting": self.settings.handle, "model": self._handle_update}
+
+    def _handle_update(self, message: Incoming) -> Outcome:
+        return Outcome.USED if self.updates.handle(message) else Outcome.REFUSED
 
 
+@dataclass(frozen=True)
+class Storage:
+    """Groups what keeps states and results on disk."""
+
+    state_dir: StateDir
+    backlog: Backlog
+    acknowledger: Acknowledger
+
+
+@dataclass(kw_only=True)
 class Service:
-    """Wires the broker to the streams. Everything that can be wrong with its models is found before it is made."""
+    """Runs the parts that `compose` connects. One thread, the caller of `run`, does all work on them."""
 
-    def __init__(self, config: RuntimeConfig, recipes: dict[str, Recipe]) -> None:
-        """Raises ConfigError for credentials or certificates that cannot be read."""
-        boot, outputs, window = str(uuid4()), config.outputs, config.mqtt.receive_maximum
-        self._assets = Assets(recipes, boot, config.max_assets)
-        self._counters = Counters()
-        topic = InputTopic(config.input.topic)
-        subscriptions = (*topic.subscriptions(config.assets), outputs.sets)
-        receiver = Identity(f"{config.client_id}-in", subscriptions)
-        self._source = Connection(config.mqtt, receiver, lanes(topic, outputs, config.assets))
-        self._sink = Connection(
-            config.mqtt, Identity(config.client_id, will_topic=outputs.status, persistent=False, quiet=True)
-        )
-        self._disk = StateDir(config.state_dir)
-        spool = ResultSpool(self._disk, int(config.outbox.max_mb * MB), config.outbox.max_age_s)
-        self._backlog = Backlog(self._disk, spool, self._sink)
-        recent = RecentMessages(max(MIN_SIZE, 2 * window))
-        self._keeper = Keeper(self._disk, self._assets, recent, self._source, self._sink, window)
-        self._publisher = Publisher(outputs, self._sink, self._disk, boot)
-        letters = DeadLetters(self._publisher, self._counters)
-        self._quarantine = Quarantine(topic, config.assets, self._source)
-        self._intake = Intake(config, self._assets, recent, self._counters, self._publisher, letters, self._quarantine)
-        control = Control(outputs, self._assets, self._counters, self._publisher, letters, self._keeper.hurry)
-        trials = Trials(config, self._assets, self._publisher, self._keeper.hurry)
-        self._updates = Updates(config, outputs, self._assets, trials)
-        stages = StageControl(outputs, self._assets, self._publisher, letters, self._keeper.hurry)
-        self._routes: tuple[Route, ...] = (self._intake.take, self._updates.take, stages.take, control.take)
-        self._names = {"node": config.node, "boot": boot, "broker": config.mqtt.broker}
-        self._endpoints = Endpoints(config)
-        self._greeted, self._forgotten = (0, 0), 0
-        self._heard = False
-        """Whether the broker has acknowledged the last greeting, and what came before it: the health of all assets."""
+    identity: Mapping[str, str]
+    """node, boot and broker, as they are reported."""
+    connections: Connections
+    assets: AssetRegistry
+    handlers: Handlers
+    storage: Storage
+    reporting: Reporting
+    quarantine: Quarantine
+    endpoints: Endpoints
+    stats_s: float = STATS_S
+    """Seconds between two publications of the statistics."""
+
+    def __post_init__(self) -> None:
+        self._handle_by_kind = self.handlers.by_kind()
+        self._presence = Presence(self.connections, self.assets, self.reporting.publisher)
         self._systemd = Notifier()
         self._since_ns, self._started_s = time.time_ns(), time.monotonic()
-        self._stats_s = self._health_s = self._beat_s = self._started_s
+        self._stats_at_s = self._health_at_s = self._watchdog_at_s = self._started_s
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set; then finish the messages at hand, keep what is to be kept, and return.
+        """Work until `stop` is set; then finish the messages at hand, save what has to be saved, and return.
 
-        Raises Unavailable where another service uses the state folder or the port for metrics, ConfigError where that
-        port may not be used.
+        Raises Unavailable if another service uses the state folder or the port for metrics, ConfigError if that port
+        may not be used.
         """
-        self._disk.open()
+        self.storage.state_dir.open()
         try:
             self._begin()
             while not stop.is_set():
-                self._next(stop)
+                self._handle_next(stop)
                 self._tick(time.monotonic())
-                self._sink.flush()
+                self.connections.sink.flush()
             self._end()
         finally:
-            self._endpoints.close()
-            self._disk.close()
+            self.endpoints.close()
+            self.storage.state_dir.close()
 
     def _begin(self) -> None:
-        """Go on where the last run ended, and connect."""
-        self._endpoints.open()
-        self._keeper.restore()
-        self._updates.resume()
-        self._backlog.open()
-        for watched in self._assets:
-            self._publisher.begin(watched, time.monotonic())
-        self._keeper.start()
-        self._source.start()
-        self._sink.start()
-        gc.freeze()  # what is loaded stays: the collector need not look through it again and again
-        self._systemd.tell(READY)
+        """Continue where the last run ended, and connect."""
+        acknowledger = self.storage.acknowledger
+        self.endpoints.open()
+        acknowledger.restore()
+        if self.handlers.updates.resume():
+            acknowledger.request_snapshot()
+        self.storage.backlog.open()
+        for asset in self.assets:
+            self.reporting.publisher.begin(asset, time.monotonic())
+        acknowledger.start()
+        self.connections.source.start()
+        self.connections.sink.start()
+        gc.freeze()  # what is loaded by now stays: the collector need not scan it again and again
+        self._systemd.notify(READY)
 
     def _end(self) -> None:
-        """Send what can be sent, keep the rest, and leave in good order."""
-        self._systemd.tell(STOPPING)
-        self._publisher.status(b"offline")
-        self._keeper.take(time.monotonic())
-        if not self._sink.stop(FLUSH_S):
-            self._backlog.save()
-        self._keeper.close(FLUSH_S)
-        self._source.stop(FLUSH_S)
-        if self._backlog.stored:
-            log.warning("stopped with %d results that wait on disk for the broker", self._backlog.stored)
+        """Send what can be sent, save the rest, and disconnect."""
+        backlog, acknowledger = self.storage.backlog, self.storage.acknowledger
+        self._systemd.notify(STOPPING)
+        self.reporting.publisher.status(b"offline")
+        acknowledger.take_snapshot(time.monotonic())
+        if not self.connections.sink.stop(FLUSH_S):
+            backlog.save()
+        acknowledger.close(FLUSH_S)
+        self.connections.source.stop(FLUSH_S)
+        if backlog.stored:
+            log.warning("stopped with %d results on disk that wait for the broker", backlog.stored)
 
-    def _next(self, stop: threading.Event) -> None:
-        """Work on what has arrived, unless too much waits to be safe: then messages wait, in the end at the broker."""
-        if self._backlog.crowded or self._keeper.crowded:
-            stop.wait(CROWDED_S)
+    def _handle_next(self, stop: threading.Event) -> None:
+        """Handle the messages that have arrived, unless too many results wait: then messages wait, too."""
+        if self.storage.backlog.is_full or self.storage.acknowledger.is_full:
+            stop.wait(FULL_S)
             return
-        for message in self._source.receive_many(BATCH, IDLE_S):
-            self._keeper.handled(message, self._handle(message))
+        for message in self.connections.source.receive_many(BATCH, IDLE_S):
+            self.storage.acknowledger.record(message, self._handle(message))
 
-    def _handle(self, message: Incoming) -> Taken:
-        """Give a message to the first route that takes it."""
-        self._counters.messages += 1
-        taken = next((taken for take in self._routes if (taken := take(message)) is not Taken.NOT), Taken.NOT)
-        self._counters.ignored += taken is Taken.NOT
-        return taken
+    def _handle(self, message: Incoming) -> Outcome:
+        counters = self.reporting.counters
+        counters.messages += 1
+        handle = self._handle_by_kind.get(message.address.kind)
+        if handle is None:
+            counters.ignored += 1
+            return Outcome.REFUSED
+        return handle(message)
 
     def _tick(self, now_s: float) -> None:
-        """What happens by the clock: nothing that decides about a sample."""
-        self._greet(now_s)
-        self._intake.tick(now_s, self._source.subscribed, caught_up=self._source.queued == 0)
-        self._quarantine.tick(now_s, self._counters.messages, caught_up=self._source.queued == 0)
-        self._updates.tick(now_s)
-        self._keeper.tick(now_s)
-        self._backlog.tick(now_s)
-        if self._endpoints.has_requests:
-            self._endpoints.answer(self._report(now_s))
-        if self._systemd.beat_s is not None and now_s - self._beat_s >= self._systemd.beat_s:
-            self._beat_s = now_s
-            self._systemd.tell(WATCHDOG)
-        if now_s - self._health_s >= HEALTH_PAUSE_S:
-            self._health_s = now_s
-            for watched in self._assets:
-                self._publisher.refresh(watched, now_s)
-        if now_s - self._stats_s >= STATS_S:
-            self._stats_s = now_s
-            self._publisher.stats(self._numbers(now_s) | self._counters.drain_means())
+        """Do what depends on the clock: nothing that decides about a sample."""
+        source, acknowledger = self.connections.source, self.storage.acknowledger
+        caught_up = source.queued == 0
+        self._presence.tick(now_s)
+        self.handlers.intake.tick(now_s, listening=source.subscribed, caught_up=caught_up)
+        for topic, wanted in self.quarantine.tick(now_s, self.reporting.counters.messages, caught_up=caught_up):
+            if wanted:
+                source.subscribe(topic)
+            else:
+                source.unsubscribe(topic)
+        if self.handlers.updates.tick(now_s):
+            acknowledger.request_snapshot()
+        acknowledger.tick(now_s)
+        self.storage.backlog.tick(now_s)
+        if self.endpoints.has_requests:
+            self.endpoints.answer(self._report(now_s))
+        self._publish_regularly(now_s)
 
-    def _greet(self, now_s: float) -> None:
-        """Say `online` after every connect, once messages do arrive: who waits for it may begin to publish."""
-        connections = (self._source.connect_count, self._sink.connect_count)
-        if connections != self._greeted and self._source.subscribed and self._sink.connected:
-            if self._greeted != (0, 0) and self._source.sessions_lost != self._forgotten:
-                for watched in self._assets:
-                    self._publisher.begin(watched, now_s)
-            self._greeted, self._forgotten = connections, self._source.sessions_lost
-            self._publisher.status(b"online")
-            self._heard = False
-            self._sink.when_acknowledged(self._was_heard)
-
-    def _was_heard(self) -> None:
-        self._heard = True
+    def _publish_regularly(self, now_s: float) -> None:
+        """Feed systemd's watchdog, and publish health and statistics when they are due."""
+        publisher, watchdog_s = self.reporting.publisher, self._systemd.watchdog_s
+        if watchdog_s is not None and now_s - self._watchdog_at_s >= watchdog_s:
+            self._watchdog_at_s = now_s
+            self._systemd.notify(WATCHDOG)
+        if now_s - self._health_at_s >= HEALTH_PAUSE_S:
+            self._health_at_s = now_s
+            for asset in self.assets:
+                publisher.refresh(asset, now_s)
+        if now_s - self._stats_at_s >= self.stats_s:
+            self._stats_at_s = now_s
+            publisher.stats(self._numbers(now_s) | self.reporting.counters.drain_means())
 
     def _numbers(self, now_s: float) -> dict[str, Any]:
-        """All statistics of the service."""
-        uptime_s = now_s - self._started_s
-        return self._counters.totals() | {
-            "status": "ok" if self._disk.durable else "not_durable",
-            "trouble": self._disk.problem,
-            "drops": self._backlog.dropped,
-            "queue": self._source.queued,
-            "outbox": self._sink.pending,
-            "stored": self._backlog.stored,
-            "stored_bytes": self._backlog.size,
-            "unacknowledged": self._keeper.unacknowledged,
-            "snapshots": self._keeper.snapshots,
-            "snapshot_age_s": None if self._keeper.written_s is None else round(now_s - self._keeper.written_s, 1),
-            "written_bytes": self._disk.written_bytes,
-            "written_mb_day": round(self._disk.written_bytes / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
-            "assets": len(self._assets),
-            "incomplete_samples": self._assets.incomplete_samples,
-            "quarantined_assets": len(self._quarantine),
-            "connections": self._sink.connect_count,
-            "client_id_conflicts": self._source.client_id_conflicts + self._sink.client_id_conflicts,
+        """Return the statistics of the service."""
+        state_dir, backlog, acknowledger = self.storage.state_dir, self.storage.backlog, self.storage.acknowledger
+        uptime_s, written_s = now_s - self._started_s, acknowledger.written_s
+        return self.reporting.counters.totals() | {
+            "status": "ok" if state_dir.durable else "not_durable",
+            "trouble": state_dir.problem,
+            "drops": backlog.dropped,
+            "queue": self.connections.source.queued,
+            "outbox": self.connections.sink.pending,
+            "stored": backlog.stored,
+            "stored_bytes": backlog.size,
+            "unacknowledged": acknowledger.unacknowledged,
+            "snapshots": acknowledger.snapshots,
+            "snapshot_age_s": None if written_s is None else round(now_s - written_s, 1),
+            "written_bytes": state_dir.written_bytes,
+            "written_mb_day": round(state_dir.written_bytes / MB * DAY_S / max(uptime_s, DAY_S / 24), 2),
+            "assets": len(self.assets),
+            "incomplete_samples": self.assets.incomplete_samples,
+            "quarantined_assets": len(self.quarantine),
+            "connections": self.connections.sink.connect_count,
+            "client_id_conflicts": self.connections.client_id_conflicts,
             "uptime_s": round(uptime_s, 1),
         }
 
     def _report(self, now_s: float) -> Report:
-        """What `vcedge status` and metrics are told."""
-        links = {"in": self._source, "out": self._sink}
-        numbers, work = self._numbers(now_s), self._counters.work()
+        """Return the report for `vcedge status` and the metrics."""
+        publisher = self.reporting.publisher
         return service_report(
-            {**self._names, "heard": self._heard}, self._since_ns, links, numbers, work, self._assets, now_s
+            {**self.identity, "heard": self._presence.confirmed},
+            self._since_ns,
+            {"in": self.connections.source, "out": self.connections.sink},
+            {"numbers": self._numbers(now_s), "work": self.reporting.counters.work()},
+            [asset_report(asset, publisher.published(asset), now_s) for asset in self.assets],
         )

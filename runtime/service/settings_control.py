@@ -1,83 +1,64 @@
-"""Live control: messages on the `set` topics change the settings of an asset, or are refused with a reason."""
+"""Handles messages on the `set` topics: they change a setting of an asset, or are refused with a reason."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 
-from vcedge.runtime.assets.registry import Assets
+from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.assets.settings import Kind, Refused, Setting, kind_of, parse_setting
-from vcedge.runtime.monitoring.counters import Counters
 from vcedge.runtime.monitoring.logs import about
-from vcedge.runtime.mqtt.inbox import Incoming, Taken
-from vcedge.runtime.publishing.dead_letters import DeadLetters
-from vcedge.runtime.publishing.publisher import Publisher
-from vcedge.topics import OutputTopics
+from vcedge.runtime.mqtt.inbox import Incoming
+from vcedge.runtime.service.outcome import Outcome
+from vcedge.runtime.service.reporting import Reporting
 
 log = logging.getLogger("vcedge.control")
 
 
-class Control:
-    """Takes the messages of the `set` topics. `save` is called where a setting changed: a restart must keep it."""
+class SettingsControl:
+    """Applies messages to the settings of all assets, and publishes the settings in force."""
 
-    def __init__(
-        self,
-        outputs: OutputTopics,
-        assets: Assets,
-        counters: Counters,
-        publisher: Publisher,
-        letters: DeadLetters,
-        save: Callable[[], None],
-    ) -> None:
-        self._outputs = outputs
+    def __init__(self, assets: AssetRegistry, reporting: Reporting) -> None:
         self._assets = assets
-        self._counters = counters
-        self._publisher = publisher
-        self._letters = letters
-        self._save = save
+        self._publisher, self._letters = reporting.publisher, reporting.dead_letters
+        self._counters = reporting.counters
 
-    def take(self, message: Incoming) -> Taken:
-        """Change a setting and say so, if the message is of such a topic.
+    def handle(self, message: Incoming) -> Outcome:
+        """Change a setting and publish its state.
 
-        An empty message changes nothing: it is how a retained one is removed from a broker.
+        An empty message changes nothing: that is how a retained one is removed from a broker.
         """
-        found = self._outputs.setting_of(message.topic)
-        if found is None:
-            return Taken.NOT
-        name, word = found
         if not message.payload:
-            return Taken.REFUSED
+            return Outcome.REFUSED
         kind = None
         try:
-            kind = kind_of(word)
-            self._set(message, name, kind, parse_setting(kind, message.payload))
+            kind = kind_of(message.address.setting)
+            return self._set(message, kind, parse_setting(kind, message.payload))
         except Refused as reason:
-            self._refuse(message, name, kind, str(reason))
-            return Taken.REFUSED
-        return Taken.USED
+            self._refuse(message, kind, str(reason))
+            return Outcome.REFUSED
 
-    def _set(self, message: Incoming, name: str, kind: Kind, setting: Setting) -> None:
-        """An asset that a pattern covers need not have been heard yet: this is the first that is heard of it.
+    def _set(self, message: Incoming, kind: Kind, setting: Setting) -> Outcome:
+        """Apply a setting, also to an asset of a pattern that has sent nothing yet.
 
-        What the broker kept from before is a default: it must not undo what was set since.
+        A retained message is a default: it must not undo what was set since.
         """
-        watched = self._assets.find(name)
-        if watched is None:
+        name = message.address.asset
+        asset = self._assets.find(name)
+        if asset is None:
             raise Refused(self._assets.why_not(name))
-        if watched.anomaly is None:
-            self._publisher.begin(watched, time.monotonic())
-        outdated = message.retained and kind in watched.settings
-        if not outdated and watched.settings.set(kind, setting):
-            watched.touch()
-            self._save()
+        self._publisher.ensure_begun(asset)
+        outdated = message.retained and kind in asset.settings
+        changed = not outdated and asset.settings.set(kind, setting)
+        if changed:
+            asset.mark_changed()
             self._counters.settings += 1
-            said = message.payload.decode()
-            log.info("%s: %s set to %s", name, kind, said, extra=about(id=message.id, asset=name))
-        self._publisher.setting(watched, kind)
+            text = message.payload.decode()
+            log.info("%s: %s set to %s", name, kind, text, extra=about(id=message.id, asset=name))
+        self._publisher.setting(asset, kind)
+        return Outcome.URGENT if changed else Outcome.USED
 
-    def _refuse(self, message: Incoming, name: str, kind: Kind | None, reason: str) -> None:
-        self._letters.refuse(message, "setting", reason, name if self._assets.known(name) else "")
-        watched = self._assets.known(name)
-        if watched is not None and kind is not None:
-            self._publisher.setting(watched, kind, reason)
+    def _refuse(self, message: Incoming, kind: Kind | None, reason: str) -> None:
+        asset = self._assets.get(message.address.asset)
+        self._letters.refuse(message, "setting", reason, "" if asset is None else asset.name)
+        if asset is not None and kind is not None:
+            self._publisher.setting(asset, kind, reason)

@@ -1,4 +1,4 @@
-"""A clean end on SIGTERM and Ctrl-C."""
+"""Ends a program cleanly on SIGTERM and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that is set by the first signal; a second one ends the process as usual. For the main thread."""
+    """Yield an event that the first signal sets; a second one ends the process as usual. For the main thread only."""
     stop = threading.Event()
     before = {number: signal.getsignal(number) for number in SIGNALS}
 

@@ -1,4 +1,4 @@
-"""Telling systemd how the service is: one datagram for each word (sd_notify), nothing where systemd is not there."""
+"""Notifies systemd of the service's state by datagrams (sd_notify); does nothing without systemd."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ READY, STOPPING, WATCHDOG = "READY=1", "STOPPING=1", "WATCHDOG=1"
 
 
 class Notifier:
-    """Speaks to the socket that `NOTIFY_SOCKET` names. `beat_s` is how often WATCHDOG is wanted, None for never."""
+    """Sends to the socket that `NOTIFY_SOCKET` names.
+
+    `watchdog_s` is the interval in which systemd expects WATCHDOG, halved for safety; None: never.
+    """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         micros = environment.get("WATCHDOG_USEC", "")
         mine = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self.beat_s = int(micros) / 2e6 if micros.isdecimal() and mine and self._address else None
+        self.watchdog_s = int(micros) / 2e6 if micros.isdecimal() and mine and self._address else None
 
-    def tell(self, word: str) -> None:
-        """Send one word, if somebody listens."""
+    def notify(self, word: str) -> None:
+        """Send one state."""
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.setblocking(False)  # a manager that does not listen must not hold up the scoring
+            sender.settimeout(0.0)  # a systemd that does not read must not block scoring
             try:
                 sender.sendto(word.encode(), self._address)
             except OSError:

@@ -1,78 +1,57 @@
-"""Updates that arrive for an asset, and which is looked at: each once, and so many in a time, whoever sends them.
+"""The update that waits to be examined, and the rate limit of examinations.
 
-The last one counts, as with a retained message: where they come faster, those before it are not looked at.
+The last update counts, as with a retained message: updates that a later one overtakes are not examined.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from vcedge.rate_limiter import RateLimiter
 
 BURST = 20
-"""Updates that are looked at as they come,"""
+"""Updates that are examined as they come."""
 PAUSE_S = 60.0
-"""and then one in so many seconds."""
-REMEMBERED = 64
-"""Refused updates that are known when they come again."""
+"""Seconds for each further one."""
 REPEAT_S = 1.0
-"""Pause between two answers to an update that was refused before."""
+"""Least time between two answers to updates that change nothing."""
 
 
 @dataclass(frozen=True)
-class Offer:
-    """An update that waits to be looked at."""
+class PendingUpdate:
+    """Holds an update that waits to be examined."""
 
     digest: str
-    """Of the whole message."""
+    """Digest of the whole message."""
     message: bytes
 
 
-class Refusal(NamedTuple):
-    """What became of one."""
-
-    reason: str
-    lasting: bool
-    """Whether it lies in the update itself, so that a restart changes nothing about it."""
-
-
-class Offers:
-    """Of one asset. `now_s` is a monotonic clock, which decides about no sample."""
+class PendingUpdates:
+    """Holds the pending update of one asset. `now_s` is a monotonic clock, which decides about no sample."""
 
     def __init__(self) -> None:
-        self.waiting: Offer | None = None
+        self.waiting: PendingUpdate | None = None
         self.overtaken = 0
-        """Updates since the last look that a later one came before."""
-        self.refused: dict[str, Refusal] = {}
-        """By digest, the oldest first."""
-        self._looks, self._looked_s = float(BURST), 0.0
-        self._answered_s = -REPEAT_S
+        """Updates since the last examination that a later one has replaced."""
+        self._examinations = RateLimiter(BURST, PAUSE_S)
+        self._answers = RateLimiter(1, REPEAT_S)
 
-    def put(self, offer: Offer) -> None:
-        """One that came; the one that waited is given up."""
-        self.overtaken += self.waiting is not None and self.waiting != offer
-        self.waiting = offer
+    def put(self, update: PendingUpdate) -> None:
+        """Let an update wait in the place of the one before it."""
+        self.overtaken += self.waiting is not None and self.waiting != update
+        self.waiting = update
 
-    def due(self, now_s: float) -> bool:
-        """Whether one may be looked at now."""
-        self._looks = min(float(BURST), self._looks + (now_s - self._looked_s) / PAUSE_S)
-        self._looked_s = now_s
-        return self._looks >= 1.0
+    def is_due(self, now_s: float) -> bool:
+        """Return whether an update may be examined now."""
+        return self._examinations.ready_at(now_s)
 
-    def take(self) -> Offer | None:
-        """The one that waits, to be looked at."""
-        found, self.waiting, self.overtaken = self.waiting, None, 0
-        self._looks -= found is not None
-        return found
+    def pop(self, now_s: float) -> PendingUpdate | None:
+        """Return the pending update, to be examined now; None if there is none or it is not due."""
+        if self.waiting is None or not self._examinations.try_acquire_at(now_s):
+            return None
+        update, self.waiting, self.overtaken = self.waiting, None, 0
+        return update
 
-    def refuse(self, offer: Offer, refusal: Refusal) -> None:
-        """Know it from now on."""
-        self.refused[offer.digest] = refusal
-        while len(self.refused) > REMEMBERED:
-            del self.refused[next(iter(self.refused))]
-
-    def answers(self, now_s: float) -> bool:
-        """Whether an update that was refused before is answered: not each in a flood of them."""
-        if now_s - self._answered_s < REPEAT_S:
-            return False
-        self._answered_s = now_s
-        return True
+    def may_answer(self, now_s: float) -> bool:
+        """Return whether an update that changes nothing is answered: in a flood of them, not each one is."""
+        return self._answers.try_acquire_at(now_s)

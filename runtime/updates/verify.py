@@ -1,4 +1,4 @@
-"""An update of a model, from whoever sent it: what is not signed, meant for this asset, and new, changes nothing."""
+"""Verifies an update of a model: it must be signed, made for this asset, and newer than the last one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vcedge.signature import PublicKey, Statement, channels_of, split_message, v
 
 @dataclass(frozen=True)
 class Update:
-    """A model that may take over: it was read whole and is what its signature says."""
+    """Holds a verified model that may take over, and the bytes that it was read from."""
 
     statement: Statement
     data: bytes
@@ -21,7 +21,7 @@ class Update:
 
 
 def examine(message: bytes, key: PublicKey, asset: str, schema: SensorSchema, last_serial: int | None) -> Update:
-    """The update in a message, for an asset whose model has this schema and was signed as `last_serial`.
+    """Return the update in a message, for an asset with this schema that was last updated to `last_serial`.
 
     Raises ModelFileError with the reason it is refused. Nothing of the model is parsed before its signature holds.
     """
@@ -32,7 +32,7 @@ def examine(message: bytes, key: PublicKey, asset: str, schema: SensorSchema, la
     if statement.channels != channels_of(schema):
         raise ModelFileError("it is signed for other channels than those of the model in charge")
     if last_serial is not None and statement.serial <= last_serial:
-        raise ModelFileError(f"its serial {statement.serial} is not newer than {last_serial}, which was here before")
+        raise ModelFileError(f"its serial {statement.serial} is not newer than {last_serial}, the last one accepted")
     detector = model_file.loads(data, "the model")
     if channels_of(detector.schema) != statement.channels or detector.asset != asset:
         raise ModelFileError("the model is not for the asset and channels that its signature states")

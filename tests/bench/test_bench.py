@@ -1,4 +1,4 @@
-"""The benchmark: its rows, its options, and that the peers compute what the kernel computes."""
+"""The benchmark: its rows, its options, and parity of the peers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(arguments: list[str]) -> int:
 
 
 @native
-def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_synthetic_cell_has_a_row_for_every_engine(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--synthetic", "16,3", "--rounds", "3", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     rows = result["rows"]
@@ -43,21 +43,21 @@ def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert engines == {"numpy", "native-f32", "native-int8", *peers.PACKAGES}
 
 
-def test_one_engine_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_of_one_engine(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--synthetic", "16,3", "--rounds", "3", "--engine", "numpy"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split()[0] == "engine"
     assert {line.split()[0] for line in lines} == {"numpy"}
 
 
-def test_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_model_has_cell_and_detector_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([str(MODEL), "--rounds", "3", "--json", "--engine", "numpy"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row.get("step", "cell") for row in rows} == {"cell", "detector"}
     assert {row["hidden"] for row in rows} == {16}
 
 
-def test_a_recording(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recording_has_rows_of_both_policies(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [str(MODEL), "--input", str(TINY / "input.csv"), "--rounds", "3", "--json"]
     assert run(arguments) == 0
     rows = [row for row in json.loads(capsys.readouterr().out)["rows"] if row.get("step") == "recording"]
@@ -82,7 +82,7 @@ def test_a_recording(capsys: pytest.CaptureFixture[str]) -> None:
         (["--synthetic", "16,0"], "HIDDEN,INPUTS up to 4096"),
     ],
 )
-def test_wrong_options(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_are_refused(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 2
     assert words in capsys.readouterr().err
 
@@ -95,7 +95,7 @@ STEPS: dict[str, Callable[[cells.CellUnderTest], Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize("peer", STEPS)
-def test_peers_compute_the_same(peer: str) -> None:
+def test_peers_agree_with_numpy(peer: str) -> None:
     pytest.importorskip(peers.PACKAGES[peer])
     subject = cells.synthetic(32, 5)
     step, oracle = STEPS[peer](subject), peers.numpy_step(subject, subject.cell.spec.levels)

@@ -22,7 +22,7 @@ def test_check_prints_a_line_for_each_asset(tmp_path: Path, capsys: pytest.Captu
     rule = {"channel": "Channel 1", "above": 50, "below": 90.5}
     config = configure(tmp_path, "checked", "mqtt://127.0.0.1:1", run_when=rule)
     assert run_program(["run", str(config), "--check"]) == 0
-    assert capsys.readouterr().out.endswith(", at work while Channel 1 is above 50 and below 90.5\n")
+    assert capsys.readouterr().out.endswith(", running while Channel 1 is above 50 and below 90.5\n")
 
 
 def _broken_model(folder: Path) -> None:
@@ -46,7 +46,7 @@ def _no_model(folder: Path) -> None:
         (None, {"mqtt": {"username": "u", "password_file": "none"}}, 78, "mqtt.password_file"),
     ],
 )
-def test_what_is_wrong_is_found_before_any_connection(
+def test_errors_are_found_before_any_connection(
     spoil: Any, changes: dict[str, Any], code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = configure(tmp_path, "wrong", "mqtt://127.0.0.1:1", **changes)

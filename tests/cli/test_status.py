@@ -19,13 +19,13 @@ def test_the_usual_configuration_says_where_the_service_is(
 ) -> None:
     usual = tmp_path / "runtime.yaml"
     usual.write_text(yaml.safe_dump({"node": "n", "state_dir": "here"}))
-    monkeypatch.setattr(status, "USUAL", usual)
+    monkeypatch.setattr(status, "DEFAULT_CONFIG", usual)
     assert run(["status"]) == 69
     assert capsys.readouterr().err == f"vcedge: error: state_dir {tmp_path / 'here'}: no service runs there\n"
 
 
 @pytest.mark.parametrize(("content", "code"), [(None, 66), ("node: [", 78), ("node: n\nnodes: m\n", 78)])
-def test_a_configuration_that_cannot_be_used(
+def test_unusable_configuration_is_refused(
     content: str | None, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "runtime.yaml"

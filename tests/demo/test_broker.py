@@ -48,7 +48,7 @@ def take(link: Connection, patience_s: float) -> list[Incoming]:
     return taken
 
 
-def test_a_slow_reader_slows_the_sender_down_and_loses_nothing(broker):
+def test_a_slow_reader_slows_the_sender_down_and_loses_nothing(broker: subprocess.Popen[str]) -> None:
     assert broker.stdout is not None
     url = f"mqtt://127.0.0.1:{int(broker.stdout.readline())}"
     reader = connect(url, "numbers")

@@ -28,7 +28,7 @@ SERVICE = "the service (vcedge run)"
 
 
 class Demo:
-    """A demonstration that runs; its processes are known by a mark in their environment."""
+    """A running demonstration; a mark in their environment identifies its processes."""
 
     def __init__(self, folder: Path) -> None:
         self._mark = f"{MARK}={uuid4()}"
@@ -41,7 +41,7 @@ class Demo:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._replaying = threading.Event()
@@ -51,7 +51,7 @@ class Demo:
         assert self.process.stderr is not None
         with self.process.stderr as stream:
             for line in stream:
-                self.said.append(line.rstrip())
+                self.lines.append(line.rstrip())
                 if line.startswith("replay: 10%"):
                     self._replaying.set()
                 if line.startswith("data:"):
@@ -59,7 +59,7 @@ class Demo:
 
     def wait_for(self, phase: str) -> None:
         """Until it trains, or until it replays."""
-        assert {"training": self._training, "replaying": self._replaying}[phase].wait(90), self.said
+        assert {"training": self._training, "replaying": self._replaying}[phase].wait(90), self.lines
 
     def finish(self) -> int:
         """Wait for its end; its exit code."""
@@ -91,7 +91,7 @@ def demo(folder: Path) -> Iterator[Demo]:
             running.finish()
 
 
-def test_the_whole_chain_in_short(tmp_path):
+def test_the_whole_chain_in_short(tmp_path: Path) -> None:
     folder = tmp_path / "pump"
     result = python("-m", "tests.demo.short", "demo", "--dir", str(folder), "--json")
     assert result.returncode == 0, result.stderr
@@ -106,7 +106,7 @@ def test_the_whole_chain_in_short(tmp_path):
     broker_said = (folder / "logs" / "broker.log").read_text("utf-8")
     assert not any(word in broker_said for word in ("ERROR", "Timeout", "Traceback")), broker_said
     warnings = [line for line in (folder / "logs" / "service.log").read_text("utf-8").splitlines() if "WARNING" in line]
-    assert all("dead letter: plant/demo-pump: not JSON" in line for line in warnings), "the listener knocks, no more"
+    assert all("dead letter: plant/demo-pump: not JSON" in line for line in warnings), "only probes"
     assert [line for line in result.stderr.splitlines() if line[:2] in ("1.", "2.", "3.", "4.")]
 
 
@@ -114,36 +114,36 @@ def test_the_whole_chain_in_short(tmp_path):
     ("phase", "number", "code"),
     [("training", signal.SIGINT, 130), ("replaying", signal.SIGTERM, 143)],
 )
-def test_no_process_is_left_when_it_is_ended(tmp_path, phase, number, code):
+def test_interrupted_demo_leaves_no_process(tmp_path: Path, phase: str, number: signal.Signals, code: int) -> None:
     with demo(tmp_path / "pump") as running:
         running.wait_for(phase)
         assert len(running.processes()) >= (4 if phase == "replaying" else 2), "there is something to be left behind"
         running.process.send_signal(number)
-        assert running.finish() == code, running.said
+        assert running.finish() == code, running.lines
         assert running.processes() == {}
-        assert not any("Traceback" in line for line in running.said)
+        assert not any("Traceback" in line for line in running.lines)
 
 
-def test_a_service_that_dies_is_named_and_nothing_is_left(tmp_path):
+def test_dead_service_is_named_and_no_process_is_left(tmp_path: Path) -> None:
     with demo(tmp_path / "pump") as running:
         running.wait_for("replaying")
         (service,) = (pid for pid, command in running.processes().items() if "vcedge run" in command)
         os.kill(service, signal.SIGKILL)
         assert running.finish() == 69
-        assert f"vcedge: error: {SERVICE} was ended by SIGKILL; " in "\n".join(running.said)
+        assert f"vcedge: error: {SERVICE} was ended by SIGKILL; " in "\n".join(running.lines)
         assert running.processes() == {}
 
 
-def test_a_training_that_fails_ends_it(tmp_path):
+def test_failed_training_ends_the_demo(tmp_path: Path) -> None:
     code = "import sys; from functools import partial; from vcedge.demo import plan; from vcedge.cli.main import run\n"
     code += "plan.Plan = partial(plan.Plan, healthy_hours=0.01)\nsys.exit(run(sys.argv[1:]))"
     result = python("-c", code, "demo", "--dir", str(tmp_path / "pump"))
     assert result.returncode == 69
-    assert "the training (vcedge train) ended with exit code 65; what it said is above" in result.stderr
+    assert "the training (vcedge train) ended with exit code 65; see its messages above" in result.stderr
 
 
 @pytest.mark.parametrize("package", ["amqtt", "torch"])
-def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path, package):
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path: Path, package: str) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from vcedge.cli.main import run; sys.exit(run(sys.argv[1:]))"
     result = python("-c", code, "demo", "--dir", str(tmp_path / "pump"))
     assert result.returncode == 69
@@ -151,7 +151,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path, pack
     assert not (tmp_path / "pump").exists()
 
 
-def test_a_folder_with_other_files_is_refused(tmp_path):
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     result = python("-m", "vcedge", "demo", "--dir", str(tmp_path))
     assert result.returncode == 2

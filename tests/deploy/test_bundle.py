@@ -42,8 +42,8 @@ def test_a_sound_one_is_read(tmp_path: Path) -> None:
     ("files", "changes", "reason"),
     [
         ({**FILES, "model.vcedge": b"other"}, {}, r"model\.vcedge is damaged"),
-        ({"model.vcedge": FILES["model.vcedge"]}, {}, "does not hold the files"),
-        ({**FILES, "../../etc/cron.d/x": b"*"}, {}, "does not hold the files"),
+        ({"model.vcedge": FILES["model.vcedge"]}, {}, "does not hold exactly the files"),
+        ({**FILES, "../../etc/cron.d/x": b"*"}, {}, "does not hold exactly the files"),
         (FILES, {"format": 2}, "another format"),
         (FILES, {"files": None}, "is damaged"),
     ],

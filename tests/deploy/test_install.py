@@ -58,7 +58,7 @@ def without_folders(found: dict[str, str]) -> dict[str, str]:
 
 def said(layout: Layout, wanted: InstallRequest, dry_run: bool = False) -> list[str]:
     lines: list[str] = []
-    changed = install(layout, wanted, lines.append, dry_run)
+    changed = install(layout, wanted, lines.append, dry_run=dry_run)
     assert changed == any(line.startswith(("write", "link", "model")) for line in lines)
     return lines
 
@@ -87,9 +87,9 @@ def test_a_second_time_changes_nothing(layout: Layout) -> None:
 
 def test_what_is_undone_can_be_run_again(layout: Layout) -> None:
     """A newer installation had another command and failed: the old one is back, and still a program."""
-    Ledger(layout, str).file(layout.command, b"#!/bin/sh\n# old\n", 0o755)
+    Ledger(layout, str).write_file(layout.command, b"#!/bin/sh\n# old\n", 0o755)
     ledger = Ledger(layout, str)
-    ledger.file(layout.command, b"#!/bin/sh\n# new\n", 0o755)
+    ledger.write_file(layout.command, b"#!/bin/sh\n# new\n", 0o755)
     ledger.undo()
     assert layout.command.read_bytes() == b"#!/bin/sh\n# old\n"
     assert layout.command.stat().st_mode & 0o777 == 0o755

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from tests.support.service import configure, wait_online
 from vcedge import model_file
 from vcedge.deploy.install import InstallRequest, install
 from vcedge.deploy.layout import Layout
-from vcedge.deploy.push import Parcel, push
-from vcedge.deploy.remote import leave_update
+from vcedge.deploy.push import Upload, push
+from vcedge.deploy.remote import place_update
 from vcedge.deploy.rollback import roll_back_model, roll_back_release
-from vcedge.errors import UsageError
+from vcedge.errors import DataError, Unavailable, UsageError, VcedgeError
 from vcedge.runtime.storage.model_store import ModelStore
 
 pytestmark = pytest.mark.slow
@@ -74,12 +75,12 @@ def test_nobody_there_is_said(tmp_path: Path) -> None:
 
 
 def test_an_update_by_file_appears_whole(tmp_path: Path) -> None:
-    path = leave_update(tmp_path, "pump", b"x" * 1000)
+    path = place_update(tmp_path, "pump", b"x" * 1000)
     assert path.read_bytes() == b"x" * 1000
     assert [found.name for found in path.parent.iterdir()] == ["pump"]
     for name in ("", "..", "a/b", ".hidden"):
         with pytest.raises(UsageError):
-            leave_update(tmp_path, name, b"")
+            place_update(tmp_path, name, b"")
 
 
 def test_roll_backs_exchange_the_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,4 +101,21 @@ def test_roll_backs_exchange_the_links(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "", "a b"])
 def test_a_host_is_no_option_of_ssh(host: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected a host"):
-        push(host, Parcel(tmp_path / "bundle"), 0, [], lambda line: None)
+        push(host, Upload(tmp_path / "bundle"), 0, [], lambda line: None)
+
+
+@pytest.mark.parametrize(("code", "error"), [(65, DataError), (2, UsageError), (1, Unavailable), (255, Unavailable)])
+def test_push_raises_the_error_of_the_installation(
+    code: int, error: type[VcedgeError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With programs in the place of ssh and scp: the installation ends with this exit code."""
+    script = (
+        f'case "$*" in *mktemp*) echo /tmp/x ;; *python3*) echo "vcedge: error: the reason" >&2; exit {code} ;; esac'
+    )
+    for name in ("ssh", "scp"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(error, match="press-07: the reason") as raised:
+        push("press-07", Upload(tmp_path / "bundle"), 0, [], lambda line: None)
+    assert raised.type is error

@@ -1,4 +1,4 @@
-"""A training that was killed goes on to the very file that it would have made, and never from a wrong checkpoint."""
+"""Checkpoints: a killed training resumes to the same file, and never from another training's checkpoint."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def train(path: Path | None, seed: int = 0, die_at: int | None = None, rows: int
 
 
 @pytest.fixture(scope="module")
-def whole() -> bytes:
+def uninterrupted() -> bytes:
     return dumps(train(None).detector)
 
 
 @pytest.mark.parametrize("die_at", [3, 4, 9])
-def test_within_and_between_epochs_it_goes_on_to_the_same_bytes(die_at: int, whole: bytes, tmp_path: Path) -> None:
+def test_resumed_training_ends_with_the_same_bytes(die_at: int, uninterrupted: bytes, tmp_path: Path) -> None:
     path = tmp_path / "train.checkpoint"
     with pytest.raises(Killed):
         train(path, die_at=die_at)
@@ -70,39 +70,39 @@ def test_within_and_between_epochs_it_goes_on_to_the_same_bytes(die_at: int, who
     resumed = train(path)
     assert resumed.result.resumed_at is not None
     assert [row.epoch for row in resumed.result.epochs] == list(range(len(resumed.result.epochs)))
-    assert dumps(resumed.detector) == whole
+    assert dumps(resumed.detector) == uninterrupted
 
 
-def test_killed_again_and_again(whole: bytes, tmp_path: Path) -> None:
+def test_training_killed_twice_ends_with_the_same_bytes(uninterrupted: bytes, tmp_path: Path) -> None:
     path = tmp_path / "train.checkpoint"
     for _ in range(2):
         with pytest.raises(Killed):
             train(path, die_at=3)
-    assert dumps(train(path).detector) == whole
+    assert dumps(train(path).detector) == uninterrupted
 
 
-def test_another_training_does_not_go_on_from_it(whole: bytes, tmp_path: Path) -> None:
+def test_another_training_ignores_the_checkpoint(uninterrupted: bytes, tmp_path: Path) -> None:
     path = tmp_path / "train.checkpoint"
     for other in ({"seed": 1}, {"rows": 1000}):
         with pytest.raises(Killed):
             train(path, die_at=4, **other)
         fresh = train(path)
         assert fresh.result.resumed_at is None
-        assert dumps(fresh.detector) == whole
+        assert dumps(fresh.detector) == uninterrupted
 
 
-def test_a_damaged_checkpoint_is_none(whole: bytes, tmp_path: Path) -> None:
+def test_damaged_checkpoint_is_ignored(uninterrupted: bytes, tmp_path: Path) -> None:
     file, fresh = CheckpointFile(tmp_path / "c", "f"), TrainingState({"a": torch.zeros(50)}, {})
     assert file.load(fresh) is None
     file.save(fresh)
     data = file.path.read_bytes()
     assert file.load(fresh) is not None
-    for wrong in (data[: len(data) // 2], data[:-1], b"", b"epoch 3", whole):
+    for wrong in (data[: len(data) // 2], data[:-1], b"", b"epoch 3", uninterrupted):
         file.path.write_bytes(wrong)
         assert file.load(fresh) is None
 
 
-def test_tensors_of_other_shapes_are_refused(tmp_path: Path) -> None:
+def test_checkpoint_with_other_tensors_is_ignored(tmp_path: Path) -> None:
     file = CheckpointFile(tmp_path / "c", fingerprint_of({"seed": 1}))
     file.save(TrainingState({"a": torch.zeros(3)}, {"epoch": 2}))
     assert file.load(TrainingState({"a": torch.zeros(4)}, {})) is None
@@ -114,7 +114,7 @@ def test_tensors_of_other_shapes_are_refused(tmp_path: Path) -> None:
     assert torch.equal(found.tensors["a"], torch.zeros(3))
 
 
-def test_floats_come_back_to_the_last_bit(tmp_path: Path) -> None:
+def test_floats_are_restored_to_the_last_bit(tmp_path: Path) -> None:
     file = CheckpointFile(tmp_path / "c", "f")
     numbers = [*np.random.default_rng(0).standard_normal(200).tolist(), float("inf"), 1e-300]
     file.save(TrainingState({"a": torch.zeros(1)}, {"losses": numbers}))
@@ -148,11 +148,11 @@ def kill_after_checkpoints(folder: Path, out: str, count: int) -> None:
     assert process.wait() == -signal.SIGKILL
 
 
-def test_a_process_killed_at_random_points_makes_the_same_file(tmp_path: Path) -> None:
+def test_process_killed_at_random_points_writes_the_same_file(tmp_path: Path) -> None:
     values = recording(3, 900, 3)
     np.savetxt(tmp_path / "rig.csv", values, delimiter=",", header="a,b,c", comments="", fmt="%.6f")
     (tmp_path / "train.yaml").write_text(CONFIG)
-    run_to_the_end(tmp_path, "whole")
+    run_to_the_end(tmp_path, "uninterrupted")
     rng = random.Random(time.time_ns())
     counts = [rng.randint(1, 12), rng.randint(1, 12)]
     for count in counts:
@@ -160,6 +160,7 @@ def test_a_process_killed_at_random_points_makes_the_same_file(tmp_path: Path) -
     assert not (tmp_path / "killed" / "model.vcedge").exists()
     assert "went on from epoch" in run_to_the_end(tmp_path, "killed")
     digests = [
-        hashlib.sha256((tmp_path / out / "model.vcedge").read_bytes()).hexdigest() for out in ("whole", "killed")
+        hashlib.sha256((tmp_path / out / "model.vcedge").read_bytes()).hexdigest()
+        for out in ("uninterrupted", "killed")
     ]
     assert digests[0] == digests[1], f"killed after {counts} checkpoints"

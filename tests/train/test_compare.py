@@ -1,4 +1,4 @@
-"""`vcedge compare`: the same rows, calibration and alarm logic for all, with labels and without, and one whole page."""
+"""`vcedge compare`: equal rows, calibration and alarm logic for all methods, with and without labels, and the page."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_rows_thresholds_and_rule_are_the_same_for_all(labelled: Comparison) -> 
     assert off.threshold != labelled.main.method.threshold or off.detector.cell is None
 
 
-def test_the_scores_are_those_of_the_stream(labelled: Comparison) -> None:
+def test_scores_equal_those_of_the_stream(labelled: Comparison) -> None:
     main = labelled.main.method
     assert isinstance(main, NetworkMethod)
     case = labelled.cases[0]
@@ -168,7 +168,7 @@ def test_without_labels_faults_are_injected(injected: Comparison) -> None:
 
 
 @pytest.mark.parametrize("which", ["labelled", "injected"])
-def test_the_page_needs_nothing_else(which: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_page_is_self_contained(which: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     comparison: Comparison = request.getfixturevalue(which)
     text, page = page_of(comparison, tmp_path)
     assert page.open == []
@@ -186,7 +186,7 @@ def test_the_page_needs_nothing_else(which: str, tmp_path: Path, request: pytest
     assert text.count("<svg") == 2 * min(len(comparison.cases), 3) + closer + 1
 
 
-def test_the_numbers_are_json_and_those_of_the_page(labelled: Comparison, tmp_path: Path) -> None:
+def test_json_holds_the_numbers_of_the_page(labelled: Comparison, tmp_path: Path) -> None:
     _, page = page_of(labelled, tmp_path)
     numbers = json.loads((tmp_path / NUMBERS).read_text())
     assert numbers["truth"] == "labels"
@@ -206,7 +206,7 @@ def test_text_from_files_is_escaped(labelled: Comparison, tmp_path: Path) -> Non
     assert "&lt;b&gt;&amp;.csv" in text
 
 
-def test_the_command_ends_with_its_bar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_exits_with_1_below_the_bar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_machine(tmp_path / "healthy.csv", faulty=True)
     config = write_config(tmp_path, train=["healthy.csv"], label="state")
     wanted = [word for one in SMALL for word in ("--set", one)]
@@ -229,7 +229,7 @@ def recording(folder: Path, **data: object) -> tuple[DataConfig, Recording]:
     return config, load_history(config, folder)
 
 
-def test_the_held_out_part_and_its_labels(tmp_path: Path) -> None:
+def test_held_out_rows_keep_their_labels(tmp_path: Path) -> None:
     write_machine(tmp_path / "a.csv", faulty=True)
     config, history = recording(tmp_path, label="state")
     assert history.schema.names == ("Alpha", "Beta", "Gamma")
@@ -250,14 +250,14 @@ def test_labelled_rows_are_not_trained_on(tmp_path: Path) -> None:
     assert later.training.sequences == ((0, 1400), (1460, 1500))
 
 
-def test_too_few_rows_for_a_test(tmp_path: Path) -> None:
+def test_too_few_held_out_rows_are_refused(tmp_path: Path) -> None:
     write_machine(tmp_path / "a.csv")
     config, history = recording(tmp_path, label="state")
     with pytest.raises(DataError, match="the last 5% are the test, expected at least 100 rows there"):
         prepare(config, tmp_path, history, held_out=0.05)
 
 
-def test_a_test_file_with_gaps_and_rows_out_of_order(tmp_path: Path) -> None:
+def test_test_file_is_split_at_gaps_without_rows_out_of_order(tmp_path: Path) -> None:
     write_machine(tmp_path / "a.csv")
     lines = write_machine(tmp_path / "b.csv", faulty=True).read_text().splitlines()
     moved = [*lines[:300], *lines[400:500], lines[450], *lines[500:]]
@@ -269,7 +269,7 @@ def test_a_test_file_with_gaps_and_rows_out_of_order(tmp_path: Path) -> None:
     assert case.labels.sum() == 60
 
 
-def test_equal_cost_is_near_the_cost() -> None:
+def test_equal_macs_size_matches_the_measured_cost() -> None:
     detector = tiny_detector(hidden=64)
     dense = replace(detector, cell=None, head=None).macs(0)
     assert equal_macs_size(detector, detector.macs(64)) == 64
@@ -279,7 +279,7 @@ def test_equal_cost_is_near_the_cost() -> None:
     assert all(4 <= size <= 64 for size in sizes)
 
 
-def test_no_alarm_while_a_method_warms_up_or_over_a_gap() -> None:
+def test_no_alarm_during_warm_up_or_across_a_gap() -> None:
     detector = tiny_detector()
     method = NetworkMethod("loud", replace(detector, calibration=replace(detector.calibration, threshold=1e-12)))
     rng = np.random.default_rng(0)
@@ -290,7 +290,7 @@ def test_no_alarm_while_a_method_warms_up_or_over_a_gap() -> None:
     assert list(decisions.alarms) == [(10, 30), (40, 60)]
 
 
-def test_faults_lie_apart_and_within_the_longest_stretch(injected: Comparison) -> None:
+def test_injected_faults_are_apart_and_after_the_warm_up(injected: Comparison) -> None:
     off = injected.of(OFF).method
     assert isinstance(off, NetworkMethod)
     copies = with_faults(injected.cases[0], off.detector, seed=5)
@@ -302,7 +302,7 @@ def test_faults_lie_apart_and_within_the_longest_stretch(injected: Comparison) -
         assert all(b[0] - a[1] >= lead for a, b in pairwise(spans))
 
 
-def test_costs_are_measured_and_energy_where_there_is_a_counter(tmp_path: Path) -> None:
+def test_energy_is_measured_if_there_is_a_counter(tmp_path: Path) -> None:
     calls = {"a": 0, "b": 0}
 
     def tick(name: str) -> None:

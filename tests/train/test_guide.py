@@ -1,4 +1,4 @@
-"""A column of the recording tells the gate when to look: it learns to foresee that, and no device needs the column."""
+"""A guide column of the recording marks rows on which the gate learns to open; no device needs the column."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def opening(trained: Trained, marked: np.ndarray) -> float:
     return float(tail.updated[there].mean() - tail.updated[~there].mean()) / 16
 
 
-def test_a_guided_gate_opens_where_it_was_told_to_and_keeps_to_its_target() -> None:
+def test_guided_gate_opens_on_marked_rows_within_its_target() -> None:
     recording, marked = pulses()
     guided = train(Recording(**{**vars(recording), "guide": marked.astype(float)}))
     assert opening(guided, marked) > 0.5
@@ -60,7 +60,7 @@ def write(folder: Path, guide: list[object]) -> DataConfig:
     return DataConfig(train=["rig.csv"], guide="look")
 
 
-def test_the_column_is_read_in_the_order_of_its_rows_and_is_no_channel(tmp_path: Path) -> None:
+def test_guide_is_sorted_with_its_rows_and_is_no_channel(tmp_path: Path) -> None:
     found = load_history(write(tmp_path, [1, 0, 0.5, "", *[0] * 60]), tmp_path)
     assert found.schema.names == ("a", "b")
     assert found.guide is not None
@@ -69,7 +69,7 @@ def test_the_column_is_read_in_the_order_of_its_rows_and_is_no_channel(tmp_path:
     assert len(found.guide) == len(found.values) == 64
 
 
-def test_what_is_no_guide_is_refused(tmp_path: Path) -> None:
+def test_invalid_guide_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="column 'look' holds 7: a guide is between 0 and 1"):
         load_history(write(tmp_path, [0, 7, *[0] * 60]), tmp_path)
     data = write(tmp_path, [0] * 60)
@@ -89,7 +89,7 @@ def test_what_is_no_guide_is_refused(tmp_path: Path) -> None:
                 load_history(config.data, tmp_path)
 
 
-def test_a_dense_cell_has_nothing_to_guide(tmp_path: Path) -> None:
+def test_guide_is_refused_for_a_dense_cell(tmp_path: Path) -> None:
     path = tmp_path / "train.yaml"
     path.write_text("asset: rig\ndata: {train: [rig.csv], guide: look}\nmodel: {cell: gru}\n")
     with pytest.raises(ConfigError, match="no gate"):

@@ -1,4 +1,4 @@
-"""What training keeps for the gradient does not grow with the length of a recording."""
+"""Memory for the gradient does not grow with the length of a recording."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def growth_mb(window: int, *lengths: int) -> list[float]:
     return [float(line) for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
 
 
-def test_memory_is_that_of_a_window_and_not_of_the_recording() -> None:
+def test_memory_does_not_grow_with_the_recording() -> None:
     truncated = growth_mb(32, 64, 1600)[1]
-    whole = growth_mb(1600, 64, 1600)[1]
+    full = growth_mb(1600, 64, 1600)[1]
     assert truncated < 20
-    assert whole > 100, "an epoch in one window is what would grow: the measurement can tell"
+    assert full > 100, "an epoch in one window must grow, or the measurement is blind"

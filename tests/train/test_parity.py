@@ -1,4 +1,4 @@
-"""What was trained is what runs: torch and the numpy engine over thousands of steps from a non-zero state."""
+"""Parity of torch and the numpy engine over thousands of steps from a non-zero state."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_torch_and_numpy_agree_over_thousands_of_steps(kind: str, levels: int | 
     assert np.abs(predicted[:, 0].numpy() - corrections).max() < 1e-5
 
 
-def test_soft_mask_becomes_the_hard_one_as_it_sharpens() -> None:
+def test_sharp_soft_mask_equals_the_hard_one() -> None:
     model = random_model("vcgru", 8)
     scheduler = model.cell.scheduler
     assert scheduler is not None
@@ -104,7 +104,7 @@ def test_soft_mask_becomes_the_hard_one_as_it_sharpens() -> None:
     assert set(torch.unique(hard).tolist()) == {0.0, 1.0}
 
 
-def test_straight_through_gradient_is_that_of_the_soft_mask() -> None:
+def test_hard_mask_has_the_gradient_of_the_soft_mask() -> None:
     scheduler = random_model("vcgru", 8).cell.scheduler
     assert scheduler is not None
     weights = torch.randn(32)
@@ -128,14 +128,14 @@ def test_gate_gain_is_folded_into_the_exported_weights() -> None:
     assert set(CELLS) == set(CELL_KINDS)
 
 
-def test_a_dense_rnn_is_the_one_of_torch() -> None:
+def test_dense_rnn_equals_torch() -> None:
     model = random_model("rnn", 1)
-    cell, rival = model.cell, torch.nn.RNN(CHANNELS, 32)
+    cell, reference = model.cell, torch.nn.RNN(CHANNELS, 32)
     weights = {"weight_ih_l0": cell.input, "weight_hh_l0": cell.recurrent, "bias_ih_l0": cell.bias}
-    rival.load_state_dict({**weights, "bias_hh_l0": torch.zeros(32)})
+    reference.load_state_dict({**weights, "bias_hh_l0": torch.zeros(32)})
     with torch.no_grad():
         x, h = torch.randn(50, 3, CHANNELS), torch.rand(3, 32) - 0.5
-        expected, _ = rival(x, h[None])
+        expected, _ = reference(x, h[None])
         found, share = model.cell(
             x, torch.zeros(50, 3, 4 * CHANNELS), torch.ones(50, 3, 1), h, MaskMode(1.0, hard=True)
         )
@@ -144,7 +144,7 @@ def test_a_dense_rnn_is_the_one_of_torch() -> None:
 
 
 @pytest.mark.parametrize("hard", [True, False])
-def test_a_vcrnn_keeps_what_its_mask_leaves_out(hard: bool) -> None:
+def test_vcrnn_keeps_masked_dimensions(hard: bool) -> None:
     """Eq. 13 written out: what is masked away neither enters the product nor changes, in part with a soft mask."""
     cell = random_model("vcrnn", 4, hidden=8).cell
     assert cell.scheduler is not None

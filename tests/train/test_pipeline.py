@@ -1,4 +1,4 @@
-"""From a recording to a detector: reproducible, bounded, and interruptible."""
+"""Training of a detector: reproducible, bounded and interruptible."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def trained() -> Trained:
     return train_detector(config_of(epochs=16, target=0.5), recording_of(recording(1, 3000, CHANNELS)))
 
 
-def test_same_seed_same_file_other_seed_other_file(tmp_path: Path) -> None:
+def test_file_depends_on_the_seed_alone(tmp_path: Path) -> None:
     source = recording_of(recording(2, ROWS, CHANNELS), gap_at=500)
     files = []
     for index, seed in enumerate((3, 3, 4)):
@@ -59,14 +59,14 @@ def test_gate_moves_with_the_input_and_keeps_to_its_target(trained: Trained) -> 
 
 
 @pytest.mark.parametrize("kind", DENSE_KINDS)
-def test_a_dense_kind_updates_everything(kind: str) -> None:
+def test_dense_kind_updates_every_dimension(kind: str) -> None:
     result = train_detector(config_of(kind), recording_of(recording(3, ROWS, CHANNELS)))
     assert result.detector.levels == 1
     assert set(result.device_trace.updated.tolist()) == {16}
 
 
 @pytest.mark.parametrize("kind", CELL_KINDS)
-def test_every_kind_learns_and_is_written(kind: str, tmp_path: Path) -> None:
+def test_every_kind_learns_and_is_saved(kind: str, tmp_path: Path) -> None:
     values = np.random.default_rng(1).standard_normal((3000, CHANNELS))
     values[1:, 1:] = 0.1 * values[1:, 1:] + np.abs(values[:-1, :1])  # what no linear forecast can say
     result = train_detector(config_of(kind, epochs=16, target=0.5), recording_of(values))
@@ -84,7 +84,7 @@ def test_every_kind_learns_and_is_written(kind: str, tmp_path: Path) -> None:
         assert np.quantile(np.abs(scored.raw / result.device_trace.raw - 1), 0.99) < 1e-3
 
 
-def test_interrupted_training_keeps_the_best_so_far(tmp_path: Path) -> None:
+def test_interrupted_training_keeps_the_best_epoch(tmp_path: Path) -> None:
     seen: list[Epoch] = []
     source = recording_of(recording(4, ROWS, CHANNELS))
     result = train_detector(config_of(epochs=20), source, lambda e, _: seen.append(e), lambda: len(seen) == 2)
@@ -95,12 +95,12 @@ def test_interrupted_training_keeps_the_best_so_far(tmp_path: Path) -> None:
     assert load(tmp_path / "m.vcedge").asset == "rig"
 
 
-def test_interrupted_before_there_is_a_network() -> None:
+def test_interruption_before_the_first_epoch_ends_raises() -> None:
     with pytest.raises(KeyboardInterrupt):
         train_detector(config_of(), recording_of(recording(4, ROWS, CHANNELS)), stop=lambda: True)
 
 
-def test_missing_values_make_their_flags_inputs() -> None:
+def test_missing_values_add_flags_to_the_inputs() -> None:
     result = train_detector(config_of(epochs=1), recording_of(recording(5, ROWS, CHANNELS, missing=0.05)))
     assert result.detector.features.flags
     assert result.detector.cell is not None
@@ -108,7 +108,7 @@ def test_missing_values_make_their_flags_inputs() -> None:
     assert np.isfinite(result.device_trace.raw).all()
 
 
-def test_training_sees_what_the_device_sees_over_rows_with_nothing_usable() -> None:
+def test_rows_without_values_are_skipped_as_on_the_device() -> None:
     values = recording(5, ROWS, CHANNELS)
     values[200:204] = np.nan
     result = train_detector(config_of(epochs=1), recording_of(values))
@@ -117,12 +117,12 @@ def test_training_sees_what_the_device_sees_over_rows_with_nothing_usable() -> N
     assert np.array_equal(result.device_trace.raw, scored.raw)
 
 
-def test_too_short_a_recording_is_refused() -> None:
+def test_short_recording_is_refused() -> None:
     with pytest.raises(DataError, match="too few"):
         train_detector(config_of(), recording_of(recording(6, 100, CHANNELS)))
 
 
-def test_calibration_rows_were_not_fitted_on() -> None:
+def test_calibration_rows_do_not_affect_the_fit() -> None:
     """Whatever stands in the tail, the statistics and the highway's weights are the same."""
     values = recording(7, ROWS, CHANNELS)
     changed = values.copy()
@@ -142,7 +142,7 @@ def test_mask_is_annealed_then_hard_and_the_budget_shrinks() -> None:
     assert share_budget(0.0, 0.9) == 0.9
 
 
-def test_summary_is_of_the_finished_detector(trained: Trained) -> None:
+def test_summary_describes_the_finished_detector(trained: Trained) -> None:
     metrics = summarise(trained, DataReport(), 1.0)
     assert metrics["rows"] == {"fit": 1950, "validation": 450, "tail": 600}
     tail = trained.device_trace.within(trained.split.tail)

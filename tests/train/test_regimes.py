@@ -1,4 +1,4 @@
-"""Ways of running that are found without labels, and what the report says of them."""
+"""Operating modes that are found without labels, and their text in the report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def usual() -> Trained:
     return usual_training()
 
 
-def test_ways_of_running_are_found_without_labels(usual: Trained) -> None:
+def test_operating_modes_are_found_without_labels(usual: Trained) -> None:
     detector, trace = usual.detector, usual.device_trace
     z = 0.1 * np.random.default_rng(0).standard_normal(trace.z.shape).astype(np.float32)
     z[:300, 0] += 2.0
@@ -34,19 +34,19 @@ def test_ways_of_running_are_found_without_labels(usual: Trained) -> None:
     assert regimes[0].updated_tail == 0.25
     words = regime_section([regime.to_json() for regime in regimes])
     assert words is not None
-    assert "3 ways of running were found. The gate opens furthest in B (Channel 0 high" in words["text"]
+    assert "3 operating modes were found. The gate opens furthest in B (Channel 0 high" in words["text"]
     alike = regime_section([{**regime.to_json(), "updated": 0.22 + i / 1000} for i, regime in enumerate(regimes)])
     assert alike is not None
-    assert "opens as far in each of them" in alike["text"]
+    assert "opens equally far in each of them" in alike["text"]
 
 
-def test_a_machine_that_runs_in_one_way_has_one(usual: Trained) -> None:
+def test_constant_operation_is_one_mode(usual: Trained) -> None:
     z = np.random.default_rng(0).standard_normal(usual.device_trace.z.shape).astype(np.float32)
     (regime,) = find_regimes(replace(usual.device_trace, z=z), usual.detector, 700)
     assert regime.share == 1.0
     assert regime.typical == ()
     words = regime_section([regime.to_json()])
     assert words is not None
-    assert "runs in one way" in words["text"]
+    assert "one operating mode was found" in words["text"]
     assert find_regimes(usual.device_trace, tiny_detector(cell="gru"), 700) == []
     assert regime_section([]) is None

@@ -1,4 +1,4 @@
-"""The report: one file, safe, the same each time, and plain about a network that adds nothing."""
+"""The report: self-contained, escaped, reproducible, and explicit about a network that adds nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
 from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
 from vcedge.train.summary import summarise
-from vcedge.train.training import FitResult
+from vcedge.train.training import TrainingResult
 from vcedge.wording import number, percent
 
 pytestmark = pytest.mark.slow
@@ -43,12 +43,12 @@ def page(usual: Trained, tmp_path_factory: pytest.TempPathFactory) -> str:
     return report_of(usual, tmp_path_factory.mktemp("report"))
 
 
-def test_the_file_stands_alone(page: str) -> None:
+def test_report_is_self_contained(page: str) -> None:
     assert not re.search(r"https?://|//[a-z]|url\((?!#)|@import|<script|<link|<img", page)
     assert "default-src 'none'" in page
 
 
-def test_the_page_is_well_formed_and_every_reference_is_met_once(page: str) -> None:
+def test_report_is_well_formed_html_with_unique_ids(page: str) -> None:
     structure = structure_of(page)
     assert structure.open == []
     assert len(structure.ids) == len(set(structure.ids))
@@ -57,7 +57,7 @@ def test_the_page_is_well_formed_and_every_reference_is_met_once(page: str) -> N
     assert structure.names.count("figcaption") == structure.names.count("desc") == 7
 
 
-def test_charts_take_their_colours_from_the_page(page: str) -> None:
+def test_charts_use_colours_of_the_style_sheet(page: str) -> None:
     charts = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
     assert set(re.findall(r"(?:fill|stroke): ([^;\"]+)", charts)) <= {
         "none",
@@ -81,30 +81,30 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert structure_of(page).open == []
 
 
-def test_same_training_same_bytes(usual: Trained, page: str, tmp_path: Path) -> None:
+def test_same_training_gives_the_same_bytes(usual: Trained, page: str, tmp_path: Path) -> None:
     slower = replace(usual, result=replace(usual.result, epochs=[replace(e, seconds=9.0) for e in usual.result.epochs]))
     assert report_of(slower, tmp_path, seconds=99.0) == page
 
 
-def test_it_says_on_which_channels_the_network_adds_nothing(page: str) -> None:
+def test_report_names_channels_without_gain(page: str) -> None:
     assert "improves the forecast of 2 of 3 channels" in page
     assert "On Channel 1 the network adds nothing" in page
     assert page.count('<span class="idle">adds nothing</span>') == 1
 
 
-def test_it_says_when_the_network_adds_nothing_at_all(tmp_path: Path) -> None:
+def test_report_says_if_the_network_adds_nothing(tmp_path: Path) -> None:
     page = report_of(trained_of(with_shrink(tiny_detector(), [0.0, 0.0, 0.0])), tmp_path)
-    assert "The network adds nothing here" in page
+    assert "The network adds nothing: on no channel" in page
     assert page.count('<span class="idle">adds nothing</span>') == 3
     assert "improves the forecast" not in page
 
 
 @pytest.mark.parametrize(("share", "words"), [(0.2, "within the target of at most 25%"), (0.3, "which is above the")])
-def test_it_says_whether_the_target_is_kept(usual: Trained, share: float, words: str) -> None:
+def test_report_says_whether_the_target_is_kept(usual: Trained, share: float, words: str) -> None:
     assert words in words_of(usual, updated_share={"tail": share})
 
 
-def test_it_says_what_the_threshold_promises(usual: Trained) -> None:
+def test_report_explains_the_threshold(usual: Trained) -> None:
     limits = {
         "threshold": 1234.5,
         "false_alarms_per_day": 0.5,
@@ -116,32 +116,32 @@ def test_it_says_what_the_threshold_promises(usual: Trained) -> None:
     words = words_of(usual, calibration=limits)
     assert "exceeds 1,234" in words
     assert "about 0.5 false alarms a day" in words
-    assert "extended to 1,000 times their length by the tail of the 9 largest excursions" in words
+    assert "extrapolated to 1,000 times its length from the 9 largest excursions" in words
     rows = {"rows": 200_000, "held_out_events": 1.2, "alarm_share_tail": 0.02}
     words = words_of(usual, calibration={**limits, **rows})
     assert "of which 2.0% lie above it" in words
-    assert "extended to" not in words
-    assert "One alarm is one event" in words
+    assert "extrapolated" not in words
+    assert "One event is one alarm" in words
 
 
-def test_a_detector_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:
+def test_report_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:
     page = report_of(trained_of(tiny_detector(cell="gru")), tmp_path)
     assert "This cell has no gate" in page
     assert page.count("<svg") == 3
 
 
-def test_a_detector_without_a_network_says_so(tmp_path: Path) -> None:
+def test_report_says_if_there_is_no_network(tmp_path: Path) -> None:
     page = report_of(trained_of(tiny_detector(cell=None), epochs=0), tmp_path)
-    assert "There is no network in this detector" in page
+    assert "This detector has no network" in page
     assert page.count("<svg") == 2
 
 
-def test_an_interrupted_training_says_so(usual: Trained) -> None:
-    early = replace(usual, result=FitResult(best=-1, interrupted=True))
-    assert "ended by hand after 0 epochs. No epoch was finished" in words_of(early)
+def test_report_says_if_training_was_interrupted(usual: Trained) -> None:
+    early = replace(usual, result=TrainingResult(best=-1, interrupted=True))
+    assert "stopped by the user after 0 epochs. No epoch ended" in words_of(early)
 
 
-def test_a_long_recording_gives_a_small_file(tmp_path: Path) -> None:
+def test_report_of_a_long_recording_is_small(tmp_path: Path) -> None:
     report_of(trained_of(tiny_detector(channels=20), rows=111 * ROWS, epochs=200), tmp_path)
     assert (tmp_path / "report.html").stat().st_size < 500_000
 
@@ -156,12 +156,12 @@ def test_statistics_far_from_the_threshold_can_be_drawn(usual: Trained) -> None:
             assert ">NaN<" not in chart.svg
 
 
-def test_the_module_loads_neither_matplotlib_nor_jinja2_until_a_report_is_written() -> None:
+def test_report_package_imports_matplotlib_and_jinja2_late() -> None:
     assert not {"matplotlib", "jinja2"} & modules_after("vcedge.train.report", "vcedge.runtime.stream.stream")
     assert {"matplotlib", "jinja2"} <= modules_after("vcedge.train.report.page")
 
 
-def test_stretches_keep_every_row() -> None:
+def test_stretches_cover_every_row() -> None:
     values = np.arange(1003.0)
     cut = stretches(values, 10)
     assert len(cut.mean) == 10
@@ -181,7 +181,7 @@ def test_the_liveliest_stretch_is_found() -> None:
     assert liveliest(values[:50], 100) == slice(0, 50)
 
 
-def test_numbers_are_as_people_write_them() -> None:
+def test_time_unit_suits_the_number_of_rows() -> None:
     assert [time_unit(n, 10**9)[0] for n in (90, 7200, 10_000, 200_000)] == ["seconds", "hours", "hours", "days"]
     assert [percent(x) for x in (0.0, 0.0004, 0.0123, 0.256, 1.0)] == ["0%", "under 0.1%", "1.2%", "26%", "100%"]
     assert [number(x) for x in (0.012345, 12.345, 12_345.6)] == ["0.01235", "12.35", "12,346"]
@@ -213,7 +213,7 @@ def findings() -> Sensitivity:
     return Sensitivity((*lively, unseen, *lost), 5, 600.0, 2400.0)
 
 
-def test_it_shows_what_would_be_found(usual: Trained, findings: Sensitivity, tmp_path: Path) -> None:
+def test_report_shows_detectable_faults(usual: Trained, findings: Sensitivity, tmp_path: Path) -> None:
     trained = replace(usual, sensitivity=findings)
     page = report_of(trained, tmp_path)
     structure = structure_of(page)
@@ -226,11 +226,11 @@ def test_it_shows_what_would_be_found(usual: Trained, findings: Sensitivity, tmp
     assert "Delay: not found on any channel." in page
     assert "Of 9 pairs of channel and kind, 7 are found within 10 min (drift and stuck: 40 min)." in words_of(trained)
     assert page.count('class="idle">n/a<') == 3 + 8
-    test_charts_take_their_colours_from_the_page(page)
+    test_charts_use_colours_of_the_style_sheet(page)
     assert summarise(trained, DataReport(), 1.0)["sensitivity"]["findings"][0]["size"] == pytest.approx(0.015)
 
 
-def test_it_shows_what_events_are_called(usual: Trained, findings: Sensitivity, tmp_path: Path) -> None:
+def test_report_shows_names_of_events(usual: Trained, findings: Sensitivity, tmp_path: Path) -> None:
     count = len(FEATURES)
     names = ("offset or gain", "offset or gain", "spike")
     model = Resemblance(("offset", "gain", "spike"), names, np.zeros(count), np.eye(count), np.zeros((3, count)), 9.0)
@@ -238,7 +238,7 @@ def test_it_shows_what_events_are_called(usual: Trained, findings: Sensitivity, 
     trained = replace(usual, sensitivity=findings, recognition=Recognition(model, kinds))
     page = report_of(trained, tmp_path)
     assert structure_of(page).open == []
-    table = page[page.index("What their events look like") :]
+    table = page[page.index("Names of their events") :]
     rows = re.findall(r'<tr><th scope="row">(\w+)</th><td>([^<]*)</td>', table)
     assert rows == [("offset", "offset or lost gain"), ("spikes", "spikes"), ("delay", "too few events")]
     assert '<td class="num">75%</td>' in page
@@ -248,14 +248,14 @@ def test_it_shows_what_events_are_called(usual: Trained, findings: Sensitivity, 
     }  # fmt: skip
 
 
-def test_without_it_nothing_is_said_of_it(page: str) -> None:
-    assert "What it would find" not in page
+def test_report_without_sensitivity_has_no_such_section(page: str) -> None:
+    assert "Detectable faults" not in page
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.0, "0s"), (99.0, "99s"), (99.6, "2m"), (5000.0, "83m"), (9e4, "25h"), (9e6, "104d")]
 )
-def test_delays_in_the_picture_are_short(findings: Sensitivity, seconds: float, text: str) -> None:
+def test_delays_on_the_map_are_short(findings: Sensitivity, seconds: float, text: str) -> None:
     assert brief(replace(findings.findings[0], delay_s=seconds)) == text
     assert brief(replace(findings.findings[0], delay_s=None)) == "–"
 
@@ -267,20 +267,20 @@ def chosen(usual: Trained, fused: float, alone: float) -> Trained:
     return replace(usual, parts=parts, order=OrderChoice(3, 10.0, losses))
 
 
-def test_it_says_how_the_score_and_the_forecaster_were_chosen(usual: Trained, tmp_path: Path) -> None:
+def test_report_explains_weights_and_order(usual: Trained, tmp_path: Path) -> None:
     page = report_of(chosen(usual, 0.61, 0.6), tmp_path)
     assert structure_of(page).open == []
     assert "40 synthetic faults" in page
     assert "Together they reach 0.61, more than with equal weights (0.50); the best part alone, fast, 0.60." in page
-    assert "<b>0.368, taken</b>" in page
+    assert "<b>0.368, chosen</b>" in page
     assert "Of 4 pairs" in page
-    assert "costs 2.5% of error" in page
+    assert "Its error is 2.5% above the best" in page
     assert "alone reaches 0.70" in report_of(chosen(usual, 0.61, 0.7), tmp_path)
     metrics = json.loads(json.dumps(summarise(chosen(usual, 0.61, 0.6), DataReport(), 1.0)))
     assert metrics["scorer"]["fused"] == 0.61
     assert metrics["highway"]["tried"][0] == {"order": 3, "ridge": 10.0, "loss": -2.0}
 
 
-def test_without_a_choice_all_parts_weigh_the_same(page: str) -> None:
-    assert "too few to choose weights on" in page
+def test_report_says_if_weights_are_equal(page: str) -> None:
+    assert "too few to choose weights: all parts have the same weight" in page
     assert "The linear forecaster</h3>" not in page

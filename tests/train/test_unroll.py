@@ -1,4 +1,4 @@
-"""The kernel's unrolling beside plain autograd: same states, same gradients, in double precision to its last digits."""
+"""Parity of the kernel's unrolling and plain autograd: equal states and gradients in double precision."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: float) -> 
 @needs_kernel
 @pytest.mark.parametrize("mode", [SOFT, THROUGH, HARD, THRESHOLDED])
 @pytest.mark.parametrize(("kind", "levels"), KINDS)
-def test_gradients_are_those_of_plain_autograd(kind: str, levels: int | list[float], mode: MaskMode) -> None:
+def test_gradients_equal_plain_autograd(kind: str, levels: int | list[float], mode: MaskMode) -> None:
     window = random_window(12)
     plain = gradients(plainly(random_cell(kind, levels)), window, mode)
     if kind not in DENSE_KINDS and mode in (SOFT, THROUGH):
@@ -82,7 +82,7 @@ def test_gradients_are_those_of_plain_autograd(kind: str, levels: int | list[flo
 
 @needs_kernel
 @pytest.mark.parametrize("mode", [SOFT, THROUGH, HARD, THRESHOLDED])
-def test_gradients_with_the_papers_mask(mode: MaskMode) -> None:
+def test_gradients_equal_plain_autograd_with_the_papers_mask(mode: MaskMode) -> None:
     window = random_window(12)
     cell = random_cell("vcgru", 4, paper_mask=True)
     shares = gradients(cell, window, mode)["shares"]
@@ -94,7 +94,7 @@ def test_gradients_with_the_papers_mask(mode: MaskMode) -> None:
 @needs_kernel
 @pytest.mark.parametrize("mode", [SOFT, HARD, THRESHOLDED])
 @pytest.mark.parametrize(("kind", "paper_mask"), [("vcgru", False), ("vcrnn", False), ("vcgru", True), ("gru", False)])
-def test_gradients_are_those_of_finite_differences(kind: str, paper_mask: bool, mode: MaskMode) -> None:
+def test_gradients_equal_finite_differences(kind: str, paper_mask: bool, mode: MaskMode) -> None:
     cell = random_cell(kind, 2, hidden=4, paper_mask=paper_mask)
     x, signals, keep, h = random_window(4, steps=3, batch=2)
     names = [name for name, _ in cell.named_parameters()]
@@ -108,7 +108,9 @@ def test_gradients_are_those_of_finite_differences(kind: str, paper_mask: bool, 
 
 
 @needs_kernel
-@pytest.mark.parametrize("hidden", [12, 17, 32, 40])  # whole vectors of no, some and all instruction sets
+@pytest.mark.parametrize(
+    "hidden", [12, 17, 32, 40]
+)  # multiples of the vector width of no, some and all instruction sets
 @pytest.mark.parametrize("mode", [SOFT, THROUGH])
 def test_float32_agrees_within_rounding(hidden: int, mode: MaskMode) -> None:
     levels: int | list[float] = [5 / 17, 1.0] if hidden == 17 else 4
@@ -118,25 +120,25 @@ def test_float32_agrees_within_rounding(hidden: int, mode: MaskMode) -> None:
 
 
 @needs_kernel
-def test_a_dense_gru_is_the_one_of_torch() -> None:
-    cell, rival = random_cell("gru", 1, hidden=16), torch.nn.GRU(INPUTS, 16).double()
+def test_dense_gru_equals_torch() -> None:
+    cell, reference = random_cell("gru", 1, hidden=16), torch.nn.GRU(INPUTS, 16).double()
     order = torch.cat((torch.arange(16, 32), torch.arange(16), torch.arange(32, 48)))  # torch's: reset, update
     flip = torch.ones(48, 1).double()
     flip[16:32] = -1  # torch's update gate says what stays
     with torch.no_grad():
-        rival.weight_ih_l0.copy_(flip * cell.input[order])
-        rival.weight_hh_l0.copy_(flip * cell.recurrent[order])
-        rival.bias_ih_l0.copy_(flip[:, 0] * cell.bias[order])
-        rival.bias_hh_l0.zero_()
-        rival.bias_hh_l0[32:] = cell.reset_bias
+        reference.weight_ih_l0.copy_(flip * cell.input[order])
+        reference.weight_hh_l0.copy_(flip * cell.recurrent[order])
+        reference.bias_ih_l0.copy_(flip[:, 0] * cell.bias[order])
+        reference.bias_hh_l0.zero_()
+        reference.bias_hh_l0[32:] = cell.reset_bias
         x, signals, _, h = random_window(16)
-        expected, _ = rival(x, h[None])
+        expected, _ = reference(x, h[None])
         found, _ = cell(x, signals, torch.ones(STEPS, BATCH, 1).double(), h, SOFT)
     assert torch.allclose(found, expected, atol=1e-12)
 
 
 @needs_kernel
-def test_a_gradient_can_be_taken_twice_but_not_of_weights_that_changed() -> None:
+def test_backward_twice_works_unless_weights_changed() -> None:
     cell = random_cell("vcgru", 4)
     hidden, _ = cell(*random_window(12), THROUGH)
     loss = hidden.square().sum()
@@ -148,7 +150,7 @@ def test_a_gradient_can_be_taken_twice_but_not_of_weights_that_changed() -> None
         loss.backward()
 
 
-def test_what_the_kernel_cannot_do_is_left_to_plain_autograd() -> None:
+def test_kernel_refuses_other_dtypes_and_devices() -> None:
     assert not can_unroll(torch.zeros(2, dtype=torch.float16))
     assert not can_unroll(torch.zeros(2, device="meta"))
     assert can_unroll(torch.zeros(2)) == (native_problem() is None)
@@ -156,7 +158,7 @@ def test_what_the_kernel_cannot_do_is_left_to_plain_autograd() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("mode", [SOFT, THROUGH, HARD])
-def test_on_a_cuda_device_the_same_code_gives_the_same(mode: MaskMode) -> None:
+def test_cuda_equals_cpu(mode: MaskMode) -> None:
     window = random_window(12)
     plain = gradients(plainly(random_cell("vcgru", 4)), window, mode)
     found = gradients(random_cell("vcgru", 4).cuda(), tuple(tensor.cuda() for tensor in window), mode)
@@ -165,7 +167,7 @@ def test_on_a_cuda_device_the_same_code_gives_the_same(mode: MaskMode) -> None:
 
 @pytest.mark.parametrize("kind", ["vcgru", "vcrnn"])
 @pytest.mark.parametrize("hard", [True, False])
-def test_the_papers_form_written_out(kind: str, hard: bool) -> None:
+def test_papers_form_follows_its_equations(kind: str, hard: bool) -> None:
     """Eq. 7 to 16 as printed, a sample and a dimension at a time; d = ceil(m D) with the hard mask."""
     torch.manual_seed(8)
     D = 5

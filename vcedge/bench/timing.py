@@ -32,7 +32,7 @@ def interleaved(runs: list[TimedCall], rounds: int) -> list[F64]:
     times = np.empty((len(runs), rounds))
     for round_ in range(rounds):
         for i, run in enumerate(runs):
-            run.call()  # warms up the caches, which the call before it has filled
+            run.call()  # refills the caches, which held the previous call's data
             times[i, round_] = _time(run.call, calls[i]) / (calls[i] * run.steps)
     return list(1e6 * times)
 

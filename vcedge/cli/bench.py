@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vcedge.cli.console import note, print_json, single_threaded
+from vcedge.cli.console import note_all, print_json, single_threaded
 
 if TYPE_CHECKING:
     from vcedge.bench.cells import CellUnderTest
 
 
 def bench_command(
+    *,
     model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A model.vcedge.", show_default=False)] = None,
     synthetic: Annotated[
         str | None, typer.Option(metavar="HIDDEN,INPUTS", help="A random cell of this size instead of a model.")
@@ -21,17 +22,15 @@ def bench_command(
     recording: Annotated[
         Path | None, typer.Option("--input", metavar="FILE", help="Time the whole detector on this recording too.")
     ] = None,
-    engine: Annotated[
-        list[str] | None, typer.Option(help="Print this engine's rows only; can be given several times.")
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=3, help="How often each run has its turn; medians need about 100.")] = 101,
-    json: Annotated[bool, typer.Option("--json", help="The numbers as JSON on stdout.")] = False,
+    engine: Annotated[list[str] | None, typer.Option(help="Print only the rows of this engine; repeatable.")] = None,
+    rounds: Annotated[int, typer.Option(min=3, help="How often each run is timed; medians need about 100.")] = 101,
+    json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON on stdout.")] = False,
 ) -> None:
     """Time one step of the cell with its head at each level, beside dense peers, interleaved on one core.
 
-    A step is: hand over the sample, feed the state back, step, read the prediction. With a recording the whole
-    detector is timed on it, with the levels that the scheduler picks there and with all dimensions (`full`). Peers
-    that are not installed are named. Compare ratios: absolute times depend on the machine and on what else runs on it.
+    A step is: write the sample, feed back the state, step, read the prediction. With a recording the whole detector is
+    timed on it too, with the levels that the scheduler picks there and with all dimensions (`full`). Peers that are not
+    installed are named. Compare ratios: absolute times depend on the machine and on its other load.
 
     \b
     Example:
@@ -45,8 +44,7 @@ def bench_command(
 
     subject, extra = _subject(model, synthetic, recording)
     result = measure(subject, extra, rounds)
-    for absent in result["missing"]:
-        note(f"left out, not installed: {absent}")
+    note_all(result["missing"], "left out, not installed: ")
     if engine:
         result["rows"] = [row for row in result["rows"] if row["engine"] in engine]
     if json:
@@ -56,12 +54,13 @@ def bench_command(
 
 
 def _subject(model: Path | None, synthetic: str | None, recording: Path | None) -> tuple[CellUnderTest, Any]:
+    """Return the cell to time, and further runs of the whole detector."""
     from vcedge.bench import cells
     from vcedge.bench.detector_steps import detector_runs
     from vcedge.errors import UsageError
 
     if (model is None) == (synthetic is None):
-        raise UsageError("expected a MODEL or --synthetic HIDDEN,INPUTS")
+        raise UsageError("expected a MODEL or --synthetic HIDDEN,INPUTS, such as --synthetic 128,16")
     if synthetic is not None and recording is not None:
         raise UsageError("--input needs a MODEL: a random cell does not know the recording's channels")
     if synthetic is not None:

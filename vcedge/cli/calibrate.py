@@ -1,49 +1,86 @@
-"""`vcedge calibrate`: a trained network for another machine of the same kind."""
+"""`vcedge calibrate`: fits a trained network to another machine of the same kind."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from vcedge.cli.options import ModelFile, ReadingOverrides
+from vcedge.wording import count
+
 
 def calibrate_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
+    *,
+    model: ModelFile,
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Normal operation of the other machine.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Recordings of the other machine in normal operation.", show_default=False
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="The model file to write.", show_default=False)],
-    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Use only the first so many rows.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Use only this many first rows.")] = None,
     asset: Annotated[str | None, typer.Option("--asset", help="Name of the other machine.")] = None,
     false_alarms_per_day: Annotated[
-        float | None, typer.Option("--false-alarms-per-day", help="Default: as the model was trained for.")
+        float | None, typer.Option("--false-alarms-per-day", help="Default: the model's own.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="a.b=value", help="Read files otherwise than those of training; repeatable."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="What was written, as JSON on stdout.")] = False,
+    overrides: ReadingOverrides = None,
+    json: Annotated[bool, typer.Option("--json", help="Describe the new model as JSON on stdout.")] = False,
 ) -> None:
-    """Fit statistics, linear forecaster, shrinkage and thresholds to another machine. The network stays; no training.
+    """Fit statistics, linear forecaster, shrinkage and thresholds to another machine. The network is not trained.
 
-    So is what events are compared with, where the model has that.
-
-    What --set says of the files is stored in the new model, so that it reads others of the same kind.
+    If the model compares events with known faults, this comparison is fitted too. Settings given by --set are stored in
+    the new model, so that it reads other files of the same kind.
 
     \b
     Example:
       vcedge calibrate models/pump-1/model.vcedge pump-2.csv --rows 400 --asset pump-2 --out pump-2.vcedge
     """
-    from vcedge.cli.console import note, print_json, refuse_overwriting, single_threaded
+    from vcedge.cli.console import print_json, single_threaded
 
-    _check(asset, false_alarms_per_day)
+    wanted = Adaptation(rows, asset, false_alarms_per_day, overrides or [])
+    wanted.check()
     single_threaded()
+    written = _calibrate(model, inputs, out, wanted)
+    if json:
+        print_json(written)
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What to read of the other machine, and what to change in the model besides the fit."""
+
+    rows: int | None
+    asset: str | None
+    false_alarms_per_day: float | None
+    overrides: Sequence[str]
+
+    def check(self) -> None:
+        """Raise UsageError for values that no model can hold."""
+        from vcedge.config.train import ASSET_PATTERN
+        from vcedge.errors import UsageError
+
+        if self.asset is not None and not re.fullmatch(ASSET_PATTERN.rstrip("$"), self.asset):
+            raise UsageError(
+                f"--asset {self.asset!r}: expected a name without spaces, '/', '+' and '#', such as pump-2"
+            )
+        rate = self.false_alarms_per_day
+        if rate is not None and not (math.isfinite(rate) and rate > 0):
+            raise UsageError(f"--false-alarms-per-day {rate}: expected a number greater than 0, such as 0.5")
+
+
+def _calibrate(model: Path, inputs: Sequence[str], out: Path, wanted: Adaptation) -> dict[str, Any]:
+    """Write the calibrated model; return its description as JSON values."""
     from dataclasses import replace
 
     from vcedge.calibration.recalibrate import recalibrate
+    from vcedge.cli.console import note, note_all, refuse_overwriting
     from vcedge.history import load_history
     from vcedge.history.as_trained import data_config, stored_reading
     from vcedge.history.files import find_files
@@ -52,41 +89,26 @@ def calibrate_command(
 
     refuse_overwriting(out, [model, *find_files(inputs, Path())])
     detector = load(model)
-    recording = load_history(data_config(detector, inputs, rows, overrides or []), Path())
-    for line in recording.report.lines():
-        note(f"data: {line}")
-    if overrides:
-        detector = replace(detector, reading=stored_reading(detector, overrides).model_dump(mode="json"))
-    rate = detector.calibration.false_alarms_per_day if false_alarms_per_day is None else false_alarms_per_day
-    adapted = recalibrate(detector, recording, rate, asset)
+    recording = load_history(data_config(detector, inputs, wanted.rows, wanted.overrides), Path())
+    note_all(recording.report.lines(), "data: ")
+    if wanted.overrides:
+        detector = replace(detector, reading=stored_reading(detector, wanted.overrides).model_dump(mode="json"))
+    own_rate = detector.calibration.false_alarms_per_day
+    rate = own_rate if wanted.false_alarms_per_day is None else wanted.false_alarms_per_day
+    adapted = recalibrate(detector, recording, rate, wanted.asset)
     if detector.resemblance is not None:
         adapted = refitted(adapted, recording)
         if adapted.resemblance is None:
-            note("too few rows to learn what events resemble: those of this machine will bear no name")
+            note("too few rows to compare events with known faults: events of this machine will not name one")
     save(adapted, out)
     limits = adapted.calibration
-    evidence = f"{limits.tail.peaks} excursions in {limits.rows} rows"
-    note(f"{out} written: threshold {limits.threshold:.4g} for {rate:g} false alarms a day, from {evidence}")
-    if json:
-        print_json(
-            {
-                "id": model_id(out),
-                "asset": adapted.asset,
-                "threshold": limits.threshold,
-                "rows": limits.rows,
-                "false_alarms_per_day": limits.false_alarms_per_day,
-                "out": str(out),
-            }
-        )
-
-
-def _check(asset: str | None, false_alarms_per_day: float | None) -> None:
-    """Raise UsageError for options that no model can hold, before anything is read."""
-    from vcedge.config.train import ASSET_PATTERN
-    from vcedge.errors import UsageError
-
-    if asset is not None and not re.fullmatch(ASSET_PATTERN.rstrip("$"), asset):
-        raise UsageError(f"--asset {asset!r}: expected a name without spaces, '/', '+' and '#'")
-    rate = false_alarms_per_day
-    if rate is not None and not (math.isfinite(rate) and rate > 0):
-        raise UsageError(f"--false-alarms-per-day {rate}: expected a number greater than 0")
+    evidence = f"{count(limits.tail.peaks, 'excursion')} in {count(limits.rows, 'row')}"
+    note(f"{out} written: threshold {limits.threshold:.4g} for {count(rate, 'false alarm')} a day, from {evidence}")
+    return {
+        "id": model_id(out),
+        "asset": adapted.asset,
+        "threshold": limits.threshold,
+        "rows": limits.rows,
+        "false_alarms_per_day": limits.false_alarms_per_day,
+        "out": str(out),
+    }

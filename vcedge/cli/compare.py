@@ -8,71 +8,81 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vcedge.cli.options import ConfigOverrides, TrainFile
+
 if TYPE_CHECKING:
+    from vcedge.config.train import TrainConfig
+    from vcedge.evaluation.bars import Bar
     from vcedge.train.compare.comparison import Comparison
 
 
 def compare_command(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="What to train on.", show_default=False)],
+    *,
+    config: TrainFile,
     out: Annotated[Path, typer.Option("--out", help="Folder for compare.html and compare.json.")] = Path("compare"),
     held_out: Annotated[
         float,
-        typer.Option("--held-out", min=0.05, max=0.9, help="Last share of the rows to test on, without data.test."),
+        typer.Option("--held-out", min=0.05, max=0.9, help="Without data.test: share of the last rows to test on."),
     ] = 0.25,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of the networks and of injected faults.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the networks and of injected faults.")] = None,
     bars: Annotated[
         list[str] | None,
         typer.Option("--bar", metavar="MEASURE=NUMBER", help="Exit code 1 unless VCGRU clears it; repeatable."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override one key; repeatable.")
-    ] = None,
+    overrides: ConfigOverrides = None,
     json: Annotated[bool, typer.Option("--json", help="Print compare.json on stdout.")] = False,
 ) -> None:
     """Compare VCGRU with GRU, RNN and simple detectors on your own recording: the proof of concept.
 
     Trains four networks and fits the simple detectors on data.train, and tests all on data.test with the labels in the
     column data.label. Without data.test the last rows of the recording are kept for the test; without labels, faults
-    are injected into normal rows. Writes one page that opens without a network, and the same numbers as JSON.
+    are injected into normal rows. Writes one page that opens offline, and the same numbers as JSON.
 
     \b
     Example:
       vcedge compare configs/pump.yaml --out poc --set data.label=anomaly --bar vus_pr=0.8
     """
-    from vcedge.cli.console import note, print_json, progress, single_threaded
+    from vcedge.cli.console import note, print_json, single_threaded
 
     single_threaded()
     from vcedge.config.train import load_train_config
     from vcedge.evaluation.bars import check_bars, parse_bars
-    from vcedge.history import load_history
-    from vcedge.train.compare.cases import prepare
-    from vcedge.train.compare.comparison import compare
-    from vcedge.train.compare.output import NUMBERS, PAGE, write_comparison
+    from vcedge.train.compare.output import NUMBERS, PAGE
     from vcedge.train.compare.summary import to_json
 
     wanted = parse_bars(bars or [])
     fixed = ["model.cell=vcgru", *([] if seed is None else [f"train.seed={seed}"])]  # the other cells are its rivals
     settings = load_train_config(config, [*(overrides or []), *fixed])
-    out.mkdir(parents=True, exist_ok=True)
-    recording = load_history(settings.data, settings.base_dir)
-    for line in recording.report.lines():
-        note(f"data: {line}")
-    test = prepare(settings.data, settings.base_dir, recording, held_out)
-    with progress("comparing", 1.0) as report:
-        comparison = compare(settings, test, report)
-        write_comparison(out, comparison, wanted)
-        report(1.0, "")
+    comparison = _compare(settings, held_out, out, wanted)
     if json:
         print_json(to_json(comparison, wanted))
     else:
-        for line in _lines(comparison):
-            print(line)
+        print("\n".join(_lines(comparison)))
     note(f"{out / PAGE} and {out / NUMBERS} written")
     check_bars(wanted, comparison.main.mean, str(config))
 
 
+def _compare(settings: TrainConfig, held_out: float, out: Path, bars: list[Bar]) -> Comparison:
+    """Load the data, compare the methods, and write page and numbers."""
+    from vcedge.cli.console import note_all, progress
+    from vcedge.history import load_history
+    from vcedge.train.compare.cases import prepare
+    from vcedge.train.compare.comparison import compare
+    from vcedge.train.compare.output import write_comparison
+
+    out.mkdir(parents=True, exist_ok=True)
+    recording = load_history(settings.data, settings.base_dir)
+    note_all(recording.report.lines(), "data: ")
+    test = prepare(settings.data, settings.base_dir, recording, held_out)
+    with progress("comparing", 1.0) as report:
+        comparison = compare(settings, test, report)
+        write_comparison(out, comparison, bars)
+        report(1.0, "")
+    return comparison
+
+
 def _lines(comparison: Comparison) -> list[str]:
-    """One line for each method: what it finds and what it costs."""
+    """Return one line for each method: what it finds and what it costs."""
     width = max(len(one.method.name) for one in comparison.results)
     lines = [f"{'':{width}}  VUS-PR     F1  found  false a day      MACs        µs"]
     for one in comparison.results:

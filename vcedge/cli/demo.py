@@ -11,12 +11,13 @@ NEEDED = ("amqtt", "torch", "jinja2", "matplotlib")
 
 
 def demo_command(
+    *,
     folder: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Where everything is written; a new or empty folder.")
+        Path, typer.Option("--dir", metavar="DIR", help="Folder for all files; a new or empty one.")
     ] = Path("vcedge-demo"),
-    json: Annotated[bool, typer.Option("--json", help="What was found as JSON on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON on stdout.")] = False,
 ) -> None:
-    """The whole chain on a simulated pump rig: simulate, train, serve over MQTT, replay faults, and say what was found.
+    """Run the whole chain on a simulated pump rig: simulate, train, serve over MQTT, replay faults, report.
 
     Needs no data, no broker and no root, and takes a minute or two. DIR is overwritten if an earlier demo made it.
 
@@ -36,10 +37,10 @@ def demo_command(
                 f"the demo needs the package '{package}', which is not installed: pip install 'vcedge[demo]'"
             )
     from vcedge.demo.plan import Plan
-    from vcedge.demo.story import tell
+    from vcedge.demo.story import run_demo
     from vcedge.demo.words import document, report_lines, write_document
 
-    outcome = tell(folder, Plan(), note if json else typer.echo, progress)
+    outcome = run_demo(folder, Plan(), note if json else typer.echo, progress)
     write_document(outcome)
     if json:
         print_json(document(outcome))

@@ -1,29 +1,32 @@
-"""`vcedge evaluate`: how well a model detects what is known to be wrong."""
+"""`vcedge evaluate`: measures how well a model detects labelled anomalies."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.options import EngineName, Network, ReadingOverrides, Recordings, RunnableFile
+from vcedge.wording import DAY_S, duration
+
 if TYPE_CHECKING:
-    from vcedge.evaluation.measure import Measures
+    from vcedge.evaluation.measure import LabelledScores, Measures
+    from vcedge.runtime.engine.interface import Engine
 
 PROGRESS_ROWS = 100_000
 
 
 def evaluate_command(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model.vcedge, or exported from one.", show_default=False)
-    ],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Recordings.", show_default=False)],
-    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="The column that says which rows are wrong.")],
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, numpy, onnx or tflite.")] = "auto",
-    network: Annotated[
-        bool, typer.Option("--network/--no-network", help="Without: the linear forecaster alone, same scorer.")
-    ] = True,
+    *,
+    model: RunnableFile,
+    inputs: Recordings,
+    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="The column that marks anomalous rows.")],
+    engine: EngineName = "auto",
+    network: Network = True,
     skip_rows: Annotated[
         int, typer.Option("--skip-rows", min=0, help="First rows of each file that are scored but not counted.")
     ] = 0,
@@ -35,16 +38,13 @@ def evaluate_command(
         list[str] | None,
         typer.Option("--bar", metavar="MEASURE=NUMBER", help="Exit code 1 unless the mean clears it; repeatable."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="a.b=value", help="Read files otherwise than those of training; repeatable."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="All measures as JSON on stdout.")] = False,
+    overrides: ReadingOverrides = None,
+    json: Annotated[bool, typer.Option("--json", help="Print all measures as JSON on stdout.")] = False,
 ) -> None:
-    """Score recordings for which the truth is known, and measure how well.
+    """Score labelled recordings, and measure how well their anomalies are detected.
 
     The label column holds 0 and 1, true and false, or words such as normal and attack. Each INPUT is a stream of its
-    own, scored as the service would; the results of random scores and of an alarm on every row stand beside.
+    own, scored as in the service; the results of random scores and of an alarm on every row are given for comparison.
 
     \b
     Example:
@@ -55,51 +55,81 @@ def evaluate_command(
     single_threaded()
     from vcedge.errors import UsageError
     from vcedge.evaluation.bars import check_bars, parse_bars
-    from vcedge.evaluation.measure import mean_of, measure, trivial_measures
     from vcedge.model_file import model_id
-    from vcedge.runtime.exported.artifact import open_engine
+    from vcedge.runtime.exported.artifact import load
 
     wanted = parse_bars(bars or [])
-    runner = open_engine(model, engine, network)
-    detector = runner.detector
-    if label in detector.schema.names:
+    runner = load(model, engine, network=network)
+    if label in runner.detector.schema.names:
         raise UsageError(f"--label {label}: is a channel that {model} watches, expected a column that it does not see")
-    found: list[Measures] = []
-    other: dict[str, list[Measures]] = {"random": [], "all ones": []}
-    for path in inputs:
-        judged = _judge(runner, path, label, skip_rows, window, overrides or [])
-        found.append(measure(judged))
-        for name, measures in trivial_measures(judged).items():
-            other[name].append(measures)
-    mean = mean_of(found)
-    promised = detector.calibration.false_alarms_per_day
+    found = _evaluate(runner, inputs, LabelOptions(label, skip_rows, window, overrides or []))
+    promised = runner.detector.calibration.false_alarms_per_day
     if json:
-        print_json(
-            {
-                "model": model_id(model),
-                "network": network,
-                "label": label,
-                "promised_false_alarms_per_day": promised,
-                "files": [{"file": str(path), **_json(measures)} for path, measures in zip(inputs, found, strict=True)],
-                "mean": _json(mean),
-                "beside": {name: _json(mean_of(measures)) for name, measures in other.items()},
-                "bars": [
-                    {"measure": bar.measure, "expected": bar.value, "met": bar.met(mean[bar.measure])} for bar in wanted
-                ],
-            }
-        )
+        given = {
+            "model": model_id(model),
+            "network": network,
+            "label": label,
+            "promised_false_alarms_per_day": promised,
+        }
+        met = [
+            {"measure": bar.measure, "expected": bar.value, "met": bar.met(found.mean[bar.measure])} for bar in wanted
+        ]
+        print_json({**given, **found.to_json(), "bars": met})
     else:
-        rows = [(path.name, measures) for path, measures in zip(inputs, found, strict=True)]
-        rows += [("all", mean)] if len(rows) > 1 else []
-        rows += [(name, mean_of(measures)) for name, measures in other.items()]
-        for line in _table(rows):
-            print(line)
-        note(_promise(mean, promised))
-    check_bars(wanted, mean, str(model))
+        print("\n".join(_table(found.rows())))
+        note(_promise(found.mean, promised))
+    check_bars(wanted, found.mean, str(model))
 
 
-def _judge(runner: Any, path: Path, label: str, skip_rows: int, window: int | None, overrides: list[str]) -> Any:
-    """One recording, scored and put beside its labels."""
+@dataclass(frozen=True)
+class LabelOptions:
+    """How labelled recordings are read and counted; see the options of the command."""
+
+    column: str
+    skip_rows: int
+    window: int | None
+    overrides: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Measures of each file, their mean, and the means of trivial detectors by name."""
+
+    files: Sequence[tuple[Path, Measures]]
+    mean: Measures
+    trivial: Mapping[str, Measures]
+
+    def rows(self) -> list[tuple[str, Measures]]:
+        """Return the rows of the table for people."""
+        rows = [(path.name, measures) for path, measures in self.files]
+        rows += [("all", self.mean)] if len(rows) > 1 else []
+        return [*rows, *self.trivial.items()]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all measures as JSON values."""
+        return {
+            "files": [{"file": str(path), **_json(measures)} for path, measures in self.files],
+            "mean": _json(self.mean),
+            "beside": {name: _json(measures) for name, measures in self.trivial.items()},
+        }
+
+
+def _evaluate(engine: Engine, inputs: Sequence[Path], options: LabelOptions) -> Evaluation:
+    from vcedge.evaluation.measure import mean_of, measure, trivial_measures
+
+    found: list[Measures] = []
+    trivial: dict[str, list[Measures]] = {"random": [], "all ones": []}
+    for path in inputs:
+        scores = _scored(engine, path, options)
+        found.append(measure(scores))
+        for name, measures in trivial_measures(scores).items():
+            trivial[name].append(measures)
+    means = {name: mean_of(measures) for name, measures in trivial.items()}
+    return Evaluation(list(zip(inputs, found, strict=True)), mean_of(found), means)
+
+
+def _scored(engine: Engine, path: Path, options: LabelOptions) -> LabelledScores:
+    """Score one recording, and put the scores beside its labels."""
     from vcedge.cli.console import note
     from vcedge.evaluation.labels import read_labels
     from vcedge.evaluation.replay import score_labelled
@@ -107,18 +137,20 @@ def _judge(runner: Any, path: Path, label: str, skip_rows: int, window: int | No
     from vcedge.history.as_trained import reading_config
     from vcedge.runtime.stream.stream import Stream
 
-    reading = reading_config(runner.detector, overrides)
-    reader = open_rows([path], runner.detector.schema, reading)
-    labels = read_labels(path, label, reading)
-    told = 0
+    reading = reading_config(engine.detector, options.overrides)
+    reader = open_rows([path], engine.detector.schema, reading)
+    labels = read_labels(path, options.column, reading)
+    noted = 0
 
     def progress(rows: int) -> None:
-        nonlocal told
-        if rows // PROGRESS_ROWS > told:
-            told = rows // PROGRESS_ROWS
+        nonlocal noted
+        if rows // PROGRESS_ROWS > noted:
+            noted = rows // PROGRESS_ROWS
             note(f"{path.name}: {rows:,} rows scored")
 
-    return score_labelled(Stream(runner), reader, labels, skip_rows=skip_rows, window=window, progress=progress)
+    return score_labelled(
+        Stream(engine), reader, labels, skip_rows=options.skip_rows, window=options.window, progress=progress
+    )
 
 
 COLUMNS = (
@@ -134,37 +166,34 @@ COLUMNS = (
     ("false", "false_alarms", ".0f"),
     ("a day", "false_alarms_per_day", ".3g"),
     ("updated normal", "updated_normal", ".0%"),
-    ("wrong", "updated_anomalous", ".0%"),
+    ("anomalous", "updated_anomalous", ".0%"),
 )
 """Heading, measure and format of each column for people."""
 
 
-def _table(rows: list[tuple[str, Measures]]) -> list[str]:
-    """Aligned lines; a dash stands for what cannot be measured."""
+def _table(rows: Sequence[tuple[str, Measures]]) -> list[str]:
+    """Return aligned lines; a dash stands for what cannot be measured."""
     cells = [["", *(heading for heading, _, _ in COLUMNS)]]
     for name, measures in rows:
         values = ((measures[key], form) for _, key, form in COLUMNS)
         cells.append([name, *("-" if math.isnan(value) else format(value, form) for value, form in values)])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
-    for row in cells:
-        first, *others = (
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join([first, *others]).rstrip())
+    for first, *others in cells:
+        aligned = [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
+        lines.append("  ".join(aligned).rstrip())
     return lines
 
 
 def _promise(mean: Measures, promised: float) -> str:
-    """Whether the stated false alarms were kept, and on how much time that rests."""
-    days, false = mean["normal_days"], mean["false_alarms"]
-    length = f"{days:.3g} days" if days >= 1 else f"{24 * days:.3g} hours"
+    """Return whether the promised false alarms were kept, and on how much time that rests."""
+    days = mean["normal_days"]
     return (
-        f"false alarms: {false:.0f} in {length} of normal operation; "
-        f"{promised * days:.2g} were to be expected of {promised:g} a day"
+        f"false alarms: {mean['false_alarms']:.0f} in {duration(DAY_S * days)} of normal operation; "
+        f"{promised * days:.2g} expected at {promised:g} a day"
     )
 
 
 def _json(measures: Measures) -> dict[str, float | None]:
-    """Measures as JSON has them: null where there is nothing to measure."""
+    """Return measures as JSON values: null where there is nothing to measure."""
     return {name: None if math.isnan(value) else value for name, value in measures.items()}

@@ -1,50 +1,66 @@
-"""`vcedge export`: a model as a graph for somebody else's interpreter."""
+"""`vcedge export`: writes a model as a graph for another interpreter."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.options import ModelFile
+
+if TYPE_CHECKING:
+    from vcedge.export.formats import Wanted
+
 
 def export_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
+    *,
+    model: ModelFile,
     to: Annotated[str, typer.Option("--to", help="onnx or tflite.", show_default=False)],
     layout: Annotated[
         str | None, typer.Option("--layout", help="How the levels are laid out; default: by the model's size.")
     ] = None,
     whole: Annotated[
-        bool, typer.Option("--whole", help="From raw sensor values to the score, not the network alone.")
+        bool, typer.Option("--whole", help="From raw sensor values to the score, not only the network.")
     ] = False,
     quantize: Annotated[str, typer.Option("--quantize", help="none or int8: the weights.")] = "none",
     out: Annotated[Path, typer.Option("--out", help="Folder for the file.")] = Path(),
-    json: Annotated[bool, typer.Option("--json", help="What was written and measured, as JSON on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Describe file and measurements as JSON on stdout.")] = False,
 ) -> None:
-    """Write a model as a graph that other interpreters run, once it is shown to do what the model does.
+    """Write a model as a graph that other interpreters run.
 
-    The file carries the model: vcedge runs it too, and it says where it comes from. It is compared with the model over
-    5,000 steps, and is not written where it differs.
+    The file contains the model: vcedge runs it too, and it states its origin. It is compared with the model over 5,000
+    steps first, and is not written if it differs.
 
     \b
     Example:
       vcedge export models/pump/model.vcedge --to onnx --out exported
       vcedge export model.vcedge --to onnx --whole --layout dense
     """
-    from vcedge.cli.console import note, print_json, single_threaded
+    from vcedge.cli.console import print_json, single_threaded
 
     single_threaded()
+    from vcedge.export.formats import Wanted
+
+    written = _export(model, Wanted(to, layout, whole, quantize), out)
+    if json:
+        print_json(written)
+
+
+def _export(model: Path, wanted: Wanted, out: Path) -> dict[str, Any]:
+    """Write the file once it is verified; return its description as JSON values."""
     from vcedge.bench.break_even import break_even
-    from vcedge.cli.verify import described
+    from vcedge.cli.console import note, note_all
+    from vcedge.cli.verify import parity_text
     from vcedge.errors import GateFailed
-    from vcedge.export.formats import Wanted, export_model, graph_of
+    from vcedge.export.formats import export_model, graph_of
     from vcedge.export.parity import verify
     from vcedge.files import write_atomic
     from vcedge.model_file import model_id
     from vcedge.runtime.exported.artifact import read_artifact
 
     source = read_artifact(model)
-    graph = graph_of(source.detector, Wanted(to, layout, whole, quantize))
+    graph = graph_of(source.detector, wanted)
     exported = export_model(source, graph)
     parity = verify(source, exported)
     if parity.problem is not None:
@@ -52,19 +68,15 @@ def export_command(
     out.mkdir(parents=True, exist_ok=True)
     path = out / exported.name
     write_atomic(path, exported.data)
-    note(f"{path} written: {graph.words}, {len(exported.data)} bytes, {described(parity)}")
+    note(f"{path} written: {graph.words}, {len(exported.data):,} bytes, {parity_text(parity)}")
     times = break_even(source, exported)
-    for line in times.lines():
-        note(line)
-    if json:
-        print_json(
-            {
-                "out": str(path),
-                "id": model_id(exported.data),
-                "model": model_id(source.model),
-                "bytes": len(exported.data),
-                "graph": vars(graph),
-                "parity": parity.to_json(),
-                "break_even": times.to_json(),
-            }
-        )
+    note_all(times.lines())
+    return {
+        "out": str(path),
+        "id": model_id(exported.data),
+        "model": model_id(source.model),
+        "bytes": len(exported.data),
+        "graph": vars(graph),
+        "parity": parity.to_json(),
+        "break_even": times.to_json(),
+    }

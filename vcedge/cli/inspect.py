@@ -1,4 +1,4 @@
-"""`vcedge inspect`: what a model or an exported file is."""
+"""`vcedge inspect`: describes a model or an exported file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from vcedge.cli.console import print_json, print_table
 from vcedge.errors import UsageError
+from vcedge.wording import count, listed
 
 if TYPE_CHECKING:
     from vcedge.detector import Detector
@@ -17,15 +18,19 @@ SHORT_ID = 12
 
 
 def inspect_command(
+    *,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A model.vcedge, or exported from one.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A model.vcedge, or a file exported from one.", show_default=False),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="The same and more as JSON on stdout.")] = False,
-    engines: Annotated[bool, typer.Option("--engines", help="What can run models here, and what not and why.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the same and more as JSON on stdout.")] = False,
+    engines: Annotated[
+        bool, typer.Option("--engines", help="List the engines of this machine, and why others are missing.")
+    ] = False,
 ) -> None:
-    """Say what a model or an exported file is: machine, channels, network, limits, and where it comes from.
+    """Describe a model or an exported file: machine, channels, network, limits, and origin.
 
-    The file is read as strictly as the service reads it: what is shown here runs.
+    The file is read as strictly as the service reads it: a file that is shown here also runs.
 
     \b
     Example:
@@ -34,10 +39,10 @@ def inspect_command(
       vcedge inspect --engines
     """
     if engines:
-        _inspect_engines(file, json)
+        _inspect_engines(file, as_json=json)
         return
     if file is None:
-        raise UsageError("expected a FILE or --engines")
+        raise UsageError("expected a FILE such as model.vcedge, or --engines")
     from vcedge.model_file import model_id
     from vcedge.runtime.exported.artifact import read_artifact
 
@@ -52,13 +57,13 @@ def inspect_command(
         print_table(rows_of(description), title=str(file))
 
 
-def _inspect_engines(file: Path | None, json: bool) -> None:
+def _inspect_engines(file: Path | None, *, as_json: bool) -> None:
     from vcedge.runtime.engine.native_support import native_problem, native_sets, native_status
     from vcedge.runtime.engine.registry import ENGINES
 
     if file is not None:
-        raise UsageError(f"--engines is about this machine, and takes no FILE such as {file}")
-    if json:
+        raise UsageError(f"--engines describes this machine, expected no FILE beside it such as {file}")
+    if as_json:
         print_json({"engines": list(ENGINES), "kernel": {"sets": native_sets(), "problem": native_problem()}})
     else:
         print_table(
@@ -68,10 +73,10 @@ def _inspect_engines(file: Path | None, json: bool) -> None:
 
 
 def describe(detector: Detector, file: str, identity: str, size: int) -> dict[str, Any]:
-    """Everything about a model that is not an array of weights, as JSON values."""
+    """Return everything about a model but its arrays of weights, as JSON values."""
     from vcedge.manifest import manifest_of
-    from vcedge.model_file import tensors_of
     from vcedge.schema import NS_PER_S
+    from vcedge.tensors import tensors_of
 
     manifest = manifest_of(detector)
     features = manifest["features"]
@@ -106,13 +111,16 @@ def describe(detector: Detector, file: str, identity: str, size: int) -> dict[st
 
 
 def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
-    """The description for people: names and a few words each."""
+    """Return names and values of the description for people."""
     calibration, cell = description["calibration"], description["cell"]
     rows = [
         ("asset", description["asset"]),
         ("id", f"sha256:{description['id'].removeprefix('sha256:')[:SHORT_ID]}"),
         *_graph_rows(description),
-        ("format", f"{description['format']}, {description['bytes']} bytes, {description['parameters']} parameters"),
+        (
+            "format",
+            f"{description['format']}, {description['bytes']:,} bytes, {description['parameters']:,} parameters",
+        ),
         ("period", f"{description['period_s']:g} s; a pause of more than {description['max_gap_s']:g} s is a gap"),
         ("channels", str(len(description["channels"]))),
     ]
@@ -127,21 +135,24 @@ def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
     for part in description["scorer"]["parts"]:
         rows.append(("scorer", f"{part['name']}: {part['kind']}, span {part['span']:g} samples, {part['weight']:.0%}"))
     rows += [
-        ("threshold", f"{calibration['threshold']:g}, for {calibration['false_alarms_per_day']:g} false alarms a day"),
+        (
+            "threshold",
+            f"{calibration['threshold']:g}, for {count(calibration['false_alarms_per_day'], 'false alarm')} a day",
+        ),
         (
             "calibrated on",
-            f"{calibration['rows']} rows; the first {calibration['warmup_rows']} after a reset are warm-up",
+            f"{count(calibration['rows'], 'row')}; the first {calibration['warmup_rows']} after a reset are warm-up",
         ),
     ]
     return rows + _provenance_rows(description["provenance"])
 
 
 def _graph_rows(description: dict[str, Any]) -> list[tuple[str, str]]:
-    """What an exported file is, and of which model."""
+    """Return layout and model of an exported file; nothing for a model."""
     graph = description.get("graph")
-    return (
-        [] if graph is None else [("graph", graph["words"]), ("of model", graph["model"][: len("sha256:") + SHORT_ID])]
-    )
+    if graph is None:
+        return []
+    return [("graph", graph["words"]), ("of model", graph["model"][: len("sha256:") + SHORT_ID])]
 
 
 def _channel_words(channel: dict[str, Any]) -> str:
@@ -154,13 +165,12 @@ def _channel_words(channel: dict[str, Any]) -> str:
 
 
 def _provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
-    """What is known of the origin; a model from elsewhere may say anything here, so nothing is relied on."""
+    """Return what the model states about its origin, unchecked: a model from elsewhere may state anything."""
     rows = []
     files, versions, seed = (provenance.get(key) for key in ("files", "versions", "seed"))
     if isinstance(files, list):
-        names = [str(item.get("name")) if isinstance(item, dict) else str(item) for item in files[:3]]
-        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-        rows.append(("trained on", ", ".join(names) + more))
+        names = [str(item.get("name")) if isinstance(item, dict) else str(item) for item in files]
+        rows.append(("trained on", listed(names, 3)))
     if isinstance(versions, dict):
         rows.append(("trained with", ", ".join(f"{name} {version}" for name, version in versions.items())))
     if seed is not None:
@@ -169,12 +179,12 @@ def _provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _level_macs(detector: Detector) -> list[float]:
-    """Multiply-accumulates of a step at each level."""
+    """Return the multiply-accumulates of a step at each level."""
     return [] if detector.cell is None else [detector.macs(k) for k in detector.boundaries]
 
 
 def _target(detector: Detector) -> float | None:
-    """The mean share of dimensions that training aimed at, where the provenance says so."""
+    """Return the mean share of dimensions that training aimed at; None if the provenance does not state it."""
     config = detector.provenance.get("config")
     model = config.get("model") if isinstance(config, dict) else None
     target = model.get("target") if isinstance(model, dict) else None

@@ -1,9 +1,9 @@
-"""The program `vcedge`: its commands, and the one place where errors become messages and exit codes.
+"""The program `vcedge`: its commands, and the one place that turns errors into messages and exit codes.
 
 A command `name` is the function `name_command` in `vcedge/cli/name.py`, with typer annotations and an example in its
 docstring, and one line in `COMMANDS` below. (With sub-commands, `name_command` is a typer.Typer instead.) The module is
-imported when its command is chosen, and itself imports numpy, torch and the like inside the function only: `--help`
-must come at once on a small device, without them.
+imported when its command is chosen, and imports numpy, torch and the like inside functions only, so that `--help`
+prints at once on a small device. A long command leaves its work to functions beside it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from vcedge import __version__
 from vcedge.errors import InputOutputError, Unavailable, VcedgeError, first_line
 
 COMMANDS = {
-    "demo": "The whole chain on a simulated pump rig, broker included.",
-    "simulate": "Write a plausible rig's history, with faults if wanted.",
+    "demo": "Run the whole chain on a simulated pump rig, broker included.",
+    "simulate": "Write the history of a simulated pump rig, with faults.",
     "train": "Train a detector on recordings of normal operation.",
     "calibrate": "Fit a trained network to another machine of the same kind.",
     "score": "Score recordings with a model.",
-    "evaluate": "Measure a model on recordings for which the truth is known.",
+    "evaluate": "Measure a model on labelled recordings.",
     "compare": "Compare the detector with its rivals on your own recording.",
     "export": "Write a model as a graph for another interpreter.",
     "verify": "Compare exported files with their model.",
-    "inspect": "Say what a model or an exported file is.",
-    "sign": "Vouch for a model, so that devices take it as an update.",
+    "inspect": "Describe a model or an exported file.",
+    "sign": "Sign a model, so that devices accept it as an update.",
     "deploy": "Install, update and remove the service on a device.",
     "run": "Run the service that scores MQTT streams.",
-    "status": "Ask the running service how it is.",
+    "status": "Ask the running service for its state.",
     "bench": "Time a step beside dense peers.",
-    "record": "Write MQTT streams to history files.",
+    "record": "Record MQTT streams in history files.",
     "replay": "Publish a recording over MQTT as a machine would.",
 }
 
@@ -54,7 +54,7 @@ EXTRAS = {
     "amqtt": "demo",
     "cryptography": "update",
 }
-"""Optional packages by the name that is imported, and the extra that brings each."""
+"""Optional packages by import name, each with the extra that installs it."""
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -62,19 +62,19 @@ BUG = 70
 
 
 class LazyGroup(TyperGroup):
-    """Knows the names of all commands and imports the one that was chosen."""
+    """Lists all commands by name, and imports only the chosen one."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = {name: TyperCommand(name, help=line) for name, line in COMMANDS.items()}
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The chosen command itself in the place of the name that stood for it in the help."""
+        """Return the chosen command itself instead of its placeholder in the help."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, None if name is None else _command(name), rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. What typer would answer with exit code 1 gets the code that shells know."""
+        """Run the command. Ctrl-C and a closed stdout end with the shells' codes instead of typer's 1."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -87,7 +87,7 @@ class LazyGroup(TyperGroup):
 app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(*, wanted: bool) -> None:
     if wanted:
         typer.echo(f"vcedge {__version__}")
         raise typer.Exit
@@ -95,8 +95,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback(context_settings={"help_option_names": ["-h", "--help"]})
 def program(
+    *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Watch sensor streams on the machine itself, with a network that updates only what it must.
@@ -107,12 +108,12 @@ def program(
 
 
 def main() -> None:
-    """The entry point. Ends the process with the exit code, errors as one or two lines on stderr."""
+    """Run the program, and end the process with its exit code. Errors are one or two lines on stderr."""
     sys.exit(run())
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """The exit code of a command line; without `arguments` of this process's own."""
+    """Run a command line, by default that of this process; return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a unit such as °C must not end a command in a C locale
     try:
@@ -134,7 +135,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _command(name: str) -> Any:
-    """The typer command of a module in this folder."""
+    """Import a module of this folder and return its command."""
     target = getattr(importlib.import_module(f"vcedge.cli.{name}"), f"{name}_command")
     if not isinstance(target, typer.Typer):
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -144,12 +145,12 @@ def _command(name: str) -> Any:
 
 
 def _report(error: Exception) -> int:
-    """Say what went wrong on stderr and give its exit code."""
+    """Print the error on stderr and return its exit code."""
     known = _known(error)
     if os.environ.get("VCEDGE_DEBUG") == "1":
         traceback.print_exception(error)
     if known is None:
-        what = f"{type(error).__name__}: {first_line(error)}"
+        what = f"{type(error).__name__}: {first_line(error)}" if str(error) else type(error).__name__
         text = f"internal error: {what} (VCEDGE_DEBUG=1 shows where; please report it)"
     else:
         text = str(known)
@@ -158,7 +159,7 @@ def _report(error: Exception) -> int:
 
 
 def _known(error: Exception) -> VcedgeError | None:
-    """The error in the user's terms; None for a bug."""
+    """Return the error as one a user can cause; None for a bug."""
     if isinstance(error, VcedgeError):
         return error
     if isinstance(error, ModuleNotFoundError):
@@ -175,7 +176,7 @@ def _known(error: Exception) -> VcedgeError | None:
 
 
 def _close_stdout() -> None:
-    """Nobody reads any more: let what is still buffered go nowhere instead of failing at exit."""
+    """Discard what is still buffered: stdout has no reader any more, and flushing it at exit would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

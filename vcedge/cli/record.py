@@ -1,4 +1,4 @@
-"""`vcedge record`: MQTT to history files."""
+"""`vcedge record`: records MQTT messages in history files."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vcedge.cli.options import RuntimeFile, Verbose
+from vcedge.wording import count
+
 if TYPE_CHECKING:
     from vcedge.config.runtime import RuntimeConfig
-    from vcedge.runtime.recordings.record import AssetPlan
+    from vcedge.runtime.recordings.record import AssetPlan, Recorder
 
 
 def record_command(
-    config: Annotated[Path, typer.Argument(metavar="RUNTIME.yaml", help="The configuration.", show_default=False)],
+    *,
+    config: RuntimeFile,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the files.", show_default=False)],
-    json: Annotated[bool, typer.Option("--json", help="A summary as JSON on stdout at the end.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout at the end.")] = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Write what arrives by MQTT to history files, until SIGTERM or Ctrl-C: one CSV a day for each asset.
+    """Record MQTT messages in history files until SIGTERM or Ctrl-C: one CSV file a day for each asset.
 
-    Messages are read by the decoder of the service. An asset needs no model: its channels are then those of its first
-    messages, and a channel that comes later begins a new file. This is how a plant gets its first training data.
+    The decoder of the service reads the messages. An asset needs no model: its channels are then those of its first
+    messages, and a new channel begins a new file. This is how a plant gets its first training data.
 
     \b
     Example:
@@ -30,6 +34,23 @@ def record_command(
     from vcedge.cli.console import configure_logging, note, print_json
     from vcedge.config.runtime import load_runtime_config
     from vcedge.errors import InputOutputError
+
+    configure_logging(verbose=verbose)
+    settings = load_runtime_config(config)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputOutputError(f"--out {out}: cannot be created: {error.strerror}") from None
+    recorder = _record(settings, out)
+    note(f"{count(sum(recorder.rows.values()), 'row')} of {count(len(recorder.rows), 'asset')} in {out}")
+    if recorder.undecodable:
+        note(f"{count(recorder.undecodable, 'message')} could not be decoded")
+    if json:
+        print_json({"rows": recorder.rows, "undecodable": recorder.undecodable, "ignored": recorder.ignored})
+
+
+def _record(settings: RuntimeConfig, out: Path) -> Recorder:
+    """Record until a signal; return the recorder with its counts."""
     from vcedge.runtime.codecs.registry import decoder_of
     from vcedge.runtime.mqtt.connection import Connection
     from vcedge.runtime.mqtt.paho_setup import Identity
@@ -37,50 +58,39 @@ def record_command(
     from vcedge.runtime.service.signals import stop_on_signals
     from vcedge.topics import InputTopic
 
-    configure_logging(verbose)
-    settings = load_runtime_config(config)
     topic = InputTopic(settings.input.topic)
-    decode, wanted = decoder_of(settings), _wanted(settings)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputOutputError(f"--out {out}: cannot be made: {error.strerror}") from None
-    recorder = Recorder(topic, decode, wanted, out, settings.max_assets)
+    recorder = Recorder(topic, decoder_of(settings), _plans(settings), out, settings.max_assets)
     identity = Identity(f"{settings.client_id}-record", topic.subscriptions(settings.assets))
-    link = Connection(settings.mqtt, identity)
+    connection = Connection(settings.mqtt, identity)
     with stop_on_signals() as stop:
-        link.start()
+        connection.start()
         try:
             while not stop.is_set():
-                message = link.receive(0.25)
+                message = connection.receive(0.25)
                 if message is not None:
                     recorder.handle(message)
-                    link.acknowledge([message])
+                    connection.acknowledge([message])
         finally:
             recorder.close()
-            link.stop(5.0)
-    note(f"{sum(recorder.rows.values())} rows of {len(recorder.rows)} assets in {out}")
-    if recorder.undecodable:
-        note(f"{recorder.undecodable} messages could not be read")
-    if json:
-        print_json({"rows": recorder.rows, "undecodable": recorder.undecodable, "ignored": recorder.ignored})
+            connection.stop(5.0)
+    return recorder
 
 
-def _wanted(settings: RuntimeConfig) -> dict[str, AssetPlan]:
-    """What is known of the assets; of one without a model only its name. Without names: all there are.
+def _plans(settings: RuntimeConfig) -> dict[str, AssetPlan]:
+    """Return how to record each configured asset, with its model's channels; all assets if none is configured.
 
-    Raises ConfigError, or InputNotFound or ModelFileError for a model that is no good.
+    Raises ConfigError, or InputNotFound or ModelFileError for an unusable model.
     """
     from vcedge.model_file import load
     from vcedge.runtime.assets.recipes import join_rule_of
     from vcedge.runtime.recordings.record import UNKNOWN, AssetPlan
 
     unknown = AssetPlan(None, join_rule_of(settings, UNKNOWN, known=False))
-    found = {}
+    plans = {}
     for name, asset in settings.assets.items():
         if asset.model is None:
-            found[name] = unknown
+            plans[name] = unknown
         else:
             schema = load(asset.model).schema
-            found[name] = AssetPlan(schema.names, join_rule_of(settings, schema))
-    return found or {"*": unknown}
+            plans[name] = AssetPlan(schema.names, join_rule_of(settings, schema))
+    return plans or {"*": unknown}

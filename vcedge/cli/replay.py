@@ -1,23 +1,29 @@
-"""`vcedge replay`: publish recordings as a machine would."""
+"""`vcedge replay`: publishes recordings as a machine would."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from vcedge.wording import count
 
-    from vcedge.config.runtime import MqttConfig
+if TYPE_CHECKING:
+    from vcedge.config.mqtt import MqttConfig
     from vcedge.config.train import ReadingConfig
-    from vcedge.runtime.recordings.replay import Writer
+    from vcedge.history import RowReader
+    from vcedge.runtime.recordings.replay import Replayer, Writer
     from vcedge.schema import SensorSchema
     from vcedge.topics import InputTopic
 
+PROGRESS_S = 10.0
+
 
 def replay_command(
+    *,
     inputs: Annotated[
         list[Path], typer.Argument(metavar="INPUT...", help="Recordings, one after the other.", show_default=False)
     ],
@@ -26,26 +32,28 @@ def replay_command(
     ] = "mqtt://localhost:1883",
     asset: Annotated[str | None, typer.Option("--asset", help="Default: the name of the file.")] = None,
     speed: Annotated[str, typer.Option("--speed", help="How many times as fast as recorded, or max.")] = "1",
-    topic: Annotated[str, typer.Option("--topic", help="Where to publish.")] = "plant/{asset}",
+    topic: Annotated[str, typer.Option("--topic", help="Topic to publish to.")] = "plant/{asset}",
     codec: Annotated[
         str | None,
-        typer.Option("--codec", help="json, senml or value. Default: json, with {channel} value."),
+        typer.Option("--codec", help="json, senml or value. Default: json; value if the topic has {channel}."),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="Read files, and pick channels, as this model does.")
+        Path | None, typer.Option("--model", help="Read files, and choose channels, as this model does.")
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is no sensor.")
+        list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is no sensor; repeatable.")
     ] = None,
     mqtt_version: Annotated[str, typer.Option("--mqtt-version", help="5 or 3.1.1.")] = "5",
-    username: Annotated[str | None, typer.Option("--username")] = None,
-    password_file: Annotated[Path | None, typer.Option("--password-file")] = None,
-    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="For mqtts.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="A summary as JSON on stdout.")] = False,
+    username: Annotated[str | None, typer.Option("--username", help="User at the broker.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="File whose first line is the password.")
+    ] = None,
+    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="Certificate authorities, for mqtts.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
 ) -> None:
     """Publish recordings as a machine would: one MQTT message for each row, with the time of the recording.
 
-    Without --model all columns of numbers are channels. A missing value is left out of its message. With {channel} in
+    Without --model all columns of numbers are channels. Missing values are left out of their message. With {channel} in
     --topic each value is a message of its own.
 
     \b
@@ -53,42 +61,79 @@ def replay_command(
       vcedge replay today.csv --broker mqtt://localhost:1883 --asset skab-pump --speed 60
     """
     import time
-    from uuid import uuid4
 
     from vcedge.cli.console import configure_logging, note, print_json
-    from vcedge.history import open_rows
-    from vcedge.runtime.mqtt.connection import Connection
-    from vcedge.runtime.mqtt.paho_setup import Identity
-    from vcedge.runtime.recordings.replay import Pace, Replayer
 
     configure_logging()
-    target, factor = _target(topic), _speed(speed)
-    settings = _mqtt(broker, mqtt_version, username, password_file, ca_file)
-    plans = []
-    for path in inputs:
-        schema, reading = _reading(path, model, exclude or [])
-        name = asset or path.name.split(".")[0]
-        write = _writer(codec, target, name, schema.names)
-        plans.append((path, name, write, schema.names, open_rows([path], schema, reading)))
-    connection = Connection(settings, Identity(f"vcedge-replay-{uuid4().hex[:8]}", persistent=False))
-    replayer = Replayer(connection, broker)
-    began = noted = time.monotonic()
-    for path, name, write, names, rows in plans:
-        note(f"{path}: {len(names)} channels to {target.of(name)}")
-        for _ in replayer.publish(rows, names, write, Pace(factor)):
-            if time.monotonic() - noted > 10:
-                noted = time.monotonic()
-                note(f"{replayer.published} rows published")
-    replayer.finish()
+    target, factor = Target(_topic(topic), codec), _speed(speed)
+    mqtt = _mqtt(broker, mqtt_version, username, password_file, ca_file)
+    sources = [_source(path, asset, *_reading(path, model, exclude or []), target) for path in inputs]
+    replayer = _connected(mqtt, broker)
+    began = time.monotonic()
+    _publish(sources, replayer, factor)
     seconds = time.monotonic() - began
-    untimed = f", {replayer.untimed} left out for lack of a readable time" if replayer.untimed else ""
-    note(f"{replayer.published} rows published in {seconds:.1f} s{untimed}")
+    untimed = f", {replayer.untimed:,} left out without a readable time" if replayer.untimed else ""
+    note(f"{count(replayer.published, 'row')} published in {seconds:.1f} s{untimed}")
     if json:
         print_json({"rows": replayer.published, "untimed": replayer.untimed, "seconds": round(seconds, 3)})
 
 
-def _target(topic: str) -> InputTopic:
-    """The topic of --topic, where one can publish."""
+@dataclass(frozen=True)
+class Target:
+    """Topic and codec of the messages; codec None: the topic's default."""
+
+    topic: InputTopic
+    codec: str | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording, the writer of its messages and the topic for people."""
+
+    path: Path
+    rows: RowReader
+    channels: tuple[str, ...]
+    write: Writer
+    topic: str
+
+
+def _connected(mqtt: MqttConfig, broker: str) -> Replayer:
+    from uuid import uuid4
+
+    from vcedge.runtime.mqtt.connection import Connection
+    from vcedge.runtime.mqtt.paho_setup import Identity
+    from vcedge.runtime.recordings.replay import Replayer
+
+    return Replayer(Connection(mqtt, Identity(f"vcedge-replay-{uuid4().hex[:8]}", persistent=False)), broker)
+
+
+def _publish(sources: Sequence[Source], replayer: Replayer, speed: float | None) -> None:
+    """Publish all recordings, with a note every 10 s."""
+    import time
+
+    from vcedge.cli.console import note
+    from vcedge.runtime.recordings.replay import Pace
+
+    noted = time.monotonic()
+    for source in sources:
+        note(f"{source.path}: {len(source.channels)} channels to {source.topic}")
+        for _ in replayer.publish(source.rows, source.channels, source.write, Pace(speed)):
+            if time.monotonic() - noted > PROGRESS_S:
+                noted = time.monotonic()
+                note(f"{replayer.published:,} rows published")
+    replayer.finish()
+
+
+def _source(path: Path, asset: str | None, schema: SensorSchema, reading: ReadingConfig, target: Target) -> Source:
+    from vcedge.history import open_rows
+
+    name = asset or path.name.split(".")[0]
+    write = _writer(target, name, schema.names)
+    return Source(path, open_rows([path], schema, reading), schema.names, write, target.topic.of(name))
+
+
+def _topic(topic: str) -> InputTopic:
+    """Return the topic of --topic. Raises UsageError if it cannot be published to."""
     from vcedge.errors import UsageError
     from vcedge.topics import InputTopic
 
@@ -97,12 +142,12 @@ def _target(topic: str) -> InputTopic:
     except ValueError as error:
         raise UsageError(f"--topic {topic}: {error}") from None
     if not target.publishable:
-        raise UsageError(f"--topic {topic}: expected a topic without wildcards")
+        raise UsageError(f"--topic {topic}: expected a topic without wildcards, such as plant/{{asset}}")
     return target
 
 
 def _speed(text: str) -> float | None:
-    """A factor above zero; None for max."""
+    """Return a factor above zero; None for max."""
     from math import isfinite
 
     from vcedge.errors import UsageError
@@ -118,11 +163,12 @@ def _speed(text: str) -> float | None:
     return factor
 
 
-def _writer(codec: str | None, topic: InputTopic, asset: str, channels: Sequence[str]) -> Writer:
-    """What writes the messages of an asset."""
+def _writer(target: Target, asset: str, channels: Sequence[str]) -> Writer:
+    """Return the writer of an asset's messages. Raises UsageError for a codec or a name that the topic cannot have."""
     from vcedge.errors import UsageError
     from vcedge.runtime.recordings.replay import writer_of
 
+    topic, codec = target.topic, target.codec
     try:
         write = writer_of(codec or ("value" if topic.has_channel else "json"), topic, asset)
     except ValueError as error:
@@ -137,10 +183,11 @@ def _writer(codec: str | None, topic: InputTopic, asset: str, channels: Sequence
 def _mqtt(
     broker: str, version: str, username: str | None, password_file: Path | None, ca_file: Path | None
 ) -> MqttConfig:
+    """Return the connection that the options describe. Raises UsageError that names the wrong option."""
     from pydantic import ValidationError
 
+    from vcedge.config.mqtt import MqttConfig
     from vcedge.config.problems import shown
-    from vcedge.config.runtime import MqttConfig
     from vcedge.errors import UsageError
 
     options = {"version": version, "username": username, "password_file": password_file, "ca_file": ca_file}
@@ -154,7 +201,7 @@ def _mqtt(
 
 
 def _reading(path: Path, model: Path | None, exclude: list[str]) -> tuple[SensorSchema, ReadingConfig]:
-    """Channels and the way of reading: the model's, or whatever the file says of itself."""
+    """Return channels and settings of the model, or those found in the file."""
     from vcedge.config.train import ReadingConfig
     from vcedge.errors import DataError
     from vcedge.history.as_trained import reading_config

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from vcedge.cli.options import RuntimeFile, Verbose
 
 if TYPE_CHECKING:
     from vcedge.config.runtime import RuntimeConfig
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
 
 
 def run_command(
-    config: Annotated[Path, typer.Argument(metavar="RUNTIME.yaml", help="The configuration.", show_default=False)],
-    check: Annotated[bool, typer.Option("--check", help="Check configuration, models and engines, and end.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    *,
+    config: RuntimeFile,
+    check: Annotated[bool, typer.Option("--check", help="Check configuration, models and engines, then end.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run the service: MQTT messages in, scores out, until SIGTERM or Ctrl-C.
 
-    Configuration and models are checked before the first connection. A broker that is not there is waited for.
+    Configuration and models are checked before the first connection. If the broker is absent, the service waits for it.
 
     \b
     Example:
@@ -30,14 +32,14 @@ def run_command(
     from vcedge.config.runtime import load_runtime_config
     from vcedge.runtime.assets.recipes import load_recipes
     from vcedge.runtime.monitoring.logs import configure_service_log
-    from vcedge.runtime.service.service import Service
+    from vcedge.runtime.service.compose import compose
     from vcedge.runtime.service.signals import stop_on_signals
 
-    configure_logging(verbose)
+    configure_logging(verbose=verbose)
     settings = load_runtime_config(config)
     configure_service_log(settings.log, verbose=verbose)
     recipes = load_recipes(settings)
-    service = Service(settings, recipes)
+    service = compose(settings, recipes)
     if check:
         for line in _lines(settings, recipes):
             typer.echo(line)
@@ -47,7 +49,7 @@ def run_command(
 
 
 def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
-    """One line for each asset: what it is judged by."""
+    """Return one line for each asset: its topic, its model, its engine."""
     from vcedge.runtime.engine.registry import engine_words
     from vcedge.topics import InputTopic
 
@@ -57,17 +59,17 @@ def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
         detector = recipe.engine.detector
         cell = "no network" if detector.cell is None else f"{detector.cell.spec.kind} of {detector.hidden}"
         engine = f"engine {engine_words(recipe.engine)}"
-        parts = [topic.of(name), recipe.model, f"{detector.channels} channels", cell, engine, *_at_work(settings, name)]
-        lines.append(f"{name}: {', '.join(parts)}")
+        when = _running(settings, name)
+        lines.append(f"{name}: {topic.of(name)}, {recipe.model}, {detector.channels} channels, {cell}, {engine}{when}")
     return lines
 
 
-def _at_work(settings: RuntimeConfig, name: str) -> list[str]:
-    """When the machine is at work, unless it always is."""
+def _running(settings: RuntimeConfig, name: str) -> str:
+    """Return when the machine counts as running; empty if always."""
     found = settings.run_when_of(name)
     if found is None:
-        return []
+        return ""
     _, rule = found
     limits = {"above": rule.above, "below": rule.below}
-    said = [f"{word} {limit:g}" for word, limit in limits.items() if limit is not None]
-    return [f"at work while {rule.channel} is {' and '.join(said)}"]
+    given = [f"{word} {limit:g}" for word, limit in limits.items() if limit is not None]
+    return f", running while {rule.channel} is {' and '.join(given)}"

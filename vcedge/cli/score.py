@@ -1,41 +1,42 @@
-"""`vcedge score`: what a model says of recordings, row by row."""
+"""`vcedge score`: scores recordings row by row."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
+
+from vcedge.cli.options import EngineName, Network, ReadingOverrides, Recordings, RunnableFile
+
+if TYPE_CHECKING:
+    from vcedge.history import RowReader
+    from vcedge.runtime.engine.interface import Engine
+    from vcedge.runtime.recordings.score_summary import ScoreSummary
 
 PROGRESS_ROWS = 100_000
 
 
 def score_command(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model.vcedge, or exported from one.", show_default=False)
-    ],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Recordings.", show_default=False)],
+    *,
+    model: RunnableFile,
+    inputs: Recordings,
     out: Annotated[Path | None, typer.Option("--out", help="The scores file; default: stdout.")] = None,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, numpy, onnx or tflite.")] = "auto",
-    network: Annotated[
-        bool, typer.Option("--network/--no-network", help="Without: the linear forecaster alone, same scorer.")
-    ] = True,
+    engine: EngineName = "auto",
+    network: Network = True,
     adapt: Annotated[
-        bool, typer.Option("--adapt/--no-adapt", help="Whether the threshold follows slow drift, as in the service.")
+        bool, typer.Option("--adapt/--no-adapt", help="Let the threshold follow slow drift, as in the service.")
     ] = True,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="a.b=value", help="Read files otherwise than those of training; repeatable."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="A summary as JSON on stdout; needs --out.")] = False,
+    overrides: ReadingOverrides = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout; needs --out.")] = False,
 ) -> None:
     """Score recordings with a model: one line for each row, in order.
 
-    Each INPUT is a stream of its own. A row's result depends on it and on earlier rows alone.
+    Each INPUT is a stream of its own. The result of a row depends only on it and on earlier rows.
 
     \b
     Example:
@@ -44,47 +45,52 @@ def score_command(
     """
     import time
 
-    from vcedge.cli.console import note, print_json, refuse_overwriting
+    from vcedge.cli.console import note_all, print_json, refuse_overwriting
     from vcedge.errors import UsageError
     from vcedge.history import open_rows
     from vcedge.history.as_trained import reading_config
-    from vcedge.runtime.exported.artifact import open_engine
-    from vcedge.runtime.recordings.score_recording import score_blocks, write_header, write_scores
-    from vcedge.runtime.recordings.score_summary import ScoreSummary
-    from vcedge.runtime.stream.stream import Stream
+    from vcedge.runtime.exported.artifact import load
 
     if json and out is None:
         raise UsageError("--json prints a summary on stdout, so the scores need --out FILE")
     if out is not None:
         refuse_overwriting(out, [model, *inputs])
-    runner = open_engine(model, engine, network)
-    detector = runner.detector
-    reading = reading_config(detector, overrides or [])
-    tally = ScoreSummary(runner.detector)
+    runner = load(model, engine, network=network)
+    reading = reading_config(runner.detector, overrides or [])
     began = time.perf_counter()
-    readers = [open_rows([path], detector.schema, reading) for path in inputs]
-    with _output(out) as stream_out:
-        write_header(stream_out)
-        for reader in readers:
-            tally.start()
-            for block in score_blocks(Stream(runner, adapt=adapt), reader):
-                write_scores(stream_out, block, None if reader.has_time else tally.rows)
-                before = tally.rows
-                tally.add_block(block)
-                if tally.rows // PROGRESS_ROWS > before // PROGRESS_ROWS:
-                    note(f"{tally.rows:,} rows scored")
+    readers = [open_rows([path], runner.detector.schema, reading) for path in inputs]
+    with _output(out) as file:
+        summary = _score(runner, readers, file, adapt=adapt)
     for reader in readers:
-        for line in reader.report.lines():
-            note(f"data: {line}")
-    for line in tally.lines(time.perf_counter() - began):
-        note(line)
+        note_all(reader.report.lines(), "data: ")
+    note_all(summary.lines(time.perf_counter() - began))
     if json:
-        print_json({**tally.to_json(), "engine": runner.name})
+        print_json({**summary.to_json(), "engine": runner.name})
+
+
+def _score(engine: Engine, readers: Sequence[RowReader], out: TextIO, *, adapt: bool) -> ScoreSummary:
+    """Write the scores of all recordings, each a stream of its own."""
+    from vcedge.cli.console import note
+    from vcedge.runtime.recordings.score_recording import score_blocks, write_header, write_scores
+    from vcedge.runtime.recordings.score_summary import ScoreSummary
+    from vcedge.runtime.stream.stream import Stream
+
+    summary = ScoreSummary(engine.detector)
+    write_header(out)
+    for reader in readers:
+        summary.start()
+        for block in score_blocks(Stream(engine, adapt=adapt), reader):
+            write_scores(out, block, None if reader.has_time else summary.rows)
+            before = summary.rows
+            summary.add_block(block)
+            if summary.rows // PROGRESS_ROWS > before // PROGRESS_ROWS:
+                note(f"{summary.rows:,} rows scored")
+    return summary
 
 
 @contextmanager
 def _output(out: Path | None) -> Iterator[TextIO]:
-    """Where scores go: stdout as they come, or a file that is there only when it is whole."""
+    """Open the destination of the scores: stdout row by row, or a file that appears only when it is complete."""
     from vcedge.files import open_atomic
 
     if out is None:
@@ -94,4 +100,4 @@ def _output(out: Path | None) -> Iterator[TextIO]:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
         yield text
         text.flush()
-        text.detach()  # the file is closed by whom it was opened
+        text.detach()  # open_atomic closes the file

@@ -1,4 +1,4 @@
-"""`vcedge sign`: vouch for a model."""
+"""`vcedge sign`: signs a model."""
 
 from __future__ import annotations
 
@@ -9,44 +9,58 @@ import typer
 
 
 def sign_command(
+    *,
     model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A model.vcedge.", show_default=False)] = None,
     key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="The private key.")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Default: MODEL.sig.")] = None,
     serial: Annotated[
-        int | None, typer.Option("--serial", min=0, help="Newer is larger; default: seconds since 1970.")
+        int | None, typer.Option("--serial", min=0, help="Larger is newer; default: seconds since 1970.")
     ] = None,
     new_key: Annotated[
         Path | None, typer.Option("--new-key", metavar="FILE", help="Make a key: FILE, and FILE.pub for the devices.")
     ] = None,
 ) -> None:
-    """Sign a model, so that devices that know the public key take it as an update.
+    """Sign a model, so that devices that have the public key accept it as an update.
 
-    A device takes a model that is newer than the last one it took, for the same asset and the same channels. The
-    private key stays where you sign; FILE.pub goes to the devices (runtime.yaml: `update: {key: FILE.pub}`).
+    A device accepts a model that is newer than the last accepted one, for the same asset and the same channels. Keep
+    the private key where you sign; copy FILE.pub to the devices (runtime.yaml: `update: {key: FILE.pub}`).
 
     \b
     Example:
       vcedge sign --new-key plant.key
       vcedge sign models/pump-1/model.vcedge --key plant.key
     """
+    from vcedge.errors import UsageError
+
+    if new_key is not None:
+        if model is not None or key is not None:
+            raise UsageError("--new-key only makes a key, expected no MODEL and no --key beside it")
+        _make_key(new_key)
+    elif model is None or key is None:
+        raise UsageError("expected a MODEL and --key FILE, or --new-key FILE")
+    else:
+        _sign(model, key, out or model.with_name(model.name + ".sig"), serial)
+
+
+def _make_key(path: Path) -> None:
+    from vcedge import signature
+    from vcedge.cli.console import note
+    from vcedge.errors import InputOutputError
+
+    try:
+        public = signature.new_key(path)
+    except FileExistsError as error:
+        raise InputOutputError(f"{error.filename}: exists and is not overwritten, expected a new file") from None
+    note(f"{path} written: keep it secret; copy {public} to the devices")
+
+
+def _sign(model: Path, key: Path, out: Path, serial: int | None) -> None:
     import time
 
     from vcedge import model_file, signature
     from vcedge.cli.console import note, refuse_overwriting
-    from vcedge.errors import InputOutputError, UsageError
     from vcedge.files import write_atomic
 
-    if new_key is not None:
-        if model is not None or key is not None:
-            raise UsageError("--new-key: makes a key and nothing else, expected no MODEL and no --key")
-        try:
-            public = signature.new_key(new_key)
-        except FileExistsError as error:
-            raise InputOutputError(f"{error.filename}: is there already, and is not overwritten") from None
-        note(f"{new_key} written: keep it secret; {public} is for the devices")
-        return
-    if model is None or key is None:
-        raise UsageError("expected a MODEL and --key FILE, or --new-key FILE")
     data = model_file.read(model)
     detector = model_file.loads(data, str(model))
     statement = signature.Statement(
@@ -55,7 +69,6 @@ def sign_command(
         signature.channels_of(detector.schema),
         int(time.time()) if serial is None else serial,
     )
-    target = out or model.with_name(model.name + ".sig")
-    refuse_overwriting(target, [model, key])
-    write_atomic(target, signature.sign(statement, signature.private_key(key)))
-    note(f"{target} written: {statement.model[:19]} for {statement.asset}, serial {statement.serial}")
+    refuse_overwriting(out, [model, key])
+    write_atomic(out, signature.sign(statement, signature.private_key(key)))
+    note(f"{out} written: {statement.model[:19]} for {statement.asset}, serial {statement.serial}")

@@ -1,55 +1,58 @@
-"""`vcedge simulate`: write a plausible history of a pump rig, and what is wrong in it."""
+"""`vcedge simulate`: writes the history of a simulated pump rig, with faults if wanted."""
 
 from __future__ import annotations
 
-import json as json_text
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from vcedge.wording import count
 
 if TYPE_CHECKING:
     from vcedge.simulate import Simulation
 
 
 def simulate_command(
+    *,
     out: Annotated[Path, typer.Argument(metavar="OUT.csv", help="The CSV file to write.", show_default=False)],
     hours: Annotated[float, typer.Option("--hours", help="Length of the history, one row a second.")] = 6.0,
     faults: Annotated[
-        int, typer.Option("--faults", help="How many faults: one each 35 minutes at most, after the first 20.")
+        int, typer.Option("--faults", help="Number of faults, after 20 minutes and at most one in 35 minutes.")
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same file.")] = 0,
     batches: Annotated[
         bool,
         typer.Option("--batches", help="Run batches of two passes by a recipe; a fault then confuses two recipes."),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Describe what was written as JSON on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Describe the file as JSON on stdout.")] = False,
 ) -> None:
     """Write the history of a simulated pump rig: eight sensors, load steps, drop-outs, and faults if wanted.
 
     The column `anomaly` holds the truth: 1 in the rows of a fault.
-    Without --faults the rig is healthy, which is what to train on.
+    Without --faults the rig is healthy: data to train on.
 
     \b
     Example:
       vcedge simulate healthy.csv --hours 12
       vcedge simulate faulty.csv --hours 6 --faults 4 --seed 1
     """
+    from vcedge.cli.console import print_json
     from vcedge.simulate import simulate, write_csv
 
     simulation = simulate(hours=hours, faults=faults, seed=seed, batches=batches)
     write_csv(simulation, out)
     report = _report(out, seed, simulation)
     if json:
-        typer.echo(json_text.dumps(report, indent=2))
+        print_json(report)
         return
-    typer.echo(f"{out}: {report['rows']} rows of {len(simulation.names)} channels, seed {seed}")
+    typer.echo(f"{out}: {count(report['rows'], 'row')} of {len(simulation.names)} channels, seed {seed}")
     for fault in report["faults"]:
         typer.echo(f"  {fault['start']} to {fault['end']}  {fault['text']}")
 
 
 def _report(out: Path, seed: int, simulation: Simulation) -> dict[str, Any]:
-    """What a script wants to know of the file; the rows of a fault are [first_row, end_row), counted from 0."""
+    """Describe the file as JSON values; the rows of a fault are [first_row, end_row), counted from 0."""
     from vcedge.simulate.output import iso_times
 
     times = iso_times(simulation.time_ns)

@@ -1,4 +1,4 @@
-"""`vcedge status`: how the running service is."""
+"""`vcedge status`: asks the running service for its state."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.options import DEFAULT_CONFIG
+from vcedge.wording import duration, iso_time
+
 if TYPE_CHECKING:
     from vcedge.runtime.monitoring.status_requests import Report
 
-USUAL = Path("/etc/vcedge/runtime.yaml")
-
 
 def status_command(
+    *,
     config: Annotated[
-        Path | None, typer.Argument(metavar="RUNTIME.yaml", help=f"The configuration; {USUAL} if absent.")
+        Path | None, typer.Argument(metavar="RUNTIME.yaml", help=f"The configuration; default: {DEFAULT_CONFIG}.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="The whole report as JSON on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON on stdout.")] = False,
 ) -> None:
-    """Ask the running service how it is: connection, assets, events, settings, what waits and what is kept.
+    """Ask the running service for its state: connection, assets, events, settings, queues and storage.
 
-    It is asked through a socket in its state_dir, so that this works without broker and network.
+    The request goes through a socket in the service's state_dir, so it works without broker and network.
 
     \b
     Example:
@@ -40,19 +42,17 @@ def status_command(
 
 
 def _state_dir(config: Path | None) -> Path:
-    """Where the service keeps its state; its default where there is no configuration at the usual place."""
+    """Return the state_dir of the configuration; the default one if no configuration is given or installed."""
     from vcedge.config.runtime import RuntimeConfig, load_runtime_config
 
-    if config is None and not USUAL.exists():
+    if config is None and not DEFAULT_CONFIG.exists():
         default: Path = RuntimeConfig.model_fields["state_dir"].default
         return default
-    return load_runtime_config(config or USUAL).state_dir
+    return load_runtime_config(config or DEFAULT_CONFIG).state_dir
 
 
 def _service_rows(report: Report) -> list[tuple[str, str]]:
-    """What is said of the service as a whole."""
-    from vcedge.wording import duration
-
+    """Return names and values that describe the service as a whole."""
     numbers, work = report["numbers"], report["work"]
     counts = ("samples", "dead_letters", "ignored", "duplicates", "settings")
     counted = [f"{numbers[key]:,} {key.replace('_', ' ')}" for key in counts]
@@ -63,22 +63,20 @@ def _service_rows(report: Report) -> list[tuple[str, str]]:
         ("messages", ", ".join([f"{numbers['messages']:,}", *counted])),
         ("computing", _computing(work)),
         ("waiting", _waiting(numbers)),
-        ("state", _state(numbers)),
+        ("state", _durability(numbers)),
         ("assets", f"{len(report['assets']):,}"),
     ]
 
 
 def _waiting(numbers: dict[str, Any]) -> str:
-    """What was not worked on yet, and what the broker did not take yet."""
+    """Return the lengths of the queues: messages to handle, results to publish."""
     stored = f", {numbers['stored']:,} on disk ({numbers['stored_bytes']:,} bytes)" if numbers["stored"] else ""
-    dropped = f", {numbers['drops']:,} lost for lack of room" if numbers["drops"] else ""
+    dropped = f", {numbers['drops']:,} dropped for lack of room" if numbers["drops"] else ""
     return f"{numbers['queue']:,} messages, {numbers['outbox']:,} results{stored}{dropped}"
 
 
-def _state(numbers: dict[str, Any]) -> str:
-    """How safe what must not be lost is, and what that costs the medium."""
-    from vcedge.wording import duration
-
+def _durability(numbers: dict[str, Any]) -> str:
+    """Return the age of the last snapshot, what a power cut would repeat, and the flash wear."""
     age_s = numbers["snapshot_age_s"]
     age = "no snapshot yet" if age_s is None else f"last snapshot {duration(age_s)} ago"
     trouble = f"not durable: {numbers['trouble']}; " if numbers["status"] != "ok" else ""
@@ -87,14 +85,14 @@ def _state(numbers: dict[str, Any]) -> str:
 
 
 def _connection(links: dict[str, Any]) -> str:
-    complaints = sorted({link["complaint"] for link in links.values() if link["complaint"]})
+    problems = sorted({link["complaint"] for link in links.values() if link["complaint"]})
     if all(link["connected"] for link in links.values()):
         return "connected"
-    return f"not connected: {'; '.join(complaints) or 'not yet'}"
+    return f"not connected: {'; '.join(problems) or 'not yet'}"
 
 
 def _computing(work: dict[str, Any]) -> str:
-    """The updated share, and what a sample takes: upper bounds of buckets."""
+    """Return the updated share, and the times of a sample: upper bounds of histogram buckets."""
     hidden = work["hidden_dimensions"]
     share = f"{work['updated_dimensions'] / hidden:.0%} of the network updated" if hidden else "no network used yet"
     step, latency = work["step"], work["latency"]
@@ -107,9 +105,7 @@ COLUMNS = ("asset", "status", "last sample", "raw", "threshold", "event", "setti
 
 
 def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
-    """One asset, by COLUMNS."""
-    from vcedge.wording import duration
-
+    """Return the cells of one asset, by COLUMNS."""
     age = "never" if asset["age_s"] is None else f"{duration(asset['age_s'])} ago"
     raw = "-" if asset["raw"] is None else f"{asset['raw']:.4g}"
     threshold = f"{asset['threshold']:.4g} ({asset['threshold_factor']:.2f} of calibrated)"
@@ -120,21 +116,19 @@ def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _setting(kind: str, state: dict[str, Any]) -> str:
-    """What was set of one kind; empty where it is the default again."""
-    from vcedge.wording import iso_time
-
+    """Return the changed values of one kind of setting; empty if all are the default."""
     if kind == "threshold":
         values = {key: state[key] for key in ("raw", "false_alarms_per_day") if state[key] is not None}
     elif kind == "compute":
         default = {"policy": "auto", "min_level": 1, "looseness": 1.0}
-        values = {key: state[key] for key, usual in default.items() if state[key] != usual}
+        values = {key: state[key] for key, value in default.items() if state[key] != value}
     else:
         values = {} if state["until"] is None else {"until": iso_time(int(state["until"]) * 1_000_000, digits=0)}
     return f"{kind} {', '.join(f'{key} {value}' for key, value in values.items())}" if values else ""
 
 
 def _print_assets(assets: list[dict[str, Any]]) -> None:
-    """A table on a terminal, a line for each asset elsewhere."""
+    """Print a table on a terminal, a line for each asset elsewhere."""
     import sys
 
     from vcedge.cli.console import printable
@@ -142,9 +136,8 @@ def _print_assets(assets: list[dict[str, Any]]) -> None:
     rows = [tuple(map(printable, _asset_row(asset))) for asset in assets]
     if not sys.stdout.isatty():
         for name, *values in rows:
-            print(
-                f"{name}: {', '.join(f'{column} {value}' for column, value in zip(COLUMNS[1:], values, strict=True))}"
-            )
+            cells = [f"{column} {value}" for column, value in zip(COLUMNS[1:], values, strict=True)]
+            print(f"{name}: {', '.join(cells)}")
         return
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""`vcedge train`: recordings of normal operation in, a calibrated detector and its report out."""
+"""`vcedge train`: trains a calibrated detector on recordings of normal operation, and writes its report."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.options import ConfigOverrides, TrainFile
+from vcedge.wording import count
+
 if TYPE_CHECKING:
-    from vcedge.cli.console import Report
+    from vcedge.cli.console import ReportProgress
     from vcedge.config.train import TrainConfig
     from vcedge.train.pipeline import Trained
     from vcedge.train.training import Epoch
@@ -19,27 +22,28 @@ METRICS, MODEL, REPORT, CHECKPOINT = "metrics.json", "model.vcedge", "report.htm
 
 
 def train_command(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="What to train on.", show_default=False)],
+    *,
+    config: TrainFile,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results; default: the asset's name.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="The same seed gives the same model file.")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override one key; repeatable.")
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="The same seed gives the same file; default: as configured.")
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew where a training was stopped.")] = False,
+    overrides: ConfigOverrides = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard the checkpoint of a stopped training.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json on stdout.")] = False,
 ) -> None:
     """Train a detector on recordings of normal operation.
 
     Writes model.vcedge, report.html and metrics.json. Ctrl-C ends the training and keeps the best network so far. After
-    Ctrl-C, a crash or a power cut the same command goes on from train.checkpoint, to the same model as without.
+    Ctrl-C, a crash or a power cut the same command continues from train.checkpoint, to the same model.
 
     \b
     Example:
       vcedge train configs/pump.yaml --out models/pump --set train.epochs=10
     """
-    from vcedge.cli.console import note, print_json, single_threaded
+    from vcedge.cli.console import note_all, print_json, single_threaded
 
     single_threaded()
     from vcedge.config.train import load_train_config
@@ -54,15 +58,14 @@ def train_command(
     if json:
         print_json(metrics)
     else:
-        for line in _result_lines(metrics, settings, folder):
-            note(line)
+        note_all(_result_lines(metrics, settings, folder))
 
 
 def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
-    """Load, train and write; returns the metrics."""
+    """Load, train and write; return the metrics."""
     import time
 
-    from vcedge.cli.console import note, progress
+    from vcedge.cli.console import note, note_all, progress
     from vcedge.history import load_history
     from vcedge.model_file import save
     from vcedge.train.pipeline import train_detector
@@ -71,21 +74,20 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
 
     began = time.perf_counter()
     recording = load_history(settings.data, settings.base_dir)
-    for line in recording.report.lines():
-        note(f"data: {line}")
+    note_all(recording.report.lines(), "data: ")
     with Interruption() as interruption, progress("training", 1.0) as report:
 
         def on_epoch(epoch: Epoch, epochs: int) -> None:
-            words = f"loss {epoch.loss:.3f}, validation {epoch.validation:.3f}, updated {epoch.share:.0%}"
-            report((epoch.epoch + 1) / epochs, words)
+            remark = f"loss {epoch.loss:.3f}, validation {epoch.validation:.3f}, updated {epoch.share:.0%}"
+            report((epoch.epoch + 1) / epochs, remark)
 
-        trained = train_detector(settings, recording, on_epoch, interruption.wanted, folder / CHECKPOINT)
+        trained = train_detector(settings, recording, on_epoch, interruption.requested, folder / CHECKPOINT)
         if trained.result.resumed_at is not None:
-            note(f"went on from epoch {trained.result.resumed_at + 1}, where an earlier run was stopped")
+            note(f"continued from epoch {trained.result.resumed_at + 1}, where an earlier run was stopped")
         if trained.result.interrupted:
-            note("interrupted: keeping the best network so far; the same command goes on, --restart begins anew")
+            note("interrupted: keeping the best network so far; the same command continues, --restart begins again")
         elif settings.report.sensitivity:
-            trained = _with_sensitivity(trained, report, interruption.wanted)
+            trained = _with_sensitivity(trained, report, interruption.requested)
         metrics = summarise(trained, recording.report, time.perf_counter() - began)
         save(trained.finished(), folder / MODEL)
         write_metrics(folder / METRICS, metrics)
@@ -95,37 +97,35 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
     return metrics
 
 
-def _with_sensitivity(trained: Trained, report: Report, stop: Callable[[], bool]) -> Trained:
-    """The training with what its detector finds of injected faults, and what it would call them."""
+def _with_sensitivity(trained: Trained, report: ReportProgress, stop: Callable[[], bool]) -> Trained:
+    """Return the training with the injected faults that its detector finds, and the names it gives them."""
     from dataclasses import replace
 
-    from vcedge.calibration.trace import TracedRows
     from vcedge.sensitivity.measure import measure_sensitivity
     from vcedge.sensitivity.resemblance import measure_resemblance
 
-    rows = TracedRows(trained.values, trained.split, trained.device_trace)
     found = measure_sensitivity(
-        trained.detector, rows, lambda share: report(share, "trying which faults are found"), stop
+        trained.detector, trained.rows, lambda share: report(share, "measuring which faults are found"), stop
     )
     if found is None:
         return trained
-    recognition = measure_resemblance(trained.detector, rows)
+    recognition = measure_resemblance(trained.detector, trained.rows)
     detector = replace(trained.detector, resemblance=recognition.model)
     return replace(trained, detector=detector, sensitivity=found, recognition=recognition)
 
 
 class Interruption:
-    """Turns the first Ctrl-C into a wish that the training looks at; a second one ends the program at once.
+    """Turns the first Ctrl-C into a request that the training polls; a second one ends the program at once.
 
-    Within it nothing that was trained is lost: calibration and the writing of files go on.
+    Nothing that was trained is lost: calibration and the writing of files continue.
     """
 
     def __init__(self) -> None:
-        self._wanted = False
+        self._requested = False
 
-    def wanted(self) -> bool:
-        """Whether Ctrl-C was pressed."""
-        return self._wanted
+    def requested(self) -> bool:
+        """Return whether Ctrl-C was pressed."""
+        return self._requested
 
     def __enter__(self) -> Interruption:
         self._before = signal.signal(signal.SIGINT, self._on_signal)
@@ -135,16 +135,16 @@ class Interruption:
         signal.signal(signal.SIGINT, self._before)
 
     def _on_signal(self, *_: object) -> None:
-        if self._wanted:
+        if self._requested:
             raise KeyboardInterrupt
-        self._wanted = True
+        self._requested = True
 
 
 def _evidence(limits: dict[str, Any]) -> str:
-    """What the threshold rests on."""
-    words = f"{limits['peaks']} excursions in {limits['rows']} held-out rows"
+    """Return the evidence for the threshold."""
+    evidence = f"{count(limits['peaks'], 'excursion')} in {count(limits['rows'], 'held-out row')}"
     allowed = limits["held_out_events"]
-    return words if allowed >= 1 else f"{words}, extended to {1 / allowed:.2g} times as many rows"
+    return evidence if allowed >= 1 else f"{evidence}, extended to {1 / allowed:.2g} times as many rows"
 
 
 def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""`vcedge verify`: whether exported files do what their model does, here and now."""
+"""`vcedge verify`: compares exported files with their model in the interpreter that is installed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.options import ModelFile
+
 if TYPE_CHECKING:
     from vcedge.detector import Detector
     from vcedge.export.judging import Parity
@@ -14,19 +16,20 @@ if TYPE_CHECKING:
 
 
 def verify_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
+    *,
+    model: ModelFile,
     exported: Annotated[
         list[Path], typer.Argument(metavar="EXPORTED...", help="Files exported from it.", show_default=False)
     ],
     input_file: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE", help="A recording; default: one that is generated.")
+        Path | None, typer.Option("--input", metavar="FILE", help="A recording; default: a generated one.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="What was found, as JSON on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on stdout.")] = False,
 ) -> None:
     """Compare exported files with their model in the interpreter that is installed here.
 
-    At least 5,000 steps from a state that is not zero, each side feeding its own state back; every level is forced, the
-    scheduler is probed at its limits. Exit code 1 where a file differs.
+    Runs at least 5,000 steps from a state other than zero, each side with its own state; every level is forced, and the
+    scheduler is probed at its limits. Exit code 1 if a file differs.
 
     \b
     Example:
@@ -49,7 +52,7 @@ def verify_command(
         assert artifact.graph is not None
         interpreter = getattr(engine_for(artifact), "interpreter", artifact.graph.to)
         results.append({"file": str(path), **vars(artifact.graph), "interpreter": interpreter, **parity.to_json()})
-        note(f"{path}: {artifact.graph.words}, {interpreter}: {described(parity)}")
+        note(f"{path}: {artifact.graph.words}, {interpreter}: {parity_text(parity)}")
         if parity.problem is not None:
             failed.append(f"{path}: differs from {model}: {parity.problem}")
     if json:
@@ -59,19 +62,17 @@ def verify_command(
         raise GateFailed(f"{failed[0]}{more}")
 
 
-def described(parity: Parity) -> str:
-    """What was found, in a line."""
+def parity_text(parity: Parity) -> str:
+    """Return the result of a comparison in one line."""
     if parity.problem is not None:
         return f"FAILED at {parity.problem}"
     flips = f", {parity.flips} level flips" if parity.flips else ""
-    worst = max(parity.worst.values())
-    return (
-        f"the model's results over {parity.steps} steps to {worst:.1e} (allowed {parity.tolerance.relative:g}){flips}"
-    )
+    worst, allowed = max(parity.worst.values()), parity.tolerance.relative
+    return f"equals the model over {parity.steps:,} steps to {worst:.1e} (allowed {allowed:g}){flips}"
 
 
 def _rows(detector: Detector, path: Path) -> F64:
-    """All rows of a recording (N, C), read as the training files were."""
+    """Return all rows of a recording (N, C), read as the training files were."""
     import numpy as np
 
     from vcedge.history import open_rows

@@ -1,1 +1,1 @@
-"""The demonstration: a simulated pump rig from its healthy history to what is found of its faults, over real MQTT."""
+"""The demonstration: the whole chain on a simulated pump rig, from a healthy history to found faults, over MQTT."""

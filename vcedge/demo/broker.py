@@ -1,6 +1,6 @@
 """The embedded broker: `python -m vcedge.demo.broker` prints its port and runs until SIGTERM or Ctrl-C.
 
-amqtt on a free port of the loopback interface, for everybody on this machine; nothing is written to disk.
+Runs amqtt on a free port of the loopback interface, without authentication; writes nothing to disk.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from typing import Any
 
 from amqtt.broker import Broker
 
@@ -16,25 +17,34 @@ from vcedge.runtime.service.signals import SIGNALS
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody uses now."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
+class PacedBroker(Broker):  # type: ignore[misc]
+    """A broker with a bounded queue of messages, and subscriptions that may change while they are iterated over."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._broadcast_queue: asyncio.Queue[Any] = asyncio.Queue(
+            WINDOW
+        )  # no setting bounds it, and senders fill it faster than it drains
+        self._subscriptions = Subscriptions()
+
+
 async def serve(port: int) -> None:
-    """Run the broker until a signal comes."""
+    """Run the broker until SIGTERM or Ctrl-C."""
     stop = asyncio.Event()
     for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    broker = Broker(
+    broker = PacedBroker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
             "plugins": {"vcedge.demo.flow.Admission": {}, "vcedge.demo.flow.Pacing": {}},
         }
     )
-    broker._broadcast_queue = asyncio.Queue(WINDOW)  # no setting bounds it, and senders are faster than what empties it
-    broker._subscriptions = Subscriptions()
     await broker.start()
     print(port, flush=True)
     await stop.wait()
@@ -42,7 +52,7 @@ async def serve(port: int) -> None:
 
 
 def main() -> None:
-    """Only what is wrong is logged, on stderr."""
+    """Serve on a free port; log only warnings and errors, on stderr."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(name)s: %(message)s")
     asyncio.run(serve(free_port()))
 

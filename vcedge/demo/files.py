@@ -1,31 +1,33 @@
-"""The files that the demonstration hands to the programs: two recordings, two configurations."""
+"""Writes the files that the programs of the demonstration read: two recordings, two configurations."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import yaml
 
-from vcedge.config.runtime import MqttConfig
+from vcedge.config.mqtt import MqttConfig
 from vcedge.demo.findings import Label
 from vcedge.demo.folder import Folder
 from vcedge.demo.plan import Plan
 from vcedge.schema import NS_PER_S
-from vcedge.simulate import SENSORS, START_NS, Simulation, simulate, write_csv
+from vcedge.simulate import SENSORS, Simulation, simulate, write_csv
 
 NODE, ASSET = "demo", "demo-pump"
 MQTT_VERSION: Literal["3.1.1"] = "3.1.1"
-"""All that amqtt speaks."""
+"""The only version that amqtt supports."""
 SPAN = 300.0
-"""Rows (seconds) that the statistic is smoothed over: a pump's faults grow over minutes, its load steps are over in
-seconds. With the default of 20 the load steps set the threshold, and slow faults stay below it."""
-NEXT_DAY_NS = START_NS + 86_400 * NS_PER_S
+"""Rows (seconds) that the statistic is smoothed over: a pump's faults grow over minutes, its load steps last seconds.
+With the default of 20 the load steps set the threshold, and slow faults stay below it."""
+DAY_NS = 86_400 * NS_PER_S
 
 
 def write_recordings(folder: Folder, plan: Plan) -> Simulation:
-    """A healthy history with its training configuration, and the next day with faults, which is returned."""
+    """Write a healthy history, its training configuration, and the next day with faults; return that day."""
     write_csv(simulate(hours=plan.healthy_hours, seed=plan.healthy_seed), folder.healthy)
-    faulty = simulate(hours=plan.faulty_hours, faults=plan.faults, seed=plan.faulty_seed, start_ns=NEXT_DAY_NS)
+    faulty = simulate(hours=plan.faulty_hours, faults=plan.faults, seed=plan.faulty_seed)
+    faulty = replace(faulty, time_ns=faulty.time_ns + DAY_NS)
     write_csv(faulty, folder.faulty)
     channels = [{"name": s.name, "unit": s.unit, "low": s.low, "high": s.high} for s in SENSORS]
     data = {"train": [folder.healthy.name], "channels": channels, "exclude": ["anomaly"]}
@@ -36,7 +38,7 @@ def write_recordings(folder: Folder, plan: Plan) -> Simulation:
 
 
 def write_runtime_config(folder: Folder, broker: str) -> None:
-    """A runtime.yaml of the trained model and a broker's address."""
+    """Write a runtime.yaml for the trained model and a broker's address."""
     config = {
         "node": NODE,
         "state_dir": str(folder.state.absolute()),
@@ -47,12 +49,12 @@ def write_runtime_config(folder: Folder, broker: str) -> None:
 
 
 def mqtt_config(broker: str) -> MqttConfig:
-    """How the listener connects."""
+    """Return the connection settings of the listener."""
     return MqttConfig(broker=broker, version=MQTT_VERSION)
 
 
 def labels_of(faulty: Simulation) -> list[Label]:
-    """The truth about a recording."""
+    """Return the faults of a recording by time."""
     times, period_ns = faulty.time_ns, int(faulty.time_ns[1] - faulty.time_ns[0])
     return [
         Label(fault.kind, fault.text, fault.channels, int(times[fault.start]), int(times[fault.stop - 1]) + period_ns)

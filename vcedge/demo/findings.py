@@ -1,8 +1,8 @@
-"""What was found of what was wrong: the labels of a recording beside what the service said. Pure functions.
+"""Matches the events of the service with the faults of a recording.
 
-The rule. An event belongs to a fault when it begins between the fault's first row and 5 minutes after its last: a
-repair is a jump too, and what was smoothed needs its time to settle. The first event that begins while the fault lasts
-finds it; one that begins in those 5 minutes neither finds it nor is a false alarm. Every other event is a false alarm.
+An event belongs to a fault if it begins between the fault's first row and 5 minutes after its last: a repair is a jump
+too, and the smoothed statistic needs time to settle. The first event that begins during the fault finds it; one that
+begins in the 5 minutes after it neither finds it nor is a false alarm. Every other event is a false alarm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Times = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Label:
-    """A fault as it was simulated: from `start_ns` up to, not including, `stop_ns`, and the channels it shows in."""
+    """A simulated fault in [start_ns, stop_ns), and the channels that show it."""
 
     kind: str
     text: str
@@ -32,8 +32,8 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Noticed:
-    """An event of the service, as it was when it began: `kind` is `anomaly` or `stuck`."""
+class ReportedEvent:
+    """An event as the service reported its beginning; `kind` is `anomaly` or `stuck`."""
 
     id: str
     kind: str
@@ -42,57 +42,62 @@ class Noticed:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What became of one fault."""
+class FaultFinding:
+    """One fault, and the events that belong to it."""
 
     label: Label
     events: int
-    """Events that began while it lasted."""
-    by: Noticed | None
-    """The first of them; None where it was missed."""
+    """Events that began during the fault."""
+    by: ReportedEvent | None
+    """The first of them; None if the fault was missed."""
     afterwards: int
-    """Events that began in the 5 minutes after it."""
+    """Events that began in the 5 minutes after the fault."""
 
     @property
     def delay_s(self) -> float | None:
-        """Seconds from the fault's first row to the event; None where it was missed."""
+        """Seconds from the fault's first row to the event; None if it was missed."""
         return None if self.by is None else (self.by.start_ns - self.label.start_ns) / NS_PER_S
 
     @property
     def cause_is_right(self) -> bool:
-        """Whether the channel that the event names first is one that the fault shows in."""
+        """Whether the event's first channel is one that shows the fault."""
         return self.by is not None and bool(self.by.top) and self.by.top[0][0] in self.label.channels
 
 
 @dataclass(frozen=True)
 class Findings:
-    """The whole picture. Hours and shares are of the recording's own time, not of the clock on the wall."""
+    """All faults and false alarms. Hours are those of the recording, not of the wall clock."""
 
-    faults: tuple[Finding, ...]
-    false_alarms: tuple[Noticed, ...]
+    faults: tuple[FaultFinding, ...]
+    false_alarms: tuple[ReportedEvent, ...]
     normal_hours: float
-    """Time that belongs to no fault: that in which an event is a false alarm."""
+    """Time without a fault and its 5 minutes: events in it are false alarms."""
     share_normal: float
-    """Mean share of the network that was updated on the rows outside of the faults; NaN without such rows."""
+    """Mean updated share of the network on rows outside the faults; NaN without such rows."""
     share_faults: float
-    """The same on the rows inside."""
+    """The same on rows inside the faults."""
 
     @property
     def found(self) -> int:
-        """How many faults were found."""
+        """Number of faults that were found."""
         return sum(finding.by is not None for finding in self.faults)
 
 
-def judge(labels: Sequence[Label], events: Sequence[Noticed], times_ns: Times, shares: F64) -> Findings:
-    """Lay the service's events beside the labels.
+def match_events(labels: Sequence[Label], events: Sequence[ReportedEvent], times_ns: Times, shares: F64) -> Findings:
+    """Match the service's events with the labels.
 
-    times_ns (N,), shares (N,): time and updated share of every row that was scored, in order of time. Labels may not
-    overlap; an event that lies within one fault and soon after another belongs to the first.
+    An event during one fault and soon after another belongs to the first.
+
+    Args:
+        labels: the simulated faults; they must not overlap.
+        events: the events of the service.
+        times_ns: time of each scored row (N,), in order.
+        shares: updated share of each scored row (N,).
     """
     labels = sorted(labels, key=lambda label: label.start_ns)
-    within: dict[int, list[Noticed]] = {i: [] for i in range(len(labels))}
-    after: dict[int, list[Noticed]] = {i: [] for i in range(len(labels))}
-    nowhere = []
+    within: dict[int, list[ReportedEvent]] = {i: [] for i in range(len(labels))}
+    after: dict[int, list[ReportedEvent]] = {i: [] for i in range(len(labels))}
+    false_alarms = []
     for event in sorted(events, key=lambda event: event.start_ns):
         inside = [i for i, label in enumerate(labels) if label.start_ns <= event.start_ns < label.stop_ns]
         behind = [i for i, label in enumerate(labels) if 0 <= event.start_ns - label.stop_ns < TAIL_NS]
@@ -101,15 +106,15 @@ def judge(labels: Sequence[Label], events: Sequence[Noticed], times_ns: Times, s
         elif behind:
             after[behind[-1]].append(event)
         else:
-            nowhere.append(event)
+            false_alarms.append(event)
     faulty = _covered(times_ns, labels, 0)
     free = ~_covered(times_ns, labels, TAIL_NS)
     return Findings(
         faults=tuple(
-            Finding(label, len(within[i]), within[i][0] if within[i] else None, len(after[i]))
+            FaultFinding(label, len(within[i]), within[i][0] if within[i] else None, len(after[i]))
             for i, label in enumerate(labels)
         ),
-        false_alarms=tuple(nowhere),
+        false_alarms=tuple(false_alarms),
         normal_hours=_hours(times_ns) * float(free.mean()) if len(free) else 0.0,
         share_normal=_mean(shares[~faulty]),
         share_faults=_mean(shares[faulty]),
@@ -117,7 +122,7 @@ def judge(labels: Sequence[Label], events: Sequence[Noticed], times_ns: Times, s
 
 
 def _covered(times_ns: Times, labels: Sequence[Label], tail_ns: int) -> NDArray[np.bool_]:
-    """Which rows (N,) lie within a fault or so soon after it."""
+    """Return the mask of rows (N,) within a fault, or within `tail_ns` after it."""
     covered = np.zeros(len(times_ns), np.bool_)
     for label in labels:
         covered |= (times_ns >= label.start_ns) & (times_ns < label.stop_ns + tail_ns)
@@ -125,7 +130,7 @@ def _covered(times_ns: Times, labels: Sequence[Label], tail_ns: int) -> NDArray[
 
 
 def _hours(times_ns: Times) -> float:
-    """Time that N rows stand for, in hours."""
+    """Return the time that N rows cover, in hours."""
     if len(times_ns) < 2:
         return 0.0
     return float(times_ns[-1] - times_ns[0]) / NS_PER_S / 3600.0 * len(times_ns) / (len(times_ns) - 1)

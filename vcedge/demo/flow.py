@@ -1,7 +1,7 @@
-"""Flow control for amqtt, which has none: plug-ins with which nothing is lost, however fast a recording is replayed.
+"""Flow control for amqtt, which has none: plug-ins that prevent loss however fast a recording is replayed.
 
-amqtt acknowledges a message before it passes it on, and forgets it when its sender disconnects. It sends to a
-subscriber without limit, so that acknowledgements wait behind thousands of messages until it gives up on them (5 s).
+amqtt acknowledges a message before it forwards it, and drops it when its sender disconnects. It sends to a subscriber
+without limit, so that acknowledgements queue behind thousands of messages until they time out (5 s).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 
 WINDOW = 100
-"""Messages that a subscriber may have to acknowledge before others' publications wait."""
+"""Unacknowledged messages of a subscriber beyond which publishers wait."""
 PAUSE_S = 0.002
 
 
 class Handover(asyncio.Queue[Any]):
-    """A queue whose `put` returns when the message was handled, which is when the next one is asked for.
+    """A queue whose `put` returns when the message was handled, that is, when the next one is requested.
 
-    amqtt acknowledges after `put`: so a sender knows that what is acknowledged is on its way. Messages of QoS 0, which
-    nobody acknowledges, come by `put_nowait`.
+    amqtt acknowledges after `put`, so an acknowledged message has been forwarded. Messages of QoS 0, which are not
+    acknowledged, arrive by `put_nowait`.
     """
 
     def __init__(self) -> None:
@@ -35,11 +35,11 @@ class Handover(asyncio.Queue[Any]):
         await handled
 
     def put_nowait(self, item: Any) -> None:
-        """Add a message that nobody waits for."""
+        """Add a message without waiting."""
         super().put_nowait((item, None))
 
     async def get(self) -> Any:
-        """The next message; the one before it was handled."""
+        """Return the next message; the one before it counts as handled."""
         if self._handling is not None and not self._handling.done():
             self._handling.set_result(None)
         item, self._handling = await super().get()
@@ -47,34 +47,34 @@ class Handover(asyncio.Queue[Any]):
 
 
 class Subscriptions(dict[str, list[Any]]):
-    """Who subscribed to what, gone through as it stands at the start.
+    """Subscribers by topic filter; iteration runs over a copy.
 
-    amqtt awaits while it goes through them: a program that subscribes or leaves meanwhile would end the delivery of
-    that message with "dictionary changed size during iteration".
+    amqtt awaits while it iterates: a client that subscribes or leaves meanwhile would end the delivery of that message
+    with "dictionary changed size during iteration".
     """
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self.keys()))
 
     def items(self) -> Any:
-        """Topic filters with their subscribers, both copied."""
+        """Return copies of the topic filters and their subscribers."""
         return [(topic_filter, list(subscribers)) for topic_filter, subscribers in super().items()]
 
 
 class Admission(BaseAuthPlugin):  # type: ignore[misc]
-    """Admits everybody, with a queue that hands over."""
+    """Admits every client, with a queue that hands over."""
 
     async def authenticate(self, *, session: Any) -> bool:
-        """Called before the first message of a connection."""
+        """Accept a connection; called before its first message."""
         session.delivered_message_queue = Handover()
         return True
 
 
 class Pacing(BaseTopicPlugin):  # type: ignore[misc]
-    """Lets a sender wait while somebody who reads the same topic is behind.
+    """Delays a publisher while a subscriber of the same topic lags behind.
 
-    Who reads what is seen from what is delivered. Nobody waits for readers of other topics: a program that reads one
-    and writes another would wait for itself.
+    Subscribers are learned from deliveries. Publishers do not wait for readers of other topics: a program that reads
+    one and writes another would wait for itself.
     """
 
     def __init__(self, context: Any) -> None:
@@ -82,7 +82,7 @@ class Pacing(BaseTopicPlugin):  # type: ignore[misc]
         self._readers: dict[str, dict[str, Any]] = {}
 
     async def topic_filtering(self, *, session: Any = None, topic: str | None = None, action: Any = None) -> bool:
-        """Everything is allowed; publishing, in its time."""
+        """Allow everything, publishing only after the topic's readers have caught up."""
         readers = self._readers.setdefault(topic or "", {})
         if action is not None and action.name == "RECEIVE":
             readers[session.client_id] = session

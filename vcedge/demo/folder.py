@@ -1,4 +1,4 @@
-"""The folder of the demonstration: everything it writes lies there, and nothing of anybody else is touched."""
+"""The folder of the demonstration: all its files are in it, and other files are not touched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MARK = ".vcedge-demo"
 
 @dataclass(frozen=True)
 class Folder:
-    """Where everything lies."""
+    """Names the files of the demonstration."""
 
     path: Path
 
@@ -29,17 +29,17 @@ class Folder:
 
     @property
     def train_config(self) -> Path:
-        """What `vcedge train` reads."""
+        """The configuration of `vcedge train`."""
         return self.path / "train.yaml"
 
     @property
     def runtime_config(self) -> Path:
-        """What `vcedge run` reads."""
+        """The configuration of `vcedge run`."""
         return self.path / "runtime.yaml"
 
     @property
     def trained(self) -> Path:
-        """What `vcedge train` writes."""
+        """The results of `vcedge train`."""
         return self.path / "model"
 
     @property
@@ -54,23 +54,23 @@ class Folder:
 
     @property
     def state(self) -> Path:
-        """What the service keeps."""
+        """The state of the service."""
         return self.path / "state"
 
     @property
     def findings(self) -> Path:
-        """What was found, as JSON."""
+        """The findings as JSON."""
         return self.path / "findings.json"
 
     def log(self, name: str) -> Path:
-        """What one of the programs said."""
+        """Return the log of one of the programs."""
         return self.path / "logs" / f"{name}.log"
 
 
 def make_folder(path: Path) -> Folder:
-    """An empty folder of that name; what an earlier demonstration left there is replaced.
+    """Make an empty folder; files of an earlier demonstration are deleted.
 
-    Raises UsageError where something else is there.
+    Raises UsageError if the folder holds other files, or is none.
     """
     if path.is_dir():
         if any(path.iterdir()) and not (path / MARK).is_file():

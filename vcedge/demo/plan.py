@@ -1,4 +1,4 @@
-"""How much the demonstration simulates."""
+"""The size of the demonstration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """Hours, faults and seeds. The seeds are the first pair that was tried, not the best."""
+    """Hours, faults, seeds and epochs. The seeds are the first pair that was tried, not the best one."""
 
     healthy_hours: float = 8.0
     faulty_hours: float = 4.0
@@ -15,6 +15,6 @@ class Plan:
     healthy_seed: int = 0
     faulty_seed: int = 1
     epochs: int = 15
-    """Half of the default, for the sake of who waits: more teach the network, not what is found here."""
+    """Half of the default, to save time: more epochs improve the network, but not the findings here."""
     train_overrides: tuple[str, ...] = ("report.sensitivity=false",)
     """`--set` of vcedge train, for a shorter demonstration."""

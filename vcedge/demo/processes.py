@@ -1,4 +1,4 @@
-"""The programs of the demonstration as real processes, none of which outlives it."""
+"""Runs the programs of the demonstration as processes, none of which outlives it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from types import FrameType, TracebackType
 
 from vcedge.errors import Unavailable
 
-PATIENCE_S = 10.0
-"""How long a process may take to end after SIGTERM, before it is killed."""
+TERMINATE_S = 10.0
+"""Longest time from SIGTERM to SIGKILL."""
 LAST_LINES = 4
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Child:
-    """One program with its output in a log file. Its session is its own: Ctrl-C reaches it through us, in order."""
+    """One program with its output in a log file, in a session of its own: only ProcessGroup passes on Ctrl-C."""
 
-    def __init__(self, name: str, arguments: Sequence[str], log: Path | None, server: bool = False) -> None:
-        """`log` absent: it speaks on our stderr. A `server` runs until it is stopped; its stdout can be read."""
+    def __init__(self, name: str, arguments: Sequence[str], log: Path | None, *, server: bool = False) -> None:
+        """Start the program. Without `log` it shares our stderr. A `server` runs until stopped; its stdout is piped."""
         self.name = name
         self._server = server
         self._stopped = False
@@ -40,16 +40,16 @@ class Child:
 
     @property
     def ended(self) -> bool:
-        """Whether it is over."""
+        """Whether the process has ended."""
         return self._process.poll() is not None
 
     def check(self) -> None:
-        """Raises Unavailable where it has ended by itself, unless that was its task and it did it."""
+        """Raise Unavailable if the process failed, or is a server and ended by itself."""
         if self.ended and not self._stopped and (self._server or self._process.returncode != 0):
             raise self.failure()
 
     def first_line(self) -> str:
-        """What it prints first; raises Unavailable where it ends instead."""
+        """Return the first line of its output. Raises Unavailable if it ends without one."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline().decode().strip()
         if not line:
@@ -58,17 +58,17 @@ class Child:
         return line
 
     def finish(self) -> None:
-        """Wait for its end; raises Unavailable unless it is a good one."""
+        """Wait until the process ends. Raises Unavailable if it fails."""
         if self._process.wait() != 0:
             raise self.failure()
 
     def stop(self) -> int:
-        """End it: SIGTERM, and after a while SIGKILL. Its exit code."""
+        """End the process by SIGTERM, after TERMINATE_S by SIGKILL; return its exit code."""
         self._stopped = True
         if not self.ended:
             self._process.terminate()
         try:
-            code = self._process.wait(PATIENCE_S)
+            code = self._process.wait(TERMINATE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
@@ -77,48 +77,48 @@ class Child:
         return code
 
     def failure(self) -> Unavailable:
-        """Why we cannot go on: this process ended, and how."""
+        """Return the error that says how this process ended."""
         code = self._process.returncode
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         if self._log is None:
-            return Unavailable(f"{self.name} {how}; what it said is above")
-        said = self._log.read_text("utf-8", "replace").splitlines()[-LAST_LINES:]
-        lines = "".join(f"\n  {line}" for line in said) or " nothing"
+            return Unavailable(f"{self.name} {how}; see its messages above")
+        last = self._log.read_text("utf-8", "replace").splitlines()[-LAST_LINES:]
+        lines = "".join(f"\n  {line}" for line in last) or " nothing"
         return Unavailable(f"{self.name} {how}; {self._log} ends with:{lines}")
 
 
-class Family:
-    """All processes that were started. However the demonstration ends, they are ended first, the last one first."""
+class ProcessGroup:
+    """Ends all processes that it started, the last one first, however the demonstration ends."""
 
     def __init__(self) -> None:
         self._children: list[Child] = []
 
-    def __enter__(self) -> Family:
+    def __enter__(self) -> ProcessGroup:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        # Impatient signals must not leave anybody behind; each end is bounded in time.
+        # A further Ctrl-C must not leave a process behind; each stop is bounded in time.
         before = {number: signal.signal(number, signal.SIG_IGN) for number in (*ENDING, signal.SIGINT)}
         for child in reversed(self._children):
             child.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def start(self, name: str, arguments: Sequence[str], log: Path | None, server: bool = False) -> Child:
-        """Start a program; see `Child`."""
-        child = Child(name, arguments, log, server)
+    def start(self, name: str, arguments: Sequence[str], log: Path | None, *, server: bool = False) -> Child:
+        """Start a program. See `Child`."""
+        child = Child(name, arguments, log, server=server)
         self._children.append(child)
         return child
 
     def check(self) -> None:
-        """Raises Unavailable where one of them has ended that should not have."""
+        """Raise Unavailable if a process failed or a server ended."""
         for child in self._children:
             child.check()
 
 
 @contextmanager
 def ending_is_exit() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the program through its `finally` clauses, as Ctrl-C does. For the main thread."""
+    """Make SIGTERM and SIGHUP end the program through its `finally` clauses, as Ctrl-C does. For the main thread."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -132,6 +132,6 @@ def ending_is_exit() -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without overrides that are meant for another service; products this small gain nothing from threads."""
+    """Return our environment with one thread, which suits small matrices, and without overrides of another service."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("VCEDGE__")}
     return {"OMP_NUM_THREADS": "1", **ours}

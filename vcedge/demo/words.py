@@ -1,4 +1,4 @@
-"""An outcome in words for people, and as a document for programs."""
+"""Describes an outcome for people, and as a JSON document for programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from vcedge.demo.findings import TAIL_NS, Finding, Noticed
+from vcedge.demo.findings import TAIL_NS, FaultFinding, ReportedEvent
 from vcedge.demo.story import Outcome
 from vcedge.files import write_atomic
 from vcedge.runtime.stream.events import Top
@@ -17,12 +17,12 @@ from vcedge.wording import delay, iso_time, percent, utc_time
 
 WIDTH = 80
 LEAST_SHARE = 0.1
-"""Channels with a smaller part in an event are not named to people."""
+"""Channels with a smaller share of an event are not shown to people."""
 TAIL_MINUTES = TAIL_NS // NS_PER_S // 60
 
 
 def report_lines(outcome: Outcome) -> Iterator[str]:
-    """The outcome in lines of at most WIDTH characters, paths aside."""
+    """Yield the outcome in lines of at most WIDTH characters, paths excepted."""
     findings, folder = outcome.findings, outcome.folder
     alarms, hours = len(findings.false_alarms), findings.normal_hours
     yield f"What was wrong with the pump, and what was found of it: {findings.found} of {len(findings.faults)}"
@@ -47,13 +47,13 @@ def report_lines(outcome: Outcome) -> Iterator[str]:
 
 
 def write_document(outcome: Outcome) -> None:
-    """Leave the document in the folder, too."""
+    """Write the document to the folder."""
     text = json.dumps(document(outcome), indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(outcome.folder.findings, f"{text}\n".encode())
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as JSON values."""
+    """Return the outcome as JSON values."""
     findings, folder, plan = outcome.findings, outcome.folder, outcome.plan
     return {
         "faults": [_finding_json(finding) for finding in findings.faults],
@@ -72,24 +72,24 @@ def document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _finding_lines(finding: Finding) -> Iterator[str]:
+def _finding_lines(finding: FaultFinding) -> Iterator[str]:
     label, by = finding.label, finding.by
     yield from _wrapped(f"  {_clock(label.start_ns)[:5]} to {_clock(label.stop_ns)[:5]}  ", label.text)
     if by is not None:
         more = f", and {finding.events - 1} more while it lasted" if finding.events > 1 else ""
-        said = f"FOUND {delay(finding.delay_s or 0.0)}, at {_clock(by.start_ns)}: {_event_words(by)}{more}"
+        result = f"FOUND {delay(finding.delay_s or 0.0)}, at {_clock(by.start_ns)}: {_event_words(by)}{more}"
     elif finding.afterwards:
-        said = "MISSED: an event came only when it was over"
+        result = "MISSED: an event came only when it was over"
     else:
-        said = "MISSED: no event while it lasted"
-    yield from _wrapped(" " * 18, said)
+        result = "MISSED: no event while it lasted"
+    yield from _wrapped(" " * 18, result)
 
 
 def _wrapped(indent: str, text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent))
 
 
-def _finding_json(finding: Finding) -> dict[str, Any]:
+def _finding_json(finding: FaultFinding) -> dict[str, Any]:
     label = finding.label
     return {
         "kind": label.kind,
@@ -106,7 +106,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _event_json(event: Noticed) -> dict[str, Any]:
+def _event_json(event: ReportedEvent) -> dict[str, Any]:
     return {
         "id": event.id,
         "kind": event.kind,
@@ -115,14 +115,14 @@ def _event_json(event: Noticed) -> dict[str, Any]:
     }
 
 
-def _event_words(event: Noticed) -> str:
+def _event_words(event: ReportedEvent) -> str:
     if event.kind == "stuck":
         return f"{', '.join(name for name, _ in event.top)} stands still"
     return f"{event.kind} in {_names(event.top)}"
 
 
 def _names(top: Top) -> str:
-    """The channels that matter, with their parts; at least the first."""
+    """Return the channels with a relevant share; at least the first one."""
     shown = [(name, share) for i, (name, share) in enumerate(top) if i == 0 or share >= LEAST_SHARE]
     return ", ".join(f"{name} {share:.0%}" for name, share in shown)
 

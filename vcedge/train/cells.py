@@ -97,7 +97,7 @@ class VariableCell(nn.Module, ABC):
 
 
 class VCGRU(VariableCell):
-    """Variable-computation GRU (eq. 4 to 7, 14 to 16) with blocks U_z, U_r, U and V_z, V_r, V.
+    """Implements the variable-computation GRU (eq. 4 to 7, 14 to 16) with blocks U_z, U_r, U and V_z, V_r, V.
 
     The reset gate is applied after the recurrent product, so that one product serves all gates, as in ONNX and torch.
     """
@@ -117,7 +117,7 @@ class VCGRU(VariableCell):
 
 
 class VCRNN(VariableCell):
-    """Variable-computation Elman RNN (eq. 7 and 13)."""
+    """Implements the variable-computation Elman RNN (eq. 7 and 13)."""
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
         super().__init__(spec, signals, sizes)

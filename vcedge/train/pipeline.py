@@ -28,7 +28,7 @@ from vcedge.calibration.refit import refit
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Split, split_by_time
-from vcedge.calibration.trace import Trace, run_engine
+from vcedge.calibration.trace import Trace, TracedRows, run_engine
 from vcedge.config.train import ScoreConfig, TrainConfig
 from vcedge.detector import DENSE_KINDS, CellSpec, Detector, boundaries_of
 from vcedge.history import Recording
@@ -39,11 +39,10 @@ from vcedge.schema import F64, NS_PER_S, SensorSchema
 from vcedge.sensitivity.findings import Sensitivity
 from vcedge.sensitivity.resemblance import Recognition
 from vcedge.train.checkpoint import CheckpointFile, fingerprint_of
-from vcedge.train.fit import fit
 from vcedge.train.model import ResidualModel
 from vcedge.train.schedule import START_SHARE
 from vcedge.train.streams import ParallelStreams, make_streams
-from vcedge.train.training import Epoch, FitResult, Training
+from vcedge.train.training import Epoch, Training, TrainingResult
 
 STREAM_STEPS = 2000
 STREAMS = (8, 64)
@@ -63,7 +62,7 @@ class Trained:
     """The detector as measured: none of its limits comes from a row that it was fitted on. See `finished`."""
     values: F64  # (N, C) rows used
     split: Split
-    result: FitResult
+    result: TrainingResult
     device_trace: Trace
     """What the detector computes on all rows used."""
     sensitivity: Sensitivity | None = None
@@ -74,6 +73,11 @@ class Trained:
     """How order and ridge of the highway were chosen."""
     parts: PartsChoice | None = None
     """How the scorer's weights were chosen."""
+
+    @property
+    def rows(self) -> TracedRows:
+        """The rows used, with their split and trace."""
+        return TracedRows(self.values, self.split, self.device_trace)
 
     def finished(self) -> Detector:
         """Return the detector to use: its linear parts are fitted again on all rows, held-out rows included."""
@@ -114,7 +118,7 @@ def train_detector(
     bare = assemble(spec, linear)
     training, validation = prepare_training(config, bare, linear, guide)
     file = None if checkpoint is None else _checkpoint(checkpoint, config, bare, (training.streams, validation))
-    result = fit(training, validation, progress, stop, file)
+    result = training.run(validation, progress, stop, file)
     if result.best < 0:
         raise KeyboardInterrupt
     detector = assemble(spec, linear, training.model.export())

@@ -10,8 +10,8 @@ from vcedge.train.scheduler import MaskMode
 SHARPNESS = (2.0, 8.0)
 """First and last lam D of eq. 8 divided by the number of levels: soft masks overlap widely at first, hardly at last."""
 AIM, MOST = 0.7, 0.9
-"""Fractions of the promised target: the share trained for, and the largest share of the network that is kept. Unseen
-rows need slightly more updates, and a network whose budget is always spent loses its slow memory."""
+"""Fractions of the promised target: the share to train for, and the largest share that the best network may have.
+Unseen rows need slightly more updates, and a network whose budget is always spent loses its slow memory."""
 START_SHARE = 0.7
 """Updated share at the start of a training, so that the dense network is learned first."""
 ANNEAL_UNTIL, HARD_FROM = 0.5, 0.7
@@ -34,7 +34,7 @@ def cosine(progress: float, first: float, last: float) -> float:
 def shares_for(target: float, spec: CellSpec) -> tuple[float, float]:
     """Return the share to train for and the largest share to keep, if `target` is promised.
 
-    Every row updates at least the smallest level, so both lie above it.
+    Every row updates at least the smallest level, so neither is below it.
     """
     aim = max(AIM * target, (spec.boundaries[0] / spec.hidden + target) / 2)
     return aim, max(MOST * target, aim)

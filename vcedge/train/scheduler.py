@@ -41,10 +41,10 @@ class MaskTable:
 
 
 class Scheduler(nn.Module):
-    """Computes the logit of eq. 7 from the hidden state and signals.
+    """Computes the logit of eq. 7 from the hidden state and the signals.
 
-    The last 2C of the G signals are absolute sizes (change and error of each channel), which a gate that is linear in
-    signed values cannot see.
+    The G signals are the inputs and the absolute sizes of each channel's value, change and error, which a gate that is
+    linear in signed values cannot see.
     """
 
     gain = GATE_GAIN

@@ -25,8 +25,6 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
     """
     detector, split, result = trained.detector, trained.split, trained.result
     tail = trained.device_trace.within(split.tail)
-    settled = tail.raw[tail.since >= detector.calibration.warmup_rows]
-    limits = detector.calibration
     return {
         "asset": detector.asset,
         "seconds": round(seconds, 2),
@@ -44,15 +42,7 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
         "updated_share": {"tail": float(tail.updated.mean() / detector.hidden) if detector.hidden else 0.0},
         "change_correlation": change_correlation(tail, detector),
         "macs": {"mean": round(mean_macs(tail, detector), 1), "dense": detector.macs(detector.hidden)},
-        "calibration": {
-            "threshold": limits.threshold,
-            "false_alarms_per_day": limits.false_alarms_per_day,
-            "rows": limits.rows,
-            "peaks": limits.tail.peaks,
-            "held_out_events": held_out_events(limits.false_alarms_per_day, detector.schema.period_ns, limits.rows),
-            "alarm_share_tail": float((settled > limits.threshold).mean()),
-            "surprise_limit": limits.surprise_limit,
-        },
+        "calibration": calibration_summary(tail, detector),
         "scorer": None if trained.parts is None else trained.parts.to_json(),
         "highway": highway_choice(trained),
         "regimes": [item.to_json() for item in find_regimes(trained.device_trace, detector, split.tail[0][0])],
@@ -60,6 +50,21 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
         "recognition": None if trained.recognition is None else trained.recognition.to_json(),
         "sensitivity": None if trained.sensitivity is None else trained.sensitivity.to_json(),
         "data": report.to_json(),
+    }
+
+
+def calibration_summary(tail: Trace, detector: Detector) -> dict[str, Any]:
+    """Return the limits of the detector and what they rest on; `tail` holds the held-out rows."""
+    limits = detector.calibration
+    settled = tail.raw[tail.since >= limits.warmup_rows]
+    return {
+        "threshold": limits.threshold,
+        "false_alarms_per_day": limits.false_alarms_per_day,
+        "rows": limits.rows,
+        "peaks": limits.tail.peaks,
+        "held_out_events": held_out_events(limits.false_alarms_per_day, detector.schema.period_ns, limits.rows),
+        "alarm_share_tail": float((settled > limits.threshold).mean()),
+        "surprise_limit": limits.surprise_limit,
     }
 
 

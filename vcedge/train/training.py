@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vcedge.train.checkpoint import CheckpointFile, TrainingState
-from vcedge.train.loss import WINDOW, huber
+from vcedge.train.loss import WINDOW, evaluate, highway_loss, huber
 from vcedge.train.model import ResidualModel
 from vcedge.train.price import Price
 from vcedge.train.schedule import cosine, mask_mode, share_budget, shares_for
@@ -32,7 +33,7 @@ PATIENCE = 10
 
 @dataclass(frozen=True)
 class Epoch:
-    """Records one epoch. Losses are in units of the residual's variance; compare them with `FitResult.alone`."""
+    """Records one epoch. Losses are in units of the residual's variance; compare them with `TrainingResult.alone`."""
 
     epoch: int
     loss: float
@@ -46,7 +47,7 @@ class Epoch:
 
 
 @dataclass
-class FitResult:
+class TrainingResult:
     """Tells the best epoch, the history, and whether the training was stopped early."""
 
     best: int = -1
@@ -72,10 +73,40 @@ class Training:
         self._epoch, self._window = 0, 0
         self._losses: list[float] = []
         self._h = model.start(streams.parallel)
-        self.result = FitResult()
+        self.result = TrainingResult()
+
+    def run(
+        self,
+        validation: ParallelStreams,
+        progress: Callable[[Epoch, int], None],
+        stop: Callable[[], bool] = lambda: False,
+        checkpoint: CheckpointFile | None = None,
+    ) -> TrainingResult:
+        """Train to the end and leave the best network in the model.
+
+        The best network has the least hard validation loss among the epochs that keep to the target share; if none
+        does, it is the one that comes nearest to the target. If `stop` returns true, the training ends early with the
+        best network so far. With a `checkpoint` it resumes an earlier run that was stopped or killed: the result is
+        the same to the last bit.
+        """
+        if checkpoint is not None:
+            self.resume(checkpoint)
+        self.result.alone = (highway_loss(self.streams), highway_loss(validation))
+        while not self._ended:
+            began = time.perf_counter()
+            loss = self.run_epoch(stop, checkpoint)
+            if loss is None:
+                self.result.interrupted = True
+                if checkpoint is not None:
+                    checkpoint.save(self.state())
+                break
+            value, share = evaluate(self.model, validation)
+            progress(self._close_epoch(loss, value, share, time.perf_counter() - began), self.epochs)
+        self.model.load_state_dict(self._kept)
+        return self.result
 
     @property
-    def ended(self) -> bool:
+    def _ended(self) -> bool:
         """Whether all epochs are done, or no epoch improved for PATIENCE epochs with the hard mask."""
         stalled = self._epoch - 1 - self.result.best > PATIENCE
         return self._epoch >= self.epochs or (stalled and self.result.epochs[-1].hard)
@@ -98,7 +129,7 @@ class Training:
                 checkpoint.save(self.state())
         return sum(self._losses) / len(self._losses)
 
-    def close_epoch(self, loss: float, validation: float, share: float, seconds: float) -> Epoch:
+    def _close_epoch(self, loss: float, validation: float, share: float, seconds: float) -> Epoch:
         """Record the epoch, keep the network if it is the best so far, and begin the next epoch."""
         hard = mask_mode((self._epoch + 0.5) / self.epochs, self.model.cell.spec.levels).hard
         row = Epoch(self._epoch, loss, validation, share, self._price.value, hard, seconds)
@@ -110,11 +141,6 @@ class Training:
         self._epoch, self._window, self._losses = self._epoch + 1, 0, []
         self._h = self.model.start(self.streams.parallel)
         return row
-
-    def finish(self) -> FitResult:
-        """Load the best network into the model and return the result."""
-        self.model.load_state_dict(self._kept)
-        return self.result
 
     def _step(self, window: ParallelStreams, progress: float) -> float:
         mode = mask_mode(progress, self.model.cell.spec.levels)

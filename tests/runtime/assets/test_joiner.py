@@ -1,4 +1,4 @@
-"""Values of single sensors to samples: what is joined, what is late, and that nothing but times decides it."""
+"""Joining values of single sensors to samples, by their times alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from vcedge.runtime.assets.joiner import MAX_WINDOWS, Joiner, Row, join_rule
+from vcedge.runtime.assets.joiner import MAX_WINDOWS, Joiner, join_rule
+from vcedge.runtime.codecs.reading import NamedSample
 from vcedge.schema import NS_PER_S, schema_of
 
 NAMES = ("a", "b", "c")
@@ -26,27 +27,27 @@ def ns(second: float) -> int:
     return round((NOW + second) * NS_PER_S)
 
 
-def part(second: float, **values: float) -> Row:
-    return Row(ns(second), values)
+def part(second: float, **values: float) -> NamedSample:
+    return NamedSample(ns(second), values)
 
 
-def joined(parts: Sequence[Row], joiner: Joiner | None = None) -> list[tuple[float, str]]:
+def joined(parts: Sequence[NamedSample], joiner: Joiner | None = None) -> list[tuple[float, str]]:
     """Seconds and channels of what comes out, until the end of all waiting."""
     joiner = joiner or Joiner(RULE)
     rows = [row for value in parts for row in joiner.push(value)] + joiner.flush()
     return [(round(row.time_ns / NS_PER_S - NOW, 3), "".join(sorted(row.values))) for row in rows]
 
 
-def tick(second: float, channels: str = "abc") -> list[Row]:
+def tick(second: float, channels: str = "abc") -> list[NamedSample]:
     return [part(second, **{name: second}) for name in channels]
 
 
-def test_a_sample_is_there_with_its_last_channel() -> None:
+def test_sample_is_complete_with_its_last_channel() -> None:
     joiner = Joiner(RULE)
     first, second, third = tick(0)
     assert joiner.push(first) == joiner.push(second) == []
-    assert joiner.push(third) == [Row(ns(0), {"a": 0, "b": 0, "c": 0})]
-    assert not joiner.waiting
+    assert joiner.push(third) == [NamedSample(ns(0), {"a": 0, "b": 0, "c": 0})]
+    assert not joiner.has_pending
 
 
 @pytest.mark.parametrize(
@@ -76,27 +77,27 @@ def test_a_sample_is_there_with_its_last_channel() -> None:
         ([part(9 * HOUR, a=1), *tick(0), *tick(1)], [(9 * HOUR, "a"), (0, "abc"), (1, "abc")]),
     ],
 )  # fmt: skip
-def test_what_becomes_of_values(parts: list[Row], expected: list[tuple[float, str]]) -> None:
+def test_values_are_joined_passed_on_or_dropped(parts: list[NamedSample], expected: list[tuple[float, str]]) -> None:
     assert joined(parts) == expected
 
 
-def test_the_last_value_of_a_window_counts_and_arrival_is_told() -> None:
+def test_window_keeps_last_values_and_marks_times_of_arrival() -> None:
     joiner = Joiner(RULE)
     joiner.push(part(0.2, a=2.0))
     joiner.push(part(0.1, a=1.0))
-    joiner.push(Row(ns(0), {"b": 1.0}, timed=False))
+    joiner.push(NamedSample(ns(0), {"b": 1.0}, timed=False))
     (row,) = joiner.push(part(0, c=math.nan))
     assert (row.values["a"], row.timed) == (2.0, False)
     assert math.isnan(row.values["c"])
 
 
-def test_without_known_channels_every_sample_is_waited_for() -> None:
+def test_windows_without_known_channels_wait_for_their_end() -> None:
     joiner = Joiner(replace(RULE, names=None))
     assert [row for value in tick(0) + tick(1) + tick(2) for row in joiner.push(value)] == []
     assert [row.time_ns for row in joiner.push(part(2.5, a=1))] == [ns(0)]
 
 
-def test_more_lateness_than_windows_that_may_be_open_is_refused() -> None:
+def test_lateness_beyond_max_windows_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected at most 1000 times the 0.01 s of one sample"):
         join_rule(SCHEMA, 0.01, 11.0)
 
@@ -110,7 +111,7 @@ MOMENTS = st.lists(
 
 @settings(max_examples=60)
 @given(MOMENTS, st.data())
-def test_what_is_within_the_bound_is_joined_in_whatever_order_it_comes(
+def test_values_within_the_lateness_are_joined_in_any_order(
     moments: list[tuple[int, str, int]], data: st.DataObject
 ) -> None:
     """Values of whole seconds, each up to 0.2 s wrong, none more than two seconds behind another before it."""
@@ -136,8 +137,8 @@ class Joining(RuleBasedStateMachine):
     def begin(self, known: bool, late_s: float) -> None:
         self.rule = join_rule(SCHEMA, None, late_s, known=known)
         self.plain, self.kept = Joiner(self.rule), Joiner(self.rule)
-        self.given: list[Row] = []
-        self.got: list[Row] = []
+        self.given: list[NamedSample] = []
+        self.got: list[NamedSample] = []
 
     @rule(
         second=st.integers(0, 30) | st.sampled_from([-HOUR * 500, -HOUR, 300, HOUR, HOUR * 500]),
@@ -145,7 +146,7 @@ class Joining(RuleBasedStateMachine):
         values=st.dictionaries(st.sampled_from(NAMES), st.just(math.nan) | st.floats(-1, 1), min_size=1),
     )
     def push(self, second: int, fraction: float, values: dict[str, float]) -> None:
-        row = Row(ns(second + fraction), values)
+        row = NamedSample(ns(second + fraction), values)
         self.given.append(row)
         self._same(self.plain.push(row), self.kept.push(row))
 
@@ -159,7 +160,7 @@ class Joining(RuleBasedStateMachine):
         self.kept = Joiner(self.rule)
         self.kept.restore(json.loads(stored))
 
-    def _same(self, rows: list[Row], others: list[Row]) -> None:
+    def _same(self, rows: list[NamedSample], others: list[NamedSample]) -> None:
         assert repr(rows) == repr(others)
         self.got += rows
 

@@ -1,4 +1,4 @@
-"""What an asset may send: a backlog of years at once, and no flood."""
+"""The rate limit of an asset: a backlog of any length passes, a flood does not."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcedge.runtime.assets.rate_limit import PER_PERIOD, Allowance
+from vcedge.runtime.assets.rate_limit import PER_PERIOD, sample_rate_limit
 from vcedge.schema import NS_PER_S
 
 
 @given(st.integers(1, 50), st.lists(st.integers(1, 5), max_size=200))
-def test_samples_whose_times_go_on_are_never_refused(burst: int, periods: list[int]) -> None:
-    allowance = Allowance(NS_PER_S, burst)
-    assert all(allowance.take(1, count * NS_PER_S) for count in periods)
-    assert allowance.take(burst, burst * NS_PER_S)  # as a block
+def test_samples_with_advancing_times_are_accepted(burst: int, periods: list[int]) -> None:
+    limit = sample_rate_limit(NS_PER_S, burst)
+    assert all(limit.try_acquire(count * NS_PER_S) for count in periods)
+    assert limit.try_acquire(burst * NS_PER_S, burst)  # as a block
 
 
 @pytest.mark.parametrize("step_ns", [-NS_PER_S, 0, 1, NS_PER_S // 1000])
-def test_a_flood_is_let_through_at_ten_a_period_of_its_own_time(step_ns: int) -> None:
+def test_flood_is_limited_to_ten_samples_a_period(step_ns: int) -> None:
     """`since` is what the asset's time has gone on since the last message that was taken."""
-    allowance, since, taken = Allowance(NS_PER_S, burst=100), 0, 0
+    limit, since, taken = sample_rate_limit(NS_PER_S, burst=100), 0, 0
     for _ in range(20_000):
         since += step_ns
-        if allowance.take(1, since):
+        if limit.try_acquire(since):
             since, taken = 0, taken + 1
     passed_s = max(0, 20_000 * step_ns) / NS_PER_S
     assert 100 <= taken <= 100 + PER_PERIOD * passed_s + 1
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(-5, 5)), max_size=60))
-def test_a_restart_changes_nothing(messages: list[tuple[int, int]]) -> None:
-    plain, kept = Allowance(NS_PER_S, 50), Allowance(NS_PER_S, 50)
+def test_restored_limiter_grants_the_same(messages: list[tuple[int, int]]) -> None:
+    plain, kept = sample_rate_limit(NS_PER_S, 50), sample_rate_limit(NS_PER_S, 50)
     for count, tenths in messages:
         advance_ns = tenths * NS_PER_S // 10
-        assert plain.take(count, advance_ns) == kept.take(count, advance_ns)
-        stored = kept.snapshot()
-        kept = Allowance(NS_PER_S, 50)
+        assert plain.try_acquire(advance_ns, count) == kept.try_acquire(advance_ns, count)
+        stored = kept.credit
+        kept = sample_rate_limit(NS_PER_S, 50)
         kept.restore(stored)
 
 
-def test_an_asset_of_many_parts_may_send_as_many_times_more() -> None:
-    whole, parts = Allowance(NS_PER_S, 1), Allowance(NS_PER_S, 1, parts=4)
-    assert [whole.take(1, 0) for _ in range(3)] == [True, False, False]
-    assert parts.take(1, 0)
-    assert all(parts.take(1, NS_PER_S // (4 * PER_PERIOD)) for _ in range(20))
+def test_limit_of_an_asset_with_parts_is_a_multiple() -> None:
+    whole, parts = sample_rate_limit(NS_PER_S, 1), sample_rate_limit(NS_PER_S, 1, parts=4)
+    assert [whole.try_acquire(0) for _ in range(3)] == [True, False, False]
+    assert parts.try_acquire(0)
+    assert all(parts.try_acquire(NS_PER_S // (4 * PER_PERIOD)) for _ in range(20))

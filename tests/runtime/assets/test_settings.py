@@ -1,4 +1,4 @@
-"""Settings of a running asset: what a message may say, what is refused and why, and what follows for the stream."""
+"""Settings of an asset: what is accepted, what is refused and why, and the effect on the stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tests.support.detectors import recording, samples, tiny_detector
+from vcedge.config.succession import StageConfig
 from vcedge.limits import Tail
+from vcedge.runtime.assets.companions import Companions
+from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.settings import KINDS, Kind, Refused, Settings, kind_of, parse_setting
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.stream import Stream
@@ -66,7 +69,7 @@ def put(settings: Settings, kind: Kind, message: object) -> None:
         ("inhibit", b'{"until": 1e20}', "key 'until' is 1e+20, expected less than or equal to"),
     ],
 )
-def test_what_is_refused_changes_nothing(kind: Kind, payload: bytes, reason: str) -> None:
+def test_refused_setting_changes_nothing(kind: Kind, payload: bytes, reason: str) -> None:
     _, settings = settings_of()
     put(settings, "threshold", {"raw": 3})
     put(settings, "compute", {"min_level": 2})
@@ -80,12 +83,14 @@ def test_what_is_refused_changes_nothing(kind: Kind, payload: bytes, reason: str
 
 NUMBERS = st.one_of(st.integers(-3, 10), st.integers(), st.floats(width=32), st.just(10**400), st.booleans())
 VALUES = st.one_of(NUMBERS, st.none(), st.sampled_from(["auto", "full", "x"]), st.lists(NUMBERS, max_size=1))
-KEYS = st.sampled_from(["raw", "false_alarms_per_day", "policy", "min_level", "looseness", "until", "extra"])
+KEYS = st.sampled_from(
+    ["raw", "false_alarms_per_day", "policy", "min_level", "looseness", "until", "stage", "hold", "extra"]
+)
 LEVELS = DETECTOR.levels
 
 
 @given(kind=st.sampled_from(list(KINDS)), message=st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3)))
-def test_what_is_taken_is_what_the_schema_says(kind: Kind, message: Any) -> None:
+def test_accepted_settings_are_those_of_the_schema(kind: Kind, message: Any) -> None:
     """But for what depends on the model, and for whole numbers that are spelled with a point."""
     payload = json.dumps(message).encode()
     try:
@@ -93,19 +98,19 @@ def test_what_is_taken_is_what_the_schema_says(kind: Kind, message: Any) -> None
         taken = True
     except Refused:
         taken = False
-    level = message.get("min_level") if isinstance(message, dict) else None
-    spelled = isinstance(level, float)
+    whole = [message.get(key) for key in ("min_level", "stage")] if isinstance(message, dict) else []
+    spelled = any(isinstance(number, float) for number in whole)
     fits = message is None or (b"NaN" not in payload and b"Infinity" not in payload and SETS[kind].is_valid(message))
     assert taken == (fits and not spelled)
 
 
 @given(kind=st.sampled_from(list(KINDS)), payload=st.binary(max_size=40))
-def test_any_bytes_are_taken_or_refused(kind: Kind, payload: bytes) -> None:
+def test_any_bytes_are_accepted_or_refused(kind: Kind, payload: bytes) -> None:
     with suppress(Refused):
         assert isinstance(parse_setting(kind, payload), KINDS[kind])
 
 
-def test_thresholds_and_the_way_back() -> None:
+def test_threshold_is_set_and_reset() -> None:
     stream, settings = settings_of()
     put(settings, "threshold", {"raw": 12.5})
     assert stream.threshold == 12.5
@@ -125,7 +130,7 @@ def test_thresholds_and_the_way_back() -> None:
     assert configured.threshold == 7.0
 
 
-def test_a_threshold_by_promise_is_adapted_and_one_by_hand_is_not() -> None:
+def test_threshold_by_rate_adapts_and_fixed_one_does_not() -> None:
     values = recording(3, 900, 3)
     values[100:110] += 50 * PLAIN.features.scale  # an event, which raises an adapting threshold when it ends
     rows = samples(values)
@@ -135,26 +140,26 @@ def test_a_threshold_by_promise_is_adapted_and_one_by_hand_is_not() -> None:
         assert (len({stream.push(row).threshold for row in rows}) > 1) == adapts
 
 
-def test_a_model_without_a_tail_promises_nothing() -> None:
+def test_threshold_by_rate_needs_a_tail() -> None:
     stream = Stream(load_engine(PLAIN))
     with pytest.raises(Refused, match="no tail"):
         put(Settings(stream), "threshold", {"false_alarms_per_day": 1})
     assert stream.threshold == PLAIN.calibration.threshold
 
 
-def test_the_compute_policy() -> None:
+def test_compute_setting_makes_the_policy() -> None:
     _, settings = settings_of()
-    assert (settings.min_level, settings.logit_bias) == (1, 0.0)
+    assert settings.policy == (1, 0.0)
     put(settings, "compute", {"min_level": 2, "looseness": 2})
-    assert (settings.min_level, settings.logit_bias) == (2, math.log(2))
+    assert settings.policy == (2, math.log(2))
     put(settings, "compute", {"policy": "full", "looseness": 0.5})
-    assert (settings.min_level, settings.logit_bias) == (LEVELS, math.log(0.5))
+    assert settings.policy == (LEVELS, math.log(0.5))
     put(settings, "compute", {})
-    assert (settings.min_level, settings.logit_bias) == (1, 0.0)
+    assert settings.policy == (1, 0.0)
 
 
 @given(st.one_of(st.integers(0, 9_000_000_000_000), st.floats(0, 4e12)))
-def test_times_are_exact_to_the_microsecond(until: float) -> None:
+def test_inhibition_is_exact_to_the_microsecond(until: float) -> None:
     stream, settings = settings_of()
     put(settings, "inhibit", {"until": until})
     assert abs(stream.operation.until_ns - until * 1e6) <= 1000
@@ -164,7 +169,7 @@ def test_times_are_exact_to_the_microsecond(until: float) -> None:
     assert stream.operation.always
 
 
-MESSAGES = {
+MESSAGES: dict[Kind, list[dict[str, Any]]] = {
     "threshold": [{}, {"raw": 3.5}, {"false_alarms_per_day": 100.0}],
     "compute": [{}, {"policy": "full"}, {"min_level": 2, "looseness": 0.5}],
     "inhibit": [{}, {"until": 1_700_000_050_000}, {"until": 1_700_000_950_000}],
@@ -172,8 +177,8 @@ MESSAGES = {
 
 
 @settings_of_hypothesis(max_examples=25)
-@given(st.lists(st.sampled_from([(kind, message) for kind in KINDS for message in MESSAGES[kind]]), max_size=6))
-def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, Any]]]) -> None:
+@given(st.lists(st.sampled_from([(kind, message) for kind in MESSAGES for message in MESSAGES[kind]]), max_size=6))
+def test_restored_settings_give_the_same_scores(sets: list[tuple[Kind, dict[str, Any]]]) -> None:
     stream, settings = settings_of(threshold=None)
     rows = samples(recording(4, 160, 3))
     for row in rows[:80]:
@@ -184,18 +189,18 @@ def test_a_restart_keeps_them_and_the_future(sets: list[tuple[Kind, dict[str, An
     stored = json.loads(json.dumps([settings.snapshot(), stream.snapshot()]))
     restored.restore(stored[0])
     again.restore(stored[1])
-    for kind in KINDS:
+    for kind in settings.kinds:
         assert restored.state(kind) == settings.state(kind)
         assert (kind in restored) == (kind in settings)
         origin = {"schema": 1, "boot": "0", "asset": "a", "model": "a@sha256:0123456789ab", "refused": ""}
         STATES[kind].validate({**origin, **settings.state(kind)})
     for row in rows[80:]:
-        policy = settings.min_level, settings.logit_bias
-        assert policy == (restored.min_level, restored.logit_bias)
-        assert again.push(row, *policy) == stream.push(row, *policy)
+        policy = settings.policy
+        assert policy == restored.policy
+        assert again.push(row, policy) == stream.push(row, policy)
 
 
-def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
+def test_restore_overrides_earlier_settings_of_a_stream() -> None:
     """As when a model that was in charge comes back after another one."""
     stream, settings = settings_of()
     put(settings, "threshold", {"raw": 9.0})
@@ -203,11 +208,11 @@ def test_a_stream_that_was_set_before_is_set_as_the_snapshot_says() -> None:
     again = Settings(stream)
     again.restore({"threshold": {}, "compute": {}})
     assert stream.threshold == 2.5
-    assert again.logit_bias == 0.0
-    assert [again.state(kind)["set"] for kind in KINDS] == [True, True, False]
+    assert again.policy.logit_bias == 0.0
+    assert [again.state(kind)["set"] for kind in again.kinds] == [True, True, False]
 
 
-def test_the_same_again_changes_nothing() -> None:
+def test_repeated_setting_changes_nothing() -> None:
     _, settings = settings_of()
     for kind, first in (("threshold", {"raw": 3}), ("compute", {}), ("inhibit", {"until": 5})):
         setting = parse_setting(kind_of(kind), json.dumps(first).encode())
@@ -216,7 +221,25 @@ def test_the_same_again_changes_nothing() -> None:
     assert [settings.set("threshold", back) for _ in range(2)] == [True, True]  # adapted anew each time
 
 
-def test_topics() -> None:
+def test_compute_stage_is_a_setting_of_assets_with_stages() -> None:
+    stream, plain = settings_of()
+    assert plain.kinds == ["threshold", "compute", "inhibit"]
+    with pytest.raises(Refused, match=r"^the configuration has no stages for it$"):
+        put(plain, "stage", {"stage": 0})
+    stages = ComputeStages([StageConfig(min_level=2), StageConfig()])
+    settings = Settings(stream, companions=Companions(stages=stages))
+    assert settings.kinds == list(KINDS)
+    put(settings, "stage", {"stage": 1, "hold": True})
+    assert (settings.state("stage")["stage"], settings.state("stage")["hold"]) == (1, True)
+    put(settings, "stage", {})
+    assert (settings.state("stage")["stage"], settings.state("stage")["hold"]) == (1, False)
+    with pytest.raises(Refused, match=r"^key 'stage' is 2, expected 0 to 1$"):
+        put(settings, "stage", {"stage": 2})
+    assert "stage" in settings, "it moves by itself: a retained message is always outdated"
+    assert settings.snapshot() == {}, "its state is kept with the stages"
+
+
+def test_set_topics_are_parsed() -> None:
     outputs = OutputTopics("site/a", "n")
     assert outputs.sets == "site/a/n/+/+/set"
     assert outputs.setting_of("site/a/n/pump 1/threshold/set") == ("pump 1", "threshold")

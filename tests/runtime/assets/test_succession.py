@@ -1,4 +1,4 @@
-"""Two models beside each other: how agreement is counted, when a trial is over, and how stages go on and back."""
+"""Agreement of two models, the decision of a trial, and the steps of compute stages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from tests.support.detectors import START_NS, recording, samples, tiny_detector
 from vcedge.config.succession import StageConfig, UpdateConfig
-from vcedge.runtime.assets.agreement import Agreement, Memory, Side
-from vcedge.runtime.assets.compute_stages import Stages
-from vcedge.runtime.assets.shadow import Twin
-from vcedge.runtime.assets.trial import verdict
+from vcedge.runtime.assets.agreement import Agreement, AgreementState, ModelTotals
+from vcedge.runtime.assets.compute_stages import ComputeStages
+from vcedge.runtime.assets.scored_rows import ScoredRows
+from vcedge.runtime.assets.shadow import Shadow
+from vcedge.runtime.assets.trial import assess
+from vcedge.runtime.codecs.reading import Samples
+from vcedge.runtime.engine.interface import AS_TRAINED
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.score import Score
 from vcedge.runtime.stream.stream import Stream
@@ -51,15 +54,15 @@ def episodes(opened: list[tuple[bool, bool]]) -> list[list[tuple[bool, bool]]]:
 
 
 @given(OPENED)
-def test_alarms_are_counted_by_who_saw_them(opened: list[tuple[bool, bool]]) -> None:
-    memory = pushed(opened)[0].memory
+def test_episodes_are_counted_by_the_models_that_saw_them(opened: list[tuple[bool, bool]]) -> None:
+    state = pushed(opened)[0].state
     seen = [(any(a for a, _ in rows), any(b for _, b in rows)) for rows in episodes(opened)]
     expected = tuple(seen.count(who) for who in ((True, True), (True, False), (False, True)))
-    assert (memory.both, memory.only_first, memory.only_second) == expected
+    assert (state.both, state.only_first, state.only_second) == expected
 
 
 @given(OPENED)
-def test_a_disagreement_begins_late_enough_and_ends(opened: list[tuple[bool, bool]]) -> None:
+def test_disagreement_begins_after_its_delay_and_ends(opened: list[tuple[bool, bool]]) -> None:
     agreement, said = pushed([*opened, (False, False)])
     assert not agreement.disagreeing
     assert [kind for _, kind in said] == ["new", "end"] * (len(said) // 2)
@@ -71,7 +74,7 @@ def test_a_disagreement_begins_late_enough_and_ends(opened: list[tuple[bool, boo
 
 
 @given(OPENED, st.integers(0, 60))
-def test_a_snapshot_goes_on_as_if_nothing_had_been(opened: list[tuple[bool, bool]], cut: int) -> None:
+def test_restored_agreement_counts_the_same(opened: list[tuple[bool, bool]], cut: int) -> None:
     whole, said = pushed(opened)
     first, before = pushed(opened[:cut])
     second = Agreement(PATIENCE)
@@ -83,7 +86,7 @@ def test_a_snapshot_goes_on_as_if_nothing_had_been(opened: list[tuple[bool, bool
     assert (json.dumps(second.snapshot()), before) == (json.dumps(whole.snapshot()), said)
 
 
-def test_correlation_is_pearsons_and_only_of_what_both_judged() -> None:
+def test_correlation_is_pearsons_over_samples_that_both_judged() -> None:
     agreement = Agreement(PATIENCE)
     values = [(0.1, 0.3), (0.4, 0.2), (0.5, 0.9), (0.2, 0.1)]
     for row, (x, y) in enumerate(values):
@@ -100,7 +103,7 @@ def test_correlation_is_pearsons_and_only_of_what_both_judged() -> None:
 BOUNDS = UpdateConfig.model_validate(
     {"key": "k", "shadow_ticks": 100, "probation_ticks": 1000, "max_alarm_share": 0.05, "max_us": 50.0}
 )
-FINE = Side(alarms=0, error=10.0, updated=1.0, us=100.0)
+FINE = ModelTotals(alarms=0, error=10.0, updated=1.0, us=100.0)
 
 
 @pytest.mark.parametrize(
@@ -108,17 +111,17 @@ FINE = Side(alarms=0, error=10.0, updated=1.0, us=100.0)
     [
         (99, FINE, None),
         (100, FINE, ""),
-        (3, Side(alarms=6, error=1.0), "alarms on 6 of 3 samples"),
-        (100, Side(alarms=5, error=10.0), ""),
-        (9, Side(error=1e9, us=1e9), None),
-        (10, Side(error=10.0, us=10_000.0), "takes 1000 us a sample"),
-        (10, Side(error=21.0), "2.10 times that of the other model"),
-        (10, Side(error=float("inf")), "inf times"),
+        (3, ModelTotals(alarms=6, error=1.0), "alarms on 6 of 3 samples"),
+        (100, ModelTotals(alarms=5, error=10.0), ""),
+        (9, ModelTotals(error=1e9, us=1e9), None),
+        (10, ModelTotals(error=10.0, us=10_000.0), "takes 1000 us a sample"),
+        (10, ModelTotals(error=21.0), "2.10 times that of the other model"),
+        (10, ModelTotals(error=float("inf")), "inf times"),
     ],
 )
-def test_the_bounds_of_a_trial(ticks: int, new: Side, outcome: str | None) -> None:
-    in_shadow = verdict(BOUNDS, "shadow", Memory(ticks=ticks, first=FINE, second=new))
-    on_probation = verdict(BOUNDS, "probation", Memory(ticks=ticks * 10, first=new, second=FINE))
+def test_trial_is_decided_by_its_bounds(ticks: int, new: ModelTotals, outcome: str | None) -> None:
+    in_shadow = assess(BOUNDS, "shadow", AgreementState(ticks=ticks, first=FINE, second=new))
+    on_probation = assess(BOUNDS, "probation", AgreementState(ticks=ticks * 10, first=new, second=FINE))
     if outcome:
         assert in_shadow is not None
         assert outcome in in_shadow
@@ -128,67 +131,68 @@ def test_the_bounds_of_a_trial(ticks: int, new: Side, outcome: str | None) -> No
         assert on_probation == outcome
 
 
-def test_a_twin_judges_as_if_it_were_alone_and_disturbs_nobody() -> None:
+def test_shadow_and_model_in_charge_score_independently() -> None:
     rows = samples(recording(1, 200, 3))
     first, second = tiny_detector(), tiny_detector(seed=1)
     alone = [Stream(load_engine(detector)) for detector in (first, second)]
     expected = [[stream.push(row) for row in rows] for stream in alone]
-    stream, twin = Stream(load_engine(first)), Twin(Stream(load_engine(second)), "m", PATIENCE)
+    stream, shadow = Stream(load_engine(first)), Shadow(Stream(load_engine(second)), "m", PATIENCE)
     for row, one, two in zip(rows, *expected, strict=True):
         mine = stream.push(row)
-        opened = twin.follow((row.time_ns,), row.values[None], (1, 0.0), [mine], [stream.in_event], 1.0)
+        samples_ = Samples((row.time_ns,), row.values[None], timed=True, block=False)
+        opened = shadow.follow(ScoredRows(samples_, AS_TRAINED, [mine], [stream.in_event], 1.0), AS_TRAINED)
         assert mine == one
-        assert opened == [twin.stream.in_event]
-        assert twin.stream.seq == two.seq
-    assert twin.stream.snapshot() == alone[1].snapshot()
+        assert opened == [shadow.stream.in_event]
+        assert shadow.stream.seq == two.seq
+    assert shadow.stream.snapshot() == alone[1].snapshot()
 
 
 STAGES = [StageConfig(min_level=4, dwell_ticks=10), StageConfig(min_level=2, dwell_ticks=20, budget=1), StageConfig()]
 
 
-def test_stages_go_on_back_and_on_again() -> None:
-    stages = Stages(STAGES)
+def test_stages_step_forward_back_and_forward_again() -> None:
+    stages = ComputeStages(STAGES)
     assert stages.policy == (4, 0.0)
     assert not stages.push(9, 0)
     assert stages.push(1, 0)
     assert stages.policy[0] == 2
     assert not stages.push(5, 1)  # within its budget
     assert stages.push(1, 1)
-    assert (stages.memory.stage, stages.memory.steps_back) == (0, 1)
+    assert (stages.state.stage, stages.state.steps_back) == (0, 1)
     for _ in range(2):
         stages.push(20, 0)
-    assert stages.memory.stage == 2
+    assert stages.state.stage == 2
     assert not stages.push(1_000_000, 0)  # there is none after the last
 
 
-def test_alarms_that_the_shadow_does_not_share_are_a_step_back_too_where_they_are_bounded() -> None:
-    stages = Stages([StageConfig(dwell_ticks=10), StageConfig(dwell_ticks=10, extra_budget=1)])
+def test_extra_alarms_beyond_their_budget_are_a_step_back() -> None:
+    stages = ComputeStages([StageConfig(dwell_ticks=10), StageConfig(dwell_ticks=10, extra_budget=1)])
     assert stages.push(10, 0, 1000)
     assert not stages.push(5, 0, 1)
     assert stages.push(1, 0, 1)
-    assert (stages.memory.stage, stages.memory.extra, stages.memory.steps_back) == (0, 0, 1)
+    assert (stages.state.stage, stages.state.extra, stages.state.steps_back) == (0, 0, 1)
 
 
-def test_stages_by_hand_and_over_a_restart() -> None:
-    stages = Stages(STAGES)
+def test_stage_set_by_hand_survives_a_restart() -> None:
+    stages = ComputeStages(STAGES)
     stages.move(1, hold=True)
     assert not stages.push(1000, 1000)
-    again = Stages(STAGES)
+    again = ComputeStages(STAGES)
     again.restore(json.loads(json.dumps(stages.snapshot())))
     assert again.report() == stages.report()
-    fewer = Stages(STAGES[:1])
+    fewer = ComputeStages(STAGES[:1])
     fewer.restore(stages.snapshot())
-    assert fewer.memory.stage == 0
+    assert fewer.state.stage == 0
     with pytest.raises(ValueError, match="expected 0 to 2"):
         stages.move(3, hold=False)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=50))
-def test_a_stage_is_left_for_its_neighbours_alone(steps: list[tuple[int, int]]) -> None:
-    stages = Stages(STAGES)
+def test_stages_change_one_step_at_a_time(steps: list[tuple[int, int]]) -> None:
+    stages = ComputeStages(STAGES)
     for ticks, missed in steps:
-        before = stages.memory.stage
+        before = stages.state.stage
         stages.push(ticks, missed)
-        assert abs(stages.memory.stage - before) <= 1
+        assert abs(stages.state.stage - before) <= 1
         if missed > 1:
-            assert stages.memory.stage == max(0, before - 1)
+            assert stages.state.stage == max(0, before - 1)

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcedge.runtime.mqtt import inbox as mailbox
-from vcedge.runtime.mqtt.inbox import Inbox, Incoming, InOrder
+from vcedge.runtime.mqtt.inbox import Inbox, Incoming, OrderedAcknowledgements
 from vcedge.runtime.mqtt.outbox import Acknowledgement, Outbox, Publication
 from vcedge.runtime.mqtt.reconnect import Backoff
-from vcedge.runtime.service.lanes import SHARED, lanes
+from vcedge.runtime.service.addresses import SHARED, addressing
 from vcedge.topics import InputTopic, OutputTopics
 
 
@@ -34,9 +33,8 @@ def test_a_full_inbox_makes_the_sender_wait_and_loses_nothing() -> None:
     assert inbox.get(0.0) is None
 
 
-def test_large_messages_fill_an_inbox_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailbox, "MAX_BYTES", 100)
-    inbox, large = Inbox(1000), [incoming(mid)._replace(payload=b"x" * 40) for mid in range(50)]
+def test_large_messages_fill_an_inbox_too() -> None:
+    inbox, large = Inbox(1000, max_bytes=100), [incoming(mid)._replace(payload=b"x" * 40) for mid in range(50)]
     most = 0
     sender = threading.Thread(target=lambda: [inbox.put(message) for message in large])
     sender.start()
@@ -60,23 +58,19 @@ def test_a_closed_inbox_lets_the_sender_go() -> None:
     assert len(inbox) == 1
 
 
-def on(topic: str, mid: int) -> Incoming:
-    return incoming(mid)._replace(topic=topic)
-
-
-LANES = lanes(InputTopic("plant/{asset}/{channel}"), OutputTopics("v", "n"), {"a", "b"})
+ADDRESS_OF = addressing(InputTopic("plant/{asset}/{channel}"), OutputTopics("v", "n"), {"a", "b"})
 
 
 @given(st.lists(st.sampled_from(["plant/a/x", "plant/a/y", "plant/b/x", "v/n/a/compute/set", "other"]), max_size=60))
 def test_lanes_take_turns_and_each_keeps_its_order(topics: list[str]) -> None:
-    inbox = Inbox(1000, LANES)
+    inbox = Inbox(1000)
     for mid, topic in enumerate(topics):
-        inbox.put(on(topic, mid))
+        inbox.put(incoming(mid)._replace(topic=topic, address=ADDRESS_OF(topic)))
     got = list(iter(lambda: inbox.get(0.0), None))
     by_lane: dict[object, list[int]] = {}
     ranks = []
     for message in got:
-        lane = by_lane.setdefault(LANES(message.topic), [])
+        lane = by_lane.setdefault(message.address.lane, [])
         lane.append(message.mid)
         ranks.append(len(lane))
     assert ranks == sorted(ranks)  # the first of every lane, then the second of every lane
@@ -85,22 +79,34 @@ def test_lanes_take_turns_and_each_keeps_its_order(topics: list[str]) -> None:
 
 
 def test_samples_and_settings_of_an_asset_are_in_one_lane_and_strangers_share_some() -> None:
-    assert LANES("plant/a/x") == LANES("plant/a/y") == LANES("v/n/a/threshold/set") == "a"
-    assert len({LANES(f"plant/stranger-{i}/x") for i in range(10_000)}) <= SHARED
-    assert LANES("plant/stranger/x") == LANES("v/n/stranger/threshold/set")
+    lanes = [ADDRESS_OF(topic).lane for topic in ("plant/a/x", "plant/a/y", "v/n/a/threshold/set")]
+    assert lanes == ["a", "a", "a"]
+    assert len({ADDRESS_OF(f"plant/stranger-{i}/x").lane for i in range(10_000)}) <= SHARED
+    assert ADDRESS_OF("plant/stranger/x").lane == ADDRESS_OF("v/n/stranger/threshold/set").lane
+
+
+def test_topics_say_kind_asset_channel_and_setting() -> None:
+    topics = ("plant/a/x", "v/n/a/stage/set", "v/n/a/model/set", "v/n/status")
+    found = [ADDRESS_OF(topic)[:4] for topic in topics]
+    assert found == [
+        ("sample", "a", "x", ""),
+        ("setting", "a", None, "stage"),
+        ("model", "a", None, "model"),
+        ("other", "", None, ""),
+    ]
 
 
 @given(st.lists(st.integers(0, 2), max_size=30), st.data())
 def test_acknowledgements_go_in_the_order_of_arrival(qos: list[int], data: st.DataObject) -> None:
-    order = InOrder()
+    order = OrderedAcknowledgements()
     messages = [incoming(mid)._replace(qos=level) for mid, level in enumerate(qos)]
     for message in messages:
-        order.arrived(message)
+        order.add(message)
     left = data.draw(st.permutations(messages))
     released: list[int] = []
     while left:
         batch = [left.pop() for _ in range(data.draw(st.integers(1, len(left))))]
-        released += [message.mid for message in order.ready(batch)]
+        released += [message.mid for message in order.release(batch)]
         done = {m.mid for m in messages} - {m.mid for m in left}
         wanted = [m.mid for m in messages if m.qos]
         first_left = next((i for i, mid in enumerate(wanted) if mid not in done), len(wanted))
@@ -108,13 +114,13 @@ def test_acknowledgements_go_in_the_order_of_arrival(qos: list[int], data: st.Da
 
 
 def test_what_came_by_an_earlier_connection_holds_nothing_up() -> None:
-    order = InOrder()
+    order = OrderedAcknowledgements()
     old, new = incoming(1), incoming(1)._replace(epoch=2)
-    order.arrived(old)
-    order.arrived(new)
-    order.arrived(new._replace(mid=2))
-    assert order.ready([old]) == []
-    assert order.ready([new]) == [new]
+    order.add(old)
+    order.add(new)
+    order.add(new._replace(mid=2))
+    assert order.release([old]) == []
+    assert order.release([new]) == [new]
 
 
 def test_what_is_to_be_sent_keeps_its_order() -> None:

@@ -1,4 +1,4 @@
-"""Results on disk and the connection that takes them: a batch goes when the broker has it, and no other does."""
+"""Replay of stored results: a batch is removed once the broker has it, and no other batch is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import cast
 from uuid import uuid4
 
 from tests.support.mosquitto import Mosquitto
-from vcedge.config.runtime import MqttConfig
+from vcedge.config.mqtt import MqttConfig
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.outbox import Outgoing, Publication
 from vcedge.runtime.mqtt.paho_setup import Identity
@@ -21,7 +21,7 @@ from vcedge.runtime.storage.state_dir import StateDir
 OLD_MS = CLOCK_IS_SET_MS + 1
 
 
-def test_when_all_that_waits_is_too_old_nothing_is_replayed(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_results_that_are_too_old_are_not_replayed(shared_broker: Mosquitto, tmp_path: Path) -> None:
     disk = StateDir(tmp_path)
     spool = ResultSpool(disk, 10**6, max_age_s=60.0)
     link = Connection(MqttConfig(broker=shared_broker.url), Identity(f"old-{uuid4().hex[:8]}", persistent=False))
@@ -64,7 +64,7 @@ class Sink:
         self.waiting = items + self.waiting
 
 
-def test_a_delivery_that_is_told_late_takes_away_no_other_batch(tmp_path: Path) -> None:
+def test_late_confirmation_removes_no_other_batch(tmp_path: Path) -> None:
     """A batch was offered, the connection was lost, and another one was put on top of it before the word came."""
     now_ms = time.time_ns() // 1_000_000
     disk, sink = StateDir(tmp_path), Sink()

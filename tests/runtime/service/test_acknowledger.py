@@ -1,4 +1,4 @@
-"""What may be acknowledged when, without a broker: the links are not started, and the test lets results become safe."""
+"""The order of results, snapshots and acknowledgements, without a broker."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from tests.support.service import configure
 from vcedge.config.runtime import load_runtime_config
 from vcedge.model_file import save
 from vcedge.runtime.assets.recipes import load_recipes
-from vcedge.runtime.assets.registry import Assets
+from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.mqtt.connection import Connection
-from vcedge.runtime.mqtt.inbox import Incoming, Taken
+from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.outbox import Completion
 from vcedge.runtime.mqtt.paho_setup import Identity
-from vcedge.runtime.service.acknowledger import Keeper
+from vcedge.runtime.service.acknowledger import Acknowledger
+from vcedge.runtime.service.connections import Connections
+from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.state_dir import StateDir
 
@@ -29,7 +31,7 @@ MOST = max(WINDOW, MIN_SIZE // 2)
 
 
 class Kept:
-    """A keeper whose results are with the broker when the test says so."""
+    """An acknowledger whose results are with the broker when the test says so."""
 
     def __init__(self, folder: Path) -> None:
         save(tiny_detector(), folder / "model.vcedge")
@@ -39,21 +41,19 @@ class Kept:
         self.disk = StateDir(config.state_dir)
         self.disk.open()
         self.sink = Connection(config.mqtt, Identity("out"))
-        source, assets = (
-            Connection(config.mqtt, Identity("in")),
-            Assets(load_recipes(config), "boot", config.max_assets),
-        )
-        self.keeper = Keeper(self.disk, assets, RecentMessages(), source, self.sink, WINDOW)
-        self.keeper.start()
+        assets = AssetRegistry(load_recipes(config), "boot", config.max_assets)
+        connections = Connections(source=Connection(config.mqtt, Identity("in")), sink=self.sink)
+        self.acknowledger = Acknowledger(self.disk, assets, RecentMessages(), connections, WINDOW)
+        self.acknowledger.start()
         self._mid = 0
 
-    def handle(self, taken: Taken, count: int = 1) -> None:
+    def handle(self, outcome: Outcome, count: int = 1) -> None:
         for _ in range(count):
             self._mid += 1
-            self.keeper.handled(Incoming("t", b"", 1, False, 0, self._mid, 1), taken)
+            self.acknowledger.record(Incoming("t", b"", 1, False, 0, self._mid, 1), outcome)
 
     def tick(self) -> None:
-        self.keeper.tick(time.monotonic())
+        self.acknowledger.tick(time.monotonic())
 
     def results_are_safe(self) -> None:
         for item in self.sink.drain():
@@ -66,36 +66,36 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
     kept = Kept(tmp_path)
     yield kept
     kept.results_are_safe()
-    kept.keeper.close(20)
+    kept.acknowledger.close(20)
     kept.disk.close()
 
 
-def test_a_flood_while_a_snapshot_is_under_way_leaves_nothing_waiting(kept: Kept) -> None:
-    kept.handle(Taken.USED)
-    kept.keeper.take(time.monotonic())
-    kept.handle(Taken.REFUSED, MOST)
+def test_flood_during_a_snapshot_is_acknowledged_after_it(kept: Kept) -> None:
+    kept.handle(Outcome.USED)
+    kept.acknowledger.take_snapshot(time.monotonic())
+    kept.handle(Outcome.REFUSED, MOST)
     kept.tick()
-    assert kept.keeper.crowded, "they wait for the message before them"
+    assert kept.acknowledger.is_full, "they wait for the message before them"
     kept.results_are_safe()
-    wait_until(lambda: kept.keeper.snapshots == 1, "the snapshot")
-    wait_until(lambda: (kept.tick(), kept.keeper.unacknowledged == 0)[1], "all to be acknowledged")
-    assert not kept.keeper.crowded
+    wait_until(lambda: kept.acknowledger.snapshots == 1, "the snapshot")
+    wait_until(lambda: (kept.tick(), kept.acknowledger.unacknowledged == 0)[1], "all to be acknowledged")
+    assert not kept.acknowledger.is_full
 
 
-def test_what_changed_something_waits_for_a_snapshot(kept: Kept) -> None:
-    kept.handle(Taken.USED, 3)
-    kept.handle(Taken.AGAIN, 2)
-    kept.handle(Taken.REFUSED, 4)
+def test_used_messages_are_acknowledged_after_a_snapshot(kept: Kept) -> None:
+    kept.handle(Outcome.USED, 3)
+    kept.handle(Outcome.DUPLICATE, 2)
+    kept.handle(Outcome.REFUSED, 4)
     kept.tick()
-    assert kept.keeper.unacknowledged == 9
-    kept.keeper.take(time.monotonic())
+    assert kept.acknowledger.unacknowledged == 9
+    kept.acknowledger.take_snapshot(time.monotonic())
     kept.results_are_safe()
-    wait_until(lambda: (kept.tick(), kept.keeper.unacknowledged == 0)[1], "all to be acknowledged")
+    wait_until(lambda: (kept.tick(), kept.acknowledger.unacknowledged == 0)[1], "all to be acknowledged")
 
 
-def test_what_changed_nothing_waits_for_nothing(kept: Kept) -> None:
-    kept.handle(Taken.AGAIN, 2)
-    kept.handle(Taken.REFUSED, 4)
+def test_refused_messages_are_acknowledged_without_a_snapshot(kept: Kept) -> None:
+    kept.handle(Outcome.DUPLICATE, 2)
+    kept.handle(Outcome.REFUSED, 4)
     kept.tick()
-    assert kept.keeper.unacknowledged == 0
-    assert kept.keeper.snapshots == 0
+    assert kept.acknowledger.unacknowledged == 0
+    assert kept.acknowledger.snapshots == 0

@@ -1,4 +1,4 @@
-"""What a crash costs: nothing. The service is killed as a power cut does it, at points that a seed chooses."""
+"""The service is killed at random points, as a power cut would, and loses nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from tests.support.mosquitto import Mosquitto
 pytestmark = pytest.mark.slow
 
 
-def test_kill_9_at_random_points_costs_nothing(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_kill_at_random_points_loses_no_score(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """`scripts/soak kills` does it 200 times."""
     assert killed(tmp_path, shared_broker.url, kills=20, seed=12)["scores"] == 21 * 60

@@ -1,5 +1,4 @@
-"""Hostile and broken senders at a real broker: each message is refused with a reason and counted, and others notice
-nothing of it."""
+"""Hostile and broken senders at a real broker: their messages are refused and counted, and do not affect others."""
 
 from __future__ import annotations
 
@@ -38,9 +37,7 @@ def counted(folder: Path) -> dict[str, Any]:
     return numbers
 
 
-def test_a_flood_and_hostile_messages_leave_another_asset_complete_and_in_order(
-    shared_broker: Mosquitto, tmp_path: Path
-) -> None:
+def test_hostile_asset_leaves_scores_of_another_complete_and_in_order(shared_broker: Mosquitto, tmp_path: Path) -> None:
     assets = {name: {"model": "model.vcedge"} for name in ("calm", "wild*")}
     given = {"topic": "foe/{asset}", "burst": 100}
     config = configure(tmp_path, "foe", shared_broker.url, DETECTOR, assets=assets, input=given)
@@ -77,7 +74,7 @@ def test_a_flood_and_hostile_messages_leave_another_asset_complete_and_in_order(
         Draft202012Validator(json.loads(SCHEMA.read_text())).validate(letter)
 
 
-def test_ten_thousand_new_assets_are_refused_beyond_the_bound(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_new_assets_beyond_max_assets_are_refused(shared_broker: Mosquitto, tmp_path: Path) -> None:
     assets = {"pump-*": {"model": "model.vcedge"}, "fan": {"model": "model.vcedge"}}
     config = configure(tmp_path, "many", shared_broker.url, DETECTOR, assets=assets, max_assets=5)
     message = {"ts": 1_700_000_000, "v": {NAMES[0]: 1.0}}
@@ -104,7 +101,7 @@ def test_ten_thousand_new_assets_are_refused_beyond_the_bound(shared_broker: Mos
     assert "a new asset, where patterns have brought 5 (max_assets)" in {letter["reason"] for letter in letters}
 
 
-def test_what_the_broker_kept_is_no_sample(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_retained_messages_are_not_scored(shared_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "years-old", shared_broker.url, DETECTOR)
     with Peer(shared_broker.url) as machine:
         machine.publish("years-old/years-old", {"ts": 1_500_000_000, "v": {NAMES[0]: 1.0}}, retain=True)
@@ -123,5 +120,5 @@ def test_what_the_broker_kept_is_no_sample(shared_broker: Mosquitto, tmp_path: P
     [("pump-é 3", True), ("a" * 100, True), ("a" * 101, False), ("a\nb", False), ("a\x00", False), (" a", False),
      ("\u202ea", False), ("..", False), ("", False), ("a/b", False), ("+", False), ("#", False), ("\ud800", False)],
 )  # fmt: skip
-def test_names_of_assets(name: str, allowed: bool) -> None:
+def test_odd_name_tells_allowed_asset_names(name: str, allowed: bool) -> None:
     assert (odd_name(name) == "") == allowed

@@ -1,4 +1,4 @@
-"""When parts of a sample are no longer waited for: only in a silence that is sure to be one."""
+"""When the joiner is flushed: only after a silence that is not caused by the service or the network."""
 
 from __future__ import annotations
 
@@ -9,42 +9,47 @@ from tests.support.detectors import START_NS, tiny_detector
 from tests.support.service import configure
 from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime.assets.recipes import load_recipes
-from vcedge.runtime.assets.registry import Assets
+from vcedge.runtime.assets.registry import AssetRegistry
+from vcedge.runtime.codecs.registry import decoder_of
 from vcedge.runtime.monitoring.counters import Counters
 from vcedge.runtime.mqtt.connection import Connection
-from vcedge.runtime.mqtt.inbox import Incoming, Taken
+from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
+from vcedge.runtime.service.addresses import addressing
 from vcedge.runtime.service.intake import Intake
+from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
+from vcedge.runtime.service.reporting import Reporting
 from vcedge.runtime.storage.recent_messages import RecentMessages
 from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.topics import InputTopic
 
 
-def test_what_may_be_on_its_way_is_waited_for(tmp_path: Path) -> None:
+def test_joiner_is_flushed_only_in_a_certain_silence(tmp_path: Path) -> None:
     path = configure(tmp_path, "parts", "mqtt://localhost:1", input={"topic": "parts/{asset}/{channel}"})
     config = load_runtime_config(path)
-    sink = Connection(config.mqtt, Identity("parts"))
-    assets, counters = Assets(load_recipes(config), "boot", 0), Counters()
-    publisher = Publisher(config.outputs, sink, StateDir(tmp_path), "boot")
-    quarantine = Quarantine(InputTopic(config.input.topic), config.assets, sink)
-    letters = DeadLetters(publisher, counters)
-    intake = Intake(config, assets, RecentMessages(), counters, publisher, letters, quarantine)
+    assets, counters = AssetRegistry(load_recipes(config), "boot", 0), Counters()
+    publisher = Publisher(config.outputs, Connection(config.mqtt, Identity("parts")), StateDir(tmp_path), "boot")
+    pattern = InputTopic(config.input.topic)
+    reporting = Reporting(publisher, DeadLetters(publisher, counters), counters)
+    intake = Intake(decoder_of(config), assets, RecentMessages(), reporting, Quarantine(pattern, config.assets))
     topic = f"parts/parts/{tiny_detector().schema.names[0]}"
     payload = b'{"ts": %d, "v": 1.0}' % (START_NS // 10**9)
-    assert intake.take(Incoming(topic, payload, 1, False, START_NS, 1, 1)) is Taken.USED
-    now_s, (watched,) = time.monotonic(), assets
-    assert watched.joiner is not None
-    patience = 2 * int(2 * watched.joiner.patience_s + 2)
+    address = addressing(pattern, config.outputs, config.assets)(topic)
+    message = Incoming(topic, payload, 1, False, START_NS, 1, 1, address=address)
+    assert intake.handle(message) is Outcome.USED
+    now_s, (asset,) = time.monotonic(), assets
+    assert asset.joiner is not None
+    ticks = 2 * int(2 * asset.joiner.timeout_s + 2)
 
     def pass_by(listening: bool, caught_up: bool) -> bool:
         nonlocal now_s
-        for _ in range(patience):
+        for _ in range(ticks):
             now_s += 0.5
-            intake.tick(now_s, listening, caught_up)
-        return watched.joiner is not None and watched.joiner.waiting
+            intake.tick(now_s, listening=listening, caught_up=caught_up)
+        return asset.joiner is not None and asset.joiner.has_pending
 
     intake.tick(now_s, listening=True, caught_up=True)
     assert pass_by(listening=True, caught_up=False)
@@ -52,4 +57,4 @@ def test_what_may_be_on_its_way_is_waited_for(tmp_path: Path) -> None:
     intake.tick(now_s, listening=True, caught_up=True)
     assert pass_by(listening=False, caught_up=True)
     assert not pass_by(listening=True, caught_up=True)
-    assert watched.stream.seq == 1
+    assert asset.stream.seq == 1

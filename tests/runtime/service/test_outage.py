@@ -1,4 +1,4 @@
-"""The broker goes away, the disk fills up, a second service has the same name: nothing is lost, and it is said."""
+"""Outages of broker and disk, and conflicts of client ids: no score is lost, and the problem is reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.service import assert_same, by_seq, configure, offline, publi
 pytestmark = pytest.mark.slow
 
 
-def test_results_wait_on_disk_and_survive_a_crash(own_broker: Mosquitto, tmp_path: Path) -> None:
+def test_results_of_an_outage_survive_a_crash_on_disk(own_broker: Mosquitto, tmp_path: Path) -> None:
     """The broker takes no result and then dies, with its memory; the service saves them and dies as well."""
     detector = tiny_detector()
     config = configure(tmp_path, "spilt", own_broker.url)
@@ -50,7 +50,7 @@ def test_results_wait_on_disk_and_survive_a_crash(own_broker: Mosquitto, tmp_pat
         wait_until(lambda: not list(stored.glob("*.log")), "an empty outbox")
 
 
-def test_a_full_disk_stops_nothing_and_is_told(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_full_disk_is_reported_while_scoring_continues(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """A window of 20: without acknowledgements the broker would stop to send."""
     detector = tiny_detector()
     config = configure(tmp_path, "full", shared_broker.url, mqtt={"broker": shared_broker.url, "receive_maximum": 20})
@@ -76,7 +76,7 @@ def test_a_full_disk_stops_nothing_and_is_told(shared_broker: Mosquitto, tmp_pat
         assert sum("durable again" in line for line in service.lines) == 1
 
 
-def test_a_state_folder_that_cannot_be_made_stops_nothing(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_missing_state_folder_is_reported_while_scoring_continues(shared_broker: Mosquitto, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     config = configure(tmp_path, "nowhere", shared_broker.url, state_dir="file/state")
     rows = samples(recording(6, 40, 3))
@@ -92,7 +92,7 @@ def test_a_state_folder_that_cannot_be_made_stops_nothing(shared_broker: Mosquit
     assert (tmp_path / "file" / "state" / "snapshot").exists()
 
 
-def test_two_services_with_one_client_id_are_named_once(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_client_id_conflict_is_logged_once(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """mosquitto 2.0 does not say so with either version; a broker that does is in test_link.py."""
     mqtt = {"broker": shared_broker.url, "client_id": "twin"}
     configs = []
@@ -108,7 +108,7 @@ def test_two_services_with_one_client_id_are_named_once(shared_broker: Mosquitto
                 assert sum("another client" in line and client in line for line in service.lines) <= 1
 
 
-def test_a_connection_that_loses_its_session_costs_nothing(own_broker: Mosquitto, tmp_path: Path) -> None:
+def test_lost_sessions_lose_no_delivered_sample(own_broker: Mosquitto, tmp_path: Path) -> None:
     """A minute of samples while the broker is killed again and again: every one that it delivered is scored."""
     detector = tiny_detector()
     config = configure(tmp_path, "shaky", own_broker.url)
@@ -127,9 +127,7 @@ def test_a_connection_that_loses_its_session_costs_nothing(own_broker: Mosquitto
     assert_same(by_seq(scores), offline(detector, rows))
 
 
-def test_what_is_delivered_again_before_a_snapshot_is_not_acknowledged_before_it(
-    own_broker: Mosquitto, tmp_path: Path
-) -> None:
+def test_duplicates_before_a_snapshot_are_acknowledged_after_it(own_broker: Mosquitto, tmp_path: Path) -> None:
     """The broker restarts, delivers all again, and the service dies: what it knew was nowhere but in memory.
 
     Twice four messages, which are no stall yet.

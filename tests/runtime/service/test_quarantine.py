@@ -1,4 +1,4 @@
-"""An asset whose flood is not worth reading: not listened to, for longer each time, and heard again."""
+"""Quarantine of an asset that floods: with exponential backoff, and ended when the flood is over."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from tests.support.service import configure, wait_online
 from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime.assets.recipes import load_recipes
 from vcedge.runtime.monitoring.status_socket import ask_service
-from vcedge.runtime.service import quarantine as quarantine_module
-from vcedge.runtime.service.quarantine import HOLD_S, LEAST_HZ, LONGEST_S, LOOK_S, MOST_HZ, Quarantine
-from vcedge.runtime.service.service import Service
+from vcedge.runtime.service.compose import compose
+from vcedge.runtime.service.quarantine import FloodRule, Quarantine
 from vcedge.topics import InputTopic
 
 pytestmark = pytest.mark.slow
 
 NAME = tiny_detector().schema.names[0]
+RULE = FloodRule()
+LOOK_S, HOLD_S, LONGEST_S = RULE.interval_s, RULE.first_hold_s, RULE.longest_hold_s
+MOST_HZ, LEAST_HZ = RULE.most_hz, RULE.overload_hz
 
 
 class Flooded:
@@ -32,13 +34,7 @@ class Flooded:
     def __init__(self, *names: str) -> None:
         self.said: list[tuple[float, str, bool]] = []
         self.now_s, self.worked = 0.0, 0
-        self.quarantine = Quarantine(InputTopic("p/{asset}"), names, self)
-
-    def subscribe(self, topic: str) -> None:
-        self.said.append((self.now_s, topic, True))
-
-    def unsubscribe(self, topic: str) -> None:
-        self.said.append((self.now_s, topic, False))
+        self.quarantine = Quarantine(InputTopic("p/{asset}"), names)
 
     def pass_by(
         self, seconds: float, refused_hz: float, asset: str = "wild", used_hz: float = 0.0, caught_up: bool = True
@@ -48,10 +44,11 @@ class Flooded:
                 self.quarantine.refused(asset)
             self.worked += round((refused_hz + used_hz) * LOOK_S)
             self.now_s += LOOK_S
-            self.quarantine.tick(self.now_s, self.worked, caught_up)
+            changes = self.quarantine.tick(self.now_s, self.worked, caught_up=caught_up)
+            self.said += [(self.now_s, topic, heard) for topic, heard in changes]
 
 
-def test_a_flood_is_left_out_for_longer_each_time() -> None:
+def test_quarantine_doubles_with_each_flood() -> None:
     flooded = Flooded("wild", "calm")
     flooded.pass_by(2 * LONGEST_S, MOST_HZ + 1)
     ends = [at_s for at_s, _, heard in flooded.said if not heard]
@@ -64,7 +61,7 @@ def test_a_flood_is_left_out_for_longer_each_time() -> None:
     assert len(flooded.quarantine) == len(ends) - len(begins)
 
 
-def test_a_device_that_cannot_refuse_so_many_leaves_out_who_keeps_it_from_catching_up() -> None:
+def test_overloaded_service_isolates_an_asset_at_a_lower_rate() -> None:
     flooded = Flooded("wild")
     flooded.pass_by(10 * LOOK_S, 5 * LEAST_HZ)
     assert not flooded.said, "nothing waits: nobody is hindered"
@@ -76,7 +73,7 @@ def test_a_device_that_cannot_refuse_so_many_leaves_out_who_keeps_it_from_catchi
     assert flooded.said == [(32 * LOOK_S, "p/wild", False)]
 
 
-def test_who_keeps_still_starts_over() -> None:
+def test_quarantine_starts_over_after_a_calm_period() -> None:
     flooded = Flooded("wild")
     flooded.pass_by(2, 2 * MOST_HZ)
     flooded.pass_by(HOLD_S + 2 * LONGEST_S, 0)
@@ -86,7 +83,7 @@ def test_who_keeps_still_starts_over() -> None:
     assert flooded.said[3][0] - flooded.said[2][0] == HOLD_S
 
 
-def test_few_refusals_and_assets_of_patterns_are_listened_to() -> None:
+def test_few_refusals_and_assets_of_patterns_cause_no_quarantine() -> None:
     few, pattern = Flooded("wild"), Flooded("wild", "pump-*")
     few.pass_by(60, MOST_HZ)
     for _ in range(10):
@@ -99,7 +96,8 @@ def test_few_refusals_and_assets_of_patterns_are_listened_to() -> None:
 @contextmanager
 def served(path: Path) -> Iterator[None]:
     config = load_runtime_config(path, {})
-    service, stop = Service(config, load_recipes(config)), threading.Event()
+    service, stop = compose(config, load_recipes(config)), threading.Event()
+    service.quarantine.rule = FloodRule(most_hz=50.0, interval_s=0.1, first_hold_s=2.0)
     thread = threading.Thread(target=service.run, args=(stop,))
     thread.start()
     try:
@@ -109,12 +107,8 @@ def served(path: Path) -> Iterator[None]:
         thread.join(20)
 
 
-def test_a_broker_sends_nothing_of_it_meanwhile(
-    own_broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_quarantine_ends_the_subscription_for_a_while(own_broker: Mosquitto, tmp_path: Path) -> None:
     """Also where the connection is lost in between, and the broker has forgotten the session."""
-    for name, value in (("HOLD_S", 2.0), ("LOOK_S", 0.1), ("MOST_HZ", 50.0)):
-        monkeypatch.setattr(quarantine_module, name, value)
     assets = {name: {"model": "model.vcedge"} for name in ("calm", "wild")}
     config = configure(tmp_path, "loud", own_broker.url, assets=assets)
 

@@ -1,4 +1,4 @@
-"""The service as a process of its own at a real broker: what is published, and how it starts and ends."""
+"""The service as a process at a real broker: what it publishes, and how it starts and ends."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from tests.support.service import assert_same, configure, offline, publish, wait
 from vcedge import model_file
 from vcedge.config.runtime import load_runtime_config
 from vcedge.runtime.assets.recipes import load_recipes
-from vcedge.runtime.service import service as service_module
-from vcedge.runtime.service.service import Service
+from vcedge.runtime.service.compose import compose
 from vcedge.schema import NS_PER_S
 
 pytestmark = pytest.mark.slow
@@ -34,7 +33,7 @@ VALIDATORS = {path.stem: Draft202012Validator(json.loads(path.read_text())) for 
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-def test_every_score_arrives_and_equals_the_offline_one(version: str, shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_published_scores_equal_offline_scores(version: str, shared_broker: Mosquitto, tmp_path: Path) -> None:
     node = f"all-{version.replace('.', '')}"
     detector = tiny_detector()
     mqtt = {"broker": shared_broker.url, "version": version}
@@ -67,7 +66,7 @@ def test_every_score_arrives_and_equals_the_offline_one(version: str, shared_bro
                 VALIDATORS[kind].validate(payload)
 
 
-def test_blocks_arrival_times_and_dead_letters(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_blocks_times_of_arrival_and_dead_letters_are_published(shared_broker: Mosquitto, tmp_path: Path) -> None:
     detector = tiny_detector()
     config = configure(tmp_path, "odd", shared_broker.url, detector)
     rows = samples(recording(2, 50, detector.channels))
@@ -100,7 +99,7 @@ def test_blocks_arrival_times_and_dead_letters(shared_broker: Mosquitto, tmp_pat
         assert letters[1]["size"] == 5000
 
 
-def test_several_assets_and_a_pattern(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_each_asset_and_pattern_is_scored_by_its_own_model(shared_broker: Mosquitto, tmp_path: Path) -> None:
     other = tiny_detector(seed=5, channels=3, asset="other")
     model_file.save(other, tmp_path / "other.vcedge")
     assets = {
@@ -123,7 +122,7 @@ def test_several_assets_and_a_pattern(shared_broker: Mosquitto, tmp_path: Path) 
         assert not any("motor" in topic or "*" in topic for topic in topics)
 
 
-def test_kill_9_is_told_by_the_last_will(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_last_will_reports_a_kill(shared_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "will", shared_broker.url)
     with running("run", config) as service, Peer(shared_broker.url, "vcedge/will/status") as peer:
         wait_online(peer, "will")
@@ -134,7 +133,7 @@ def test_kill_9_is_told_by_the_last_will(shared_broker: Mosquitto, tmp_path: Pat
 
 
 @pytest.mark.parametrize("way", ["stop", "kill"])
-def test_scoring_goes_on_after_the_broker_was_away(way: str, own_broker: Mosquitto, tmp_path: Path) -> None:
+def test_scoring_continues_after_an_outage_of_the_broker(way: str, own_broker: Mosquitto, tmp_path: Path) -> None:
     """A broker that was killed has forgotten the session: the service subscribes again."""
     detector = tiny_detector()
     config = configure(tmp_path, "away", own_broker.url, detector)
@@ -156,7 +155,7 @@ def test_scoring_goes_on_after_the_broker_was_away(way: str, own_broker: Mosquit
         assert service.end() == 0
 
 
-def test_a_broker_that_restarts_in_the_middle_of_work_costs_nothing(own_broker: Mosquitto, tmp_path: Path) -> None:
+def test_restart_of_the_broker_during_work_loses_no_score(own_broker: Mosquitto, tmp_path: Path) -> None:
     """What it delivers again is not scored twice. Listeners may see a score twice, as QoS 1 allows, but the same."""
     detector = tiny_detector()
     config = configure(tmp_path, "mid", own_broker.url, detector)
@@ -178,7 +177,7 @@ def test_a_broker_that_restarts_in_the_middle_of_work_costs_nothing(own_broker: 
         assert_same([by_seq[seq] for seq in sorted(by_seq)], offline(detector, rows))
 
 
-def test_a_backlog_waits_at_the_broker(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_backlog_beyond_receive_maximum_is_scored_completely(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """Many times Receive Maximum at once, while the service is held up: mosquitto 2.0.11 sends more than it may."""
     detector = tiny_detector()
     mqtt = {"broker": shared_broker.url, "receive_maximum": 5}
@@ -193,9 +192,7 @@ def test_a_backlog_waits_at_the_broker(shared_broker: Mosquitto, tmp_path: Path)
         assert service.end() == 0
 
 
-def test_what_arrives_while_the_service_is_away_is_scored_when_it_is_back(
-    shared_broker: Mosquitto, tmp_path: Path
-) -> None:
+def test_messages_during_downtime_are_scored_after_a_restart(shared_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "back", shared_broker.url)
     rows = samples(recording(4, 40, 3))
     with Peer(shared_broker.url, "vcedge/back/#") as peer:
@@ -210,7 +207,7 @@ def test_what_arrives_while_the_service_is_away_is_scored_when_it_is_back(
     assert_same(again, offline(tiny_detector(), rows)[20:])
 
 
-def test_an_absent_broker_is_waited_for_and_named_once(own_broker: Mosquitto, tmp_path: Path) -> None:
+def test_absent_broker_is_logged_once_and_waited_for(own_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "early", own_broker.url)
     environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
     with notified(tmp_path / "notify") as told, running("run", config, **environment) as service:
@@ -247,14 +244,14 @@ def notified(path: Path) -> Iterator[list[bytes]]:
         listener.join()
 
 
-def test_without_a_broker_it_ends_at_once_with_0(tmp_path: Path) -> None:
+def test_sigterm_without_a_broker_exits_with_0(tmp_path: Path) -> None:
     config = configure(tmp_path, "alone", f"mqtt://127.0.0.1:{free_port()}")
     with running("run", config) as service:
         service.wait_line("no connection to")
         assert service.end() == 0
 
 
-def test_health_tells_of_silence_and_missing_channels(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_health_reports_silence_and_missing_channels(shared_broker: Mosquitto, tmp_path: Path) -> None:
     detector = tiny_detector()
     quick = replace(detector, schema=replace(detector.schema, max_gap_ns=3 * NS_PER_S))
     config = configure(tmp_path, "quiet", shared_broker.url, quick)
@@ -278,11 +275,11 @@ def test_health_tells_of_silence_and_missing_channels(shared_broker: Mosquitto, 
         assert 3 < stale["age_s"] < 20
 
 
-def test_statistics(shared_broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_are_published_regularly(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """Published by the clock: here the service runs in a thread, with a shorter interval."""
-    monkeypatch.setattr(service_module, "STATS_S", 0.1)
     config = load_runtime_config(configure(tmp_path, "counted", shared_broker.url), {})
-    service = Service(config, load_recipes(config))
+    service = compose(config, load_recipes(config))
+    service.stats_s = 0.1
     stop = threading.Event()
     thread = threading.Thread(target=service.run, args=(stop,))
     names = tiny_detector().schema.names

@@ -1,4 +1,4 @@
-"""Live control at a real broker: from a message on a `set` topic to its effect on scores, and what is refused."""
+"""Settings at a real broker: from a message on a `set` topic to its effect on scores, and refusals."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, payloads, running, wait_until
 from tests.support.service import assert_same, by_seq, configure, publish, wait_online
 from vcedge.runtime.assets.settings import Settings, kind_of, parse_setting
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.monitoring.status_socket import ask_service
 from vcedge.runtime.stream.inhibition import RunWhen
@@ -76,14 +77,15 @@ def test_settings_take_effect_between_two_samples(shared_broker: Mosquitto, tmp_
         assert raw == [None, 12.5, None]
 
 
-def test_what_is_refused_is_told_and_changes_nothing(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_refused_settings_are_reported_and_change_nothing(shared_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "strict", shared_broker.url)
     base = "vcedge/strict/strict"
     refused = {
         f"{base}/threshold/set": ('{"raw": NaN}', "the message holds NaN, expected finite numbers"),
         f"{base}/compute/set": ('{"min_level": 99}', "key 'min_level' is 99, expected at most 4"),
         f"{base}/inhibit/set": ('{"until": "soon"}', "key 'until' is 'soon', expected a number"),
-        f"{base}/colour/set": ("{}", "no setting 'colour', expected one of: threshold, compute, inhibit"),
+        f"{base}/colour/set": ("{}", "no setting 'colour', expected one of: threshold, compute, inhibit, stage"),
+        f"{base}/stage/set": ('{"stage": 0}', "the configuration has no stages for it"),
         "vcedge/strict/other/threshold/set": ("{}", "the configuration has no such asset"),
     }
     with running("run", config), Peer(shared_broker.url, "vcedge/strict/#") as peer:
@@ -107,7 +109,7 @@ def test_what_is_refused_is_told_and_changes_nothing(shared_broker: Mosquitto, t
         assert json.loads(later.messages[0].payload)["refused"] == ""  # a refusal is not retained
 
 
-def test_a_pattern_and_what_the_broker_retained(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_retained_setting_is_only_a_default(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """A retained message is a default for an asset that nobody set yet; it does not undo what was set since."""
     assets = {"pump-*": {"model": "model.vcedge"}}
     config = configure(tmp_path, "kept", shared_broker.url, assets=assets)
@@ -125,7 +127,7 @@ def test_a_pattern_and_what_the_broker_retained(shared_broker: Mosquitto, tmp_pa
         peer.settle()
 
 
-def test_a_machine_that_stands(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_samples_of_a_stopped_machine_are_inhibited(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """Sample by sample and as blocks."""
     values = recording(7, 200, 3)
     values[80:120, 0], values[80:120, 1:] = -50.0, 1e4
@@ -147,7 +149,7 @@ def test_a_machine_that_stands(shared_broker: Mosquitto, tmp_path: Path) -> None
         assert [value for block in blocks for value in block[key]] == [getattr(score, key) for score in expected]
 
 
-def test_a_surprise_gets_the_whole_network_in_the_service(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_surprise_computes_the_whole_network(shared_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "shock", shared_broker.url)
     values = recording(3, 60, 3)
     values[50] += 300 * tiny_detector().features.scale * np.array([0, 1, 1])
@@ -160,7 +162,7 @@ def test_a_surprise_gets_the_whole_network_in_the_service(shared_broker: Mosquit
         assert (scores[50]["updated"], scores[50]["wake"]) == (16, "surprise")
 
 
-def test_settings_and_samples_meet_again_after_every_kill(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_settings_keep_their_place_among_samples_over_kills(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """Killed in the middle of both, the scores are those of a service that was not: settings act where they came."""
     config = configure(tmp_path, "often", shared_broker.url)
     base, rows, chance = "vcedge/often/often", samples(recording(6, 240, 3)), random.Random(4)
@@ -177,7 +179,7 @@ def test_settings_and_samples_meet_again_after_every_kill(shared_broker: Mosquit
         if index in sets:
             kind, message = sets[index]
             settings.set(kind_of(kind), parse_setting(kind_of(kind), json.dumps(message).encode()))
-        expected.append(stream.push(row, settings.min_level, settings.logit_bias))
+        expected.append(stream.push(row, settings.policy))
     with Peer(shared_broker.url, "vcedge/often/#", persistent=True) as peer:
         seen = 0
         for start in range(0, len(rows), 60):
@@ -196,7 +198,7 @@ def test_settings_and_samples_meet_again_after_every_kill(shared_broker: Mosquit
         assert_same(by_seq(payloads(peer.messages, "often", "score")), expected)
 
 
-def test_a_broker_that_forgot_everything_is_told_again(own_broker: Mosquitto, tmp_path: Path) -> None:
+def test_retained_states_are_published_again_to_a_broker_that_lost_them(own_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "told", own_broker.url)
     own_broker.start()
     with running("run", config) as service:
@@ -247,5 +249,5 @@ def test_settings_survive_a_kill(shared_broker: Mosquitto, tmp_path: Path) -> No
     assert {s["status"] for s in scores[30:60]} == {"inhibited"}
     assert {s["updated"] for s in scores[60:]} == {16}
     stream = Stream(load_engine(tiny_detector()), 4.5)
-    expected = [stream.push(row, min_level=4) for row in rows[60:]]
+    expected = [stream.push(row, ComputePolicy(4)) for row in rows[60:]]
     assert [s["raw"] for s in scores[60:]] == [s.raw for s in expected]

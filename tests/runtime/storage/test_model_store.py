@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcedge.deploy.remote import leave_update
+from vcedge.deploy.remote import place_update
 from vcedge.errors import UsageError
 from vcedge.runtime.storage.model_store import ModelStore
 
@@ -84,7 +84,7 @@ def test_a_link_that_somebody_laid_is_replaced_and_not_followed(tmp_path: Path) 
         path.symlink_to(outside)
     store.add(content(1))
     store.write_note("trial", "{}")
-    update = leave_update(tmp_path, "pump", b"update")
+    update = place_update(tmp_path, "pump", b"update")
     assert (store.path(digest(1)).read_bytes(), store.read_note("trial"), update.read_bytes()) == (
         content(1),
         "{}",

@@ -133,7 +133,7 @@ def test_without_a_usable_snapshot_the_service_starts_anew_and_says_so(
             assert_same(again, offline(detector, rows[40:]))
             assert service.end() == 0
             words = {"damaged": "snapshot cannot be used: it is damaged", "other model": "of another model"}
-            assert sum(words.get(spoil, "go on from a snapshot: 0") in line for line in service.lines) == 1
+            assert sum(words.get(spoil, "assets restored from a snapshot: 0") in line for line in service.lines) == 1
 
 
 def test_what_comes_again_without_saying_so_is_not_scored_twice(shared_broker: Mosquitto, tmp_path: Path) -> None:

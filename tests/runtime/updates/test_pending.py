@@ -1,4 +1,4 @@
-"""Updates at a running service and a real broker: what takes over, what is refused, and what is taken back."""
+"""Updates at a real broker: takeover, refusal and rollback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.service import configure, publish, wait_online
 from vcedge import model_file, signature
 from vcedge.detector import Detector
 from vcedge.runtime.storage.model_store import ModelStore
-from vcedge.runtime.updates.pending import BURST, PAUSE_S, Offer, Offers
+from vcedge.runtime.updates.pending import BURST, PAUSE_S, PendingUpdate, PendingUpdates
 from vcedge.schema import Sample
 
 pytestmark = pytest.mark.slow
@@ -106,7 +106,7 @@ def digest(detector: Detector) -> str:
     return model_file.model_id(model_file.dumps(detector)).removeprefix("sha256:")
 
 
-def test_a_good_update_takes_over_after_its_time_and_stays(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_good_update_takes_over_and_stays(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upgood", shared_broker.url)
     with running("run", device.config) as service, Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
@@ -161,7 +161,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_changes_nothing_and_is_one_event(name: str, attacked: tuple[Device, Peer]) -> None:
+def test_attack_is_refused_with_one_event(name: str, attacked: tuple[Device, Peer]) -> None:
     device, peer = attacked
     attack, reason = ATTACKS[name]
     before, message = len(device.outcomes(peer)), attack(device)
@@ -178,7 +178,7 @@ def test_an_attack_changes_nothing_and_is_one_event(name: str, attacked: tuple[D
     assert len({s["model"] for s in payloads(peer.messages, device.node, "score")}) == 1
 
 
-def test_a_model_that_always_alarms_never_takes_over(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_model_that_always_alarms_is_refused(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upalarm", shared_broker.url)
     with running("run", device.config), Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
@@ -192,7 +192,7 @@ def test_a_model_that_always_alarms_never_takes_over(shared_broker: Mosquitto, t
     assert not device.store.path(digest(ALARMING)).exists()
 
 
-def test_a_model_that_goes_wrong_later_is_taken_back(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_model_that_fails_on_probation_is_rolled_back(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """Good in the shadow, where little happens; on probation come values that only the new model alarms at."""
     wrong = with_threshold(4.0)
     device = Device(tmp_path, "upback", shared_broker.url, probation_ticks=100)
@@ -217,7 +217,7 @@ def test_a_model_that_goes_wrong_later_is_taken_back(shared_broker: Mosquitto, t
 
 
 @pytest.mark.parametrize("phase", ["shadow", "probation"])
-def test_a_trial_goes_on_after_kill_9(phase: str, shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_trial_continues_after_a_kill(phase: str, shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, f"upkill{phase}", shared_broker.url)
     with Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         with running("run", device.config) as service:
@@ -238,7 +238,7 @@ def test_a_trial_goes_on_after_kill_9(phase: str, shared_broker: Mosquitto, tmp_
 
 
 @pytest.mark.parametrize("phase", ["shadow", "probation"])
-def test_what_a_trial_counted_outlives_a_restart(phase: str, shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_counts_of_a_trial_survive_a_restart(phase: str, shared_broker: Mosquitto, tmp_path: Path) -> None:
     """Just as many samples as without a restart, and no warm-up in between."""
     device = Device(tmp_path, f"upcount{phase}", shared_broker.url)
     planned = [WARMUP + SHADOW] if phase == "shadow" else [WARMUP + SHADOW, PROBATION]
@@ -263,7 +263,7 @@ def test_what_a_trial_counted_outlives_a_restart(phase: str, shared_broker: Mosq
             assert service.end() == 0
 
 
-def test_the_next_update_waits_for_the_end_of_probation(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_next_update_waits_for_the_end_of_probation(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device, third = Device(tmp_path, "upwait", shared_broker.url), with_threshold(1001.0)
     with running("run", device.config) as service, Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
@@ -281,7 +281,7 @@ def test_the_next_update_waits_for_the_end_of_probation(shared_broker: Mosquitto
         assert service.end() == 0
 
 
-def test_what_was_refused_is_not_told_again_after_a_restart(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_refused_update_is_reported_once_over_a_restart(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """As a broker does that retains it."""
     device = Device(tmp_path, "uponce", shared_broker.url)
     bad = [device.signed(GOOD, serial, Ed25519PrivateKey.generate()) for serial in (1, 2)]
@@ -308,7 +308,7 @@ def test_what_was_refused_is_not_told_again_after_a_restart(shared_broker: Mosqu
             assert service.end() == 0
 
 
-def test_a_flood_of_bad_updates_is_not_looked_at_one_by_one(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_examinations_of_updates_are_rate_limited(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upflood", shared_broker.url)
     with running("run", device.config) as service, Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
@@ -320,20 +320,20 @@ def test_a_flood_of_bad_updates_is_not_looked_at_one_by_one(shared_broker: Mosqu
         assert service.end() == 0
 
 
-def test_the_last_update_of_a_flood_is_looked_at_in_the_end() -> None:
-    offers = Offers()
+def test_last_update_of_a_flood_is_examined_in_the_end() -> None:
+    pending = PendingUpdates()
     looked = []
     for second in range(200):
         if second < 100:
-            offers.put(Offer(str(second), b""))
-        if offers.due(float(second)) and (offer := offers.take()) is not None:
-            looked.append(int(offer.digest))
+            pending.put(PendingUpdate(str(second), b""))
+        if (update := pending.pop(float(second))) is not None:
+            looked.append(int(update.digest))
     assert looked[:BURST] == list(range(BURST))
     assert looked[-1] == 99
     assert len(looked) <= BURST + 200 / PAUSE_S
 
 
-def test_of_an_asset_that_a_pattern_covers_no_model_can_be_replaced(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_update_for_an_asset_of_a_pattern_is_refused(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "uppattern", shared_broker.url)
     device.config.write_text(device.config.read_text().replace("  uppattern:", "  'uppat*':"))
     with running("run", device.config) as service, Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
@@ -343,7 +343,7 @@ def test_of_an_asset_that_a_pattern_covers_no_model_can_be_replaced(shared_broke
         assert service.end() == 0
 
 
-def test_an_update_comes_as_a_file_too(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_update_is_accepted_as_a_file(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upfile", shared_broker.url)
     with running("run", device.config), Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
@@ -355,7 +355,7 @@ def test_an_update_comes_as_a_file_too(shared_broker: Mosquitto, tmp_path: Path)
 
 
 @pytest.mark.parametrize("damage", [b"", b"null", b"\xff", b"{}"])
-def test_without_its_last_serial_a_device_takes_no_update(damage: bytes, attacked: tuple[Device, Peer]) -> None:
+def test_damaged_serial_refuses_all_updates(damage: bytes, attacked: tuple[Device, Peer]) -> None:
     device, peer = attacked
     serial = device.store.folder / "serial"
     before, whole = len(device.outcomes(peer)), serial.read_bytes()
@@ -369,7 +369,7 @@ def test_without_its_last_serial_a_device_takes_no_update(damage: bytes, attacke
         serial.write_bytes(whole)
 
 
-def test_a_switch_that_cannot_be_noted_is_on_probation_all_the_same(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_switch_without_its_note_is_on_probation(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upfull", shared_broker.url)
     with Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         with running("run", device.config) as service:
@@ -389,9 +389,7 @@ def test_a_switch_that_cannot_be_noted_is_on_probation_all_the_same(shared_broke
             assert service.end() == 0
 
 
-def test_a_model_that_ends_the_service_from_the_shadow_does_not_do_so_for_ever(
-    shared_broker: Mosquitto, tmp_path: Path
-) -> None:
+def test_model_that_crashes_the_service_is_refused_after_some_starts(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upends", shared_broker.url)
     on_trial = device.store.add(model_file.dumps(GOOD))
     device.store.write_note("trial", json.dumps({"digest": on_trial, "serial": 1, "phase": "shadow", "starts": 3}))
@@ -401,7 +399,7 @@ def test_a_model_that_ends_the_service_from_the_shadow_does_not_do_so_for_ever(
     assert device.store.read_note("trial") is None
 
 
-def test_a_model_that_is_no_link_of_the_store_cannot_be_switched(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_update_needs_the_link_of_the_model_store(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upfixed", shared_broker.url)
     text = device.config.read_text().replace("state/models/upfixed/current", "model.vcedge")
     device.config.write_text(text)
@@ -411,7 +409,7 @@ def test_a_model_that_is_no_link_of_the_store_cannot_be_switched(shared_broker: 
         assert "which is switched" in device.state(peer, "refused")["reason"]
 
 
-def test_a_safe_pair_says_what_either_sees_and_computes_all_meanwhile(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_safe_pair_reports_either_model_and_computes_everything(shared_broker: Mosquitto, tmp_path: Path) -> None:
     model_file.save(ALARMING, tmp_path / "second.vcedge")
     shadow = {"model": "second.vcedge", "safe": True, "disagree_ticks": 5}
     stages = [{"min_level": 2, "dwell_ticks": 30}, {"dwell_ticks": 1000}]

@@ -1,4 +1,4 @@
-"""Updates that are not what they should be are refused, each with its reason, and a good one is taken."""
+"""Verification of updates: faulty ones are refused, each with its reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def take(message: bytes, last_serial: int | None = SERIAL - 1) -> Update:
     return examine(message, KEY.public_key(), IN_CHARGE.asset, IN_CHARGE.schema, last_serial)
 
 
-def test_a_sound_update_is_taken() -> None:
+def test_sound_update_is_accepted() -> None:
     update = take(signed())
     assert model_file.dumps(update.detector) == NEXT
     assert update.statement.serial == SERIAL
@@ -80,14 +80,14 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_attacks(name: str) -> None:
+def test_attacks_are_refused(name: str) -> None:
     message, reason = ATTACKS[name]
     with pytest.raises(ModelFileError, match=reason):
         take(message)
 
 
 @pytest.mark.parametrize("statement", ["[]", "{}", '{"format": 1}', "x", '{"a": 1, "a": 2}', "[" * 5000])
-def test_a_statement_that_was_signed_is_not_trusted_to_be_one(statement: str) -> None:
+def test_malformed_signed_statement_is_refused(statement: str) -> None:
     proof = base64.b64encode(KEY.sign(statement.encode())).decode()
     with pytest.raises(ModelFileError):
         take(json.dumps({"statement": statement, "signature": proof}).encode() + b"\n" + NEXT)
@@ -95,7 +95,7 @@ def test_a_statement_that_was_signed_is_not_trusted_to_be_one(statement: str) ->
 
 @settings(max_examples=200)
 @given(st.integers(0, len(signed()) - 1), st.integers(1, 255))
-def test_any_changed_byte_is_noticed(place: int, change: int) -> None:
+def test_any_changed_byte_is_detected(place: int, change: int) -> None:
     message = bytearray(signed())
     message[place] ^= change
     try:
@@ -113,7 +113,7 @@ def test_noise_is_refused(noise: bytes) -> None:
             take(message)
 
 
-def test_from_the_command_line_to_a_device(tmp_path: Path) -> None:
+def test_signature_of_the_command_line_verifies(tmp_path: Path) -> None:
     (tmp_path / "model.vcedge").write_bytes(NEXT)
     made = vcedge("sign", "--new-key", str(tmp_path / "plant.key"))
     assert made.returncode == 0
@@ -128,7 +128,7 @@ def test_from_the_command_line_to_a_device(tmp_path: Path) -> None:
     assert "is not overwritten" in again.stderr
 
 
-def test_a_key_of_the_wrong_kind_is_named(tmp_path: Path) -> None:
+def test_key_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
     public = new_key(tmp_path / "plant.key")
     (tmp_path / "noise").write_bytes(b"-----BEGIN NOTHING-----")
     for load, path in ((private_key, public), (public_key, tmp_path / "plant.key"), (public_key, tmp_path / "noise")):
@@ -136,5 +136,5 @@ def test_a_key_of_the_wrong_kind_is_named(tmp_path: Path) -> None:
             load(path)
 
 
-def test_a_service_without_updates_loads_no_cryptography() -> None:
-    assert "cryptography" not in modules_after("vcedge.runtime.updates.verify", "vcedge.runtime.service.service")
+def test_service_without_updates_imports_no_cryptography() -> None:
+    assert "cryptography" not in modules_after("vcedge.runtime.updates.verify", "vcedge.runtime.service.compose")

@@ -1,4 +1,4 @@
-"""`vcedge deploy`: its commands, on the device, on the workstation, and for what runs."""
+"""`vcedge deploy`: commands on the device, on the workstation, and for a running service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vcedge deploy` for what runs: another model, back to the one before, and stages of compute."""
+"""`vcedge deploy` for a running service: update and roll back models, and change compute stages."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from vcedge.deploy.remote import Remote
+from vcedge.cli.options import DEFAULT_CONFIG, ModelFile
 
-USUAL = Path("/etc/vcedge/runtime.yaml")
+if TYPE_CHECKING:
+    from vcedge.deploy.remote import RemoteNode
+
 Asset = Annotated[str, typer.Option("--asset", help="Name of the asset.", show_default=False)]
-Settings = Annotated[Path, typer.Option("--config", help="A runtime.yaml that says node, mqtt and state_dir.")]
-Broker = Annotated[str | None, typer.Option("--broker", metavar="URL", help="In the place of the configuration's.")]
-Node = Annotated[str | None, typer.Option("--node", help="In the place of the configuration's.")]
+Settings = Annotated[Path, typer.Option("--config", help="A runtime.yaml with node, mqtt and state_dir.")]
+Broker = Annotated[str | None, typer.Option("--broker", metavar="URL", help="Default: as configured.")]
+Node = Annotated[str | None, typer.Option("--node", help="Default: as configured.")]
 
 
 def update(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)],
+    *,
+    model: ModelFile,
     asset: Asset,
     signature: Annotated[Path | None, typer.Option("--signature", metavar="FILE", help="Default: MODEL.sig.")] = None,
-    mqtt: Annotated[bool, typer.Option("--mqtt", help="Over the broker, also without --broker.")] = False,
+    mqtt: Annotated[bool, typer.Option("--mqtt", help="Over the configured broker, without --broker.")] = False,
     broker: Broker = None,
     node: Node = None,
-    config: Settings = USUAL,
+    config: Settings = DEFAULT_CONFIG,
 ) -> None:
-    """Offer a signed model to a running service: as a file on this device, or as a retained message.
+    """Offer a signed model to a running service.
 
-    The service checks and tries it; topic .../ASSET/model/state says what becomes of it (docs/succession.md).
+    The model goes as a file on this device, or as a retained message to a broker. The service checks and tries it, and
+    reports the result on topic .../ASSET/model/state (docs/succession.md).
 
     \b
     Example:
@@ -38,14 +41,14 @@ def update(
     from vcedge.cli.console import note, print_json
     from vcedge.cli.deploy.on_device import read
     from vcedge.config.runtime import load_runtime_config
-    from vcedge.deploy.remote import leave_update
+    from vcedge.deploy.remote import place_update
     from vcedge.errors import GateFailed
 
     line = read(signature or model.with_name(model.name + ".sig"))
     message = line + read(model)
     if not mqtt and broker is None:
-        path = leave_update(load_runtime_config(config).state_dir, asset, message)
-        note(f"{path} written: the service takes it, and says what becomes of it on .../{asset}/model/state")
+        path = place_update(load_runtime_config(config).state_dir, asset, message)
+        note(f"{path} written: the service picks it up, and reports the result on .../{asset}/model/state")
         return
     with _remote(config, broker, node) as remote:
         state = remote.update(asset, message)
@@ -55,12 +58,17 @@ def update(
 
 
 def rollback(
+    *,
     asset: Annotated[
-        str | None, typer.Argument(metavar="[ASSET]", help="Whose model; else the program's release.")
+        str | None, typer.Argument(metavar="[ASSET]", help="Asset of the model; default: the program's release.")
     ] = None,
-    root: Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Another root: a card's image.")] = None,
+    root: Annotated[
+        Path | None, typer.Option("--root", metavar="DIR", help="Another root, such as a card's image.")
+    ] = None,
 ) -> None:
-    """Put the previous model of an asset in charge again, or the previous release of the program, on this device.
+    """Roll back an asset's model, or the program, on this device.
+
+    The previous model or release runs again.
 
     \b
     Example:
@@ -79,15 +87,18 @@ def rollback(
 
 
 def stage(
+    *,
     asset: Annotated[str, typer.Argument(metavar="ASSET", help="Name of the asset.", show_default=False)],
     to: Annotated[int | None, typer.Option("--to", min=0, help="Move to this stage, counted from 0.")] = None,
-    hold: Annotated[bool | None, typer.Option("--hold/--go-on", help="Stay there, or go on by itself.")] = None,
+    hold: Annotated[
+        bool | None, typer.Option("--hold/--go-on", help="Stay at the stage, or advance automatically.")
+    ] = None,
     broker: Broker = None,
     node: Node = None,
-    config: Settings = USUAL,
-    json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+    config: Settings = DEFAULT_CONFIG,
+    json: Annotated[bool, typer.Option("--json", help="Print the stage as JSON on stdout.")] = False,
 ) -> None:
-    """Show how far computing is given up for an asset, or move it.
+    """Show the compute stage of an asset, or move it.
 
     \b
     Example:
@@ -98,29 +109,30 @@ def stage(
     from vcedge.errors import UsageError
 
     with _remote(config, broker, node) as remote:
-        state = remote.stage(asset, to, hold)
+        state = remote.stage(asset, to, hold=hold)
     if state["refused"]:
         raise UsageError(state["refused"])
     if json:
         print_json(state)
         return
-    print_table([(name.replace("_", " "), str(value)) for name, value in state.items() if name not in _UNSAID])
+    print_table([(name.replace("_", " "), str(value)) for name, value in state.items() if name not in _HIDDEN])
 
 
-_UNSAID = ("schema", "boot", "refused")
+_HIDDEN = ("schema", "boot", "refused")
 
 
-def _remote(config: Path, broker: str | None, node: str | None) -> Remote:
-    """The service that a configuration or the options speak of. Raises UsageError where neither says it."""
-    from vcedge.config.runtime import MqttConfig, load_runtime_config
-    from vcedge.deploy.remote import Remote
+def _remote(config: Path, broker: str | None, node: str | None) -> RemoteNode:
+    """Return the service that the options or the configuration name. Raises UsageError for a wrong address."""
+    from vcedge.config.mqtt import MqttConfig
+    from vcedge.config.runtime import load_runtime_config
+    from vcedge.deploy.remote import RemoteNode
     from vcedge.errors import UsageError
 
     if broker is not None and node is not None:
         try:
-            return Remote(MqttConfig(broker=broker), node)
+            return RemoteNode(MqttConfig(broker=broker), node)
         except ValueError:
             raise UsageError(f"--broker {broker}: expected mqtt://host:port or mqtts://host:port") from None
     settings = load_runtime_config(config)
     mqtt = settings.mqtt if broker is None else settings.mqtt.model_copy(update={"broker": broker})
-    return Remote(mqtt, node or settings.node)
+    return RemoteNode(mqtt, node or settings.node)

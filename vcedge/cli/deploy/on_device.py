@@ -1,4 +1,4 @@
-"""`vcedge deploy` on the device: onto it as a systemd service, and off again."""
+"""`vcedge deploy` on the device: install and remove the service, and show its state."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ import typer
 if TYPE_CHECKING:
     from vcedge.deploy.layout import Layout
 
-Root = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Another root: the image of a card.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-Watchdog = Annotated[int, typer.Option("--watchdog-s", min=2, help="A loop that hangs so long is restarted.")]
-Memory = Annotated[str, typer.Option("--memory", help="Most memory of the service, as systemd writes it.")]
-Model = Annotated[Path | None, typer.Option("--model", help="A model.vcedge to put in charge of its asset.")]
+Root = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Another root, such as a card's image.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")]
+Watchdog = Annotated[
+    int, typer.Option("--watchdog-s", min=2, help="Restart the service after its loop hangs this long.")
+]
+Memory = Annotated[str, typer.Option("--memory", help="Memory limit of the service, as in systemd units.")]
+Model = Annotated[Path | None, typer.Option("--model", help="A model.vcedge to activate for its asset.")]
 Healthy = Annotated[
-    int, typer.Option("--healthy-s", min=0, help="Wait so long for its connection, else undo; 0: do not wait.")
+    int,
+    typer.Option("--healthy-s", min=0, help="Undo unless connected to the broker within this time; 0: do not wait."),
 ]
 Config = Annotated[Path | None, typer.Option("--config", help="The runtime.yaml of the device.")]
 
 
 def render(
+    *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the files.", show_default=False)],
     watchdog_s: Watchdog = 30,
     memory: Memory = "512M",
 ) -> None:
-    """Write the units and the examples for a broker to a folder, and touch nothing else.
+    """Write the systemd units and a broker's examples to a folder.
+
+    Changes nothing else.
 
     \b
     Example:
@@ -44,8 +50,9 @@ def render(
 
 
 def install(
+    *,
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE]", help="Of vcedge deploy bundle; else this very program.")
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="A file of vcedge deploy bundle; default: this program.")
     ] = None,
     model: Model = None,
     config: Config = None,
@@ -55,10 +62,10 @@ def install(
     memory: Memory = "512M",
     healthy_s: Healthy = 0,
 ) -> None:
-    """Install or update the service and start it. Does nothing where all is as wanted.
+    """Install or update the service and start it.
 
-    What it installs it remembers; it changes no file that is not its own. Where the new version does not start, the
-    old one runs again. On a device without vcedge the bundle installs itself: sudo python3 BUNDLE.
+    Does nothing if all is up to date. It records what it installs, and changes no other file. If the new version does
+    not start, the old one runs again. On a device without vcedge the bundle installs itself: sudo python3 BUNDLE.
 
     \b
     Example:
@@ -67,22 +74,23 @@ def install(
     """
     from vcedge.cli.console import note
     from vcedge.deploy.install import InstallRequest, contents
-    from vcedge.deploy.install import install as install_wanted
+    from vcedge.deploy.install import install as install_request
 
     inside = (None, None) if bundle is None else contents(bundle)
     given_model = inside[0] if model is None else read(model)
     given_config = inside[1] if config is None else read(config)
-    wanted = InstallRequest(bundle, given_model, given_config, watchdog_s, memory, healthy_s)
-    if not install_wanted(_layout(root), wanted, note, dry_run):
+    request = InstallRequest(bundle, given_model, given_config, watchdog_s, memory, healthy_s)
+    if not install_request(_layout(root), request, note, dry_run=dry_run):
         note("nothing to change")
 
 
 def uninstall(
+    *,
     root: Root = None,
     dry_run: DryRun = False,
     purge: Annotated[bool, typer.Option("--purge", help="Remove state, models and configuration as well.")] = False,
 ) -> None:
-    """Stop the service and remove what was installed, and nothing that was not.
+    """Stop the service and remove only what was installed.
 
     \b
     Example:
@@ -92,11 +100,15 @@ def uninstall(
     from vcedge.cli.console import note
     from vcedge.deploy.uninstall import uninstall as uninstall_all
 
-    uninstall_all(_layout(root), note, dry_run, purge)
+    uninstall_all(_layout(root), note, dry_run=dry_run, purge=purge)
 
 
-def status(root: Root = None, json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
-    """Say what is installed on this device and how it runs.
+def status(
+    *,
+    root: Root = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the state as JSON on stdout.")] = False,
+) -> None:
+    """Show what is installed on this device and whether it runs.
 
     \b
     Example:
@@ -116,7 +128,7 @@ def status(root: Root = None, json: Annotated[bool, typer.Option("--json", help=
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a file. Raises InputNotFound."""
+    """Return the bytes of a file. Raises InputNotFound if it cannot be read."""
     from vcedge.errors import InputNotFound
 
     try:

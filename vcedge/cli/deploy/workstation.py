@@ -1,4 +1,4 @@
-"""`vcedge deploy` on the workstation: a bundle for a device, and the way there."""
+"""`vcedge deploy` on the workstation: make a bundle, and push it to a device."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from vcedge.cli.deploy.on_device import Config, Healthy, Model, read
 
 
 def bundle(
-    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A model.vcedge to put into it.")] = None,
+    *,
+    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A model.vcedge to include.")] = None,
     target: Annotated[str, typer.Option("--target", help="aarch64 or x86_64.")] = "aarch64",
     python: Annotated[str, typer.Option("--python", help="Python version of the device.")] = "3.11",
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The bundle.")] = Path("vcedge.pyz"),
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The bundle to write.")] = Path("vcedge.pyz"),
     wheel: Annotated[
-        Path | None, typer.Option("--wheel", help="A wheel of vcedge; else built from this checkout.")
+        Path | None, typer.Option("--wheel", help="A wheel of vcedge; default: built from this checkout.")
     ] = None,
-    extra: Annotated[list[str] | None, typer.Option("--extra", help="onnx, tflite or update: more packages.")] = None,
+    extra: Annotated[
+        list[str] | None, typer.Option("--extra", help="Further packages: onnx, tflite or update; repeatable.")
+    ] = None,
     config: Config = None,
 ) -> None:
-    """Collect vcedge and all it needs in one file that installs without network.
+    """Bundle vcedge and its dependencies in one offline installer.
 
     \b
     Example:
@@ -39,31 +42,34 @@ def bundle(
     files = write_bundle(out, Target(target, python), wheel=wheel, extras=extra or (), model=data, config=text)
     note(f"{out} written: {len(files)} files, {out.stat().st_size / 1e6:.1f} MB, for {target} with Python {python}")
     if not has_kernel(out):
-        note("without the native kernel: no compiler for the target was found, and the numpy engine will serve")
+        note("without the native kernel: no compiler for the target was found; the device will use the numpy engine")
 
 
 def push(
-    host: Annotated[str, typer.Argument(metavar="HOST", help="As for ssh: pi@press-07.", show_default=False)],
-    bundle: Annotated[Path, typer.Option("--bundle", metavar="FILE", help="Of vcedge deploy bundle.")],
+    *,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="As for ssh, such as pi@press-07.", show_default=False)],
+    bundle: Annotated[Path, typer.Option("--bundle", metavar="FILE", help="A file of vcedge deploy bundle.")],
     model: Model = None,
     config: Config = None,
     healthy_s: Healthy = 60,
-    ssh_option: Annotated[list[str] | None, typer.Option("--ssh-option", help="As for ssh -o.")] = None,
+    ssh_option: Annotated[
+        list[str] | None, typer.Option("--ssh-option", help="An option for ssh -o; repeatable.")
+    ] = None,
 ) -> None:
-    """Bring a bundle to a device by ssh, install it there, and wait until the service is connected to its broker.
+    """Copy a bundle to a device by ssh and install it there.
 
-    Whatever fails, be it the line itself, leaves the old version running: the device decides that alone. The user needs
-    sudo without a password, or is root.
+    Waits until the service is connected to its broker. If anything fails, the connection included, the old version
+    keeps running: the device decides alone. The user must be root, or have sudo without a password.
 
     \b
     Example:
       vcedge deploy push pi@press-07 --bundle pump.pyz --config press-07.yaml
     """
     from vcedge.cli.console import note
-    from vcedge.deploy.push import Parcel
-    from vcedge.deploy.push import push as push_parcel
+    from vcedge.deploy.push import Upload
+    from vcedge.deploy.push import push as push_upload
 
     for path in (bundle, model, config):
         if path is not None:
             read(path)
-    push_parcel(host, Parcel(bundle, model, config), healthy_s, ssh_option or [], note)
+    push_upload(host, Upload(bundle, model, config), healthy_s, ssh_option or [], note)

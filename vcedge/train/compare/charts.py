@@ -14,14 +14,14 @@ from vcedge.train.compare.summary_text import best_baseline, measure_text
 from vcedge.train.report.figure import (
     COLOUR,
     Chart,
-    Key,
-    Role,
+    LegendEntry,
+    filled,
     inline_svg,
     log_axis,
     mark_target,
     panels,
-    percent_axis,
     quantity,
+    share_axis,
     style,
 )
 from vcedge.train.report.series import stretches, time_unit
@@ -49,10 +49,10 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
     """Draw the statistics of the detector, of the detector without its network, and of the best baseline."""
     shown = [comparison.main, comparison.of(OFF), best_baseline(comparison)]
     unit, size = _unit(comparison, case)
-    keys = (
-        Key("area", "measured", "largest value of a stretch"),
-        Key("dashed", "limit", "threshold"),
-        Key("area", "context", truth_label(comparison)),
+    legend = (
+        LegendEntry("area", "measured", "largest value of a stretch"),
+        LegendEntry("dashed", "limit", "threshold"),
+        LegendEntry("area", "context", truth_label(comparison)),
     )
     with style(f"scores{case}"):
         figure, axes = panels(TALL, len(shown))
@@ -62,18 +62,18 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
         for ax, one, ratio in zip(axes, shown, ratios, strict=True):
             _shade(ax, comparison, case, size)
             line = stretches(np.clip(ratio, low, top))
-            ax.stairs(line.high, line.edges * size, baseline=low, fill=True, color=COLOUR["measured"], linewidth=0)
+            filled(ax, line.high, line.edges * size, "measured", baseline=low)
             ax.axhline(1, color=COLOUR["limit"], dashes=(5, 3))
             log_axis(ax, "y", low, top)
             quantity(ax, one.method.name)
         axes[-1].set_xlabel(unit)
-        words = "; ".join(f"{one.method.name} VUS-PR {measure_text(one.each[case]['vus_pr'])}" for one in shown)
-        svg = inline_svg(figure, f"scores{case}", "Statistics over time beside the truth", words)
+        description = "; ".join(f"{one.method.name} VUS-PR {measure_text(one.each[case]['vus_pr'])}" for one in shown)
+        svg = inline_svg(figure, f"scores{case}", "Statistics over time beside the truth", description)
     caption = (
         "Each statistic relative to its own threshold, on a logarithmic scale. It should rise within the shaded "
         "stretches and nowhere else; above the dashed line it raises an alarm."
     )
-    return Chart(f"{comparison.cases[case].name}: scores", caption, keys, svg)
+    return Chart(f"{comparison.cases[case].name}: scores", caption, legend, svg)
 
 
 def gate_chart(comparison: Comparison, case: int) -> Chart:
@@ -82,10 +82,10 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
     channel = _telling_channel(comparison, case)
     name, z = comparison.trained.detector.schema.names[channel], _in_deviations(comparison, case, channel)
     share = stretches(comparison.main.scores[case].share)
-    keys = [
-        Key("area", "measured", "updated share, mean of a stretch"),
-        Key("line", "ink", f"{name}, smallest to largest"),
-        Key("area", "context", truth_label(comparison)),
+    legend = [
+        LegendEntry("area", "measured", "updated share, mean of a stretch"),
+        LegendEntry("line", "ink", f"{name}, smallest to largest"),
+        LegendEntry("area", "context", truth_label(comparison)),
     ]
     with style(f"gate{case}"):
         figure, (upper, lower) = panels(TALL, 2)
@@ -95,18 +95,17 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         middle = (line.edges[1:] + line.edges[:-1]) / 2 * size
         upper.fill_between(middle, line.low, line.high, color=COLOUR["ink"], linewidth=0.8, alpha=0.75)
         quantity(upper, f"{name}, in standard deviations")
-        lower.stairs(share.mean, share.edges * size, fill=True, color=COLOUR["measured"], linewidth=0)
-        percent_axis(lower)
-        keys += mark_target(lower, comparison.config.model.target)
-        quantity(lower, "updated share of the hidden state")
+        filled(lower, share.mean, share.edges * size, "measured")
+        share_axis(lower)
+        legend += mark_target(lower, comparison.config.model.target)
         lower.set_xlabel(unit)
-        words = f"Mean updated share {percent(float(np.nanmean(comparison.main.scores[case].share)))}."
-        svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", words)
+        description = f"Mean updated share {percent(float(np.nanmean(comparison.main.scores[case].share)))}."
+        svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", description)
     caption = (
         f"Above: {name}, the channel with the largest share of the statistic during events. Below: how far the gate "
         "opens. It should open where the signal moves or an event lasts, and stay nearly shut where all is calm."
     )
-    return Chart(f"{comparison.cases[case].name}: the gate", caption, tuple(keys), svg)
+    return Chart(f"{comparison.cases[case].name}: the gate", caption, tuple(legend), svg)
 
 
 def closer_chart(comparison: Comparison, case: int) -> Chart | None:
@@ -128,19 +127,19 @@ def closer_chart(comparison: Comparison, case: int) -> Chart | None:
     with style(f"closer{case}"):
         figure, axes = panels(TALL, 3)
         _draw_closer(axes, comparison, event, names.index(name), shown)
-        words = f"Found {event.delay_rows} rows after its start; {name} has the largest share."
-        svg = inline_svg(figure, f"closer{case}", "One event row by row", words)
-    keys = (
-        Key("area", "measured", MAIN),
-        Key("dashed", "limit", "threshold"),
-        Key("line", "ink", name),
-        Key("area", "context", truth_label(comparison)),
+        description = f"Found {event.delay_rows} rows after its start; {name} has the largest share."
+        svg = inline_svg(figure, f"closer{case}", "One event row by row", description)
+    legend = (
+        LegendEntry("area", "measured", MAIN),
+        LegendEntry("dashed", "limit", "threshold"),
+        LegendEntry("line", "ink", name),
+        LegendEntry("area", "context", truth_label(comparison)),
     )
     caption = (
         "The shortest event that was found: the channel with the largest share of the statistic, the statistic on a "
         "logarithmic scale, and how far the gate opens."
     )
-    return Chart(f"{comparison.cases[case].name}: a closer look", caption, keys, svg)
+    return Chart(f"{comparison.cases[case].name}: a closer look", caption, legend, svg)
 
 
 def _draw_closer(axes: list[Axes], comparison: Comparison, event: EventOutcome, channel: int, shown: slice) -> None:
@@ -155,13 +154,12 @@ def _draw_closer(axes: list[Axes], comparison: Comparison, event: EventOutcome, 
     signal.plot(edges[:-1], _in_deviations(comparison, event.case, channel)[shown], color=COLOUR["ink"], linewidth=1.2)
     quantity(signal, f"{schema.names[channel]}, in standard deviations")
     low = float(ratio.min()) / 2
-    statistic.stairs(ratio, edges, baseline=low, fill=True, color=COLOUR["measured"], linewidth=0)
+    filled(statistic, ratio, edges, "measured", baseline=low)
     statistic.axhline(1, color=COLOUR["limit"], dashes=(5, 3))
     log_axis(statistic, "y", low, max(2.0, float(ratio.max())) * 1.2)
     quantity(statistic, "statistic relative to its threshold")
-    gate.stairs(scores.share[shown], edges, fill=True, color=COLOUR["measured"], linewidth=0)
-    percent_axis(gate)
-    quantity(gate, "updated share of the hidden state")
+    filled(gate, scores.share[shown], edges, "measured")
+    share_axis(gate)
     gate.set_xlabel(f"{unit}, from row {shown.start:,}")
 
 
@@ -174,16 +172,15 @@ def regime_chart(comparison: Comparison) -> Chart:
         named = [f"{name}: {percent(s)}" for name, s in zip(REGIMES, np.nan_to_num(shares), strict=True)]
         ax.set_xticks(np.arange(len(REGIMES)), named)
         ax.margins(x=0.05)
-        percent_axis(ax)
-        keys = (Key("area", "measured", MAIN), *mark_target(ax, comparison.config.model.target))
-        quantity(ax, "updated share of the hidden state")
+        share_axis(ax)
+        legend = (LegendEntry("area", "measured", MAIN), *mark_target(ax, comparison.config.model.target))
         ax.set_xlabel("normal rows in thirds, by how much the input changes")
         svg = inline_svg(figure, "regimes", "Updated share by regime", "; ".join(named))
     caption = (
         "If the gate follows the input, the bars rise. A dense GRU or RNN updates everything on every row: all its "
         "bars would be 100%."
     )
-    return Chart("Updates by regime", caption, keys, svg)
+    return Chart("Updates by regime", caption, legend, svg)
 
 
 def truth_label(comparison: Comparison) -> str:
@@ -208,12 +205,11 @@ def _in_deviations(comparison: Comparison, case: int, channel: int) -> F64:
 
 
 def _shade(ax: Axes, comparison: Comparison, case: int, size: float) -> None:
-    role: Role = "context"
     labels = comparison.cases[case].labels
     least = len(labels) / NARROWEST
     for start, stop in segments(labels):
         more = max(least - (stop - start), 0) / 2
-        ax.axvspan((start - more) * size, (stop + more) * size, color=COLOUR[role], alpha=0.3, linewidth=0)
+        ax.axvspan((start - more) * size, (stop + more) * size, color=COLOUR["context"], alpha=0.3, linewidth=0)
 
 
 def _unit(comparison: Comparison, case: int) -> tuple[str, float]:

@@ -85,13 +85,13 @@ class Comparison:
         return next(result for result in self.results if result.method.name == name)
 
 
-def compare(config: TrainConfig, test: ComparisonInput, progress: Progress = lambda done, words: None) -> Comparison:
+def compare(config: TrainConfig, test: ComparisonInput, progress: Progress = lambda done, text: None) -> Comparison:
     """Train, score and measure every method.
 
     Raises:
         DataError: The recording is too short or has too many gaps.
     """
-    methods, trained = train_methods(config, test.training, lambda done, words: progress(0.7 * done, words))
+    methods, trained = train_methods(config, test.training, lambda done, text: progress(0.7 * done, text))
     cases = list(test.cases)
     if not any(case.labels.any() for case in cases) and not test.labelled:
         off = next(method for method in methods if isinstance(method, NetworkMethod) and method.name == OFF)

@@ -34,6 +34,7 @@ class NetworkPlan(NamedTuple):
     cell: CellKind
     hidden: int
     progress: tuple[float, float]
+    """Shares of all work that are done before and after its training."""
 
 
 def train_methods(config: TrainConfig, recording: Recording, progress: Progress) -> tuple[list[Method], Trained]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import cycle
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -32,64 +33,38 @@ class MethodScores:
     contributions: F32 | None = None  # (N, C) of each channel to `raw`
 
 
-class Method(Protocol):
-    """Describes a method of the comparison."""
+class Method(ABC):
+    """Scores rows; its threshold and its event rule turn the scores into alarms."""
 
-    @property
-    def name(self) -> str:
-        """Name in tables."""
-        ...
-
-    @property
-    def threshold(self) -> float:
+    def __init__(self, name: str, threshold: float, rule: EventRule, hidden: int) -> None:
+        self.name = name
+        self.threshold = threshold
         """Threshold of the statistic, from the same held-out rows for all methods."""
-        ...
-
-    @property
-    def rule(self) -> EventRule:
+        self.rule = rule
         """Rule that turns rows above the threshold into events."""
-        ...
+        self.hidden = hidden
+        """Hidden dimensions, 0 without a network."""
 
     @property
-    def hidden(self) -> int:
-        """Hidden dimensions, 0 without a network."""
-        ...
+    @abstractmethod
+    def bytes(self) -> int:
+        """Bytes of weights and state in single precision."""
 
+    @abstractmethod
     def score(self, values: F64, ranges: Ranges) -> MethodScores:
         """Score values (N, C); each range starts with a fresh state."""
-        ...
 
+    @abstractmethod
     def ticker(self, values: F64) -> Callable[[], None]:
         """Return a function that scores the next row of values (N, C) at each call, as a service does."""
-        ...
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of weights and state."""
-        ...
 
 
-@dataclass(frozen=True)
-class NetworkMethod:
+class NetworkMethod(Method):
     """Runs a calibrated detector in the engine that a service would use."""
 
-    name: str
-    detector: Detector
-
-    @property
-    def threshold(self) -> float:
-        """See `Method.threshold`."""
-        return self.detector.calibration.threshold
-
-    @property
-    def rule(self) -> EventRule:
-        """See `Method.rule`."""
-        return self.detector.calibration.events
-
-    @property
-    def hidden(self) -> int:
-        """Hidden dimensions, 0 without a network."""
-        return self.detector.hidden
+    def __init__(self, name: str, detector: Detector) -> None:
+        super().__init__(name, detector.calibration.threshold, detector.calibration.events, detector.hidden)
+        self.detector = detector
 
     @property
     def bytes(self) -> int:
@@ -127,19 +102,16 @@ class NetworkMethod:
         return tick
 
 
-@dataclass(frozen=True)
-class BaselineMethod:
-    """Runs a baseline with a threshold of its own, from the same held-out rows."""
+class BaselineMethod(Method):
+    """Runs a baseline."""
 
-    name: str
-    fitted: Fitted
-    threshold: float
-    rule: EventRule
-    hidden: int = 0
+    def __init__(self, name: str, fitted: Fitted, threshold: float, rule: EventRule) -> None:
+        super().__init__(name, threshold, rule, hidden=0)
+        self.fitted = fitted
 
     @property
     def bytes(self) -> int:
-        """Bytes of weights and state in single precision."""
+        """See `Method.bytes`."""
         return self.fitted.cost.bytes
 
     def score(self, values: F64, ranges: Ranges) -> MethodScores:

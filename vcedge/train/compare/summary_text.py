@@ -67,7 +67,7 @@ def _found(comparison: Comparison) -> str:
     if math.isnan(main.mean["vus_pr"]):
         return "The test rows hold no events, so there is nothing to find."
     difference = main.mean["vus_pr"] - baseline.mean["vus_pr"]
-    verdict = "equal to" if abs(difference) < NOISE else "ahead of" if difference > 0 else "behind"
+    verdict = "ahead of" if difference >= NOISE else "behind" if difference <= -NOISE else "within noise of"
     delay = main.mean["delay_rows"]
     soon = "" if math.isnan(delay) else f" (median delay: {delay_text(comparison, delay)})"
     return (
@@ -138,7 +138,7 @@ def microseconds_text(value: float) -> str:
 
 def delay_text(comparison: Comparison, rows: float) -> str:
     """Return the time from the start of an event to its first alarm."""
-    return rows_text(comparison, rows) if rows else "none"
+    return rows_text(comparison, rows) if rows else "0 s"
 
 
 def rows_text(comparison: Comparison, rows: float) -> str:

@@ -99,7 +99,7 @@ def _percent(value: float) -> str:
 
 
 def _delay(seconds: float) -> str:
-    return DASH if math.isnan(seconds) else duration(seconds) if seconds else "none"
+    return DASH if math.isnan(seconds) else duration(seconds) if seconds else "0 s"
 
 
 def _size(count: int) -> str:

@@ -1,6 +1,6 @@
-"""The report of a training: one HTML file that needs nothing else, for the person who knows the machine.
+"""Writes the report of a training: one self-contained HTML file for the person who knows the machine.
 
-Only `write_report` is public. What it needs (matplotlib, jinja2) is imported when it is called.
+Only `write_report` is public. It imports matplotlib and jinja2 when it is called.
 """
 
 from __future__ import annotations
@@ -18,11 +18,19 @@ if TYPE_CHECKING:
 def write_report(path: Path, trained: Trained, metrics: dict[str, Any], recording_report: DataReport) -> None:
     """Write report.html: text, tables and charts in one file, without links, scripts or a date.
 
-    `metrics` are those of `vcedge.train.summary.summarise`. Wall-clock seconds among them are left out, so that the
-    same training gives the same bytes. Raises OSError where the file cannot be written.
+    The same training gives the same bytes, as durations in seconds are left out.
+
+    Args:
+        path: The file to write.
+        trained: The detector and its training.
+        metrics: The numbers from `vcedge.train.summary.summarise`.
+        recording_report: What was noteworthy when the recording was read.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     from vcedge.train.report.page import render
 
     text = render(trained, metrics, recording_report)
-    # A lone surrogate, from a file name that is not UTF-8, cannot be written as itself.
+    # A file name that is not UTF-8 holds lone surrogates, which UTF-8 cannot encode.
     write_atomic(path, text.encode("utf-8", "backslashreplace"))

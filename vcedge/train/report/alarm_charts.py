@@ -1,4 +1,4 @@
-"""Charts of the statistic that alarms are decided on, beside its threshold."""
+"""Charts of the statistic that decides alarms, beside its threshold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vcedge.schema import F64
 from vcedge.train.pipeline import Trained
-from vcedge.train.report.figure import COLOUR, Chart, Key, inline_svg, log_axis, panels, quantity, style
+from vcedge.train.report.figure import COLOUR, Chart, LegendEntry, inline_svg, log_axis, panels, quantity, style
 from vcedge.train.report.series import stretches, time_unit
 from vcedge.wording import number, percent
 
@@ -15,14 +15,17 @@ HEIGHT = 250
 
 
 def spread_chart(trained: Trained) -> Chart:
-    """Distribution of the statistic on the held-out rows that the threshold was measured on."""
+    """Draw the distribution of the statistic on the held-out rows, which the threshold was measured on."""
     detector = trained.detector
     raw = _settled_raw(trained)
     limit = detector.calibration.threshold
     low, high = _log_range(raw, limit)
     edges = np.geomspace(low, high, 49)
     counts = np.histogram(np.clip(raw, low, high), edges)[0] / len(raw)
-    keys = (Key("area", "measured", "held-out rows"), Key("dashed", "limit", f"threshold, {number(limit)}"))
+    legend = (
+        LegendEntry("area", "measured", "held-out rows"),
+        LegendEntry("dashed", "limit", f"threshold, {number(limit)}"),
+    )
     with style("spread"):
         figure, (ax,) = panels(HEIGHT)
         ax.stairs(counts, edges, fill=True, color=COLOUR["measured"])
@@ -34,27 +37,29 @@ def spread_chart(trained: Trained) -> Chart:
         quantity(ax, "share of the held-out rows")
         ax.set_xlabel("statistic raw (log scale)")
         above = percent(float((raw > limit).mean()))
-        words = f"Median {number(float(np.median(raw)))}, threshold {number(limit)}, above it {above} of the rows."
-        svg = inline_svg(figure, "spread", "Distribution of the statistic on the held-out rows", words)
+        description = (
+            f"Median {number(float(np.median(raw)))}, threshold {number(limit)}, above it {above} of the rows."
+        )
+        svg = inline_svg(figure, "spread", "Distribution of the statistic on the held-out rows", description)
     caption = (
-        "Normal rows should form one hill well to the left of the threshold. A second hill close to it is a way of "
-        "operating that the recording holds too little of: it will raise false alarms."
+        "Normal rows should form one peak well to the left of the threshold. A second peak close to it is an operating "
+        "mode of which the recording holds too few rows: it will raise false alarms."
     )
-    return Chart("How far normal is from an alarm", caption, keys, svg)
+    return Chart("Distance of normal rows from an alarm", caption, legend, svg)
 
 
 def statistic_chart(trained: Trained) -> Chart:
-    """The statistic along the held-out rows."""
+    """Draw the statistic over the held-out rows."""
     detector = trained.detector
     trace = trained.device_trace.within(trained.split.tail)
     limit = detector.calibration.threshold
     low, high = _log_range(_settled_raw(trained), limit)
     unit, size = time_unit(len(trace.rows), detector.schema.period_ns)
     line = stretches(np.clip(trace.raw, low, high))
-    keys = (
-        Key("line", "measured", "mean of a stretch"),
-        Key("area", "context", "its smallest and largest value"),
-        Key("dashed", "limit", f"threshold, {number(limit)}"),
+    legend = (
+        LegendEntry("line", "measured", "mean of a stretch"),
+        LegendEntry("area", "context", "smallest to largest value"),
+        LegendEntry("dashed", "limit", f"threshold, {number(limit)}"),
     )
     with style("statistic"):
         figure, (ax,) = panels(HEIGHT)
@@ -65,24 +70,24 @@ def statistic_chart(trained: Trained) -> Chart:
         log_axis(ax, "y", low, high)
         quantity(ax, "statistic raw (log scale)")
         ax.set_xlabel(f"{unit} of held-out rows")
-        words = f"Largest value {number(float(trace.raw.max()))}, threshold {number(limit)}."
-        svg = inline_svg(figure, "statistic", "The statistic along the held-out rows", words)
+        description = f"Largest value {number(float(trace.raw.max()))}, threshold {number(limit)}."
+        svg = inline_svg(figure, "statistic", "The statistic over the held-out rows", description)
     caption = (
-        "It should wander without a trend and stay below the threshold. A drift upwards says that the machine was "
-        "already changing at the end of the recording."
+        "The statistic should vary without a trend and stay below the threshold. An upward trend means that the "
+        "machine was already changing at the end of the recording."
     )
-    return Chart("The same over time", caption, keys, svg)
+    return Chart("The statistic over time", caption, legend, svg)
 
 
 def _settled_raw(trained: Trained) -> F64:
-    """The statistic of the held-out rows past the warm-up, all of them where none is."""
+    """Return the statistic of the held-out rows after the warm-up, or of all of them if none are after it."""
     trace = trained.device_trace.within(trained.split.tail)
     kept = trace.raw[trace.since >= trained.detector.calibration.warmup_rows]
     return kept if len(kept) else trace.raw
 
 
 def _log_range(raw: F64, limit: float) -> tuple[float, float]:
-    """Limits of a logarithmic axis for the statistic and its threshold."""
+    """Return the limits of a logarithmic axis for the statistic and its threshold."""
     above = raw[raw > 0]
     smallest = float(np.quantile(above, 0.001)) if len(above) else limit / 10
     largest = float(above.max()) if len(above) else limit

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: matplotlib draws, the page's style sheet colours, so that light and dark mode both work."""
+"""Charts as inline SVG: matplotlib draws them, the page's style sheet colours them, in light and dark mode."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import ArrayLike
 
+from vcedge.schema import F64
 from vcedge.wording import percent
 
 Mark = Literal["line", "dashed", "dotted", "area", "dot"]
 Role = Literal["measured", "limit", "context", "ink"]
 
-# Colours that stand for a role until the SVG is written; each becomes a colour of the style sheet.
+# Each is a placeholder in the SVG and is replaced by a colour of the style sheet.
 COLOUR: dict[Role, str] = {"measured": "#0a0b01", "limit": "#0a0b02", "context": "#0a0b03", "ink": "#0a0b04"}
 _CSS: dict[Role, str] = {
     "measured": "var(--measured)",
@@ -30,11 +32,11 @@ _CSS: dict[Role, str] = {
     "ink": "currentColor",
 }
 WIDTH = 400
-"""Width of a chart in units of its own; the page scales it to its column."""
+"""Width of a chart in its own units; the page scales it to its column."""
 _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 46, 12, 30, 46, 40
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib; the page sets its own in its place
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib; the page replaces it by its own
     "font.size": 11,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
@@ -61,8 +63,8 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Key:
-    """One entry of a chart's key."""
+class LegendEntry:
+    """Describes one entry of a chart's legend."""
 
     mark: Mark
     role: Role
@@ -71,18 +73,18 @@ class Key:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart with the words that belong to it."""
+    """Holds a chart with its title, caption and legend."""
 
     title: str
     caption: str
-    """What to look for."""
-    keys: tuple[Key, ...]
+    """Tells what to look for."""
+    legend: tuple[LegendEntry, ...]
     svg: Markup
 
 
 @contextmanager
 def style(name: str) -> Iterator[None]:
-    """Draw in the report's style, whatever the user's own matplotlib settings are; ids are made from `name`."""
+    """Draw in the report's style, regardless of the user's matplotlib settings; ids in the SVG derive from `name`."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({**_STYLE, "svg.hashsalt": name})
@@ -90,7 +92,7 @@ def style(name: str) -> Iterator[None]:
 
 
 def panels(height: int, count: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure of WIDTH by `height` with `count` axes of equal size below each other that share their x axis."""
+    """Return a figure of WIDTH by `height` with `count` equal axes, one below another, that share the x axis."""
     figure = Figure(figsize=(WIDTH / 72, height / 72))
     figure.patch.set_visible(False)
     each = (height - _TOP - _BOTTOM - (count - 1) * _BETWEEN) / count
@@ -103,32 +105,38 @@ def panels(height: int, count: int = 1) -> tuple[Figure, list[Axes]]:
 
 
 def quantity(ax: Axes, text: str) -> None:
-    """Name what is drawn upwards: above the axis, where it can be read without turning one's head."""
+    """Label the y axis above the axes, where the text is horizontal."""
     ax.set_title(text, x=-(_LEFT - 4) / (WIDTH - _LEFT - _RIGHT), pad=11)
 
 
-def percent_axis(ax: Axes) -> None:
-    """Shares as per cent on the y axis, from 0 to 100."""
+def filled(ax: Axes, heights: F64, edges: ArrayLike, role: Role, baseline: float = 0.0) -> None:
+    """Fill the area between the baseline and the height of each of B stretches, whose B + 1 edges are given."""
+    ax.stairs(heights, edges, baseline=baseline, fill=True, color=COLOUR[role], linewidth=0)
+
+
+def share_axis(ax: Axes, text: str = "updated share of the hidden state") -> None:
+    """Show shares on the y axis in per cent, from 0 to 100, under the label `text`."""
+    quantity(ax, text)
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
 
 
-def mark_target(ax: Axes, target: float | None) -> list[Key]:
-    """A line at the target of the updated share, where there is one."""
+def mark_target(ax: Axes, target: float | None) -> list[LegendEntry]:
+    """Draw a line at the target of the updated share, if there is one, and return its legend entry."""
     if target is None:
         return []
     ax.axhline(target, color=COLOUR["limit"], dashes=(5, 3))
-    return [Key("dashed", "limit", f"target, at most {percent(target)}")]
+    return [LegendEntry("dashed", "limit", f"target, at most {percent(target)}")]
 
 
 def log_axis(ax: Axes, axis: Literal["x", "y"], low: float, high: float) -> None:
-    """A logarithmic axis whose ticks are plain numbers, few enough to read."""
+    """Make an axis logarithmic, with few ticks in plain numbers."""
     (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
     (ax.set_xlim if axis == "x" else ax.set_ylim)(low, high)
     decades = np.log10(high / low)
     side = ax.xaxis if axis == "x" else ax.yaxis
-    if decades < 1:  # may hold no 1, 2 or 5 of any decade
+    if decades < 1:  # logarithmic ticks might all lie outside
         side.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     else:
         steps = (1.0,) if decades > 2.5 else (1.0, 3.0) if decades > 1.2 else (1.0, 2.0, 5.0)
@@ -138,10 +146,10 @@ def log_axis(ax: Axes, axis: Literal["x", "y"], low: float, high: float) -> None
 
 
 def inline_svg(figure: Figure, name: str, title: str, description: str) -> Markup:
-    """The figure as an <svg> element to stand in HTML: scalable, named for screen readers, coloured by the page."""
+    """Return the figure as an <svg> element for HTML: scalable, labelled for screen readers, coloured by the page."""
     buffer = io.StringIO()
     nothing: dict[str, None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=nothing)  # a date would differ every time
+    figure.savefig(buffer, format="svg", metadata=nothing)  # a date would change the bytes each time
     text = buffer.getvalue()
     box = re.search(r'viewBox="([^"]+)"', text)
     assert box is not None

@@ -1,4 +1,4 @@
-"""Charts of the gate: when it opens, and how far."""
+"""Charts of the gate: when it opens and how far."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from vcedge.train.pipeline import Trained
 from vcedge.train.report.figure import (
     COLOUR,
     Chart,
-    Key,
+    LegendEntry,
     Role,
+    filled,
     inline_svg,
     mark_target,
     panels,
-    percent_axis,
     quantity,
+    share_axis,
     style,
 )
 from vcedge.train.report.series import Stretches, liveliest, stretches, time_unit
@@ -25,64 +26,66 @@ from vcedge.wording import percent
 HEIGHT, TALL = 250, 340
 CLOSER_ROWS = 300
 FEW_LEVELS = 8
-"""Bars with a number on each."""
+"""Most levels for which each bar has a number."""
 TICKS = 8
 
 
 def gate_chart(trained: Trained, target: float | None) -> Chart:
-    """Updated share over the whole recording, above the size of the input's change."""
+    """Draw the updated share over the whole recording, above the size of the input's change."""
     detector, trace = trained.detector, trained.device_trace
     unit, size = time_unit(len(trace.rows), detector.schema.period_ns)
     share = stretches(trace.updated / detector.hidden)
     change = stretches(input_change(trace, detector))
     tail = float(np.searchsorted(trace.rows, trained.split.tail[0][0]))
-    keys = [Key("area", "measured", "updated share")]
+    legend = [LegendEntry("area", "measured", "updated share")]
     with style("gate"):
         figure, (upper, lower) = panels(TALL, 2)
-        _area(upper, share, size, "measured")
-        _area(lower, change, size, "context")
-        keys += mark_target(upper, target)
-        keys.append(Key("area", "context", "change of the input"))
+        _means(upper, share, size, "measured")
+        _means(lower, change, size, "context")
+        legend += mark_target(upper, target)
+        legend.append(LegendEntry("area", "context", "change of the input"))
         for ax in (upper, lower):
             ax.axvline(tail * size, color=COLOUR["ink"], linewidth=1.0, dashes=(1, 2))
-        keys.append(Key("dotted", "ink", "held-out rows begin"))
+        legend.append(LegendEntry("dotted", "ink", "held-out rows begin"))
         _name_panels(upper, lower, f"{unit} of recording, gaps left out")
         each = percent(float(share.mean.min())), percent(float(share.mean.max()))
-        words = f"Means of {len(share.mean)} stretches, between {each[0]} and {each[1]} updated."
-        svg = inline_svg(figure, "gate", "Updated share and change of the input over the recording", words)
+        description = f"Means of {len(share.mean)} stretches, between {each[0]} and {each[1]} updated."
+        svg = inline_svg(figure, "gate", "Updated share and change of the input over the recording", description)
     caption = (
-        "Where the lower panel is busy the upper one should be high: the network works when the machine changes and "
-        "rests when it does not. A level that differs between the left and the right of the dotted line means that "
-        "the held-out rows are a different kind of operation."
+        "Where the change in the lower panel is large, the upper panel should be high: the network updates more when "
+        "the machine changes. If the shares left and right of the dotted line differ, the held-out rows are another "
+        "operating mode."
     )
-    return Chart("Does it work when something happens?", caption, tuple(keys), svg)
+    return Chart("Updated share and change of the input", caption, tuple(legend), svg)
 
 
 def closer_chart(trained: Trained) -> Chart:
-    """The same row by row, over the liveliest stretch of the held-out rows."""
+    """Draw the same row by row, over the liveliest stretch of the held-out rows."""
     detector = trained.detector
     trace = trained.device_trace.within(trained.split.tail)
     change = input_change(trace, detector)
     rows = liveliest(np.minimum(change, detector.features.clip), CLOSER_ROWS)
     count = rows.stop - rows.start
     unit, size = time_unit(count, detector.schema.period_ns)
-    keys = (Key("area", "measured", "updated share"), Key("area", "context", "change of the input"))
+    legend = (LegendEntry("area", "measured", "updated share"), LegendEntry("area", "context", "change of the input"))
     with style("closer"):
         figure, (upper, lower) = panels(TALL, 2)
-        _area(upper, stretches(trace.updated[rows] / detector.hidden, count), size, "measured")
-        _area(lower, stretches(change[rows], count), size, "context")
+        _means(upper, stretches(trace.updated[rows] / detector.hidden, count), size, "measured")
+        _means(lower, stretches(change[rows], count), size, "context")
         _name_panels(upper, lower, f"{unit}, from row {int(trace.rows[rows.start]):,}")
-        words = f"{count} rows; mean updated share {percent(float(trace.updated[rows].mean() / detector.hidden))}."
-        svg = inline_svg(figure, "closer", "Updated share and change of the input, row by row", words)
+        description = (
+            f"{count} rows; mean updated share {percent(float(trace.updated[rows].mean() / detector.hidden))}."
+        )
+        svg = inline_svg(figure, "closer", "Updated share and change of the input, row by row", description)
     caption = (
-        f"The {count} liveliest held-out rows one by one. Each step of the lower panel should be answered by the upper "
-        "one, and calm rows should leave it near its floor."
+        f"The {count} liveliest held-out rows one by one. The upper panel should follow each step of the lower one and "
+        "stay low on calm rows."
     )
-    return Chart("A closer look", caption, keys, svg)
+    return Chart("A closer look", caption, legend, svg)
 
 
 def level_chart(trained: Trained) -> Chart:
-    """How often each level was taken on the held-out rows."""
+    """Draw how often each level was used on the held-out rows."""
     detector = trained.detector
     assert detector.cell is not None
     sizes = detector.cell.spec.boundaries
@@ -96,25 +99,23 @@ def level_chart(trained: Trained) -> Chart:
         shown = np.unique(np.linspace(0, len(sizes) - 1, min(len(sizes), TICKS)).round().astype(int))
         ax.set_xticks(shown, [str(sizes[i]) for i in shown])
         ax.margins(x=0.01)
-        percent_axis(ax)
-        quantity(ax, "share of the held-out rows")
+        share_axis(ax, "share of the held-out rows")
         ax.set_xlabel(f"dimensions updated, of {detector.hidden}")
-        words = "; ".join(f"{k}: {percent(share)}" for k, share in zip(sizes, shares, strict=True) if share > 0)
-        svg = inline_svg(figure, "levels", "How often each level was taken", f"Dimensions updated: {words}.")
+        description = "; ".join(f"{k}: {percent(share)}" for k, share in zip(sizes, shares, strict=True) if share > 0)
+        svg = inline_svg(figure, "levels", "How often each level was used", f"Dimensions updated: {description}.")
     caption = (
-        "A tall first bar and a short rest is what saves work: most rows need little, few need everything. A single "
-        "bar means that the gate does not react to anything."
+        "A tall first bar and short others save work: most rows need few updates, few rows need all. A single bar "
+        "means that the gate never changes."
     )
-    return Chart("How much each row costs", caption, (), svg)
+    return Chart("Updates a row", caption, (), svg)
 
 
-def _area(ax: Axes, line: Stretches, size: float, role: Role) -> None:
-    ax.stairs(line.mean, line.edges * size, fill=True, color=COLOUR[role], linewidth=0)
+def _means(ax: Axes, line: Stretches, size: float, role: Role) -> None:
+    filled(ax, line.mean, line.edges * size, role)
 
 
 def _name_panels(upper: Axes, lower: Axes, time: str) -> None:
-    percent_axis(upper)
-    quantity(upper, "updated share of the hidden state")
+    share_axis(upper)
     quantity(lower, "change since the last row; 1 = usual")
     lower.set_ylim(bottom=0)
     lower.set_xlabel(time)

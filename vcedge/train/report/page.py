@@ -1,4 +1,4 @@
-"""Puts words, tables and charts into the page's template. All text is escaped on its way."""
+"""Fills the page's template with texts, tables and charts; the template escapes all text."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from vcedge.train.report.training_charts import loss_chart, share_chart
 from vcedge.wording import count, number, percent
 
 BAR_LEAST = 0.1
-"""The bars' full width stands for at least this, so that a per cent or two does not look like a triumph."""
+"""Least share that the full width of a bar stands for, so that a gain of one or two per cent looks small."""
 
 
 @dataclass(frozen=True)
 class ChannelRow:
-    """One row of the channels' table, ready to print."""
+    """Holds a formatted row of the table of channels."""
 
     name: str
     unit: str
@@ -41,7 +41,7 @@ class ChannelRow:
 
 
 def render(trained: Trained, metrics: dict[str, Any], recording_report: DataReport) -> str:
-    """The whole page as text."""
+    """Return the page as text."""
     return fill(
         "page.html.j2",
         asset=trained.detector.asset,
@@ -77,7 +77,7 @@ def _gate_charts(trained: Trained) -> list[Chart]:
 
 
 def _sensitivity(trained: Trained) -> dict[str, Any] | None:
-    """Picture, examples and table of what is found; None where it was not measured."""
+    """Return chart, examples and table of the faults found, or None if they were not measured."""
     if trained.sensitivity is None:
         return None
     return {
@@ -91,13 +91,13 @@ def _sensitivity(trained: Trained) -> dict[str, Any] | None:
 
 
 def _tiles(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The few numbers to remember: what, value, remark."""
+    """Return the key figures as (title, value, remark)."""
     channels, limits = metrics["channels"], metrics["calibration"]
     helped = sum(channel["shrink"] > 0 for channel in channels)
     rate = limits["false_alarms_per_day"]
     tiles = [("Rows", f"{sum(metrics['rows'].values()):,}", count(len(channels), "channel"))]
     if trained.detector.cell is not None:
-        remark = "channels where it forecasts better" if helped else "the network adds nothing here"
+        remark = "channels where it forecasts better" if helped else "the network adds nothing"
         tiles.append(("Network helps on", f"{helped} of {len(channels)}", remark))
     target = target_share(trained)
     if trained.detector.levels > 1:
@@ -110,17 +110,17 @@ def _tiles(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str, st
 
 
 def _shares(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the gate came to, as a small table; empty without a gate."""
+    """Return the numbers of the gate as (name, value), empty without a gate."""
     if trained.detector.levels == 1:
         return []
     share, macs, target = metrics["updated_share"], metrics["macs"], target_share(trained)
     together = metrics["change_correlation"]
-    moves = "the gate or the input never moves" if together is None else f"{together:.2f}"
+    moves = "none: the gate or the input is constant" if together is None else f"{together:.2f}"
     rows = [
         ("Updated share, held-out rows", percent(share["tail"])),
         *([("Target, at most", percent(target))] if target is not None else []),
-        ("Multiply-adds of a row, mean", number(macs["mean"])),
-        ("Multiply-adds with everything updated", number(macs["dense"])),
+        ("Multiply-adds a row, mean", number(macs["mean"])),
+        ("Multiply-adds a row, all updated", number(macs["dense"])),
         ("Correlation with the input's change", moves),
     ]
     return rows

@@ -1,4 +1,4 @@
-"""The picture of what is found: channels by kinds of fault, stronger where a smaller fault is enough."""
+"""The map of detectable faults: channels by kinds of fault, stronger where a smaller fault is detected."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from matplotlib.patches import Rectangle
 
 from vcedge.injection.faults import KINDS
 from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
-from vcedge.train.report.figure import COLOUR, WIDTH, Chart, Key, inline_svg, panels, style
+from vcedge.train.report.figure import COLOUR, WIDTH, Chart, LegendEntry, inline_svg, panels, style
 from vcedge.train.report.sensitivity_text import TITLES
 
 LONGEST_NAME = 12
 LEFT, RIGHT, TOP, BOTTOM = 104, 20, 84, 4
-"""Margins in the chart's units: names of channels, and slanted names of kinds."""
+"""Margins in the chart's units, for names of channels and slanted names of kinds."""
 ROW, ROW_MANY, MANY = 22, 17, 20
+"""Height of a row, of a row among more than MANY."""
 FAINTEST, DARKEST = 0.12, 0.62
-"""Opacity of a cell: text of the page's ink stays readable on it in light and dark mode."""
+"""Opacity of a cell, so that text stays readable on it in light and dark mode."""
 TIMES = (("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0))
 
 
 def map_chart(sensitivity: Sensitivity) -> Chart:
-    """One cell for each channel and kind: how small a fault is found, and after how long."""
+    """Draw a cell for each channel and kind: how small a fault is found, and after how long."""
     names = list(dict.fromkeys(finding.channel for finding in sensitivity.findings))
     kinds = [kind for kind in KINDS if any(finding.kind == kind for finding in sensitivity.findings)]
     height = TOP + BOTTOM + len(names) * (ROW if len(names) <= MANY else ROW_MANY)
@@ -42,18 +43,18 @@ def map_chart(sensitivity: Sensitivity) -> Chart:
             ax.add_patch(Rectangle((x + 0.04, y + 0.06), 0.92, 0.88, color=COLOUR["measured"], alpha=shade, lw=0))
             ax.text(x + 0.5, y + 0.53, brief(finding), ha="center", va="center", color=COLOUR["ink"])
         found = sum(finding.found for finding in sensitivity.findings)
-        words = f"Found: {found} of {len(sensitivity.findings)} pairs of a channel and a kind of fault."
-        svg = inline_svg(figure, "sensitivity", "Which faults are found on which channel", words)
+        description = f"Found: {found} of {len(sensitivity.findings)} pairs of a channel and a kind of fault."
+        svg = inline_svg(figure, "sensitivity", "Which faults are found on which channel", description)
     caption = (
-        "The stronger a colour, the smaller the fault that is found; in it, how long that takes (s, m, h, d: seconds "
-        "to days). A dash: not found, however large it was tried. Sizes stand in the table below."
+        "A stronger colour means that a smaller fault is found; the text is the delay (s, m, h, d: seconds to days). A "
+        "dash means that no size that was tried is found. The table below has the sizes."
     )
-    keys = (Key("area", "measured", "found"), Key("line", "context", "not found"))
-    return Chart("What is found, and how soon", caption, keys, svg)
+    legend = (LegendEntry("area", "measured", "found"), LegendEntry("line", "context", "not found"))
+    return Chart("Faults found, and how soon", caption, legend, svg)
 
 
 def brief(finding: DetectionLimit) -> str:
-    """The delay in at most three characters, a dash where nothing is found."""
+    """Return the delay in at most four characters, or a dash if the fault is not found."""
     if finding.delay_s is None:
         return "–"
     name, size = next((time for time in TIMES if finding.delay_s < 99.5 * time[1]), TIMES[-1])
@@ -61,5 +62,5 @@ def brief(finding: DetectionLimit) -> str:
 
 
 def _cut(name: str) -> str:
-    """A long name without its middle: machines number their channels at the end."""
+    """Shorten a long name in its middle, as channels are often numbered at the end."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 6]}…{name[-5:]}"

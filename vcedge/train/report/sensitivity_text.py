@@ -1,4 +1,4 @@
-"""Which faults the detector finds, in words: a paragraph, an example of each kind, and a table."""
+"""Texts on which faults the detector finds: a paragraph, an example of each kind, and a table."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ TITLES: dict[FaultKind, str] = {
 }
 MEANINGS: dict[FaultKind, str] = {
     "offset": "the reading jumps by a fixed amount",
-    "drift": "it creeps away at a steady rate",
-    "stuck": "it stands still",
-    "spike": "single readings jump up or down, one in ten",
-    "noise": "it becomes noisier by the factor stated",
-    "gain": "it moves less than it should by the share stated",
+    "drift": "it moves away at a constant rate",
+    "stuck": "it keeps its value",
+    "spike": "one reading in ten jumps up or down",
+    "noise": "its noise grows by the stated factor",
+    "gain": "its changes shrink by the stated share",
     "swap": "two channels change places, each within its own range",
-    "decoupled": "the channel replays a piece of its own past: normal by itself, unrelated to the others",
-    "oscillation": "it starts to swing about its value",
-    "delay": "it answers late by the time stated",
+    "decoupled": "the channel replays a part of its own past: normal by itself, unrelated to the others",
+    "oscillation": "it oscillates about its value",
+    "delay": "it follows late by the stated time",
 }
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell of the table, ready to print."""
+class FaultCell:
+    """Holds a formatted cell of the table."""
 
     size: str
     remark: str
@@ -45,22 +45,22 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One channel's row of the table, a cell for each kind; None where a kind does not apply."""
+class FaultRow:
+    """Holds the row of one channel with a cell for each kind, None if the kind does not apply."""
 
     name: str
-    cells: tuple[Cell | None, ...]
+    cells: tuple[FaultCell | None, ...]
 
 
 def paragraph(sensitivity: Sensitivity) -> str:
-    """A few sentences on what is found and what is not."""
+    """Return a few sentences on what is found and what is not."""
     by_kind = _by_kind(sensitivity)
     everywhere = [TITLES[kind] for kind, items in by_kind.items() if all(item.found for item in items)]
     nowhere = [TITLES[kind] for kind, items in by_kind.items() if not any(item.found for item in items)]
     found = sum(finding.found for finding in sensitivity.findings)
     text = (
-        f"Faults of {len(by_kind)} kinds were put into the held-out rows of each channel, at {sensitivity.places} "
-        f"places, and grown until they raised an event. Of {len(sensitivity.findings)} pairs of channel and kind, "
+        f"Faults of {len(by_kind)} kinds were injected into the held-out rows of each channel, at {sensitivity.places} "
+        f"places, and enlarged until they raised an event. Of {len(sensitivity.findings)} pairs of channel and kind, "
         f"{found} are found within {duration(sensitivity.watched_s, 2)}"
     )
     if sensitivity.slow_s > sensitivity.watched_s:
@@ -69,14 +69,16 @@ def paragraph(sensitivity: Sensitivity) -> str:
     if everywhere:
         text += f"Found on every channel: {', '.join(everywhere)}. "
     if nowhere:
-        text += f"Found on no channel, however large it was tried: {', '.join(nowhere)}. "
+        text += f"Found on no channel at any size tried: {', '.join(nowhere)}. "
     if found < len(sensitivity.findings) / 2:
-        text += "A higher number of false alarms a day lowers the threshold and finds more; so does a longer recording."
+        text += (
+            "To find more, allow more false alarms a day, which lowers the threshold, or train on a longer recording."
+        )
     return text.strip()
 
 
 def examples(sensitivity: Sensitivity) -> list[str]:
-    """A sentence for each kind: of the channel on which it is found best, or that it is found on none."""
+    """Return a sentence for each kind: on the channel where it is found best, or that it is found on none."""
     lines = []
     for kind, items in _by_kind(sensitivity).items():
         best = max(items, key=lambda item: (item.found, item.ease))
@@ -84,15 +86,15 @@ def examples(sensitivity: Sensitivity) -> list[str]:
     return lines
 
 
-def table(sensitivity: Sensitivity) -> list[Row]:
-    """The smallest size found of each kind and when, a row for each channel."""
+def table(sensitivity: Sensitivity) -> list[FaultRow]:
+    """Return a row for each channel: the smallest fault of each kind that is found, and its delay."""
     cells = {(finding.channel, finding.kind): _cell(finding) for finding in sensitivity.findings}
     names = dict.fromkeys(finding.channel for finding in sensitivity.findings)
-    return [Row(name, tuple(cells.get((name, kind)) for kind in KINDS)) for name in names]
+    return [FaultRow(name, tuple(cells.get((name, kind)) for kind in KINDS)) for name in names]
 
 
 def name_rows(recognition: Recognition) -> list[tuple[str, str, str, str, str]]:
-    """For each kind that raised events: what they are called, their number, how many were named rightly, and alone."""
+    """Return for each kind with events: its title, their name, their number, the shares named correctly and alone."""
     called = {} if recognition.model is None else recognition.model.called
     titles = {str(kind): title for kind, title in TITLES.items()}
     return [
@@ -107,14 +109,14 @@ def name_rows(recognition: Recognition) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _cell(finding: DetectionLimit) -> Cell:
+def _cell(finding: DetectionLimit) -> FaultCell:
     if finding.size is None:
         limit = size_words(finding, finding.largest)
-        return Cell("not found", f"up to {limit}" if limit else "", False)
-    return Cell(size_words(finding, finding.size) or "found", delay_words(finding), True)
+        return FaultCell("not found", f"up to {limit}" if limit else "", found=False)
+    return FaultCell(size_words(finding, finding.size) or "found", delay_words(finding), found=True)
 
 
 def _by_kind(sensitivity: Sensitivity) -> dict[FaultKind, list[DetectionLimit]]:
-    """The findings of each kind that applies to any channel."""
+    """Group the findings by kind, without kinds that apply to no channel."""
     groups = {kind: [finding for finding in sensitivity.findings if finding.kind == kind] for kind in KINDS}
     return {kind: items for kind, items in groups.items() if items}

@@ -1,4 +1,4 @@
-"""Long series made short enough to draw: means and extremes of stretches, and the stretch worth a closer look."""
+"""Reduces long series for charts: means and extremes of stretches, and the liveliest stretch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from vcedge.schema import F64, NS_PER_S
 
 STRETCHES = 240
-"""Points of a drawn series: more than a screen's column of pixels each is wasted."""
+"""Points of a drawn series: more than the columns of pixels of a chart would not be visible."""
 _UNITS = (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 
 
 @dataclass(frozen=True)
 class Stretches:
-    """A series (M,) cut into B stretches of nearly equal length."""
+    """Summarises a series (M,) in B stretches of nearly equal length."""
 
     edges: F64  # (B + 1,) first row of each stretch, and the row after the last
     mean: F64  # (B,)
@@ -24,7 +24,7 @@ class Stretches:
 
 
 def stretches(values: F64, count: int = STRETCHES) -> Stretches:
-    """Mean and extremes of values (M,), M at least 1, over `count` stretches, or over every row where rows are few."""
+    """Return mean and extremes of values (M,), M at least 1, over `count` stretches, at most one for each row."""
     edges = np.linspace(0, len(values), min(count, len(values)) + 1).astype(np.int64)
     starts = edges[:-1]
     return Stretches(
@@ -36,17 +36,17 @@ def stretches(values: F64, count: int = STRETCHES) -> Stretches:
 
 
 def time_unit(rows: int, period_ns: int) -> tuple[str, float]:
-    """Name of the unit that suits so many rows, and how many of them one row lasts."""
+    """Return the unit of time that suits this many rows, and the duration of one row in it."""
     seconds = period_ns / NS_PER_S
     name, size = next((unit for unit in _UNITS if rows * seconds >= 2 * unit[1]), _UNITS[-1])
     return name, seconds / size
 
 
 def liveliest(values: F64, length: int) -> slice:
-    """The `length` rows of values (M,) that vary most; all rows where they are fewer."""
+    """Return the `length` rows of values (M,) with the largest variance, or all rows if there are fewer."""
     if len(values) <= length:
         return slice(0, len(values))
-    # Quarter steps: the best window need not be exact, and must not cost a long recording's square.
+    # Steps of a quarter: the window need not be exact, and each variance comes from cumulated sums.
     starts = np.arange(0, len(values) - length + 1, max(length // 4, 1))
     sums = np.concatenate(([0.0], np.cumsum(values)))
     squares = np.concatenate(([0.0], np.cumsum(values**2)))

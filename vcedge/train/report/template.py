@@ -1,4 +1,4 @@
-"""Pages from templates: one environment for all, in which every text is escaped on its way."""
+"""Fills templates: one environment for all pages, which escapes every text."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 SHARED = "vcedge.train.report"
-"""The package whose templates and style sheet every page may use."""
+"""Package whose templates and style sheet every page can use."""
 
 
 def resource(name: str, package: str = SHARED) -> str:
-    """A text file of a package."""
+    """Return a text file of a package."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def fill(name: str, package: str = SHARED, **values: Any) -> str:
-    """A template of a package, filled in. It may import templates of the report, such as chart.html.j2."""
+    """Fill a template of a package; it can import templates of SHARED, such as chart.html.j2."""
     environment = Environment(
         loader=FunctionLoader(resource),
         autoescape=True,

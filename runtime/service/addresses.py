@@ -1,0 +1,38 @@
+"""Parses topics: what a message is, which asset it is for, and the lane in which it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Hashable
+from functools import lru_cache
+from zlib import crc32
+
+from vcedge.runtime.mqtt.inbox import Address, Kind
+from vcedge.topics import InputTopic, OutputTopics
+
+SHARED = 256
+"""Lanes that all assets without a name in the configuration share: their number must not grow with the senders'."""
+MAX_TOPICS = 4096
+"""Topics whose address is cached."""
+
+
+def addressing(topic: InputTopic, outputs: OutputTopics, names: Container[str]) -> Callable[[str], Address]:
+    """Return the function from topics to addresses.
+
+    Samples and settings of one asset are in one lane; each of `names` has a lane of its own.
+    """
+
+    def lane_of(asset: str) -> Hashable:
+        return asset if asset in names else crc32(asset.encode("utf-8", "surrogatepass")) % SHARED
+
+    @lru_cache(MAX_TOPICS)
+    def address_of(text: str) -> Address:
+        if (sample := topic.read(text)) is not None:
+            asset, channel = sample
+            return Address("sample", asset, channel, lane=lane_of(asset))
+        if (found := outputs.setting_of(text)) is not None:
+            asset, setting = found
+            kind: Kind = "model" if setting == "model" else "setting"
+            return Address(kind, asset, setting=setting, lane=lane_of(asset))
+        return Address()
+
+    return address_of
