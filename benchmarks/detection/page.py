@@ -16,7 +16,7 @@ from benchmarks.detection.sets import SERIES, SETS
 from benchmarks.detection.summary import Summary, newest_version
 from benchmarks.markers import fill
 
-PAGE, README = ROOT / "docs" / "detection.md", ROOT / "README.md"
+PAGE, README = ROOT / "docs" / "measurements" / "detection.md", ROOT / "docs" / "detection.md"
 AT_PROMISE = (MAIN, OFF, TWIN, YARDSTICK, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
 THRESHOLDS = {
     "adapting": "1 false alarm a day, adapting",

@@ -18,7 +18,7 @@ from benchmarks.paper.models import MODELS
 from benchmarks.paper.plots import draw_all
 from benchmarks.paper.summary import MACS, Group, Row, by_model, groups_of
 
-PAGE, IMAGES = ROOT / "docs" / "paper.md", ROOT / "docs" / "images"
+PAGE, IMAGES = ROOT / "docs" / "measurements" / "paper.md", ROOT / "docs" / "images"
 EXPLAINED, EXPLAINED_SET = ROOT / "docs" / "variable-computation.md", "jsb"
 """The page that explains the method shows what each change brought, on one set."""
 TITLES = {
