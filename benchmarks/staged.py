@@ -28,11 +28,11 @@ from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.scored_rows import score_rows
 from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.codecs.reading import Samples
-from vcedge.runtime.engine.interface import Engine
-from vcedge.runtime.exported.artifact import open_engine
+from vcedge.runtime.engine.interface import AS_TRAINED, Engine
+from vcedge.runtime.exported.artifact import load
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
-from vcedge.simulate import Fault, simulate, write_csv
+from vcedge.simulate import SimulatedFault, simulate, write_csv
 
 ROWS = 30
 """Rows between two looks at the policy."""
@@ -131,9 +131,9 @@ class Run:
         plan: list[tuple[int, float]],
         threshold: float,
         recording: Path,
-        faults: Sequence[Fault],
+        faults: Sequence[SimulatedFault],
     ) -> None:
-        self._engines = [open_engine(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
+        self._engines = [load(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
         self._rig, self._plan, self._threshold, self._faults = rig, plan, threshold, faults
         self._rows = _rows(recording, self._engines[0])
 
@@ -175,7 +175,7 @@ class Run:
         """Message by message; what both have open after each row is kept."""
         self._opened: list[tuple[bool, bool]] = []
         for times, values in self._rows:
-            policy = companions.policy((1, 0.0), self._gated.detector.levels)
+            policy = companions.policy(AS_TRAINED, self._gated.detector.levels)
             rows = score_rows(self._gated, Samples(times, values, timed=True, block=True), policy)
             companions.follow(rows)
             self._opened += zip(rows.opened, self._dense.opened, strict=True)

@@ -21,8 +21,8 @@ from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
 from vcedge.simulate import rig
-from vcedge.simulate.operation import Operation, operate
 from vcedge.simulate.sensors import NAMES, measure
+from vcedge.simulate.set_points import SetPoints, operate
 from vcedge.simulate.simulation import START_NS
 
 RUNNING_RPM = 50.0
@@ -42,7 +42,7 @@ def stopped_rig(hours: float, stops: int, seed: int) -> tuple[F64, list[tuple[in
         end = int(start + rng.integers(180, 2400))
         speed[start:end] = 0.0
         stands.append((int(start), end))
-    halted = Operation(speed, operation.valve_percent, operation.changes)
+    halted = SetPoints(speed, operation.valve_percent, operation.changes)
     disturbances = rig.disturb(rows, 1.0, START_NS, np.random.default_rng(seed + 2))
     truth = rig.run(halted, disturbances, rig.Condition.healthy(rows), 1.0)
     return measure(truth.table(), np.random.default_rng(seed + 3)), stands

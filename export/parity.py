@@ -14,7 +14,7 @@ from vcedge.errors import DataError, GateFailed
 from vcedge.export.generated import generated
 from vcedge.export.judging import FLOAT, INT8, PROBE, Judge, Parity, Tolerance
 from vcedge.model_file import model_id
-from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.interface import ComputePolicy, Engine
 from vcedge.runtime.engine.numpy_cell import NumpyNetwork
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.engine.state import State
@@ -60,15 +60,15 @@ def compare(detector: Detector, engine: Engine, values: F64, tolerance: Toleranc
         if probe is not None and kind == PROBED and tolerance.same_state:
             aside = wanted.copy(), wanted.copy()
             probe.margin, margin, kind = margin, None, AUTO
-            level = oracle.step(row, aside[0], floor)[1]
-            judge.level(step, level, engine.step(row, aside[1], floor, probe.bias)[1])
+            level = oracle.step(row, aside[0], ComputePolicy(floor))[1]
+            judge.level(step, level, engine.step(row, aside[1], ComputePolicy(floor, probe.bias))[1])
         if probe is not None:
             probe.margin = margin
-        expected = oracle.step(row, wanted, floor, bias)
+        expected = oracle.step(row, wanted, ComputePolicy(floor, bias))
         if probe is not None and kind == PROBED:
             bias = probe.bias
         before = found.h.copy()
-        outcome = engine.step(row, found, floor, bias)
+        outcome = engine.step(row, found, ComputePolicy(floor, bias))
         if not judge.step(step, kind == AUTO, (*expected, wanted), (*outcome, found), before):
             found = wanted.copy()
     return judge.parity

@@ -33,10 +33,11 @@ from vcedge.detector import (
 from vcedge.errors import InputNotFound, ModelFileError, first_line
 from vcedge.files import write_atomic
 from vcedge.limits import EventRule, Tail, Usual
-from vcedge.manifest import CalibrationPart, Manifest, manifest_of, manifest_text, parse_manifest
+from vcedge.manifest import CalibrationPart, Manifest, ScorerManifest, manifest_of, manifest_text, parse_manifest
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, Channel, SensorSchema
 from vcedge.strict_json import parse_json
+from vcedge.tensors import TENSORS, part_of, tensors_of
 
 KEY = "vcedge"
 MAX_FILE = 2**30
@@ -104,92 +105,34 @@ def loads(data: bytes, name: str = "model") -> Detector:
     return detector_from(manifest, tensors, name)
 
 
-def tensors_of(detector: Detector) -> dict[str, F32]:
-    """All arrays that are stored as tensors, by their name in the file."""
-    highway, cell, head = detector.highway, detector.cell, detector.head
-    horizon, reconstruction = detector.scorer.horizon, detector.scorer.reconstruction
-    tensors = {
-        "highway.weights": highway.weights,
-        "highway.bias": highway.bias,
-        "highway.spread": highway.spread,
-        "scorer.whiten": detector.scorer.whiten,
-        "scorer.horizon.weights": horizon.weights,
-        "scorer.horizon.bias": horizon.bias,
-        "scorer.horizon.spread": horizon.spread,
-        "scorer.reconstruction.mean": reconstruction.mean,
-        "scorer.reconstruction.components": reconstruction.components,
-    }
-    if cell is not None:
-        tensors |= {
-            "cell.recurrent": cell.recurrent,
-            "cell.input": cell.input,
-            "cell.bias": cell.bias,
-            "cell.reset_bias": cell.reset_bias,
-            "cell.gate_hidden": cell.gate_hidden,
-            "cell.gate_input": cell.gate_input,
-        }
-    if head is not None:
-        tensors |= {
-            "head.weights": head.weights,
-            "head.bias": head.bias,
-            "head.shrink": head.shrink,
-            "head.error_scale": head.error_scale,
-        }
-    if detector.resemblance is not None:
-        tensors |= {
-            "resemblance.mean": detector.resemblance.mean,
-            "resemblance.whitening": detector.resemblance.whitening,
-            "resemblance.centroids": detector.resemblance.centroids,
-        }
-    return tensors
-
-
 def tensor_shapes(manifest: Manifest) -> Shapes:
-    """The tensors that a file with this manifest must hold, and their shapes."""
-    C, P = manifest.channels, manifest.highway.order
-    horizon, reconstruction = manifest.scorer.horizon, manifest.scorer.reconstruction
-    W = len(reconstruction.lags) * C
-    shapes: Shapes = {
-        "highway.weights": (1 + P * C, C),
-        "highway.bias": (C,),
-        "highway.spread": (C,),
-        "scorer.whiten": (C, C),
-        "scorer.horizon.weights": (1 + horizon.order * C, C),
-        "scorer.horizon.bias": (C,),
-        "scorer.horizon.spread": (C,),
-        "scorer.reconstruction.mean": (W,),
-        "scorer.reconstruction.components": (reconstruction.components, W),
+    """Return the names and shapes of the tensors that a file with this manifest must hold."""
+    C, scorer, cell, resemblance = manifest.channels, manifest.scorer, manifest.cell, manifest.resemblance
+    sizes = {
+        "C": C,
+        "1 + P C": 1 + manifest.highway.order * C,
+        "1 + O C": 1 + scorer.horizon.order * C,
+        "K C": len(scorer.reconstruction.lags) * C,
+        "M": scorer.reconstruction.components,
+        "F": len(FEATURES),
     }
-    if manifest.cell is not None:
-        spec = manifest.cell.spec
-        D, N, G = spec.hidden, spec.inputs, spec.gates
-        shapes |= {
-            "cell.recurrent": (G, D, D),
-            "cell.input": (G, D, N),
-            "cell.bias": (G, D),
-            "cell.reset_bias": (spec.reset_biases,),
-            "cell.gate_hidden": (D,),
-            "cell.gate_input": (N + 3 * C,),
-            "head.weights": (C, D),
-            "head.bias": (C,),
-            "head.shrink": (C,),
-            "head.error_scale": (C,),
-        }
-    if manifest.resemblance is not None:
-        F = len(FEATURES)
-        shapes |= {
-            "resemblance.mean": (F,),
-            "resemblance.whitening": (F, F),
-            "resemblance.centroids": (len(manifest.resemblance.kinds), F),
-        }
-    return shapes
+    parts = {"highway", "scorer"}
+    if cell is not None:
+        spec = cell.spec
+        sizes |= {"D": spec.hidden, "N": spec.inputs, "G": spec.gates, "R": spec.reset_biases}
+        sizes["N + 3 C"] = spec.signals(C)
+        parts |= {"cell", "head"}
+    if resemblance is not None:
+        sizes["E"] = len(resemblance.kinds)
+        parts.add("resemblance")
+    present = {name: tensor for name, tensor in TENSORS.items() if part_of(name) in parts}
+    return {name: tuple(sizes[size] for size in tensor.shape) for name, tensor in present.items()}
 
 
 def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "model") -> Detector:
-    """The detector of a checked manifest and the tensors that `tensor_shapes` asks for."""
+    """Return the detector of a checked manifest and the tensors that `tensor_shapes` asks for."""
     channels = tuple(Channel(c.name, c.unit, c.low, c.high, c.rate) for c in manifest.sensors.channels)
-    features = manifest.features
-    cell, head = _network(manifest, tensors)
+    features, cell, resemblance = manifest.features, manifest.cell, manifest.resemblance
     return Detector(
         asset=manifest.asset,
         schema=SensorSchema(channels, manifest.sensors.period_ns, manifest.sensors.max_gap_ns),
@@ -200,50 +143,37 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
             clip=features.clip,
             flags=features.flags,
         ),
-        highway=Highway(
-            tensors["highway.weights"], tensors["highway.bias"], tensors["highway.spread"], manifest.highway.ridge
-        ),
-        cell=cell,
-        head=head,
-        scorer=_scorer(manifest, tensors),
+        highway=Highway(**_arrays(tensors, "highway"), ridge=manifest.highway.ridge),
+        cell=None if cell is None else Cell(cell.spec, **_arrays(tensors, "cell"), gate_bias=cell.gate_bias),
+        head=None if cell is None else Head(**_arrays(tensors, "head")),
+        scorer=_scorer(manifest.scorer, tensors),
         calibration=_calibration(manifest.calibration),
         reading=manifest.reading,
         provenance=manifest.provenance,
-        resemblance=_resemblance(manifest, tensors),
+        resemblance=None
+        if resemblance is None
+        else Resemblance(
+            tuple(resemblance.kinds),
+            tuple(resemblance.names),
+            **_arrays(tensors, "resemblance"),
+            limit=resemblance.limit,
+        ),
     )
 
 
-def _resemblance(manifest: Manifest, tensors: Mapping[str, F32]) -> Resemblance | None:
-    part = manifest.resemblance
-    if part is None:
-        return None
-    return Resemblance(
-        kinds=tuple(part.kinds),
-        names=tuple(part.names),
-        mean=tensors["resemblance.mean"],
-        whitening=tensors["resemblance.whitening"],
-        centroids=tensors["resemblance.centroids"],
-        limit=part.limit,
-    )
+def _arrays(tensors: Mapping[str, F32], part: str) -> dict[str, Any]:
+    """Return the arrays of one part by the names of its fields."""
+    names = (name for name in TENSORS if name.rpartition(".")[0] == part)
+    return {name.rpartition(".")[2]: tensors[name] for name in names}
 
 
-def _scorer(manifest: Manifest, tensors: Mapping[str, F32]) -> Scorer:
-    horizon, reconstruction = manifest.scorer.horizon, manifest.scorer.reconstruction
+def _scorer(manifest: ScorerManifest, tensors: Mapping[str, F32]) -> Scorer:
+    horizon = manifest.horizon
     return Scorer(
-        parts=tuple(ScorerPart(**part.model_dump()) for part in manifest.scorer.parts),
-        whiten=tensors["scorer.whiten"],
-        horizon=Highway(
-            weights=tensors["scorer.horizon.weights"],
-            bias=tensors["scorer.horizon.bias"],
-            spread=tensors["scorer.horizon.spread"],
-            ridge=horizon.ridge,
-            ahead=horizon.ahead,
-        ),
-        reconstruction=Reconstruction(
-            lags=tuple(reconstruction.lags),
-            mean=tensors["scorer.reconstruction.mean"],
-            components=tensors["scorer.reconstruction.components"],
-        ),
+        parts=tuple(ScorerPart(**part.model_dump()) for part in manifest.parts),
+        **_arrays(tensors, "scorer"),
+        horizon=Highway(**_arrays(tensors, "scorer.horizon"), ridge=horizon.ridge, ahead=horizon.ahead),
+        reconstruction=Reconstruction(tuple(manifest.reconstruction.lags), **_arrays(tensors, "scorer.reconstruction")),
     )
 
 
@@ -255,23 +185,6 @@ def _calibration(part: CalibrationPart) -> Calibration:
         "events": EventRule(**part.events.model_dump()),
     }
     return Calibration(**{**part.model_dump(), **parts})
-
-
-def _network(manifest: Manifest, tensors: Mapping[str, F32]) -> tuple[Cell | None, Head | None]:
-    if manifest.cell is None:
-        return None, None
-    cell = Cell(
-        spec=manifest.cell.spec,
-        recurrent=tensors["cell.recurrent"],
-        input=tensors["cell.input"],
-        bias=tensors["cell.bias"],
-        reset_bias=tensors["cell.reset_bias"],
-        gate_hidden=tensors["cell.gate_hidden"],
-        gate_input=tensors["cell.gate_input"],
-        gate_bias=manifest.cell.gate_bias,
-    )
-    head = Head(tensors["head.weights"], tensors["head.bias"], tensors["head.shrink"], tensors["head.error_scale"])
-    return cell, head
 
 
 def _header(data: bytes, name: str) -> dict[str, Any]:
@@ -309,9 +222,9 @@ def _check_values(tensors: Mapping[str, NDArray[Any]], name: str) -> None:
     """Weights must be finite, scales positive, shares between 0 and 1."""
     for tensor, array in sorted(tensors.items()):
         wrong, expected = ~np.isfinite(array), "a finite number"
-        if tensor in ("highway.spread", "scorer.horizon.spread", "head.error_scale"):
+        if TENSORS[tensor].values == "positive":
             wrong, expected = wrong | ~(array > 0), "a number greater than 0"
-        elif tensor == "head.shrink":
+        elif TENSORS[tensor].values == "share":
             wrong, expected = wrong | ~((array >= 0) & (array <= 1)), "a number from 0 to 1"
         if wrong.any():
             place = [int(i) for i in np.argwhere(wrong)[0]]

@@ -34,7 +34,7 @@ class RateLimiter:
 
     def ready_at(self, now: float) -> bool:
         """Return whether `try_acquire_at` would grant a token, without taking one."""
-        return min(self._full, self.credit + now - self._now) >= self._interval
+        return min(self._full, self.credit + max(0, now - self._now)) - self._interval >= 0
 
     def restore(self, credit: float) -> None:
         """Set the saved `credit`, at most as much as the present burst allows."""

@@ -1,1 +1,1 @@
-"""What is watched: an asset, its settings, its models and their comparison."""
+"""Watched assets: their streams, settings, models, and the comparison of models."""

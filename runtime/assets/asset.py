@@ -15,9 +15,8 @@ from vcedge.runtime.assets.rate_limit import sample_rate_limit
 from vcedge.runtime.assets.recipes import Recipe, ShadowRecipe
 from vcedge.runtime.assets.settings import Settings
 from vcedge.runtime.assets.shadow import Shadow
-from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.interface import ComputePolicy, Engine
 from vcedge.runtime.storage.snapshot import encode_line
-from vcedge.runtime.stream.rows import Policy
 from vcedge.runtime.stream.stream import Stream
 from vcedge.runtime.stream.timeline import far_ns
 
@@ -45,7 +44,7 @@ class Asset:
         stages = ComputeStages(recipe.stages) if recipe.stages else None
         self.companions = Companions(self._new_shadow(recipe.shadow), stages)
         self.settings = self._new_settings(self.stream)
-        """What was set by hand while the service runs: a restart keeps it."""
+        """The settings made by hand: a restart keeps them."""
         self.joiner = None if recipe.join is None else Joiner(recipe.join)
         self._rate_limit = _rate_limit(recipe)
         self._reach_ns = far_ns(self.stream.detector.schema) if recipe.join is None else recipe.join.ahead_ns
@@ -71,10 +70,9 @@ class Asset:
         self.mark_changed()
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> ComputePolicy:
         """The compute policy of the next rows."""
-        wanted = self.settings.min_level, self.settings.logit_bias
-        return self.companions.policy(wanted, self.stream.detector.levels)
+        return self.companions.policy(self.settings.policy, self.stream.detector.levels)
 
     @property
     def in_event(self) -> bool:

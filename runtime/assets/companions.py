@@ -8,11 +8,9 @@ from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.scored_rows import ScoredRows
 from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.assets.trial import Trial
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.stream.events import Event
-from vcedge.runtime.stream.rows import Policy
 from vcedge.runtime.stream.stream import Stream
-
-AS_TRAINED: Policy = (1, 0.0)
 
 
 class Companions:
@@ -29,7 +27,7 @@ class Companions:
         self.stage_changed = False
         """Whether another stage began with the last message."""
         self._counted = (0, 0, 0)
-        """Ticks, missed and extra alarms that the stages have been told of."""
+        """Ticks, missed and extra alarms that the stages have counted."""
         self._saved_trial: dict[str, Any] | None = None
         """The trial of a snapshot, until it is known whether that trial continues."""
 
@@ -49,15 +47,17 @@ class Companions:
         """Whether the other model of a safe pair has an event open."""
         return self.shadow is not None and self.shadow.safe and self.shadow.stream.in_event
 
-    def policy(self, wanted: Policy, levels: int) -> Policy:
-        """Return the compute policy of the next rows, where `wanted` was set by hand."""
+    def policy(self, wanted: ComputePolicy, levels: int) -> ComputePolicy:
+        """Return the compute policy of the next rows, where `wanted` was set by hand, for a model with these levels."""
+        if self.stages is None and self.shadow is None:
+            return wanted
         floor, bias = wanted
         if self.stages is not None:
             stage_floor, stage_bias = self.stages.policy
             floor, bias = max(floor, stage_floor), bias + stage_bias
         if self.shadow is not None and self.shadow.wants_all:
             floor = levels
-        return min(floor, levels), bias
+        return ComputePolicy(min(floor, levels), bias)
 
     def follow(self, rows: ScoredRows) -> list[bool]:
         """Let the other models score the rows of a message; return whether there is an anomaly after each, (N,)."""

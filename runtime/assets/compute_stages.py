@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vcedge.config.succession import StageConfig
-from vcedge.runtime.stream.rows import Policy
+from vcedge.runtime.engine.interface import ComputePolicy
 
 
 @dataclass
@@ -41,10 +41,10 @@ class ComputeStages:
         self.state = StageState()
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> ComputePolicy:
         """The compute policy of the present stage."""
         stage = self._stages[self.state.stage]
-        return stage.min_level, math.log(stage.looseness)
+        return ComputePolicy(stage.min_level, math.log(stage.looseness))
 
     def push(self, ticks: int, missed: int, extra: int = 0) -> bool:
         """Count judged samples, missed and extra alarms; return whether another stage begins."""

@@ -16,6 +16,7 @@ from vcedge.config.strict import Strict
 from vcedge.errors import DataError, first_line
 from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.codecs.timestamps import milliseconds
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.stream.stream import Stream
 from vcedge.strict_json import parse_json
 
@@ -52,7 +53,7 @@ class ComputeSetting(Strict):
     policy: Literal["auto", "full"] = "auto"
     min_level: int = Field(default=1, ge=1)
     looseness: float = Field(default=1.0, ge=1 / LOOSEST, le=LOOSEST)
-    """Factor on the scheduler's odds m/(1 - m), eq. 7, and on what the budget allows (docs/decisions/0033)."""
+    """Factor on the scheduler's odds m/(1 - m) (Jernite et al. 2017, eq. 7), and on the budget (decision 33)."""
 
 
 class InhibitSetting(Strict):
@@ -122,7 +123,7 @@ class Settings:
         self._companions = companions or Companions()
         self._given: dict[Kind, Setting] = {}
         """Settings made by hand, as they were asked for; the streams hold what follows from them."""
-        self.min_level, self.logit_bias = 1, 0.0
+        self.policy = AS_TRAINED
         """The compute policy of the next row."""
 
     def __contains__(self, kind: Kind) -> bool:
@@ -193,8 +194,8 @@ class Settings:
         levels = self._stream.detector.levels
         if setting.min_level > levels:
             raise Refused(f"key 'min_level' is {setting.min_level}, expected at most {levels}, the levels of the model")
-        self.min_level = levels if setting.policy == "full" else setting.min_level
-        self.logit_bias = math.log(setting.looseness)
+        floor = levels if setting.policy == "full" else setting.min_level
+        self.policy = ComputePolicy(floor, math.log(setting.looseness))
 
     def _move(self, setting: StageSetting) -> None:
         if self._companions.stages is None:

@@ -7,8 +7,8 @@ from typing import Any
 from vcedge.errors import DataError
 from vcedge.runtime.assets.agreement import Agreement
 from vcedge.runtime.assets.scored_rows import ScoredRows, score_rows
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.stream.events import Event
-from vcedge.runtime.stream.rows import Policy
 from vcedge.runtime.stream.stream import Stream
 
 
@@ -23,7 +23,7 @@ class Shadow:
         self.events: list[Event] = []
         """Disagreements that began or ended with the last message."""
 
-    def follow(self, rows: ScoredRows, policy: Policy) -> list[bool]:
+    def follow(self, rows: ScoredRows, policy: ComputePolicy) -> list[bool]:
         """Score the same rows by another policy; return whether this model has an event open after each, (N,)."""
         own = score_rows(self.stream, rows.samples, policy)
         pairs = zip(rows.scores, own.scores, zip(rows.opened, own.opened, strict=True), strict=True)

@@ -13,6 +13,7 @@ from vcedge.config.succession import UpdateConfig
 from vcedge.runtime.assets.agreement import AgreementState, ModelTotals
 from vcedge.runtime.assets.scored_rows import ScoredRows
 from vcedge.runtime.assets.shadow import Shadow
+from vcedge.runtime.engine.interface import ComputePolicy
 
 Phase = Literal["shadow", "probation"]
 ENOUGH = 0.1
@@ -61,9 +62,9 @@ class Trial:
 
     def follow(self, rows: ScoredRows) -> None:
         """Score rows that the model in charge has scored. An exception fails the trial, and nothing else."""
-        floor, bias = rows.policy
         try:
-            self.shadow.follow(rows, (min(floor, self.shadow.stream.detector.levels), bias))
+            levels = self.shadow.stream.detector.levels
+            self.shadow.follow(rows, ComputePolicy(min(rows.policy.min_level, levels), rows.policy.logit_bias))
         except Exception as error:
             self.failure = f"its engine failed: {type(error).__name__}: {error}"
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from vcedge.detector import Detector
-from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy, Engine
 from vcedge.runtime.engine.state import WAKE_SURPRISE, State
 from vcedge.schema import F64
 
@@ -53,11 +53,11 @@ def check_engine(make: MakeEngine, detector: Detector, values: F64) -> list[Chec
     return results
 
 
-def _run(engine: Engine, values: F64, state: State, **policy: float) -> F64:
+def _run(engine: Engine, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> F64:
     """Statistic, level and contributions of each row, (N, 2 + C)."""
     rows = []
     for row in values:
-        raw, level, contributions = engine.step(row, state, **policy)  # type: ignore[arg-type]
+        raw, level, contributions = engine.step(row, state, policy)
         rows.append(np.concatenate(([raw, level], contributions)))
     return np.array(rows)
 
@@ -164,13 +164,13 @@ def policy_is_obeyed(engine: Engine, values: F64) -> str | None:
     """`min_level` is a floor, a large `logit_bias` opens the gate, a very negative one leaves it to the floor."""
     levels = engine.detector.levels
     for floor in range(1, levels + 1):
-        if (_run(engine, values, engine.new_state(), min_level=floor)[:, 1] < floor).any():
+        if (_run(engine, values, engine.new_state(), ComputePolicy(min_level=floor))[:, 1] < floor).any():
             return f"a level below min_level {floor}"
-    if (_run(engine, values, engine.new_state(), logit_bias=1e6)[:, 1] != levels).any():
+    if (_run(engine, values, engine.new_state(), ComputePolicy(logit_bias=1e6))[:, 1] != levels).any():
         return "a large logit_bias does not open the gate"
     state = engine.new_state()
     for row in values:
-        level = engine.step(row, state, logit_bias=-1e6)[1]
+        level = engine.step(row, state, ComputePolicy(logit_bias=-1e6))[1]
         if level > 1 and state.wake != WAKE_SURPRISE:
             return "a very negative logit_bias does not close the gate"
     return None

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vcedge.detector import Detector
 from vcedge.runtime.engine.state import State
 from vcedge.schema import F64
+
+
+class ComputePolicy(NamedTuple):
+    """Says how much of the hidden state a step must update, beside what the scheduler asks for."""
+
+    min_level: int = 1
+    """Floor under the level, 1 to L."""
+    logit_bias: float = 0.0
+    """Added to the scheduler's logit: the logarithm of the looseness."""
+
+
+AS_TRAINED = ComputePolicy()
 
 
 class Engine(Protocol):
@@ -23,16 +35,16 @@ class Engine(Protocol):
         """A state that has seen nothing."""
         ...
 
-    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+    def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
         """One sample: (statistic `raw`, level 1..L, contributions (C,) that sum to `raw`).
 
-        `values` (C,) in the channels' units, NaN where missing, not written to. `min_level` is a floor under the
-        level and `logit_bias` is added to the scheduler's logit: the compute policy.
+        `values` (C,) in the channels' units, NaN where missing, not written to. the
+        channels are those of the detector.
         """
         ...
 
     def step_many(
-        self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
+        self, values: F64, states: list[State], policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, list[int], F64]:
         """One sample for each of M streams: values (M, C) → raw (M,), levels, contributions (M, C)."""
         ...

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vcedge.detector import Cell
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.schema import F32
 
 INT8 = "-int8"
@@ -69,18 +70,16 @@ class NativeCell:
         """Bind a state and an output (C,): `stream.step(x)` is then one call, and the quickest one."""
         return _kernel.Stream(self.model, state, out)
 
-    def run(self, state: F32, x: F32, min_level: int = 1, logit_bias: float = 0.0) -> tuple[F32, NDArray[np.int32]]:
+    def run(self, state: F32, x: F32, policy: ComputePolicy = AS_TRAINED) -> tuple[F32, NDArray[np.int32]]:
         """Many steps of one stream: x (rows, S) → y (rows, C), levels (rows,); equal to as many single steps."""
         y, levels = np.empty((len(x), self.outputs), np.float32), np.empty(len(x), np.int32)
-        self.model.run(len(x), state, x, y, levels, min_level, logit_bias)
+        self.model.run(len(x), state, x, y, levels, *policy)
         return y, levels
 
-    def step_many(
-        self, states: F32, x: F32, min_level: int = 1, logit_bias: float = 0.0
-    ) -> tuple[F32, NDArray[np.int32]]:
+    def step_many(self, states: F32, x: F32, policy: ComputePolicy = AS_TRAINED) -> tuple[F32, NDArray[np.int32]]:
         """One step of each of M streams: states (M, state_words), x (M, S) → y (M, C), levels (M,)."""
         y, levels = np.empty((len(x), self.outputs), np.float32), np.empty(len(x), np.int32)
-        self.model.step_many(len(x), states, x, y, levels, min_level, logit_bias)
+        self.model.step_many(len(x), states, x, y, levels, *policy)
         return y, levels
 
 

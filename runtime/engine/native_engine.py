@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vcedge.detector import Detector
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.engine.native_cell import NativeCell, aligned, isa_number
 from vcedge.runtime.engine.state import State, state_dtype
 from vcedge.schema import F64
@@ -30,8 +32,9 @@ class NativeEngine:
         self.isa, number = isa_number(isa, int8)
         cell = _packed_cell(detector, isa, int8)
         shape = _shape(detector)
-        arrays = _arrays(detector, self._dtype)
-        sections = tuple(np.ascontiguousarray(arrays[name], _TYPES[code]) for name, code in _SECTIONS)
+        sections = tuple(
+            np.ascontiguousarray(array(detector), _TYPES[_FORMATS[name]]) for name, array in _SECTIONS.items()
+        )
         size = _kernel.detector_size(shape, number, cell.nbytes)
         if not size:
             raise Unavailable(f"engine 'native': a detector of shape {shape} is too large for it, use 'numpy'")
@@ -50,22 +53,20 @@ class NativeEngine:
         """A state that has seen nothing."""
         return State(self._dtype)
 
-    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+    def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
         """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
-        return self.kernel.step(values, state.record, np.empty(self._channels), min_level, logit_bias)
+        return self.kernel.step(values, state.record, np.empty(self._channels), *policy)
 
     def step_many(
-        self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
+        self, values: F64, states: list[State], policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, list[int], F64]:
         """One sample for each stream: the loop over `step`, so that both agree bit for bit."""
         step, contributions = self.kernel.step, np.empty((len(states), self._channels))
-        rows = [
-            step(v, s.record, c, min_level, logit_bias) for v, s, c in zip(values, states, contributions, strict=True)
-        ]
+        rows = [step(v, s.record, c, *policy) for v, s, c in zip(values, states, contributions, strict=True)]
         return np.array([row[0] for row in rows]), [row[1] for row in rows], contributions
 
     def run(
-        self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0
+        self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, NDArray[np.int32], NDArray[np.int32], F64]:
         """Many samples (N, C) of one stream: raw (N,), levels (N,), `State.wake` (N,), contributions (N, C).
 
@@ -77,12 +78,49 @@ class NativeEngine:
         raw, contributions = np.empty(rows), np.empty((rows, self._channels))
         levels, wakes = np.empty(rows, np.int32), np.empty(rows, np.int32)
         values = np.ascontiguousarray(values)
-        self.kernel.run(rows, values, state.record, raw, levels, wakes, contributions, min_level, logit_bias)
+        self.kernel.run(rows, values, state.record, raw, levels, wakes, contributions, *policy)
         return raw, levels, wakes, contributions
 
 
-_SECTIONS = _kernel.detector_sections()
 _TYPES: dict[str, Any] = {"d": np.float64, "f": np.float32, "i": np.int32}
+
+# A matrix W is stored for W x; in a detector, as in the numpy engine, it is for x W.
+_SECTIONS: Mapping[str, Callable[[Detector], ArrayLike]] = {
+    "center": lambda d: d.features.center,
+    "scale": lambda d: d.features.scale,
+    "alpha": lambda d: [part.alpha for part in d.scorer.parts],
+    "weight": lambda d: [part.weight for part in d.scorer.parts],
+    "usual": lambda d: [part.usual for part in d.scorer.parts],
+    "initial": lambda d: [part.initial for part in d.scorer.parts],
+    "kinds": lambda d: [KINDS[part.kind] for part in d.scorer.parts],
+    "lags": lambda d: d.scorer.reconstruction.lags,
+    "record": lambda d: _offsets(state_dtype(d)),
+    "change_scale": lambda d: d.features.change_scale,
+    "bias": lambda d: d.highway.bias,
+    "spread": lambda d: d.highway.spread,
+    "start": lambda d: d.highway.weights[0],
+    "horizon_bias": lambda d: d.scorer.horizon.bias,
+    "horizon_spread": lambda d: d.scorer.horizon.spread,
+    "horizon_start": lambda d: d.scorer.horizon.weights[0],
+    "error_scale": lambda d: [] if d.head is None else d.head.error_scale,
+    "mean": lambda d: d.scorer.reconstruction.mean,
+    "forecast": lambda d: d.highway.weights[1:].T,
+    "whiten": lambda d: d.scorer.whiten.T,
+    "horizon": lambda d: d.scorer.horizon.weights[1:].T,
+    "components": lambda d: d.scorer.reconstruction.components,
+    "back": lambda d: d.scorer.reconstruction.components.T,
+}
+"""The arrays of a detector that the kernel packs, by the names of its sections and in their order."""
+
+_FORMATS = dict(_kernel.detector_sections())
+if list(_FORMATS) != list(_SECTIONS):
+    raise ImportError(f"the native kernel has the sections {', '.join(_FORMATS)}: reinstall vcedge")
+
+
+def _offsets(dtype: np.dtype[Any]) -> list[int]:
+    """Return the offset of each field of the state record, and the record's size."""
+    assert dtype.fields is not None
+    return [*(offset for _, offset, *_ in dtype.fields.values()), dtype.itemsize]
 
 
 def _packed_cell(detector: Detector, isa: str, int8: bool) -> NDArray[np.uint8]:
@@ -108,35 +146,3 @@ def _shape(detector: Detector) -> tuple[int, int, int, int, int, int, int, int, 
         int(detector.features.flags),
         detector.calibration.surprise_ticks,
     )
-
-
-def _arrays(detector: Detector, dtype: np.dtype[Any]) -> dict[str, NDArray[Any]]:
-    """What the kernel's sections hold, by their names. A matrix W is one for W x; numpy's engine has them as x W."""
-    features, highway, scorer, head = detector.features, detector.highway, detector.scorer, detector.head
-    horizon, model, parts = scorer.horizon, scorer.reconstruction, scorer.parts
-    assert dtype.fields is not None
-    return {
-        "center": features.center,
-        "scale": features.scale,
-        "alpha": np.array([part.alpha for part in parts]),
-        "weight": np.array([part.weight for part in parts]),
-        "usual": np.array([part.usual for part in parts]),
-        "initial": np.array([part.initial for part in parts]),
-        "kinds": np.array([KINDS[part.kind] for part in parts]),
-        "lags": np.array(model.lags),
-        "record": np.array([*(offset for _, offset, *_ in dtype.fields.values()), dtype.itemsize]),
-        "change_scale": features.change_scale,
-        "bias": highway.bias,
-        "spread": highway.spread,
-        "start": highway.weights[0],
-        "horizon_bias": horizon.bias,
-        "horizon_spread": horizon.spread,
-        "horizon_start": horizon.weights[0],
-        "error_scale": np.zeros(0) if head is None else head.error_scale,
-        "mean": model.mean,
-        "forecast": highway.weights[1:].T,
-        "whiten": scorer.whiten.T,
-        "horizon": horizon.weights[1:].T,
-        "components": model.components,
-        "back": model.components.T,
-    }

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.detector import ERROR_CAP, Detector, Features
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.engine.numpy_cell import NumpyNetwork
 from vcedge.runtime.engine.numpy_scorer import NumpyScorer
 from vcedge.runtime.engine.state import WAKE_SURPRISE, State, state_dtype
@@ -54,7 +55,7 @@ class NumpyEngine:
         """A state that has seen nothing."""
         return State(self._dtype)
 
-    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+    def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
         """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
         if values.shape != self._zeros.shape:
             raise ValueError(f"values of shape {values.shape}, expected {self._zeros.shape}")
@@ -65,15 +66,15 @@ class NumpyEngine:
         level = 1
         if self._network is not None:
             mean_error = float(np.minimum(error * error, ERROR_CAP).astype(np.float64).mean())
-            level = self._update_cell(z, missing, residual, mean_error, state, min_level, logit_bias)
+            level = self._update_cell(z, missing, residual, mean_error, state, policy)
         self._remember(z, missing, residual, state)
         return raw, level, contributions
 
     def step_many(
-        self, values: F64, states: list[State], min_level: int = 1, logit_bias: float = 0.0
+        self, values: F64, states: list[State], policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, list[int], F64]:
         """One sample for each stream: the loop over `step`, so that both agree bit for bit."""
-        rows = [self.step(v, s, min_level, logit_bias) for v, s in zip(values, states, strict=True)]
+        rows = [self.step(v, s, policy) for v, s in zip(values, states, strict=True)]
         raw = np.array([row[0] for row in rows])
         return raw, [row[1] for row in rows], np.array([row[2] for row in rows])
 
@@ -112,21 +113,20 @@ class NumpyEngine:
         residual: F32,
         mean_error: float,
         state: State,
-        min_level: int,
-        logit_bias: float,
+        policy: ComputePolicy,
     ) -> int:
         """Pick the level, update the hidden state, and leave the next correction in the state."""
         assert self._network is not None
         x = np.concatenate((z, missing)).astype(np.float32) if self._detector.features.flags else z
         levels = self._detector.levels
         if levels == 1:
-            level, wake = self._network.step(x, state, 1, logit_bias)
+            level, wake = self._network.step(x, state, 1, policy.logit_bias)
         else:
             previous = state.lags[0] if state.seen else z
             signals = np.concatenate((x, *scheduler_sizes(self._detector.features, z, previous, residual)))
-            floor = min(max(min_level, 1), levels)
+            floor = min(max(policy.min_level, 1), levels)
             surprised = self._surprised(mean_error, state)
-            level, wake = self._network.step(signals, state, levels if surprised else floor, logit_bias)
+            level, wake = self._network.step(signals, state, levels if surprised else floor, policy.logit_bias)
             if surprised and floor < levels:
                 wake = WAKE_SURPRISE
         state.record["level"] = level

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.detector import Detector
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.engine.state import State
 from vcedge.runtime.exported.artifact import Artifact
@@ -91,7 +92,7 @@ class WholeEngine(NumpyEngine):
         self.name = name
         self.interpreter = interpreter
 
-    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+    def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
         """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
         detector, row = self.detector, state.record[0]
         if values.shape != (detector.channels,):
@@ -99,7 +100,10 @@ class WholeEngine(NumpyEngine):
         feed: Arrays = {name: np.asarray(row[name]).reshape(shape) for name, (shape, _) in self._slots.items()}
         feed |= {"values": values[None], "missing": ~np.isfinite(values)[None]}
         if detector.cell is not None:
-            feed |= {"min_level": np.array([min_level], np.int32), "logit_bias": np.array([logit_bias], np.float32)}
+            feed |= {
+                "min_level": np.array([policy.min_level], np.int32),
+                "logit_bias": np.array([policy.logit_bias], np.float32),
+            }
         out = self._graph.run(feed)
         for name in self._slots:
             row[name] = out[f"{name}_next"].reshape(row[name].shape)

@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from vcedge.config.runtime import MqttConfig, password_of
+from vcedge.config.mqtt import MqttConfig, password_of
 from vcedge.runtime.mqtt.inbox import Address, Incoming
 from vcedge.runtime.mqtt.outbox import Acknowledgement, Publication, SubscriptionChange
 from vcedge.runtime.mqtt.packet_socket import PacketSocket

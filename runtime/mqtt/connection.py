@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from vcedge.config.runtime import MqttConfig
+from vcedge.config.mqtt import MqttConfig
 from vcedge.runtime.mqtt.client import DEFAULT_WINDOW, Client
 from vcedge.runtime.mqtt.inbox import Address, Inbox, Incoming, OrderedAcknowledgements
 from vcedge.runtime.mqtt.outbox import (

@@ -14,7 +14,7 @@ MAX_BYTES = 32 << 20
 
 
 Kind = Literal["sample", "setting", "model", "other"]
-"""What a message is, by its topic."""
+"""The kinds of messages, by their topics."""
 
 
 class Address(NamedTuple):
@@ -23,7 +23,7 @@ class Address(NamedTuple):
     kind: Kind = "other"
     asset: str = ""
     channel: str | None = None
-    """Of a sample, where each sensor has a topic."""
+    """The channel of a sample, where each sensor has a topic."""
     setting: str = ""
     lane: Hashable = None
     """Messages of one lane keep their order, and lanes take turns."""

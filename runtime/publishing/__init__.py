@@ -1,1 +1,1 @@
-"""Build and publish the payloads."""
+"""Builds and publishes all payloads, and replays them after an outage."""

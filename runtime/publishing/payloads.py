@@ -139,13 +139,8 @@ def health_payload(origin: Origin, health: Health) -> bytes:
     )
 
 
-def setting_payload(origin: Origin, values: Mapping[str, Any], refused: str) -> bytes:
-    """Encode a setting in force; `refused` is why a message did not change it, empty where it did."""
-    return write({"schema": SCHEMA, **_names(origin), **values, "refused": refused})
-
-
-def report_payload(origin: Origin, values: Mapping[str, Any]) -> bytes:
-    """Encode what is known of an asset's models."""
+def state_payload(origin: Origin, values: Mapping[str, Any]) -> bytes:
+    """Encode a state of an asset: a setting, its models, or their agreement."""
     return write({"schema": SCHEMA, **_names(origin), **values})
 
 

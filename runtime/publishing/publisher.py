@@ -20,9 +20,8 @@ from vcedge.runtime.publishing.payloads import (
     deadletter_payload,
     event_payload,
     health_payload,
-    report_payload,
     score_payload,
-    setting_payload,
+    state_payload,
     stats_payload,
 )
 from vcedge.runtime.publishing.published import Condition, Published
@@ -104,12 +103,12 @@ class Publisher:
             return
         if kind == "inhibit":
             self.published(asset).inhibited_ns = asset.stream.operation.until_ns
-        payload = setting_payload(asset.origin, asset.settings.state(kind), refused)
+        payload = state_payload(asset.origin, {**asset.settings.state(kind), "refused": refused})
         self._publish(asset, f"{kind}/state", payload, retain=not refused)
 
     def model(self, asset: Asset, state: Mapping[str, Any]) -> None:
         """Publish which model is in charge, and what became of the last update."""
-        self._publish(asset, "model/state", report_payload(asset.origin, state), retain=True)
+        self._publish(asset, "model/state", state_payload(asset.origin, state), retain=True)
 
     def model_event(self, asset: Asset, why: str, digest: str) -> None:
         """Publish the outcome of the update with this digest as an event, at the time of the asset's last sample."""
@@ -152,7 +151,7 @@ class Publisher:
             self._publish(asset, "event", event_payload(event, asset.origin))
         if shadow.events or now_s - published.agreement_s >= REPEAT_S:
             published.agreement_s = now_s
-            payload = report_payload(asset.origin, {"shadow": shadow.model, **shadow.agreement.report()})
+            payload = state_payload(asset.origin, {"shadow": shadow.model, **shadow.agreement.report()})
             self._publish(asset, "shadow", payload, retain=True)
         if companions.stage_changed:
             companions.stage_changed = False

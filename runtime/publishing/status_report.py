@@ -28,7 +28,7 @@ def service_report(
     """Return the whole report.
 
     Args:
-        identity: node, boot, broker, and whether the broker has the last greeting (`heard`).
+        identity: node, boot, broker, and whether the broker has acknowledged `online` (`heard`).
         started_ns: Wall clock at the start of the service.
         links: The connections `in` and `out`.
         counts: `numbers`, those of the stats topic, and `work`, those of `Counters.work`.

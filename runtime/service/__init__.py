@@ -1,1 +1,1 @@
-"""The running service: routes each message and acknowledges it."""
+"""The running service: handles each message, and acknowledges it when its effect is safe."""

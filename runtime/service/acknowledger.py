@@ -36,7 +36,7 @@ class Acknowledger:
     def __init__(
         self, state_dir: StateDir, assets: AssetRegistry, recent: RecentMessages, connections: Connections, window: int
     ) -> None:
-        """`window`: how many messages the broker was told it may send ahead."""
+        """`window`: Receive Maximum, the messages that the broker may send before the first is acknowledged."""
         self._state_dir, self._store = state_dir, SnapshotStore(state_dir)
         self._assets, self._recent = assets, recent
         self._source, self._sink = connections.source, connections.sink
@@ -48,7 +48,7 @@ class Acknowledger:
         self._unchanging: list[Incoming] = []
         """Messages that changed nothing: they need no snapshot, and wait only for the messages before them."""
         self._behind = 0
-        """How many of those wait for messages before them."""
+        """The number of those that wait for messages before them."""
         self._seen = 0
         """Length of `_pending` at the last tick."""
         self._changed = 0
@@ -104,7 +104,7 @@ class Acknowledger:
         used = outcome in (Outcome.USED, Outcome.URGENT)
         self._changed += used
         if outcome is Outcome.URGENT:
-            self.hurry()
+            self.request_snapshot()
         if message.qos == 0:
             return
         if used or (outcome is Outcome.DUPLICATE and (self._changed or self._in_progress)):
@@ -113,7 +113,7 @@ class Acknowledger:
             self._unchanging.append(message)
             self._behind += bool(self._pending or self._in_progress)
 
-    def hurry(self) -> None:
+    def request_snapshot(self) -> None:
         """Ask for a snapshot soon: somebody relies on the present state."""
         self._schedule.request()
 

@@ -1,4 +1,4 @@
-"""What the service did with a message: the reason why it may be acknowledged at once, or later."""
+"""The outcome of handling a message, which decides when it is acknowledged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Announces the service to those who wait for it."""
+"""Announces that the service is online."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ class Service:
         self.endpoints.open()
         acknowledger.restore()
         if self.handlers.updates.resume():
-            acknowledger.hurry()
+            acknowledger.request_snapshot()
         self.storage.backlog.open()
         for asset in self.assets:
             self.reporting.publisher.begin(asset, time.monotonic())
@@ -162,9 +162,12 @@ class Service:
         self._presence.tick(now_s)
         self.handlers.intake.tick(now_s, listening=source.subscribed, caught_up=caught_up)
         for topic, wanted in self.quarantine.tick(now_s, self.reporting.counters.messages, caught_up=caught_up):
-            (source.subscribe if wanted else source.unsubscribe)(topic)
+            if wanted:
+                source.subscribe(topic)
+            else:
+                source.unsubscribe(topic)
         if self.handlers.updates.tick(now_s):
-            acknowledger.hurry()
+            acknowledger.request_snapshot()
         acknowledger.tick(now_s)
         self.storage.backlog.tick(now_s)
         if self.endpoints.has_requests:

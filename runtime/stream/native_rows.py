@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vcedge import resemblance
 from vcedge.detector import MAX_POWER
 from vcedge.runtime import _kernel
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.stream import adaptive_threshold as adaptive
 from vcedge.runtime.stream import compute_budget as budget
 from vcedge.runtime.stream import explainer
@@ -43,7 +44,7 @@ class NativeJudge:
         self._leaps: Arrays = ()
         """Stand in where no channel has a largest change."""
 
-    def judge(self, stream: Stream, block: ScoreBlock, values: F64, row: int, min_level: int, logit_bias: float) -> int:
+    def judge(self, stream: Stream, block: ScoreBlock, values: F64, row: int, policy: ComputePolicy) -> int:
         """Score rows of values (N, C) from `row` on into the block: the first row that is left for `Stream.push`."""
         end = row + stream.operation.at_work(values[row:])
         if row == end or not _goes_on(stream, int(block.time_ns[row])):
@@ -52,7 +53,7 @@ class NativeJudge:
             self._fixed = self._prepare(stream)
         adapts = stream._by_hand is None and stream._adaptive._enabled
         self._rules["limit"], self._rules["by_hand"] = stream.threshold, stream._by_hand is not None
-        self._rules["learning"], self._rules["target"] = adapts, stream.budget.target(logit_bias)
+        self._rules["learning"], self._rules["target"] = adapts, stream.budget.target(policy.logit_bias)
         memory, tops, defects = _numbers_of(stream), _tops_of(stream), _defects_of(stream)
         stream.contributions = stream.contributions.copy()
         arrays = (*self._fixed, memory, *self._parts(stream, defects), tops, *_columns(block, values))
@@ -60,7 +61,7 @@ class NativeJudge:
         try:
             while left == row < end:
                 stop = min(row + ROWS, end)
-                left = self._kernel.judge(len(block), row, stop, state, arrays, min_level, logit_bias)
+                left = self._kernel.judge(len(block), row, stop, state, arrays, *policy)
                 row = left if left < stop else stop
                 left = row if left == stop else -1
         finally:

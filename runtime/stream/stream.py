@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vcedge.detector import Detector
 from vcedge.errors import DataError
 from vcedge.packed import pack_bytes, unpack_bytes
-from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy, Engine
 from vcedge.runtime.engine.state import WAKE_NONE, State
 from vcedge.runtime.stream.adaptive_threshold import MOST_IMPUTED, AdaptiveThreshold
 from vcedge.runtime.stream.compute_budget import Budget
@@ -135,7 +135,7 @@ class Stream:
         """What keeps the updated share at its target."""
         return self._budget
 
-    def push(self, sample: Sample, min_level: int = 1, logit_bias: float = 0.0) -> Score:
+    def push(self, sample: Sample, policy: ComputePolicy = AS_TRAINED) -> Score:
         """Score one sample. One whose time does not continue the stream changes no state (status `clock`).
 
         Raises ValueError for values of another shape than (C,).
@@ -160,11 +160,9 @@ class Stream:
             events += self._cut()
             self._reset()
         self._usable_ns = sample.time_ns
-        return self._judge(sample.time_ns, checked, gap, events, min_level, logit_bias)
+        return self._judge(sample.time_ns, checked, gap, events, policy)
 
-    def push_block(
-        self, time_ns: NDArray[np.int64], values: F64, min_level: int = 1, logit_bias: float = 0.0
-    ) -> ScoreBlock:
+    def push_block(self, time_ns: NDArray[np.int64], values: F64, policy: ComputePolicy = AS_TRAINED) -> ScoreBlock:
         """Score rows at times (N,) with values (N, C): bit for bit what `push` says of one after the other.
 
         An engine that can judge rows does those that it can in one go. Raises ValueError for values of another shape.
@@ -175,24 +173,25 @@ class Stream:
         values, row = np.ascontiguousarray(values, np.float64), 0
         while row < len(block):
             if self._many is not None:
-                row = self._many.judge(self, block, values, row, min_level, logit_bias)
+                row = self._many.judge(self, block, values, row, policy)
             if row < len(block):
-                score = self.push(Sample(int(block.time_ns[row]), values[row]), min_level, logit_bias)
+                score = self.push(Sample(int(block.time_ns[row]), values[row]), policy)
                 block.put(row, score, self.in_event)
                 row += 1
         return block
 
     def _judge(
-        self, time_ns: int, checked: Checked, gap: bool, events: list[Event | None], min_level: int, logit_bias: float
+        self, time_ns: int, checked: Checked, gap: bool, events: list[Event | None], policy: ComputePolicy
     ) -> Score:
         """A sample that continues the stream: the engine's step, and what follows from it."""
         stuck, defects = self._sensors.follow(time_ns, checked)
         warming = self.state.seen < self._calibration.warmup_rows
         in_event = self.in_event
-        bias = logit_bias + self._budget.bias(in_event)
-        self._raw, level, self.contributions = self._engine.step(checked.values, self.state, min_level, bias)
+        asked = ComputePolicy(policy.min_level, policy.logit_bias + self._budget.bias(in_event))
+        self._raw, level, self.contributions = self._engine.step(checked.values, self.state, asked)
         if self._detector.levels > 1:
-            self._budget.spend(self._above_floor(level, min_level) / self._detector.hidden, in_event, logit_bias)
+            share = self._above_floor(level, policy.min_level) / self._detector.hidden
+            self._budget.spend(share, in_event, policy.logit_bias)
         self._top = self._top_channels(self.contributions, self._raw)
         status: Status = "gap" if gap else status_of(checked, warming, stuck is not None)
         event = self._events.push(time_ns, self._raw, self.threshold, self._top, not warming)

@@ -1,1 +1,1 @@
-"""Accept, try and install signed model updates."""
+"""Verifies signed model updates, and rolls them out."""

@@ -211,7 +211,7 @@ def last_accepted(store: ModelStore) -> tuple[int | None, str]:
         content = json.loads(text)
         return int(content["serial"]), str(content["seen"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"{store.folder / 'serial'}: is damaged, so that no update can be told to be newer") from None
+        raise DataError(f"{store.folder / 'serial'}: is damaged, so that no update can be shown to be newer") from None
 
 
 def _save(store: ModelStore, trial: Trial) -> None:

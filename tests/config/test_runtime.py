@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from vcedge.config.runtime import Endpoint, RuntimeConfig, load_runtime_config, parse_broker, password_of
+from vcedge.config.mqtt import Endpoint, parse_broker, password_of
+from vcedge.config.runtime import RuntimeConfig, load_runtime_config
 from vcedge.errors import ConfigError, InputNotFound
 
 SAMPLE = Path(__file__).parents[2] / "configs" / "runtime.yaml"
@@ -87,7 +88,7 @@ def test_fragments_and_variables_come_on_top(tmp_path: Path) -> None:
         ({"source": "x"}, "unknown key 'source'"),
     ],
 )
-def test_what_is_refused_and_how(change: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_invalid_configuration_is_refused(change: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, {"node": "n", **change})
     assert words in str(caught.value)

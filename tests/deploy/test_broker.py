@@ -14,7 +14,7 @@ from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import running, wait_until
 from vcedge import model_file
-from vcedge.config.runtime import MqttConfig
+from vcedge.config.mqtt import MqttConfig
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.recordings.replay import message_of

@@ -15,6 +15,7 @@ from vcedge.detector import Cell, Detector
 from vcedge.errors import DataError, GateFailed, ModelFileError
 from vcedge.export.judging import FLOAT
 from vcedge.export.parity import STEPS, compare, verify
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.engine.state import State
 from vcedge.runtime.exported.artifact import GraphInfo, engine_for
 from vcedge.schema import F64
@@ -142,9 +143,9 @@ class Forgetful:
         state: State = self._engine.new_state()
         return state
 
-    def step(self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0) -> tuple[float, int, F64]:
+    def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
         state.h[:] = 0
-        outcome: tuple[float, int, F64] = self._engine.step(values, state, min_level, logit_bias)
+        outcome: tuple[float, int, F64] = self._engine.step(values, state, policy)
         return outcome
 
 

@@ -13,6 +13,7 @@ from vcedge.detector import Detector
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
 from vcedge.runtime.engine.checks import CHECKS, check_engine
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.native_cell import aligned, instruction_sets
 from vcedge.runtime.engine.native_engine import NativeEngine
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
@@ -115,7 +116,7 @@ def test_the_policy_is_that_of_the_oracle(policy: tuple[int, float]) -> None:
     oracle, native = NumpyEngine(detector), NativeEngine(detector)
     one, other = oracle.new_state(), native.new_state()
     for row in rows_of(detector, 3, 500):
-        assert oracle.step(row, one, *policy)[1] == native.step(row, other, *policy)[1]
+        assert oracle.step(row, one, ComputePolicy(*policy))[1] == native.step(row, other, ComputePolicy(*policy))[1]
         assert one.wake == other.wake
 
 
@@ -124,9 +125,9 @@ def test_a_recording_in_one_call_is_the_steps(name: str) -> None:
     detector = VARIANTS[name]
     values, engine = rows_of(detector, 4, 400), NativeEngine(detector)
     one, other = engine.new_state(), engine.new_state()
-    raw, levels, wakes, contributions = engine.run(values, one, 1, 0.25)
+    raw, levels, wakes, contributions = engine.run(values, one, ComputePolicy(1, 0.25))
     for number, row in enumerate(values):
-        single = engine.step(row, other, 1, 0.25)
+        single = engine.step(row, other, ComputePolicy(1, 0.25))
         assert (raw[number], levels[number], wakes[number]) == (single[0], single[1], other.wake)
         assert contributions[number].tobytes() == single[2].tobytes()
     assert one.tobytes() == other.tobytes()

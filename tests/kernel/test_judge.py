@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tests.support.detectors import START_NS, recording, tiny_detector
 from vcedge.detector import Detector
 from vcedge.limits import EventRule
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.native_support import native_problem
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.stream.inhibition import RunWhen
@@ -74,13 +75,13 @@ def same(
 ) -> list[Score]:
     engine = NativeEngine(detector)
     one, many = Stream(engine, **stream), Stream(engine, **stream)
-    min_level, bias = policy[0], float(np.log(policy[1]))
+    compute = ComputePolicy(policy[0], float(np.log(policy[1])))
     scores: list[Score] = []
     borders = sorted({0, len(values), *(cut % (len(values) + 1) for cut in cuts)})
     for start, stop in pairwise(borders):
-        block = many.push_block(time_ns[start:stop], values[start:stop], min_level, bias)
+        block = many.push_block(time_ns[start:stop], values[start:stop], compute)
         for row, found in enumerate(block):
-            wanted = one.push(Sample(int(time_ns[start + row]), values[start + row]), min_level, bias)
+            wanted = one.push(Sample(int(time_ns[start + row]), values[start + row]), compute)
             assert outcome(found) == outcome(wanted), start + row
             assert bool(block.in_event[row]) == one.in_event
             scores.append(found)

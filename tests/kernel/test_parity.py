@@ -8,6 +8,7 @@ import pytest
 from tests.kernel.oracle import numpy_step
 from tests.kernel.random_cells import random_cell
 from vcedge.detector import CellKind
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.native_cell import NativeCell, instruction_sets
 from vcedge.runtime.engine.numpy_cell import GatedCell
 
@@ -74,7 +75,8 @@ def test_what_is_kept_incrementally_does_not_drift(isa: str) -> None:
     native = NativeCell(cell, head, head_bias, isa)
     x = np.random.default_rng(3).standard_normal((5000, native.signals)).astype(np.float32)
     state = native.new_state()
-    y, levels = native.run(state, x, logit_bias=-1.5)  # mostly small levels, so that y is rarely computed anew
+    # Mostly small levels, so that y is rarely computed anew.
+    y, levels = native.run(state, x, ComputePolicy(logit_bias=-1.5))
     assert np.mean(levels < 8) > 0.9
     assert np.abs(y[-1] - (head @ state[:64] + head_bias)).max() < 2e-6
 

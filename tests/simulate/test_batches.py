@@ -8,13 +8,13 @@ import pytest
 from vcedge.errors import UsageError
 from vcedge.simulate import SENSORS, simulate
 from vcedge.simulate.batches import PRODUCTS, REST_RPM, follow_recipe
-from vcedge.simulate.operation import Operation
+from vcedge.simulate.set_points import SetPoints
 
 NOISE = np.array([sensor.noise for sensor in SENSORS])
 PERIOD_S = 10.0
 
 
-def recipe(seed: int, hours: float = 24.0) -> Operation:
+def recipe(seed: int, hours: float = 24.0) -> SetPoints:
     return follow_recipe(round(hours * 3600 / PERIOD_S), PERIOD_S, np.random.default_rng(seed))
 
 
@@ -49,7 +49,7 @@ def test_a_longer_run_begins_with_the_shorter_one() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_wrong_recipe_shows_only_to_who_remembers(seed: int) -> None:
+def test_wrong_recipe_needs_memory_to_detect(seed: int) -> None:
     faulty = simulate(12.0, 4, seed, PERIOD_S, batches=True)
     healthy = simulate(12.0, 0, seed, PERIOD_S, batches=True)
     assert [fault.kind for fault in faulty.faults] == ["wrong_recipe"] * 4

@@ -7,19 +7,19 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from vcedge.simulate import COMMON_KINDS, KINDS, SENSORS, Fault, Simulation, rig, signals, simulate
-from vcedge.simulate.operation import operate
+from vcedge.simulate import COMMON_KINDS, KINDS, SENSORS, SimulatedFault, Simulation, rig, signals, simulate
+from vcedge.simulate.set_points import operate
 
 NOISE = np.array([sensor.noise for sensor in SENSORS])
 
 
-def only(kind: str, seed: int, hours: float = 3.0) -> tuple[Simulation, Simulation, Fault]:
+def only(kind: str, seed: int, hours: float = 3.0) -> tuple[Simulation, Simulation, SimulatedFault]:
     """A run with one fault of the kind, the same run without it, and the fault."""
     faulty = simulate(hours, 1, seed, kinds=(kind,))
     return faulty, simulate(hours, 0, seed), faulty.faults[0]
 
 
-def of(simulation: Simulation, name: str, fault: Fault | None = None) -> np.ndarray:
+def of(simulation: Simulation, name: str, fault: SimulatedFault | None = None) -> np.ndarray:
     values = simulation.values[:, simulation.names.index(name)]
     return values if fault is None else values[fault.start : fault.stop]
 
@@ -124,7 +124,7 @@ def test_a_stuck_sensor_holds_while_the_load_changes(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_failed_cooling_shows_only_to_who_remembers(seed: int) -> None:
+def test_failed_cooling_needs_memory_to_detect(seed: int) -> None:
     faulty, healthy, fault = only("cooling_failure", seed, hours=6.0)
     inside = slice(fault.start, fault.stop)
     others = [i for i in range(8) if "Temperature" not in faulty.names[i]]

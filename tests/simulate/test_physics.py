@@ -7,8 +7,8 @@ import pytest
 
 from vcedge.schema import F64
 from vcedge.simulate import rig, signals
-from vcedge.simulate.operation import Operation
 from vcedge.simulate.rig import Condition, Disturbances, Truth
+from vcedge.simulate.set_points import SetPoints
 
 
 def still_air(rows: int) -> Disturbances:
@@ -18,7 +18,7 @@ def still_air(rows: int) -> Disturbances:
 
 def settled(speed: F64 | float, valve: F64 | float, rows: int = 9000, cooling: float = 1.0) -> Truth:
     """A run without disturbances at set points that are numbers or (rows,) arrays."""
-    operation = Operation(np.broadcast_to(speed, rows) + 0.0, np.broadcast_to(valve, rows) + 0.0, ())
+    operation = SetPoints(np.broadcast_to(speed, rows) + 0.0, np.broadcast_to(valve, rows) + 0.0, ())
     condition = Condition.healthy(rows)
     condition.cooling[:] = cooling
     return rig.run(operation, still_air(rows), condition, 1.0)

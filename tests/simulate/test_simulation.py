@@ -10,7 +10,7 @@ import pytest
 from vcedge.errors import UsageError
 from vcedge.schema import NS_PER_S
 from vcedge.simulate import KINDS, SENSORS, START_NS, Simulation, rig, signals, simulate
-from vcedge.simulate.operation import operate
+from vcedge.simulate.set_points import operate
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_other_periods_show_the_same_kind_of_rig(period_s: float) -> None:
         ({"faults": 1, "kinds": ()}, "got none"),
     ],
 )
-def test_nonsense_is_refused_in_one_line(arguments: dict[str, object], message: str) -> None:
+def test_invalid_arguments_are_refused_in_one_line(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         simulate(**arguments)  # type: ignore[arg-type]
     assert message in str(caught.value)

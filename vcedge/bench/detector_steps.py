@@ -9,7 +9,7 @@ import numpy as np
 
 from vcedge.bench.timing import TimedCall
 from vcedge.detector import Detector
-from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.interface import ComputePolicy, Engine
 from vcedge.runtime.engine.registry import ENGINES
 from vcedge.schema import F64
 
@@ -44,6 +44,6 @@ def step_of(engine: Engine, values: F64, level: int) -> Callable[[], Any]:
     def step() -> Any:
         nonlocal turn
         turn = (turn + 1) % len(rows)
-        return engine.step(rows[turn], state, level, NEVER)
+        return engine.step(rows[turn], state, ComputePolicy(level, NEVER))
 
     return step

@@ -13,7 +13,7 @@ from vcedge.detector import Detector
 from vcedge.errors import DataError
 from vcedge.history import open_rows
 from vcedge.history.as_trained import reading_config
-from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.interface import ComputePolicy, Engine
 from vcedge.runtime.engine.registry import ENGINES
 from vcedge.schema import F64
 
@@ -36,7 +36,7 @@ def read_values(detector: Detector, path: Path) -> F64:
         if rows >= MAX_ROWS:
             break
     if rows == 0:
-        raise DataError(f"{path}: no rows, expected a recording")
+        raise DataError(f"{path}: no rows, expected at least one")
     return np.ascontiguousarray(np.concatenate(blocks)[:MAX_ROWS])
 
 
@@ -68,7 +68,7 @@ def _walk(engine: Engine, values: F64, floor: int) -> Callable[[], Any]:
     def walk() -> None:
         nonlocal at
         for _ in range(ROWS_A_CALL):
-            engine.step(rows[at], state, floor)
+            engine.step(rows[at], state, ComputePolicy(floor))
             at = at + 1 if at + 1 < len(rows) else 0
 
     return walk

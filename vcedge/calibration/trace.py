@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.calibration.split import Ranges, Split, rows_in
-from vcedge.runtime.engine.interface import Engine
+from vcedge.runtime.engine.interface import ComputePolicy, Engine
 from vcedge.runtime.stream.compute_budget import Budget
 from vcedge.schema import F32, F64
 
@@ -89,7 +89,8 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
             trace.rows[at], trace.since[at], trace.missing[at] = row, state.seen, missing
             trace.known[at] = ~missing & ~state.held & (state.seen >= detector.highway.order)
             trace.correction[at], trace.previous[at] = state.correction, state.lags[0]
-            trace.raw[at], level, _ = engine.step(values[row], state, logit_bias=budget.bias(in_event=False))
+            policy = ComputePolicy(logit_bias=budget.bias(in_event=False))
+            trace.raw[at], level, _ = engine.step(values[row], state, policy)
             trace.parts[at] = state.parts
             trace.updated[at] = boundaries[level - 1]
             if detector.levels > 1:

@@ -75,8 +75,8 @@ def _inspect_engines(file: Path | None, *, as_json: bool) -> None:
 def describe(detector: Detector, file: str, identity: str, size: int) -> dict[str, Any]:
     """Return everything about a model but its arrays of weights, as JSON values."""
     from vcedge.manifest import manifest_of
-    from vcedge.model_file import tensors_of
     from vcedge.schema import NS_PER_S
+    from vcedge.tensors import tensors_of
 
     manifest = manifest_of(detector)
     features = manifest["features"]

@@ -12,7 +12,7 @@ import typer
 from vcedge.wording import count
 
 if TYPE_CHECKING:
-    from vcedge.config.runtime import MqttConfig
+    from vcedge.config.mqtt import MqttConfig
     from vcedge.config.train import ReadingConfig
     from vcedge.history import RowReader
     from vcedge.runtime.recordings.replay import Replayer, Writer
@@ -186,8 +186,8 @@ def _mqtt(
     """Return the connection that the options describe. Raises UsageError that names the wrong option."""
     from pydantic import ValidationError
 
+    from vcedge.config.mqtt import MqttConfig
     from vcedge.config.problems import shown
-    from vcedge.config.runtime import MqttConfig
     from vcedge.errors import UsageError
 
     options = {"version": version, "username": username, "password_file": password_file, "ca_file": ca_file}

@@ -1,1 +1,1 @@
-"""Configuration files: strict YAML with suggestions, checked before anything is opened."""
+"""Configuration files: strict YAML, checked before anything is opened, with suggestions for unknown keys."""

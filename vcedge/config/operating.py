@@ -1,4 +1,4 @@
-"""Sections of runtime.yaml about operation: when a machine is at work, and how people look into the service."""
+"""Sections of runtime.yaml about operation: when a machine runs, and how people observe the service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vcedge.config.strict import Strict
 
 
 class RunWhenConfig(Strict):
-    """The machine runs while `channel` is above `above` and below `below`, as far as they are given."""
+    """When a machine runs: while `channel` is above `above` and below `below`, as far as they are given."""
 
     channel: str = Field(min_length=1)
     above: float | None = None
@@ -20,24 +20,24 @@ class RunWhenConfig(Strict):
     @model_validator(mode="after")
     def _has_a_limit(self) -> RunWhenConfig:
         if self.above is None and self.below is None:
-            raise ValueError("expected above or below, a limit in the channel's unit")
+            raise ValueError("expected above or below, a limit in the channel's unit, such as above: 50")
         if self.above is not None and self.below is not None and self.above >= self.below:
             raise ValueError(f"expected above ({self.above:g}) less than below ({self.below:g})")
         return self
 
 
 class LogConfig(Strict):
-    """What the service writes to stderr."""
+    """The log that the service writes to stderr."""
 
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class MetricsConfig(Strict):
-    """Where Prometheus asks."""
+    """The address at which Prometheus scrapes the service."""
 
     port: int = Field(ge=1, le=65535)
     host: str = Field(default="127.0.0.1", min_length=1)
-    """An address of this device; 0.0.0.0 for all of them: whoever reaches it may read."""
+    """An address of this device; 0.0.0.0 for all of them: whoever reaches it can read the metrics."""
     assets: int = Field(default=100, ge=0, le=10_000)
-    """So many assets have series of their own: the first by name."""
+    """Number of assets with series of their own: the first by name."""

@@ -1,4 +1,4 @@
-"""From what pydantic finds wrong to one or two lines for a user: file, key, value, and what was expected."""
+"""Words pydantic's errors for a user, in one or two lines: file, key, value, and what was expected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WORDS = {
 def explain(
     error: ValidationError, kind: type[BaseModel], raw: Mapping[str, Any], source: Callable[[Location], str]
 ) -> str:
-    """At most two lines; `source` names the file or option that a location was set in."""
+    """Return at most two lines about an error; `source` names the file or option that set a location."""
     found: dict[Location, list[str]] = {}
     lines: dict[Location, str] = {}
     for item in error.errors(include_url=False):
@@ -52,7 +52,7 @@ def explain(
                 words.append(expected)
     deepest = [*found, *lines]
     for location, words in found.items():
-        # A value of one of several types fails once for each: what is wrong inside it says more.
+        # A value with several allowed types fails once for each: an error inside it is more specific.
         if not any(other[: len(location)] == location and other != location for other in deepest):
             expected = " or ".join([words[0], *(word.removeprefix("expected ") for word in words[1:])])
             lines[location] = f"{source(location)}: {_subject(location, value_at(raw, location))}{expected}"
@@ -62,13 +62,13 @@ def explain(
 
 
 def unknown_key(kind: type[BaseModel], raw: Mapping[str, Any], loc: Location, source: str) -> str:
-    """The line for a key that no model knows, with the nearest one that is known."""
+    """Return the line for an unknown key, with the nearest known one."""
     location = locate(raw, loc)
     key, section = str(location[-1]), location[:-1]
     keys = sorted({name for model in _models_at(kind, loc[:-1]) for name in _fields(model)})
     elsewhere = {str(place[-1]): dotted(place) for place in reversed(_all_keys(kind))}
     here = {name: dotted((*section, name)) for name in keys}
-    # A key of another section counts only where it is all but spelled out, and nothing near is in this one.
+    # A key of another section is suggested only if it is very similar, and this section has none like it.
     near = [
         match[0]
         for names, cutoff in ((here, 0.7), (elsewhere, 0.8), (here, 0.5))
@@ -79,7 +79,7 @@ def unknown_key(kind: type[BaseModel], raw: Mapping[str, Any], loc: Location, so
 
 
 def one_of(name: str, names: Sequence[str]) -> str:
-    """What to say where a name is none of those that there are: the nearest, or all."""
+    """Return a hint for an unknown name: the nearest known one, or all."""
     near = get_close_matches(name, names, 1, 0.5)
     return f"did you mean '{near[0]}'?" if near else f"expected one of: {', '.join(names)}"
 
@@ -88,10 +88,10 @@ def _nearest(key: str, names: Mapping[str, str], cutoff: float) -> list[str]:
     return [names[match] for match in get_close_matches(key, names, 1, cutoff)]
 
 
-def locate(raw: object, loc: Location, absent: bool = False) -> Location:
-    """The part of a pydantic location that exists in the data; it also names members of unions, which do not.
+def locate(raw: object, loc: Location, *, absent: bool = False) -> Location:
+    """Return the part of a pydantic location that exists in the data: it also names members of unions.
 
-    With `absent` the last part is a key that is not there, and stays.
+    With `absent` the last part, a missing key, is kept.
     """
     location: Location = ()
     node: Any = raw
@@ -104,14 +104,14 @@ def locate(raw: object, loc: Location, absent: bool = False) -> Location:
 
 
 def value_at(raw: Any, location: Location) -> object:
-    """The value at a location that exists."""
+    """Return the value at an existing location."""
     for part in location:
         raw = raw[part]
     return raw
 
 
 def dotted(location: Location) -> str:
-    """`("data", "channels", 2, "name")` as `data.channels[2].name`."""
+    """Return `("data", "channels", 2, "name")` as `data.channels[2].name`."""
     text = ""
     for part in location:
         name = part if isinstance(part, str) and part.isprintable() and len(part) <= SHOWN_CHARACTERS else shown(part)
@@ -120,7 +120,7 @@ def dotted(location: Location) -> str:
 
 
 def shown(value: object) -> str:
-    """A value of a file in a few characters."""
+    """Return a value of a file in a few characters, without a user in a URL."""
     if isinstance(value, dict | list) and len(value) > 3:
         return f"a {'list' if isinstance(value, list) else 'section'} of {len(value)} items"
     text = _USER_IN_URL.sub("//(not shown)@", repr(value))
@@ -128,7 +128,7 @@ def shown(value: object) -> str:
 
 
 def leaf_types(annotation: object) -> set[object]:
-    """All plain types in an annotation: {int, float} for `int | list[float]`; `Any` counts as object."""
+    """Return all plain types in an annotation: {int, float} for `int | list[float]`; `Any` counts as object."""
     inner = get_args(annotation)
     if inner:
         return set().union(*(leaf_types(part) for part in inner))
@@ -136,7 +136,7 @@ def leaf_types(annotation: object) -> set[object]:
 
 
 def _subject(location: Location, value: object) -> str:
-    """What the words are about: the key and its value, unless the value is long, or secret (errors end in logs)."""
+    """Return key and value as the subject of a line, without the value of a section or a secret: errors are logged."""
     if not location:
         return ""
     key = f"key '{dotted(location)}'"
@@ -156,7 +156,7 @@ def _expected(kind: str, message: str) -> str:
 
 
 def _fields(model: type[BaseModel]) -> list[str]:
-    """The keys that a file may hold; excluded fields are filled in by loaders."""
+    """Return the keys that a file may have; excluded fields are filled in by loaders."""
     return [field.alias or name for name, field in model.model_fields.items() if not field.exclude]
 
 
@@ -165,7 +165,7 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
 
 
 def _models_at(kind: type[BaseModel], loc: Location) -> list[type[BaseModel]]:
-    """The models that describe a location; list positions, names in mappings and union members lead nowhere else."""
+    """Return the models that describe a location; list positions, names in mappings and union members are skipped."""
     models = [kind]
     for part in loc:
         inner = [
@@ -180,7 +180,7 @@ def _models_at(kind: type[BaseModel], loc: Location) -> list[type[BaseModel]]:
 
 
 def _all_keys(kind: type[BaseModel], prefix: Location = ()) -> list[Location]:
-    """Locations of all keys below a model, those in lists and mappings left out."""
+    """Return the locations of all keys below a model, except those in lists and mappings."""
     keys: list[Location] = []
     for name in _fields(kind):
         keys.append((*prefix, name))

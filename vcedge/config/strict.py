@@ -1,7 +1,7 @@
-"""Reading YAML into strict models: one file, files that are merged into it, and overrides of single keys.
+"""Reads YAML into strict models: one file, files that are merged into it, and overrides of single keys.
 
-What is wrong is said before anything starts, in one or two lines that name the file, the key, the value and what was
-expected. `problems` finds the words.
+Errors are reported before anything starts, in one or two lines that name the file, the key, the value and what was
+expected. `problems` words them.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from vcedge.errors import ConfigError, InputNotFound, UsageError, VcedgeError, f
 ENVIRONMENT_PREFIX = "VCEDGE__"
 MAX_BYTES = 1_000_000
 NO_YAML = ("%", "@", "`")
-"""What a value in YAML cannot begin with."""
+"""First characters that YAML forbids in a plain value."""
 
 
 class Strict(BaseModel):
-    """A section of a configuration file: an unknown key is an error, and nothing changes after loading.
+    """A section of a configuration file: an unknown key is an error, and values are immutable.
 
-    A field with `exclude=True` is filled in by a loader and cannot stand in a file.
+    A field with `exclude=True` is filled in by a loader and is not allowed in a file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
-        """`epochs: yes` is a slip of the pen, not one epoch."""
+    def _refuse_boolean_for_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse `epochs: yes`, which Python would take for 1."""
         if isinstance(value, bool) and info.field_name is not None:
             types = leaf_types(cls.model_fields[info.field_name].annotation)
             if types & {int, float} and not types & {bool, str, object}:
@@ -49,7 +49,7 @@ T = TypeVar("T", bound=Strict)
 
 @dataclass(frozen=True)
 class _Override:
-    """One key that was set from outside the files: by `--set` or by a variable of the environment."""
+    """One key set outside the files: by `--set` or by an environment variable."""
 
     source: str
     location: Location
@@ -64,12 +64,21 @@ def load_yaml(
     environment: Mapping[str, str] | None = None,
     fragments: Sequence[Path] = (),
 ) -> T:
-    """The file as a `kind`, with `fragments` merged over it in order, then `environment`, then `overrides`.
+    """Load a file as a `kind`, with `fragments` merged over it in order, then `environment`, then `overrides`.
 
-    `overrides` are spelled `a.b=value` with the value in YAML, list items as `a.0=value`. Of `environment` only the
-    variables `VCEDGE__A__B` count; upper and lower case, `-` and `_` are one to them. Mappings are merged key by
-    key, everything else is replaced. Raises ConfigError for what is in a file or variable, InputNotFound for a file
-    that cannot be read, UsageError for an override that is not `key=value`.
+    Mappings are merged key by key, everything else is replaced.
+
+    Args:
+        path: the main file.
+        kind: the model of the file.
+        overrides: keys as `a.b=value` with the value in YAML; list items as `a.0=value`.
+        environment: variables, of which those named `VCEDGE__A__B` count; case, `-` and `_` make no difference.
+        fragments: files that are merged over the main one.
+
+    Raises:
+        ConfigError: a file or variable is malformed, has an unknown key or an impossible value.
+        InputNotFound: a file cannot be read.
+        UsageError: an override is not `key=value`.
     """
     layers: list[tuple[Path | str, dict[str, Any]]] = [(file, read_mapping(file)) for file in (path, *fragments)]
     raw: dict[str, Any] = {}
@@ -97,9 +106,9 @@ def load_yaml(
 
 
 def overridden(raw: Mapping[str, Any], name: str, kind: type[T], overrides: Sequence[str]) -> T:
-    """What is stored elsewhere than in a file, as a `kind`, with `overrides` as in `load_yaml`; `name` says where.
+    """Return stored settings as a `kind`, with `overrides` as in `load_yaml`; `name` is their place in messages.
 
-    Raises ConfigError and UsageError as `load_yaml` does.
+    Raises ConfigError and UsageError as `load_yaml`.
     """
     copied = deepcopy(dict(raw))
     applied = [_set_option(copied, option) for option in overrides]
@@ -110,19 +119,19 @@ def overridden(raw: Mapping[str, Any], name: str, kind: type[T], overrides: Sequ
 
 
 def fragments_beside(path: Path) -> list[Path]:
-    """The files `conf.d/*.yaml` beside a configuration file, in the order of their names."""
+    """Return the files `conf.d/*.yaml` beside a configuration file, in order of their names."""
     return sorted((path.parent / "conf.d").glob("*.yaml"))
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The keys of one YAML file, unchecked. Raises InputNotFound or ConfigError."""
+    """Return the keys of one YAML file, unchecked. Raises InputNotFound or ConfigError."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputNotFound(f"{path}: cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes, which no configuration is")
+        raise ConfigError(f"{path}: is larger than {MAX_BYTES:,} bytes: no configuration")
     parsed = _parse(data, str(path), ConfigError)
     if parsed is None:
         raise ConfigError(f"{path}: is empty, expected keys and values in YAML")
@@ -132,15 +141,15 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader that refuses a key given twice and reads 1e-3 as a number, as YAML 1.2 does."""
+    """PyYAML's safe loader that refuses duplicate keys and reads 1e-3 as a number, as YAML 1.2 does."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         seen: dict[str, int] = {}
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 line = key.start_mark.line + 1
                 if key.value in seen:
-                    text = f"key '{key.value}' stands twice, in lines {seen[key.value]} and {line}"
+                    text = f"key '{key.value}' is given twice, in lines {seen[key.value]} and {line}"
                     raise yaml.constructor.ConstructorError(None, None, text, key.start_mark)
                 seen[key.value] = line
         return super().construct_mapping(node, deep)
@@ -152,12 +161,12 @@ _Loader.add_implicit_resolver(
 
 
 def _value(text: str, source: str, error_type: type[VcedgeError]) -> Any:
-    """One value from outside the files; one such as %H:%M, which YAML forbids without quotes, is a text."""
+    """Parse one value from outside the files; %H:%M and the like, which YAML forbids without quotes, are texts."""
     return text if text.startswith(NO_YAML) else _parse(text, source, error_type)
 
 
 def _parse(text: bytes | str, name: str, error_type: type[VcedgeError]) -> Any:
-    """One YAML document. Errors are of `error_type`, with the line in front where YAML knows it."""
+    """Parse one YAML document. Errors are of `error_type`, with the line if YAML knows it."""
     try:
         return yaml.load(text, _Loader)  # noqa: S506 (a subclass of SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -170,7 +179,7 @@ def _parse(text: bytes | str, name: str, error_type: type[VcedgeError]) -> Any:
 
 
 def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` on top of `base`: mappings key by key, everything else replaced."""
+    """Return `base` updated by `over`: mappings key by key, everything else replaced."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
@@ -196,17 +205,17 @@ def _set_variable(raw: dict[str, Any], name: str, text: str) -> _Override:
     if not all(parts):
         raise ConfigError(f"{source}: expected a name such as VCEDGE__MQTT__BROKER")
     value = _value(text, source, ConfigError)
-    return _Override(source, _assign(raw, parts, value, source, _as_in_a_variable), text)
+    return _Override(source, _assign(raw, parts, value, source, _variable_spelling), text)
 
 
-def _as_in_a_variable(key: str) -> str:
+def _variable_spelling(key: str) -> str:
     return key.lower().replace("-", "_")
 
 
 def _assign(
     raw: dict[str, Any], parts: Sequence[str], value: object, source: str, spelling: Callable[[str], str]
 ) -> Location:
-    """Set one key in place, sections made as needed; gives its location. `spelling` says which keys are the same."""
+    """Set one key in place, with sections made as needed; return its location. `spelling` normalises keys."""
     node: Any = raw
     location: Location = ()
     for depth, part in enumerate(parts):
@@ -231,7 +240,7 @@ def _assign(
 
 
 def _validated(kind: type[T], raw: dict[str, Any], applied: Sequence[_Override]) -> T:
-    """The checked model. An override such as `node=07` means its text where a text is expected."""
+    """Return the checked model. An override such as `node=07` means its text if a text is expected."""
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
@@ -248,7 +257,7 @@ def _validated(kind: type[T], raw: dict[str, Any], applied: Sequence[_Override])
 def _source(
     location: Location, layers: Sequence[tuple[Path | str, dict[str, Any]]], applied: Sequence[_Override]
 ) -> str:
-    """Where the value at a location came from: the last override or file that holds it, else the main file."""
+    """Return the source of the value at a location: the last override or file that has it, else the main file."""
     for override in reversed(applied):
         if location[: len(override.location)] == override.location:
             return override.source

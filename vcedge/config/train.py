@@ -1,6 +1,6 @@
-"""The training configuration: what `vcedge train` and `vcedge compare` read.
+"""The training configuration, read by `vcedge train` and `vcedge compare`.
 
-Every key has a good default but `asset` and `data.train`.
+Every key but `asset` and `data.train` has a good default.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vcedge.config.strict import Strict, load_yaml
 from vcedge.errors import ConfigError
 
 ASSET_PATTERN = r"^[^/+#\s]+$"
-"""Names of machines are parts of MQTT topics."""
+"""An asset's name is a level of MQTT topics."""
 
 
 class ChannelConfig(Strict):
@@ -26,8 +26,8 @@ class ChannelConfig(Strict):
     low: float | None = None
     high: float | None = None
     rate: float | Literal["auto"] | None = None
-    """The most it can change a second; a faster value counts as missing unless the next one confirms it. `auto`: ten
-    times the fastest change of the recordings."""
+    """Fastest change a second; a faster value counts as missing unless the next one confirms it. `auto`: ten times the
+    fastest change in the recordings."""
 
     @field_validator("rate")
     @classmethod
@@ -38,23 +38,23 @@ class ChannelConfig(Strict):
 
 
 class TimeConfig(Strict):
-    """How time is read. Without a column (named here or found by itself) rows are equally spaced."""
+    """How time is read. Without a column, named here or found automatically, rows are equally spaced."""
 
     column: str | None = None
     format: str | None = None
-    """strptime format for spellings that are neither ISO 8601 nor epoch numbers, such as "%d/%m/%y %H"."""
+    """strptime format of times that are neither ISO 8601 nor epoch numbers, such as "%d/%m/%y %H"."""
     period_s: float | None = Field(default=None, gt=0)
     max_gap_s: float | None = Field(default=None, gt=0)
 
 
 class TableConfig(Strict):
-    """How files are read, where guessing from their first lines is not enough."""
+    """The dialect of files, where guessing from their first lines fails."""
 
     delimiter: str | None = None
     decimal: Literal[".", ","] | None = None
     header: bool | None = None
     skip_rows: int = Field(default=0, ge=0)
-    """Lines above the table that are not part of it."""
+    """Lines above the table."""
     transpose: bool = False
     array: str | None = None
     """Name of the array inside an .npz file."""
@@ -72,26 +72,26 @@ class ReadingConfig(Strict):
 
 
 class DataConfig(Strict):
-    """Which recordings to fit on, and what of them."""
+    """Which recordings to fit on, and which of their columns and rows."""
 
     train: list[str] = Field(min_length=1)
-    """File names or globs, relative to the configuration file: normal behaviour only."""
+    """File names or globs, relative to the configuration file; normal operation only."""
     test: list[str] = Field(default=[])
-    """Recordings that `vcedge compare` tests on, as `train`; none: the last quarter of the training recording."""
+    """Test recordings of `vcedge compare`, as `train`; empty: the last quarter of the training recording."""
     label: str | None = None
-    """Column that says which rows are anomalous. It is never a channel."""
+    """Column that marks anomalous rows. It is never a channel."""
     guide: str | None = None
-    """Column of the training recordings, 0 to 1, that tells the gate on which rows to look. It is never a channel, and
-    no device needs it: the gate learns to look there by itself."""
+    """Column of the training recordings, 0 to 1, that marks the rows for which the gate learns to compute much. It is
+    never a channel, and no device needs it."""
     time: TimeConfig = TimeConfig()
     channels: list[ChannelConfig] | None = None
     """Absent: every numeric column that is not excluded."""
     exclude: list[str] = Field(default=[])
     table: TableConfig = TableConfig()
     limit_rows: int | None = Field(default=None, gt=0)
-    """Only the first so many rows of the whole input."""
+    """Number of first rows of the whole input to use."""
     memory_rows: int = Field(default=20_000_000, gt=0)
-    """Longer histories are spooled to a temporary file instead of memory."""
+    """Longer histories are kept in a temporary file instead of memory."""
 
     @property
     def reading(self) -> ReadingConfig:
@@ -109,12 +109,12 @@ class ModelConfig(Strict):
 
 
 class FitConfig(Strict):
-    """How long to train. Epochs are also bounded by a budget of update steps, whatever this says."""
+    """How long to train. A budget of update steps limits the epochs too."""
 
     epochs: int = Field(default=30, ge=1)
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     checkpoint_s: float = Field(default=20.0, ge=0)
-    """Seconds after which a killed training loses no more work; 0: after every update."""
+    """Longest work in seconds that a killed training loses; 0: a checkpoint after every update."""
 
 
 class HighwayConfig(Strict):
@@ -129,18 +129,18 @@ class ScoreConfig(Strict):
 
     false_alarms_per_day: float = Field(default=1.0, gt=0)
     span: float = Field(default=20.0, ge=1)
-    """Rows that the middle part of the scorer smooths over; the others follow it."""
+    """Rows that the middle part of the scorer smooths over; the other parts scale with it."""
     min_duration_s: float = Field(default=0.0, ge=0)
-    """What is above the threshold for a shorter time is no event."""
+    """Shortest event: less time above the threshold is none."""
     hold_s: float = Field(default=0.0, ge=0)
-    """An event ends when it was quiet for so long: a fault that flickers is one event."""
+    """Quiet time that ends an event: a flickering fault is one event."""
 
 
 class ReportConfig(Strict):
-    """What the report holds beyond what costs nothing."""
+    """Costly parts of the report."""
 
     sensitivity: bool = True
-    """Measure which faults are found, and how soon: at most about a minute more."""
+    """Measure which faults are found, and how soon: at most about one minute."""
 
 
 class TrainConfig(Strict):
@@ -154,14 +154,16 @@ class TrainConfig(Strict):
     score: ScoreConfig = ScoreConfig()
     report: ReportConfig = ReportConfig()
     base_dir: Path = Field(default=Path(), exclude=True)
-    """Folder that `data.train` is relative to: that of the file, filled in by the loader."""
+    """Folder of the file, which `data.train` is relative to; filled in by the loader."""
 
 
 def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """The checked file, with `base_dir` set to its folder; `overrides` as in `load_yaml`.
+    """Load and check the file, with `base_dir` set to its folder; `overrides` as in `load_yaml`.
 
-    Raises what `load_yaml` raises, and ConfigError where there is a guide but no gate, where the levels do not cut the
-    hidden size, or where the smallest of them is more than the target.
+    Raises:
+        ConfigError: as `load_yaml`; or there is a guide but no gate, the levels do not divide the hidden size, or the
+            smallest level is above the target.
+        InputNotFound, UsageError: as `load_yaml`.
     """
     from vcedge.detector import DENSE_KINDS, boundaries_of  # brings numpy, which the model of the file does not need
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import yaml
 
-from vcedge.config.runtime import MqttConfig
+from vcedge.config.mqtt import MqttConfig
 from vcedge.demo.findings import Label
 from vcedge.demo.folder import Folder
 from vcedge.demo.plan import Plan
 from vcedge.schema import NS_PER_S
-from vcedge.simulate import SENSORS, START_NS, Simulation, simulate, write_csv
+from vcedge.simulate import SENSORS, Simulation, simulate, write_csv
 
 NODE, ASSET = "demo", "demo-pump"
 MQTT_VERSION: Literal["3.1.1"] = "3.1.1"
@@ -19,13 +20,14 @@ MQTT_VERSION: Literal["3.1.1"] = "3.1.1"
 SPAN = 300.0
 """Rows (seconds) that the statistic is smoothed over: a pump's faults grow over minutes, its load steps last seconds.
 With the default of 20 the load steps set the threshold, and slow faults stay below it."""
-NEXT_DAY_NS = START_NS + 86_400 * NS_PER_S
+DAY_NS = 86_400 * NS_PER_S
 
 
 def write_recordings(folder: Folder, plan: Plan) -> Simulation:
     """Write a healthy history, its training configuration, and the next day with faults; return that day."""
     write_csv(simulate(hours=plan.healthy_hours, seed=plan.healthy_seed), folder.healthy)
-    faulty = simulate(hours=plan.faulty_hours, faults=plan.faults, seed=plan.faulty_seed, start_ns=NEXT_DAY_NS)
+    faulty = simulate(hours=plan.faulty_hours, faults=plan.faults, seed=plan.faulty_seed)
+    faulty = replace(faulty, time_ns=faulty.time_ns + DAY_NS)
     write_csv(faulty, folder.faulty)
     channels = [{"name": s.name, "unit": s.unit, "low": s.low, "high": s.high} for s in SENSORS]
     data = {"train": [folder.healthy.name], "channels": channels, "exclude": ["anomaly"]}

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from vcedge.config.runtime import MqttConfig
+from vcedge.config.mqtt import MqttConfig
 from vcedge.demo.findings import ReportedEvent, Times
 from vcedge.errors import Unavailable
 from vcedge.runtime.mqtt.connection import Connection

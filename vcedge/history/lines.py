@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 from vcedge.errors import DataError, InputNotFound, InputOutputError
 
 HEAD = 1 << 20  # characters from which the dialect is guessed
-_QUOTED_LINES = 100  # a quoted cell longer than this is taken for a stray quote
+_QUOTED_LINES = 100  # a longer quoted cell is treated as a stray quote
 _ALLOWED = frozenset("\t\n\r\f\x0b\x1a\x1b")
 
 

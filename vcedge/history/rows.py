@@ -41,7 +41,7 @@ def open_rows(
 
 
 class RowReader:
-    """Iterates over the blocks of some files; `report` counts what was read so far and begins anew each time."""
+    """Iterates over the blocks of some files; `report` counts the rows read so far, from 0 in each iteration."""
 
     def __init__(
         self,

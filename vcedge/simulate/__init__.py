@@ -1,6 +1,6 @@
-"""A simulated pump rig: plausible histories with labelled faults, for demonstrations and tests. numpy only."""
+"""A simulated pump rig: plausible histories with labelled faults, for demonstrations and tests. Needs only numpy."""
 
-from vcedge.simulate.faults import BATCH_KINDS, COMMON_KINDS, KINDS, Fault
+from vcedge.simulate.faults import BATCH_KINDS, COMMON_KINDS, KINDS, SimulatedFault
 from vcedge.simulate.output import write_csv
 from vcedge.simulate.sensors import SENSORS
 from vcedge.simulate.simulation import START_NS, Simulation, simulate
@@ -11,7 +11,7 @@ __all__ = [
     "KINDS",
     "SENSORS",
     "START_NS",
-    "Fault",
+    "SimulatedFault",
     "Simulation",
     "simulate",
     "write_csv",

@@ -1,8 +1,8 @@
-"""Batches of two passes: what a recipe asks of the rig in place of an operator.
+"""Draws set points of a recipe instead of an operator: batches of two passes.
 
-Each batch is of one of two products, and the valve's opening tells which before the drive changes speed. Some minutes
-later the second pass begins: with one opening for both products, and the speed that the first one had. Which speed that
-is can only be told by who remembers the first pass: no reading of the minutes between holds it.
+Each batch is of one of two products, and the valve's opening shows which before the drive changes speed. Some minutes
+later the second pass begins, with one opening for both products, and the speed of the first one. Only a detector that
+remembers the first pass can predict this speed: no reading of the minutes between contains it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from vcedge.schema import F64
-from vcedge.simulate.operation import STANDSTILL_S, Operation, SecondPass
+from vcedge.simulate.set_points import STANDSTILL_S, SecondPass, SetPoints
 from vcedge.simulate.signals import hold
 
 REST_RPM, REST_PERCENT = 2300.0, 60.0
@@ -18,12 +18,12 @@ PRODUCTS = ((1800.0, 75.0), (2800.0, 90.0))
 """Speed of both passes and valve opening of the first one, for each product."""
 SECOND_PERCENT = 82.0
 LEAD_S = 20.0
-"""The valve moves first: an interlock."""
+"""The valve moves before the speed: an interlock."""
 REST_S, PASS_S = (150.0, 300.0), (100.0, 200.0)
-"""A rest is longer than a forecaster of eight rows at ten seconds looks back; nobody can count it, it varies."""
+"""A rest exceeds the look-back of a forecaster with eight rows of ten seconds; it varies, so nothing can count it."""
 
 
-def follow_recipe(rows: int, period_s: float, rng: np.random.Generator) -> Operation:
+def follow_recipe(rows: int, period_s: float, rng: np.random.Generator) -> SetPoints:
     """Draw the set points of a run of `rows` rows: standstill, then batch after batch.
 
     A longer run with the same generator begins with the same set points.
@@ -45,7 +45,7 @@ def follow_recipe(rows: int, period_s: float, rng: np.random.Generator) -> Opera
         if last < rows:
             passes.append(SecondPass(round(begin_s / period_s), first, last, other))
     changes = tuple(sorted({row for row, _ in speeds[1:] + valves[1:] if row < rows}))
-    return Operation(_staircase(speeds, rows), _staircase(valves, rows), changes, tuple(passes))
+    return SetPoints(_staircase(speeds, rows), _staircase(valves, rows), changes, tuple(passes))
 
 
 def _staircase(steps: list[tuple[int, float]], rows: int) -> F64:

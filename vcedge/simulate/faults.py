@@ -1,4 +1,4 @@
-"""The faults: what each does to the rig's parts, and to which readings."""
+"""Applies the faults to the rig's parts, and states which readings show them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 
 from vcedge.schema import F64
 from vcedge.simulate import rig
-from vcedge.simulate.operation import Operation
 from vcedge.simulate.rig import Condition, Truth
 from vcedge.simulate.sensors import NAMES, SENSORS
+from vcedge.simulate.set_points import SetPoints
 from vcedge.simulate.signals import coloured, window
 
 COOLING_FACTORS = (1.6, 1.5, 1.4, 1.3, 1.25)  # of the motor's thermal resistance
-VISIBLE = 20.0  # a stuck sensor would have moved by so many standard deviations of its noise
+VISIBLE = 20.0  # least movement that a stuck sensor misses, in standard deviations of its noise
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One labelled fault: rows [start, stop), the channels it can be told from, and a sentence for people.
+class SimulatedFault:
+    """A labelled fault: rows [start, stop), the channels that show it, and a sentence for people.
 
-    What a fault leaves behind, such as a bearing that has to cool down, is within its rows.
+    Its rows include the aftermath, such as a bearing that has to cool down.
     """
 
     kind: str
@@ -34,8 +34,8 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Window:
-    """Where a fault was placed: its cause acts on rows [start, end), its effects have died down at `stop`."""
+class Placement:
+    """The rows of a fault: its cause acts on rows [start, end), its effects last until `stop`."""
 
     start: int
     end: int
@@ -44,10 +44,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a fault acts on: the rig without faults, and what it changes in place: parts and set points."""
+    """The rig that a fault acts on: its truth without faults, and the parts and set points to change in place."""
 
     truth: Truth
-    operation: Operation
+    set_points: SetPoints
     condition: Condition
     period_s: float
     rng: np.random.Generator
@@ -55,16 +55,16 @@ class Scene:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault: how long its cause acts and its effects linger, where it starts, and what it does."""
+    """A kind of fault: how long its cause acts and its effects linger, where it starts, and its effect."""
 
     active_s: tuple[float, float]
     linger_s: float
     starts: Literal["anywhere", "before a load step", "at a load step", "at a second pass"]
-    act: Callable[[Window, Scene], tuple[tuple[str, ...], str]]
+    act: Callable[[Placement, Scene], tuple[tuple[str, ...], str]]
 
 
-def bearing_wear(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
-    """Friction and vibration grow steadily until the bearing is greased; then it cools down."""
+def bearing_wear(at: Placement, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """Let friction and vibration grow steadily until the bearing is greased; then it cools down."""
     severity = scene.rng.uniform(0.8, 1.2)
     scene.condition.wear[at.start : at.end] = np.linspace(0.0, severity, at.end - at.start)
     minutes = (at.end - at.start) * scene.period_s / 60.0
@@ -72,8 +72,8 @@ def bearing_wear(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
     return ("BearingTemperature", "Vibration"), text
 
 
-def cavitation(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
-    """Bursts of seconds to a minute in which vapour bubbles shake the pump and its head collapses unevenly."""
+def cavitation(at: Placement, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """Add bursts of seconds to a minute in which vapour bubbles shake the pump and its head collapses unevenly."""
     rng, size = scene.rng, at.end - at.start
     severity = rng.uniform(0.7, 1.2)
     bursts = np.zeros(size)
@@ -89,8 +89,8 @@ def cavitation(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
     return ("Vibration", "Pressure", "Flow"), "cavitation: bursts of vibration, flow and pressure fluctuate"
 
 
-def valve_blocked(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
-    """The valve is choked while its position still reads as commanded."""
+def valve_blocked(at: Placement, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """Choke the valve while its position still reads as commanded."""
     share = scene.rng.uniform(0.45, 0.65)
     closed = window(len(scene.condition.opening), at.start, at.stop, max(round(20.0 / scene.period_s), 1))
     scene.condition.opening *= 1.0 - (1.0 - share) * closed
@@ -98,8 +98,8 @@ def valve_blocked(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
     return ("ValvePosition", "Flow", "Pressure"), text
 
 
-def stuck_sensor(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
-    """One sensor holds its reading; one is chosen that would have moved clearly."""
+def stuck_sensor(at: Placement, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """Let one sensor hold its reading: one that would have moved clearly."""
     spread = np.ptp(scene.truth.table()[at.start : at.stop], axis=0)  # (C,)
     moved = spread / np.array([sensor.noise for sensor in SENSORS])
     visible = np.flatnonzero(moved > VISIBLE)
@@ -107,10 +107,10 @@ def stuck_sensor(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
     return (NAMES[column],), f"stuck sensor: {NAMES[column]} holds one reading"
 
 
-def cooling_failure(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
-    """The motor warms with another gain and time constant after a load step, within its normal range.
+def cooling_failure(at: Placement, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """Warm the motor with another gain and time constant after a load step, within its normal range.
 
-    Every reading, and every pair of readings, also occurs in normal operation: only the way it came about differs.
+    Every reading, and every pair of readings, also occurs in normal operation: only their sequence differs.
     """
     factor = cooling_factor(scene.truth, at, scene.period_s)
     scene.condition.cooling[at.start : at.end] = factor
@@ -118,10 +118,10 @@ def cooling_failure(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
     return ("MotorTemperature",), text
 
 
-def cooling_factor(truth: Truth, at: Window, period_s: float) -> float:
-    """The worst thermal resistance that keeps the motor within what it reaches anyway.
+def cooling_factor(truth: Truth, at: Placement, period_s: float) -> float:
+    """Return the largest factor of the thermal resistance that keeps the motor within its normal range.
 
-    Full load throughout leaves no room, but a fault that is labelled must be there all the same: never under 1.25.
+    Full load throughout leaves no room, but a labelled fault must exist: the factor is at least 1.25.
     """
     hottest = float(truth.motor_c.max())
     rows = slice(at.start, at.stop)
@@ -134,21 +134,21 @@ def cooling_factor(truth: Truth, at: Window, period_s: float) -> float:
     return COOLING_FACTORS[-1]
 
 
-def wrong_recipe(at: Window, scene: Scene) -> tuple[tuple[str, ...], str]:
-    """Second passes run at the other product's speed.
+def wrong_recipe(at: Placement, scene: Scene) -> tuple[tuple[str, ...], str]:
+    """Run second passes at the other product's speed.
 
-    Every reading, and every change of readings, also occurs in normal operation: it only belongs to another first pass,
-    minutes before.
+    Every reading, and every change of readings, also occurs in normal operation, but after another first pass, minutes
+    before.
     """
-    wrong = [one for one in scene.operation.passes if at.start <= one.start and one.stop <= at.end]
+    wrong = [one for one in scene.set_points.passes if at.start <= one.start and one.stop <= at.end]
     for one in wrong:
-        scene.operation.speed_rpm[one.first : one.stop] = one.other_rpm
+        scene.set_points.speed_rpm[one.first : one.stop] = one.other_rpm
     text = f"wrong recipe: {len(wrong)} second passes in a row run at the other product's speed"
     return ("Speed", "Flow", "Pressure", "Current"), text
 
 
-def freeze(readings: F64, fault: Fault) -> None:
-    """Make the fault's channel in `readings` (N, C) hold what it read at the fault's first row."""
+def freeze(readings: F64, fault: SimulatedFault) -> None:
+    """Hold the fault's channel in `readings` (N, C) at its value in the fault's first row."""
     column = NAMES.index(fault.channels[0])
     readings[fault.start : fault.stop, column] = readings[fault.start, column]
 
@@ -161,5 +161,5 @@ KINDS: dict[str, Kind] = {
     "cooling_failure": Kind((1080.0, 2100.0), 1800.0, "at a load step", cooling_failure),
 }
 BATCH_KINDS: dict[str, Kind] = {"wrong_recipe": Kind((1200.0, 2700.0), 0.0, "at a second pass", wrong_recipe)}
-"""What can go wrong with a recipe, beside all of KINDS."""
+"""Faults of a recipe, in addition to KINDS."""
 COMMON_KINDS = ("bearing_wear", "cavitation", "valve_blocked", "stuck_sensor")

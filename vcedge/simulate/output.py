@@ -1,4 +1,4 @@
-"""A simulated run as a CSV file, as a historian would export it."""
+"""Writes a simulated run as a CSV file, as a historian would export it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vcedge.schema import NS_PER_S
 from vcedge.simulate.sensors import SENSORS
 from vcedge.simulate.simulation import Simulation
 
-CHUNK = 65_536  # rows that are text in memory at a time
+CHUNK = 65_536  # rows held as text at a time
 
 
 def write_csv(simulation: Simulation, path: Path | str) -> None:
     """Write `time` (ISO 8601, UTC), the channels (empty where a reading was lost) and `anomaly` (0 or 1).
 
-    Reading the text back gives the same doubles.
+    Reading the text returns the same doubles.
 
     Raises:
         InputOutputError: the file cannot be written.
@@ -35,7 +35,7 @@ def write_csv(simulation: Simulation, path: Path | str) -> None:
 
 
 def iso_times(time_ns: NDArray[np.int64], like: NDArray[np.int64] | None = None) -> list[str]:
-    """Times as 2026-01-05T06:00:00Z, with as few decimals as all of `like` (default: `time_ns`) need."""
+    """Return times such as 2026-01-05T06:00:00Z, with the decimals that all of `like` (default: `time_ns`) need."""
     all_times = time_ns if like is None else like
     unit: Literal["s", "ms", "us", "ns"] = "ns"
     if not np.any(all_times % NS_PER_S):

@@ -1,4 +1,4 @@
-"""The pump rig's physics: what every quantity truly is, before a sensor reads it.
+"""The physics of the pump rig: the true value of every quantity, before a sensor reads it.
 
 A centrifugal pump with a variable-speed drive feeds a loop through a control valve. Affinity laws: flow ~ speed,
 head ~ speed², power ~ speed³. Losses heat the motor through a thermal resistance and capacity (10 minutes at
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vcedge.schema import F64
-from vcedge.simulate.operation import Operation
+from vcedge.simulate.set_points import SetPoints
 from vcedge.simulate.signals import coloured, lag, limit_rate
 
 NOMINAL_RPM = 2900.0
@@ -46,7 +46,7 @@ RESONANCE_RPM = 2275.0
 
 @dataclass(frozen=True)
 class Disturbances:
-    """Everything random about the process itself, each (N,): the same with and without faults."""
+    """The random part of the process, each (N,); equal with and without faults."""
 
     ambient_c: F64
     suction_bar: F64
@@ -58,7 +58,7 @@ class Disturbances:
 
 @dataclass
 class Condition:
-    """State of the rig's parts, each (N,); `healthy()` unless a fault changes it."""
+    """The condition of the rig's parts, each (N,); `healthy()` unless a fault changes it."""
 
     wear: F64  # of the bearing, 0..1 and a little above
     head: F64  # factor of the pump's pressure rise
@@ -68,14 +68,14 @@ class Condition:
 
     @classmethod
     def healthy(cls, rows: int) -> Condition:
-        """A rig without a fault, of `rows` rows; the arrays may be written to."""
+        """Return the condition of a rig without faults; the arrays are writable."""
         one, zero = np.ones(rows), np.zeros(rows)
         return cls(wear=zero.copy(), head=one.copy(), roughness=zero, opening=one.copy(), cooling=one)
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What truly happens: one (N,) array for each sensor, and what placing a fault needs to know."""
+    """The true values: one array (N,) for each sensor, and the quantities that the placement of faults needs."""
 
     pressure_bar: F64
     flow_m3h: F64
@@ -91,7 +91,7 @@ class Truth:
     body_k: F64  # how much warmer than the room the motor's body is
 
     def table(self) -> F64:
-        """(N, 8), columns in the order of `sensors.SENSORS`."""
+        """Return the true readings (N, 8), in the order of `sensors.SENSORS`."""
         hydraulic = (self.pressure_bar, self.flow_m3h, self.current_a)
         thermal = (self.motor_c, self.bearing_c)
         mechanical = (self.vibration_mms, self.speed_rpm, self.valve_percent)
@@ -99,7 +99,7 @@ class Truth:
 
 
 def disturb(rows: int, period_s: float, start_ns: int, rng: np.random.Generator) -> Disturbances:
-    """Draw the process's random part; the room follows the time of day (warmest at 15:00 UTC) and drifts."""
+    """Draw the random part of the process; the room follows the time of day (warmest at 15:00 UTC) and drifts."""
     white = rng.standard_normal((rows, 8))
     hour = start_ns / 3.6e12 % 24.0 + np.arange(rows) * (period_s / 3600.0)
     noise = [coloured(white[:, i], tau, period_s) for i, tau in enumerate((2400, 400, 2, 1.5, 20, 2.5, 240))]
@@ -113,11 +113,11 @@ def disturb(rows: int, period_s: float, start_ns: int, rng: np.random.Generator)
     )
 
 
-def run(operation: Operation, disturbances: Disturbances, condition: Condition, period_s: float) -> Truth:
-    """Let the rig follow its set points under the given disturbances and the condition of its parts."""
-    ramp = limit_rate(operation.speed_rpm, RAMP_RPM_PER_S, period_s, 0.0)
+def run(set_points: SetPoints, disturbances: Disturbances, condition: Condition, period_s: float) -> Truth:
+    """Simulate the rig at its set points, with the given disturbances and condition of its parts."""
+    ramp = limit_rate(set_points.speed_rpm, RAMP_RPM_PER_S, period_s, 0.0)
     speed = lag(ramp, DRIVE_TAU_S, period_s, 0.0)
-    valve = limit_rate(operation.valve_percent, VALVE_PERCENT_PER_S, period_s, float(operation.valve_percent[0]))
+    valve = limit_rate(set_points.valve_percent, VALVE_PERCENT_PER_S, period_s, float(set_points.valve_percent[0]))
     ratio = speed / NOMINAL_RPM  # (N,)
 
     shutoff = SHUTOFF_BAR * ratio**2 * condition.head
@@ -149,24 +149,24 @@ def run(operation: Operation, disturbances: Disturbances, condition: Condition, 
 
 
 def operating_flow(shutoff_bar: F64, opening_percent: F64) -> F64:
-    """Flow (N,) in m³/h where the pump curve meets the loop's: shutoff − a Q² = static + (pipe + valve) Q²."""
+    """Return the flow (N,) in m³/h where pump and loop curves meet: shutoff − a Q² = static + (pipe + valve) Q²."""
     coefficient = VALVE_RANGE ** (opening_percent / 100.0 - 1.0)  # 1 when fully open
     drop = PUMP_DROP + PIPE_DROP + VALVE_DROP / coefficient**2
     return np.asarray(np.sqrt(np.maximum(shutoff_bar - STATIC_BAR, 0.0) / drop))
 
 
 def body_rise(heat_k: F64, resistance: F64, period_s: float, initial_k: float) -> F64:
-    """How much warmer than the room (N,) the motor's body is: the resistance sets gain and time constant alike."""
+    """Return the motor body's excess over the room (N,); the resistance sets both gain and time constant."""
     return lag(heat_k * resistance, MOTOR_TAU_S * resistance, period_s, initial_k)
 
 
 def shaft_power(ratio: F64, load: F64) -> F64:
-    """Power (N,) in W at the shaft, from speed and flow as shares of their nominal and best values."""
+    """Return the shaft power (N,) in W, from speed and flow relative to their nominal and best values."""
     return np.asarray(SHAFT_W * ratio**3 * (0.46 + 0.66 * load - 0.12 * load**2))
 
 
 def _current(speed: F64, load: F64, wear: F64, period_s: float) -> F64:
-    """Motor current (N,) in A: magnetising and torque currents stand at right angles; none at standstill."""
+    """Return the motor current (N,) in A: magnetising and torque currents at right angles; none at standstill."""
     omega = speed * (np.pi / 30.0)
     acceleration = np.diff(omega, prepend=omega[:1]) / period_s
     turning = speed > 5.0
@@ -176,7 +176,7 @@ def _current(speed: F64, load: F64, wear: F64, period_s: float) -> F64:
 
 
 def _vibration(speed: F64, load: F64, condition: Condition) -> F64:
-    """RMS (N,) in mm/s: imbalance, flow away from the best point, a resonance, a worn bearing, cavitation."""
+    """Return the vibration (N,) in mm/s RMS: imbalance, off-design flow, a resonance, a worn bearing, cavitation."""
     ratio = speed / NOMINAL_RPM
     resonance = 0.5 * np.exp(-(((speed - RESONANCE_RPM) / 90.0) ** 2))
     healthy = 0.08 + ratio**2 * (1.15 + 1.1 * (1.0 - load) ** 2) + resonance

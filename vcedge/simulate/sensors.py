@@ -1,4 +1,4 @@
-"""The rig's sensors: noise, the steps of their converters, and readings that get lost now and then."""
+"""The rig's sensors: noise, the steps of their converters, and lost readings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vcedge.schema import F64, Channel
 
 @dataclass(frozen=True)
 class Sensor:
-    """One sensor: standard deviation of its noise, step of its converter, and its range, in its unit."""
+    """One sensor: standard deviation of its noise, step of its converter, and range, in its unit."""
 
     name: str
     unit: str
@@ -23,7 +23,7 @@ class Sensor:
 
     @property
     def decimals(self) -> int:
-        """How many decimals a multiple of the step needs."""
+        """Number of decimals that a multiple of the step needs."""
         return len(f"{self.step:g}".partition(".")[2])
 
     @property
@@ -53,18 +53,18 @@ LONGEST_ALL = 3
 
 
 def measure(truth: F64, rng: np.random.Generator) -> F64:
-    """Readings (N, C) of what is true (N, C): noise, then the nearest step of each converter."""
+    """Return the readings (N, C) of true values (N, C): noise, then the nearest step of each converter."""
     noise = np.array([sensor.noise for sensor in SENSORS])
     noisy = truth + noise * rng.standard_normal(truth.shape)
     for column, sensor in enumerate(SENSORS):
         steps = np.round(np.clip(noisy[:, column], sensor.low, sensor.high) / sensor.step)
-        # Rounding again leaves the double nearest to the decimal number, so that text and back is exact.
+        # Rounding again gives the double nearest to the decimal number, so that a text round trip is exact.
         noisy[:, column] = np.round(steps * sensor.step, sensor.decimals) + 0.0
     return noisy
 
 
 def losses(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which readings (N, C) never arrive, a normal thing at the rate of about 0.1%."""
+    """Return the mask of lost readings (N, C), about 0.1% of them as in a normal plant."""
     width = len(SENSORS) + 1  # the last column: the whole row
     draws = rng.random((rows, width, 2))
     begins = np.full(width, LOSS_STARTS)
@@ -76,7 +76,7 @@ def losses(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def _length(uniform: float, *, whole_row: bool) -> int:
-    """Rows that a loss lasts, from a uniform number: mostly one."""
+    """Return the rows that a loss lasts, from a uniform number: mostly one."""
     if whole_row:
         return 1 + int(uniform * LONGEST_ALL)
     if uniform >= LONG_SHARE:

@@ -1,7 +1,7 @@
-"""The few filters that the rig is made of: lags, limited rates, coloured noise, soft edges.
+"""Filters of the rig's model: lags, limited rates, coloured noise, soft edges.
 
-Each is a plain loop over Python floats: exact for coefficients that change from row to row, and 86,400 rows
-take some 10 ms, so nothing faster is needed.
+Each is a plain loop over Python floats: exact for coefficients that change from row to row, and fast enough at some
+10 ms for 86,400 rows.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from vcedge.schema import F64
 
 
 def lag(target: F64, tau_s: F64 | float, period_s: float, initial: float) -> F64:
-    """First-order lag behind `target` (N,), with a time constant that may change, scalar or (N,).
+    """Return the first-order lag behind `target` (N,), with a time constant that is a scalar or (N,).
 
-    Exact for a target that is constant within each period: a step is followed by 63.2% of it after `tau_s`.
+    Exact for a target that is constant within each period: 63.2% of a step is reached after `tau_s`.
     """
     shares = np.broadcast_to(-np.expm1(-period_s / np.asarray(tau_s, np.float64)), target.shape)
     state = initial
@@ -28,7 +28,7 @@ def lag(target: F64, tau_s: F64 | float, period_s: float, initial: float) -> F64
 
 
 def limit_rate(target: F64, per_s: float, period_s: float, initial: float) -> F64:
-    """`target` (N,) followed by at most `per_s` units a second, as drives and valve actuators do."""
+    """Return `target` (N,) followed at most `per_s` units a second, as by drives and valve actuators."""
     step = per_s * period_s
     state = initial
     out = []
@@ -39,7 +39,7 @@ def limit_rate(target: F64, per_s: float, period_s: float, initial: float) -> F6
 
 
 def coloured(white: F64, tau_s: float, period_s: float) -> F64:
-    """Noise (N,) of unit variance that forgets itself within `tau_s`, made from unit white noise (N,)."""
+    """Return noise (N,) of unit variance with correlation time `tau_s`, made from unit white noise (N,)."""
     keep = float(np.exp(-period_s / tau_s))
     fresh = float(np.sqrt(1.0 - keep * keep))
     state = float(white[0]) if white.size else 0.0
@@ -51,7 +51,7 @@ def coloured(white: F64, tau_s: float, period_s: float) -> F64:
 
 
 def window(rows: int, start: int, stop: int, edge: int) -> F64:
-    """(rows,) that is 1 within [start, stop) and 0 outside, with straight edges of `edge` rows inside it."""
+    """Return an array (rows,) that is 1 within [start, stop) and 0 outside, with linear edges of `edge` rows inside."""
     index = np.arange(rows, dtype=np.float64)
     rising = (index - start + 1) / max(edge, 1)
     falling = (stop - index) / max(edge, 1)
@@ -59,7 +59,7 @@ def window(rows: int, start: int, stop: int, edge: int) -> F64:
 
 
 def hold(segments: Sequence[tuple[int, float]], rows: int) -> F64:
-    """A staircase (rows,): each (first row, value) holds until the next one's first row."""
+    """Return a staircase (rows,): each (first row, value) holds until the next first row."""
     starts = np.array([first for first, _ in segments])
     values = np.array([value for _, value in segments], np.float64)
     return values[np.searchsorted(starts, np.arange(rows), side="right") - 1]

@@ -149,13 +149,13 @@ def test_threshold_by_rate_needs_a_tail() -> None:
 
 def test_compute_setting_makes_the_policy() -> None:
     _, settings = settings_of()
-    assert (settings.min_level, settings.logit_bias) == (1, 0.0)
+    assert settings.policy == (1, 0.0)
     put(settings, "compute", {"min_level": 2, "looseness": 2})
-    assert (settings.min_level, settings.logit_bias) == (2, math.log(2))
+    assert settings.policy == (2, math.log(2))
     put(settings, "compute", {"policy": "full", "looseness": 0.5})
-    assert (settings.min_level, settings.logit_bias) == (LEVELS, math.log(0.5))
+    assert settings.policy == (LEVELS, math.log(0.5))
     put(settings, "compute", {})
-    assert (settings.min_level, settings.logit_bias) == (1, 0.0)
+    assert settings.policy == (1, 0.0)
 
 
 @given(st.one_of(st.integers(0, 9_000_000_000_000), st.floats(0, 4e12)))
@@ -195,9 +195,9 @@ def test_restored_settings_give_the_same_scores(sets: list[tuple[Kind, dict[str,
         origin = {"schema": 1, "boot": "0", "asset": "a", "model": "a@sha256:0123456789ab", "refused": ""}
         STATES[kind].validate({**origin, **settings.state(kind)})
     for row in rows[80:]:
-        policy = settings.min_level, settings.logit_bias
-        assert policy == (restored.min_level, restored.logit_bias)
-        assert again.push(row, *policy) == stream.push(row, *policy)
+        policy = settings.policy
+        assert policy == restored.policy
+        assert again.push(row, policy) == stream.push(row, policy)
 
 
 def test_restore_overrides_earlier_settings_of_a_stream() -> None:
@@ -208,7 +208,7 @@ def test_restore_overrides_earlier_settings_of_a_stream() -> None:
     again = Settings(stream)
     again.restore({"threshold": {}, "compute": {}})
     assert stream.threshold == 2.5
-    assert again.logit_bias == 0.0
+    assert again.policy.logit_bias == 0.0
     assert [again.state(kind)["set"] for kind in again.kinds] == [True, True, False]
 
 

@@ -17,6 +17,7 @@ from vcedge.runtime.assets.scored_rows import ScoredRows
 from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.assets.trial import assess
 from vcedge.runtime.codecs.reading import Samples
+from vcedge.runtime.engine.interface import AS_TRAINED
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.score import Score
 from vcedge.runtime.stream.stream import Stream
@@ -139,7 +140,7 @@ def test_shadow_and_model_in_charge_score_independently() -> None:
     for row, one, two in zip(rows, *expected, strict=True):
         mine = stream.push(row)
         samples_ = Samples((row.time_ns,), row.values[None], timed=True, block=False)
-        opened = shadow.follow(ScoredRows(samples_, (1, 0.0), [mine], [stream.in_event], 1.0), (1, 0.0))
+        opened = shadow.follow(ScoredRows(samples_, AS_TRAINED, [mine], [stream.in_event], 1.0), AS_TRAINED)
         assert mine == one
         assert opened == [shadow.stream.in_event]
         assert shadow.stream.seq == two.seq

@@ -11,6 +11,7 @@ from tests.support.detectors import recording, tiny_detector, variants
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import ERROR_CAP, ScorerPart
 from vcedge.runtime.engine.checks import CHECKS, check_engine
+from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.engine.state import WAKE_SURPRISE, State
 from vcedge.schema import F64
@@ -30,13 +31,11 @@ def test_checks_find_a_broken_engine() -> None:
     class Leaky(NumpyEngine):
         """Shares one state among all streams, writes into its input, ignores the policy and keeps what it saw."""
 
-        def step(
-            self, values: F64, state: State, min_level: int = 1, logit_bias: float = 0.0
-        ) -> tuple[float, int, F64]:
+        def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
             values += 0.0
             self.log = [*getattr(self, "log", []), values.copy()]
             self.shared = getattr(self, "shared", state)
-            return super().step(values, self.shared, 1, logit_bias)
+            return super().step(values, self.shared, ComputePolicy(1, policy.logit_bias))
 
     results = check_engine(Leaky, VARIANTS["vcgru"], recording(1, 100, 3))
     failed = {result.name for result in results if result.problem}
@@ -58,11 +57,11 @@ def test_surprise_forces_the_full_level_for_its_first_ticks_only() -> None:
     state = engine.new_state()
     quiet = np.tile(detector.features.center, (40, 1))
     for row in quiet:
-        engine.step(row, state, logit_bias=-1e6)
+        engine.step(row, state, ComputePolicy(logit_bias=-1e6))
     jump = quiet + 30 * detector.features.scale * np.resize([1, -1], (40, 1))  # every row far off its forecast
     levels = []
     for row in jump:
-        levels.append(engine.step(row, state, logit_bias=-1e6)[1])
+        levels.append(engine.step(row, state, ComputePolicy(logit_bias=-1e6))[1])
         if len(levels) == 1:
             assert state.wake == WAKE_SURPRISE
     assert levels[:4] == [detector.levels] * 4

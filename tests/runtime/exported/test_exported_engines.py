@@ -59,8 +59,8 @@ def test_a_surprise_gets_the_whole_network_whatever_the_policy(
     stream.budget.spend(1e6, in_event=False)  # a debt that keeps the scheduler at its floor
     values = 0.1 * recording(3, 60, 3) + 0.9 * detector.features.center
     values[40] += 300 * detector.features.scale
-    scores = [stream.push(row, settings.min_level, settings.logit_bias) for row in samples(values)]
-    floor = detector.hidden * GEOMETRIC[settings.min_level - 1]
+    scores = [stream.push(row, settings.policy) for row in samples(values)]
+    floor = detector.hidden * GEOMETRIC[settings.policy.min_level - 1]
     assert {score.updated for score in scores[20:40]} == {floor}
     assert (scores[40].updated, scores[40].wake) == (detector.hidden, "surprise")
 

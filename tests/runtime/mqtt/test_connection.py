@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.mqtt import Peer, wait_until
-from vcedge.config.runtime import MqttConfig
+from vcedge.config.mqtt import MqttConfig
 from vcedge.errors import ConfigError
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.paho_setup import Identity

@@ -10,7 +10,7 @@ from typing import cast
 from uuid import uuid4
 
 from tests.support.mosquitto import Mosquitto
-from vcedge.config.runtime import MqttConfig
+from vcedge.config.mqtt import MqttConfig
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.outbox import Outgoing, Publication
 from vcedge.runtime.mqtt.paho_setup import Identity

@@ -18,6 +18,7 @@ from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, payloads, running, wait_until
 from tests.support.service import assert_same, by_seq, configure, publish, wait_online
 from vcedge.runtime.assets.settings import Settings, kind_of, parse_setting
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.monitoring.status_socket import ask_service
 from vcedge.runtime.stream.inhibition import RunWhen
@@ -178,7 +179,7 @@ def test_settings_keep_their_place_among_samples_over_kills(shared_broker: Mosqu
         if index in sets:
             kind, message = sets[index]
             settings.set(kind_of(kind), parse_setting(kind_of(kind), json.dumps(message).encode()))
-        expected.append(stream.push(row, settings.min_level, settings.logit_bias))
+        expected.append(stream.push(row, settings.policy))
     with Peer(shared_broker.url, "vcedge/often/#", persistent=True) as peer:
         seen = 0
         for start in range(0, len(rows), 60):
@@ -248,5 +249,5 @@ def test_settings_survive_a_kill(shared_broker: Mosquitto, tmp_path: Path) -> No
     assert {s["status"] for s in scores[30:60]} == {"inhibited"}
     assert {s["updated"] for s in scores[60:]} == {16}
     stream = Stream(load_engine(tiny_detector()), 4.5)
-    expected = [stream.push(row, min_level=4) for row in rows[60:]]
+    expected = [stream.push(row, ComputePolicy(4)) for row in rows[60:]]
     assert [s["raw"] for s in scores[60:]] == [s.raw for s in expected]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.detectors import recording, samples, tiny_detector
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.stream.compute_budget import EVENT_ROWS, LEAST_BIAS, MOST_SAVED, Budget
 from vcedge.runtime.stream.stream import Score, Stream
@@ -57,7 +58,7 @@ def test_a_floor_that_was_asked_for_makes_no_debt() -> None:
     detector = replace(tiny_detector(), calibration=replace(tiny_detector().calibration, target_share=0.3))
     stream = Stream(NumpyEngine(detector), 1e9)
     rows = samples(recording(3, 400, 3))
-    full = [stream.push(row, min_level=detector.levels) for row in rows]
+    full = [stream.push(row, ComputePolicy(detector.levels)) for row in rows]
     assert share(full) == 1.0
     assert stream.budget.bias(False) == 0.0
 
@@ -67,7 +68,7 @@ def test_looseness_moves_what_the_share_is_held_to() -> None:
 
     def held(looseness: float) -> float:
         stream, bias = Stream(NumpyEngine(detector), 1e9), float(np.log(looseness))
-        return share([stream.push(row, logit_bias=bias) for row in samples(recording(3, 2500, 3))][500:])
+        return share([stream.push(row, ComputePolicy(logit_bias=bias)) for row in samples(recording(3, 2500, 3))][500:])
 
     assert held(0.4) < held(1.0) - 0.03
     assert held(1.0) + 0.05 < held(2.0)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.detectors import START_NS, recording, samples, tiny_detector
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.stream.events import RELEASE, EventTracker
 from vcedge.runtime.stream.sensor_health import StuckCounter
@@ -151,7 +152,7 @@ def test_wake_says_why() -> None:
 
 def test_a_floor_and_a_bias_come_through() -> None:
     stream = new_stream(surprise_limit=1e30)
-    updated = {stream.push(sample, min_level=3, logit_bias=-1e6).updated for sample in samples(recording(9, 50, 3))}
+    updated = {stream.push(sample, ComputePolicy(3, -1e6)).updated for sample in samples(recording(9, 50, 3))}
     assert updated == {12}
 
 

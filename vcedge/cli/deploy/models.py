@@ -28,9 +28,10 @@ def update(
     node: Node = None,
     config: Settings = DEFAULT_CONFIG,
 ) -> None:
-    """Offer a signed model to a running service: as a file on this device, or as a retained message.
+    """Offer a signed model to a running service.
 
-    The service checks and tries it, and reports the result on topic .../ASSET/model/state (docs/succession.md).
+    The model goes as a file on this device, or as a retained message to a broker. The service checks and tries it, and
+    reports the result on topic .../ASSET/model/state (docs/succession.md).
 
     \b
     Example:
@@ -65,7 +66,9 @@ def rollback(
         Path | None, typer.Option("--root", metavar="DIR", help="Another root, such as a card's image.")
     ] = None,
 ) -> None:
-    """Roll back an asset to its previous model, or the program to its previous release, on this device.
+    """Roll back an asset's model, or the program, on this device.
+
+    The previous model or release runs again.
 
     \b
     Example:
@@ -120,7 +123,8 @@ _HIDDEN = ("schema", "boot", "refused")
 
 def _remote(config: Path, broker: str | None, node: str | None) -> RemoteNode:
     """Return the service that the options or the configuration name. Raises UsageError for a wrong address."""
-    from vcedge.config.runtime import MqttConfig, load_runtime_config
+    from vcedge.config.mqtt import MqttConfig
+    from vcedge.config.runtime import load_runtime_config
     from vcedge.deploy.remote import RemoteNode
     from vcedge.errors import UsageError
 

@@ -1,7 +1,7 @@
-"""What the operators ask of the rig: speed and valve set points, busy stretches and quiet ones.
+"""Draws the set points of an operator: speed and valve, in busy and quiet stretches.
 
-A quiet stretch holds one set point for 10 to 27 minutes; a busy one changes it three to six times, every two
-to five minutes. A detector that updates only what it must can learn to sleep in the first and wake in the other.
+A quiet stretch holds one set point for 10 to 27 minutes; a busy one changes it three to six times, every two to five
+minutes. A detector with variable computation can learn to compute little in the first and much in the other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VALVE_PERCENT = (40, 100)
 QUIET_S = (600.0, 1620.0)
 BUSY_S = (120.0, 300.0)
 
-# An operator who changes something changes it visibly, to a round number.
+# An operator changes set points visibly, to round numbers.
 SPEED_STEP_RPM = 25
 VALVE_STEP_PERCENT = 5
 LEAST_CHANGE_RPM = 150
@@ -28,24 +28,24 @@ LEAST_CHANGE_PERCENT = 15
 
 @dataclass(frozen=True)
 class SecondPass:
-    """The second pass of a batch: its valve opens at row `start`, its speed holds on rows [first, stop)."""
+    """The second pass of a batch: the valve opens at row `start`, the speed holds on rows [first, stop)."""
 
     start: int
     first: int
     stop: int
     other_rpm: float
-    """The speed of the product that it is not."""
+    """The speed of the other product."""
 
 
 @dataclass(frozen=True)
-class Operation:
-    """Set points of a run: `speed_rpm` (N,), `valve_percent` (N,), and the rows at which one of them changes."""
+class SetPoints:
+    """Set points of a run: `speed_rpm` (N,), `valve_percent` (N,), and the rows at which either changes."""
 
     speed_rpm: F64
     valve_percent: F64
     changes: tuple[int, ...]
     passes: tuple[SecondPass, ...] = ()
-    """Second passes, where the rig runs batches."""
+    """Second passes, if the rig runs batches."""
 
     @property
     def rows(self) -> int:
@@ -53,7 +53,7 @@ class Operation:
         return len(self.speed_rpm)
 
 
-def operate(rows: int, period_s: float, rng: np.random.Generator) -> Operation:
+def operate(rows: int, period_s: float, rng: np.random.Generator) -> SetPoints:
     """Draw the set points of a run of `rows` rows: standstill, start-up, then quiet and busy stretches.
 
     A longer run with the same generator begins with the same set points.
@@ -74,7 +74,7 @@ def operate(rows: int, period_s: float, rng: np.random.Generator) -> Operation:
         at_s += pending.pop()
         speed, valve = _next_set_point(speed, valve, rng)
     changes = tuple(dict.fromkeys(row for row, _ in speeds[1:]))
-    return Operation(hold(speeds, rows), hold(valves, rows), changes)
+    return SetPoints(hold(speeds, rows), hold(valves, rows), changes)
 
 
 def _quiet(rng: np.random.Generator) -> float:
@@ -91,7 +91,7 @@ def _next_set_point(speed: float, valve: float, rng: np.random.Generator) -> tup
 
 
 def _another(value: float, bounds: tuple[int, int], step: int, least: float, rng: np.random.Generator) -> float:
-    """A round value within the bounds that differs from `value` by `least` or more."""
+    """Return a round value within the bounds that differs from `value` by at least `least`."""
     choices = np.arange(bounds[0], bounds[1] + 1, step)
     far = choices[np.abs(choices - value) >= least]
     return float(far[int(rng.uniform() * len(far))])
