@@ -1,4 +1,4 @@
-"""The decision notes: every header is complete, the index agrees with the headers, numbers refer to notes that exist."""
+"""The decision notes: headers are complete, the index agrees with them, and numbers refer to notes that exist."""
 
 from __future__ import annotations
 
