@@ -63,7 +63,7 @@ def find_time(table: TableFile, time: TimeConfig) -> TimeColumn | None:
     Returns None if there is none.
 
     Raises:
-        DataError: A column that must be the time cannot be read.
+        DataError: a column that must be the time cannot be read.
     """
     if time.column == NO_COLUMN and NO_COLUMN not in table.columns:
         return None

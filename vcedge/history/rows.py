@@ -28,14 +28,14 @@ def open_rows(
     no time.
 
     Args:
-        paths: At least one file.
-        schema: The channels to read, as columns (C) of the blocks.
-        reading: Time and table settings.
-        extra_columns: Further columns to read, such as labels; not counted in the report.
+        paths: at least one file.
+        schema: the channels to read, as columns (C) of the blocks.
+        reading: time and table settings.
+        extra_columns: further columns to read, such as labels; not counted in the report.
 
     Raises:
-        InputNotFound: A file does not exist.
-        DataError: A file holds no table or lacks a column: at once for the first file, while reading for the others.
+        InputNotFound: a file does not exist.
+        DataError: a file holds no table or lacks a column: at once for the first file, while reading for the others.
     """
     return RowReader(InputFiles(paths, reading), schema, extra_columns)
 
