@@ -1,4 +1,4 @@
-"""Writes results as Markdown, CSV and plots, and the Markdown also between the markers of docs/measurements/paper.md."""
+"""Writes results as Markdown, CSV and plots, and the Markdown also into docs/measurements/paper.md."""
 
 from __future__ import annotations
 
