@@ -73,7 +73,7 @@ def output_slots(detector: Detector) -> Slots:
     return slots | {f"{name}_next": slot for name, slot in state_slots(detector).items()}
 
 
-class WholeGraph(Protocol):
+class DetectorGraph(Protocol):
     """A whole detector's graph, loaded."""
 
     def run(self, feed: Arrays) -> Arrays:
@@ -81,10 +81,10 @@ class WholeGraph(Protocol):
         ...
 
 
-class WholeEngine(NumpyEngine):
+class DetectorEngine(NumpyEngine):
     """Runs an exported file whose graph is the detector: every number of a step is the graph's."""
 
-    def __init__(self, artifact: Artifact, graph: WholeGraph, name: str, interpreter: str) -> None:
+    def __init__(self, artifact: Artifact, graph: DetectorGraph, name: str, interpreter: str) -> None:
         """`name` is the engine's, `interpreter` what runs the graph and its version, for people."""
         super().__init__(artifact.detector)
         self._slots = state_slots(artifact.detector)

@@ -22,21 +22,21 @@ class Malformed(ValueError):
 
 
 @dataclass(frozen=True)
-class Table:
+class FlatTable:
     """A table at a place in the bytes. Fields go by their number in the schema."""
 
     data: bytes
     at: int
 
-    def whole(self, field: int, layout: str = "i", default: int = 0) -> int:
+    def integer(self, field: int, layout: str = "i", default: int = 0) -> int:
         """A field that is a number; `layout` is that of `struct`, without the byte order."""
         place = self._place(field)
         return default if place == 0 else _number(self.data, place, layout)
 
-    def table(self, field: int) -> Table | None:
+    def table(self, field: int) -> FlatTable | None:
         """A field that is a table; None where it is absent."""
         place = self._place(field)
-        return None if place == 0 else Table(self.data, _follow(self.data, place))
+        return None if place == 0 else FlatTable(self.data, _follow(self.data, place))
 
     def text(self, field: int) -> str:
         """A field that is a string; empty where it is absent."""
@@ -57,17 +57,17 @@ class Table:
             raise Malformed(f"{length} elements at byte {start} of {len(self.data)}")
         return start + 4, length
 
-    def wholes(self, field: int) -> list[int]:
+    def integers(self, field: int) -> list[int]:
         """A vector of int32."""
         start, length = self.span(field, 4)
         array: NDArray[np.int32] = np.frombuffer(self.data, "<i4", length, start)
         return [int(value) for value in array]
 
-    def tables(self, field: int) -> Iterator[Table]:
+    def tables(self, field: int) -> Iterator[FlatTable]:
         """A vector of tables."""
         start, length = self.span(field, 4)
         for i in range(length):
-            yield Table(self.data, _follow(self.data, start + 4 * i))
+            yield FlatTable(self.data, _follow(self.data, start + 4 * i))
 
     def _place(self, field: int) -> int:
         """Where a field begins, 0 where it is absent."""
@@ -79,9 +79,9 @@ class Table:
         return self.at + offset if offset else 0
 
 
-def root(data: bytes) -> Table:
+def root(data: bytes) -> FlatTable:
     """The root table."""
-    return Table(data, _follow(data, 0))
+    return FlatTable(data, _follow(data, 0))
 
 
 def _follow(data: bytes, place: int) -> int:

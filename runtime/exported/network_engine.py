@@ -20,7 +20,7 @@ from vcedge.runtime.exported.artifact import Artifact
 from vcedge.schema import F32
 
 
-class Graph(Protocol):
+class NetworkGraph(Protocol):
     """A network's graph, loaded: the interface in `vcedge.export.formats`, for a batch of one."""
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
@@ -31,10 +31,10 @@ class Graph(Protocol):
         ...
 
 
-class GraphNetwork:
+class InterpretedNetwork:
     """See `vcedge.runtime.engine.numpy_engine.Network`."""
 
-    def __init__(self, cell: Cell, graph: Graph) -> None:
+    def __init__(self, cell: Cell, graph: NetworkGraph) -> None:
         self._cell, self._graph = cell, graph
         self._lock = Lock()
         """The interpreter is one for all streams, so that they take turns."""
@@ -53,14 +53,14 @@ class GraphNetwork:
         return loudest(self._cell.gate_input * signals, float(self._cell.gate_hidden @ h))
 
 
-class FileEngine(NumpyEngine):
+class NetworkEngine(NumpyEngine):
     """Runs an exported file whose graph is the network. See `vcedge.runtime.engine.registry.Engine`."""
 
-    def __init__(self, artifact: Artifact, graph: Graph, name: str, interpreter: str) -> None:
+    def __init__(self, artifact: Artifact, graph: NetworkGraph, name: str, interpreter: str) -> None:
         """`name` is the engine's, `interpreter` what runs the graph and its version, for people."""
         if artifact.detector.cell is None:
             raise ModelFileError(f"{artifact.name}: a graph of the network alone, and the model in it has none")
-        super().__init__(artifact.detector, GraphNetwork(artifact.detector.cell, graph))
+        super().__init__(artifact.detector, InterpretedNetwork(artifact.detector.cell, graph))
         self.name = name
         self.graph = graph
         self.interpreter = interpreter

@@ -9,8 +9,8 @@ import numpy as np
 from vcedge.errors import ModelFileError, Unavailable, first_line
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.exported.artifact import Artifact
-from vcedge.runtime.exported.detector_engine import Arrays, Slots, WholeEngine, input_slots, output_slots
-from vcedge.runtime.exported.network_engine import NETWORK_TYPES, FileEngine, network_shapes
+from vcedge.runtime.exported.detector_engine import Arrays, DetectorEngine, Slots, input_slots, output_slots
+from vcedge.runtime.exported.network_engine import NETWORK_TYPES, NetworkEngine, network_shapes
 from vcedge.schema import F32
 
 
@@ -23,17 +23,17 @@ def load(artifact: Artifact) -> Engine:
     detector = artifact.detector
     if artifact.graph is not None and artifact.graph.whole:
         _check_interface(session, input_slots(detector) | output_slots(detector), artifact.name)
-        return WholeEngine(artifact, OnnxWholeGraph(session), "onnx", interpreter)
+        return DetectorEngine(artifact, OnnxDetectorGraph(session), "onnx", interpreter)
     if detector.cell is None:
         raise ModelFileError(f"{artifact.name}: a graph of the network alone, and the model in it has none")
     shapes = network_shapes(detector)
     slots = {what: (shape, NETWORK_TYPES.get(what, np.float32)) for what, shape in shapes.items()}
     _check_interface(session, slots, artifact.name)
-    return FileEngine(artifact, OnnxGraph(session), "onnx", interpreter)
+    return NetworkEngine(artifact, OnnxNetworkGraph(session), "onnx", interpreter)
 
 
-class OnnxGraph:
-    """See `vcedge.runtime.exported.network_engine.Graph`."""
+class OnnxNetworkGraph:
+    """See `vcedge.runtime.exported.network_engine.NetworkGraph`."""
 
     def __init__(self, session: Any) -> None:
         self._run = session.run
@@ -51,8 +51,8 @@ class OnnxGraph:
         return correction[0], int(level[0]), after[0]
 
 
-class OnnxWholeGraph:
-    """See `vcedge.runtime.exported.detector_engine.WholeGraph`."""
+class OnnxDetectorGraph:
+    """See `vcedge.runtime.exported.detector_engine.DetectorGraph`."""
 
     def __init__(self, session: Any) -> None:
         self._run = session.run

@@ -21,7 +21,7 @@ from vcedge.detector import Cell
 from vcedge.errors import ModelFileError, Unavailable, first_line
 from vcedge.runtime.exported.artifact import Artifact
 from vcedge.runtime.exported.flatbuffer import Malformed
-from vcedge.runtime.exported.network_engine import NETWORK_TYPES, FileEngine, network_shapes
+from vcedge.runtime.exported.network_engine import NETWORK_TYPES, NetworkEngine, network_shapes
 from vcedge.runtime.exported.tflite_file import MODEL_DIGEST, SCHEDULER, ZIP, members, metadata, step_name
 from vcedge.runtime.exported.tflite_scheduler import check_scheduler
 from vcedge.runtime.exported.tflite_structure import TensorInfo, interface_of
@@ -35,7 +35,7 @@ WARM = 2
 Shapes = dict[str, tuple[int, ...]]
 
 
-def load(artifact: Artifact) -> FileEngine:
+def load(artifact: Artifact) -> NetworkEngine:
     """The engine of an exported file.
 
     Raises Unavailable without an interpreter, ModelFileError for a graph that is not sound or not the model's.
@@ -46,10 +46,10 @@ def load(artifact: Artifact) -> FileEngine:
     words = f"{package} {version(package)}"
     shapes = network_shapes(artifact.detector)
     if artifact.data[:4] == ZIP:
-        graph: OneFile | Family = _family(artifact, shapes, make)
+        graph: SingleFileGraph | FamilyGraph = _family(artifact, shapes, make)
     else:
-        graph = OneFile(LoadedFile(artifact.data, artifact.name, make, shapes))
-    return FileEngine(artifact, graph, NAME, words)
+        graph = SingleFileGraph(LoadedFile(artifact.data, artifact.name, make, shapes))
+    return NetworkEngine(artifact, graph, NAME, words)
 
 
 def _interpreter() -> tuple[str, Any]:
@@ -99,8 +99,8 @@ class LoadedFile:
         return int(self._interpreter.tensor(detail["index"])().ctypes.data)
 
 
-class OneFile:
-    """See `vcedge.runtime.exported.network_engine.Graph`."""
+class SingleFileGraph:
+    """See `vcedge.runtime.exported.network_engine.NetworkGraph`."""
 
     def __init__(self, file: LoadedFile) -> None:
         self._invoke, tensors = file.invoke, file.tensors  # the method holds the memory that the arrays are in
@@ -134,7 +134,7 @@ class HostScheduler:
         return max(min_level, 1 + bisect_right(self._limits, logit))
 
 
-class Step:
+class LevelStep:
     """One level of a family."""
 
     def __init__(self, file: LoadedFile) -> None:
@@ -151,10 +151,10 @@ class Step:
         return self._correction, self._after
 
 
-class Family:
-    """A step model for each level, and what chooses one. See `vcedge.runtime.exported.network_engine.Graph`."""
+class FamilyGraph:
+    """A step model for each level, and what chooses one. See `vcedge.runtime.exported.network_engine.NetworkGraph`."""
 
-    def __init__(self, scheduler: HostScheduler, steps: list[Step]) -> None:
+    def __init__(self, scheduler: HostScheduler, steps: list[LevelStep]) -> None:
         self._scheduler, self._steps = scheduler, steps
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
@@ -165,7 +165,7 @@ class Family:
         return correction, level, after
 
 
-def _family(artifact: Artifact, shapes: Shapes, make: Any) -> Family:
+def _family(artifact: Artifact, shapes: Shapes, make: Any) -> FamilyGraph:
     files = members(artifact.data, artifact.name)
     assert artifact.detector.cell is not None
     shapes = {**shapes, "x": (1, artifact.detector.cell.spec.inputs)}
@@ -179,7 +179,7 @@ def _family(artifact: Artifact, shapes: Shapes, make: Any) -> Family:
             raise ModelFileError(f"{name} is of another model")
         loaded.append(LoadedFile(files[member], name, make, shapes))
     check_scheduler(loaded[0].tensors, loaded[0].invoke, artifact.detector.cell, f"{artifact.name}: {SCHEDULER}")
-    return Family(HostScheduler(artifact.detector.cell), [Step(file) for file in loaded[1:]])
+    return FamilyGraph(HostScheduler(artifact.detector.cell), [LevelStep(file) for file in loaded[1:]])
 
 
 def _check(tensor: TensorInfo, shapes: Shapes, name: str) -> None:

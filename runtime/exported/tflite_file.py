@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 
 from vcedge.errors import ModelFileError
-from vcedge.runtime.exported.flatbuffer import Malformed, Table, root
+from vcedge.runtime.exported.flatbuffer import FlatTable, Malformed, root
 
 IDENTIFIER = b"TFL3"
 VERSION = 3
@@ -42,7 +42,7 @@ def metadata(data: bytes, name: str) -> dict[str, bytes]:
         if data[4:8] != IDENTIFIER:
             raise Malformed("the identifier TFL3 is missing")
         model = root(data)
-        version = model.whole(MODEL_VERSION, "I")
+        version = model.integer(MODEL_VERSION, "I")
         if version != VERSION:
             raise Malformed(f"schema version {version}, expected {VERSION}")
         entries = {key: data[start : start + size] for key, start, size in _entries(model)}
@@ -95,11 +95,11 @@ def members(data: bytes, name: str) -> dict[str, bytes]:
         raise ModelFileError(f"{name}: not a zip of step models, or damaged: {error}") from None
 
 
-def _entries(model: Table) -> Iterator[tuple[str, int, int]]:
+def _entries(model: FlatTable) -> Iterator[tuple[str, int, int]]:
     """Name, first byte and size of each entry of metadata."""
     buffers = list(model.tables(MODEL_BUFFERS))
     for entry in model.tables(MODEL_METADATA):
-        number = entry.whole(1, "I")
+        number = entry.integer(1, "I")
         if number >= len(buffers):
             raise Malformed(f"buffer {number} of {len(buffers)}")
         yield entry.text(0), *buffers[number].span(0)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from vcedge.runtime.exported.flatbuffer import Malformed, Table, root
+from vcedge.runtime.exported.flatbuffer import FlatTable, Malformed, root
 
 IF, CASE = 118, 209
 OPERATORS = {0, 2, 9, 14, 18, 22, 28, 36, 41, 55, 57, 65, 71, IF, 123, 147, CASE}
@@ -59,41 +59,41 @@ def interface_of(data: bytes) -> Interface:
     return interfaces[0]
 
 
-def _builtin(code: Table) -> int:
-    builtin = max(code.whole(CODE_OLD, "b"), code.whole(CODE_NEW, "i"))
+def _builtin(code: FlatTable) -> int:
+    builtin = max(code.integer(CODE_OLD, "b"), code.integer(CODE_NEW, "i"))
     if builtin not in OPERATORS or code.table(CODE_CUSTOM) is not None:
         raise Malformed(f"operator {builtin}, expected one that vcedge writes")
     return builtin
 
 
-def _graph(graph: Table, name: str, sizes: list[int], codes: list[int]) -> Interface:
+def _graph(graph: FlatTable, name: str, sizes: list[int], codes: list[int]) -> Interface:
     tensors = [_tensor(tensor, f"{name}: tensor {i}", sizes) for i, tensor in enumerate(graph.tables(GRAPH_TENSORS))]
-    inputs = graph.wholes(GRAPH_INPUTS)
+    inputs = graph.integers(GRAPH_INPUTS)
     _check_known(inputs, range(len(tensors)), f"{name}: input")
     known = {i for i, tensor in enumerate(tensors) if tensor.constant}
     _check_new(inputs, known, f"{name}: input")
     known.update(inputs)
     for i, operator in enumerate(graph.tables(GRAPH_OPERATORS)):
         what = f"{name}: operator {i}"
-        if operator.whole(OPERATOR_CODE, "I") >= len(codes):
-            raise Malformed(f"{what}: of the kind {operator.whole(OPERATOR_CODE, 'I')} of {len(codes)}")
-        _check_known(operator.wholes(OPERATOR_INPUTS), known, f"{what}: input")
-        results = operator.wholes(OPERATOR_OUTPUTS)
+        if operator.integer(OPERATOR_CODE, "I") >= len(codes):
+            raise Malformed(f"{what}: of the kind {operator.integer(OPERATOR_CODE, 'I')} of {len(codes)}")
+        _check_known(operator.integers(OPERATOR_INPUTS), known, f"{what}: input")
+        results = operator.integers(OPERATOR_OUTPUTS)
         _check_known(results, range(len(tensors)), f"{what}: output")
         _check_new(results, known, f"{what}: output")
         known.update(results)
-    outputs = graph.wholes(GRAPH_OUTPUTS)
+    outputs = graph.integers(GRAPH_OUTPUTS)
     _check_known(outputs, known, f"{name}: output")
     return Interface(tuple(tensors[i] for i in inputs), tuple(tensors[i] for i in outputs))
 
 
-def _tensor(tensor: Table, what: str, sizes: list[int]) -> TensorInfo:
+def _tensor(tensor: FlatTable, what: str, sizes: list[int]) -> TensorInfo:
     shape, kind, buffer = (
-        tuple(tensor.wholes(TENSOR_SHAPE)),
-        tensor.whole(TENSOR_TYPE, "b"),
-        tensor.whole(TENSOR_BUFFER, "I"),
+        tuple(tensor.integers(TENSOR_SHAPE)),
+        tensor.integer(TENSOR_TYPE, "b"),
+        tensor.integer(TENSOR_BUFFER, "I"),
     )
-    if kind not in ITEMSIZE or tensor.whole(TENSOR_VARIABLE, "b"):
+    if kind not in ITEMSIZE or tensor.integer(TENSOR_VARIABLE, "b"):
         raise Malformed(f"{what}: type {kind}, expected one of {', '.join(NAMES.values())}")
     size = prod(shape) * ITEMSIZE[kind]
     if any(length < 1 for length in shape) or size > MAX_SIZE:
@@ -105,10 +105,10 @@ def _tensor(tensor: Table, what: str, sizes: list[int]) -> TensorInfo:
     return TensorInfo(tensor.text(TENSOR_NAME), shape, NAMES[kind], sizes[buffer] > 0)
 
 
-def _check_branches(graph: Table, number: int, codes: list[int], interfaces: list[Interface]) -> None:
+def _check_branches(graph: FlatTable, number: int, codes: list[int], interfaces: list[Interface]) -> None:
     """Branches are later graphs that take and give what their operator does; in a branch there are none."""
     for i, operator in enumerate(graph.tables(GRAPH_OPERATORS)):
-        builtin = codes[operator.whole(OPERATOR_CODE, "I")]
+        builtin = codes[operator.integer(OPERATOR_CODE, "I")]
         if builtin not in (IF, CASE):
             continue
         what = f"graph {number}: operator {i}"
@@ -117,10 +117,10 @@ def _check_branches(graph: Table, number: int, codes: list[int], interfaces: lis
         options = operator.table(OPERATOR_OPTIONS if builtin == IF else OPERATOR_OPTIONS_2)
         if options is None:
             raise Malformed(f"{what}: without its branches")
-        branches = [options.whole(0), options.whole(1)] if builtin == IF else options.wholes(0)
+        branches = [options.integer(0), options.integer(1)] if builtin == IF else options.integers(0)
         _check_known(branches, range(1, len(interfaces)), f"{what}: branch")
-        given, results = operator.wholes(OPERATOR_INPUTS)[1:], operator.wholes(OPERATOR_OUTPUTS)
-        shapes = [tuple(tensor.wholes(TENSOR_SHAPE)) for tensor in graph.tables(GRAPH_TENSORS)]
+        given, results = operator.integers(OPERATOR_INPUTS)[1:], operator.integers(OPERATOR_OUTPUTS)
+        shapes = [tuple(tensor.integers(TENSOR_SHAPE)) for tensor in graph.tables(GRAPH_TENSORS)]
         for branch in branches:
             taken, made = interfaces[branch].inputs, interfaces[branch].outputs
             if [t.shape for t in taken] != [shapes[j] for j in given] or [t.shape for t in made] != [
