@@ -1,4 +1,4 @@
-"""`vcedge calibrate`: what it refuses before it reads anything, what it tells, and that its bytes come again."""
+"""`vcedge calibrate`: refused options, its description, and reproducible bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vcedge evaluate`: the same scores as `vcedge score`, the truth beside them, bars and what is refused."""
+"""`vcedge evaluate`: the scores of `vcedge score` beside the labels, bars and refused options."""
 
 from __future__ import annotations
 

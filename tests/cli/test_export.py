@@ -1,4 +1,4 @@
-"""`vcedge export` and `vcedge verify`: what is written, said and refused."""
+"""`vcedge export` and `vcedge verify`: written files, messages and refused options."""
 
 from __future__ import annotations
 

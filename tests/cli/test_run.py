@@ -1,4 +1,4 @@
-"""`vcedge run` before it connects: what `--check` prints, and what is wrong found at once."""
+"""`vcedge run` before it connects: the lines of `--check`, and errors found at once."""
 
 from __future__ import annotations
 

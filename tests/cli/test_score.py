@@ -1,4 +1,4 @@
-"""`vcedge score`: what becomes of its files, what it says of rows that were not judged, and other dialects."""
+"""`vcedge score`: its output files, warnings on rows that were not scored, and other dialects."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`vcedge status` from the command line: where it looks, and how it ends.
+"""`vcedge status` from the command line: where it finds the service, and its exit codes.
 
-What it shows: tests/runtime/monitoring/test_endpoints.py.
+Its output: tests/runtime/monitoring/test_endpoints.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""runtime.yaml: what it means, what is refused, and what never shows."""
+"""runtime.yaml: defaults, refused values, and secrets that never show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configuration files: what is read, what is refused, and in which words."""
+"""Configuration files: what is read, what is refused, and the messages."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_disconnected_sender_blocks_no_other() -> None:
 
 
 async def _deliver(subscriptions: dict[str, list[Any]], seen: list[str]) -> None:
-    """As amqtt does: it awaits while it goes through them."""
+    """Deliver as amqtt does: it awaits while it iterates."""
     for topic_filter, subscribers in subscriptions.items():
         for subscriber in subscribers:
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""How a model reads files: its stored settings, and what is set over them."""
+"""Settings that a model stores to read files, and overrides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a text file looks like, and what it is taken for."""
+"""Dialects of text files, guessed and configured."""
 
 from __future__ import annotations
 

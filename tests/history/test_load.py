@@ -1,4 +1,4 @@
-"""History made usable: sorted, without repetitions, cut at gaps, within limits, larger than memory."""
+"""Histories loaded for training: sorted, without repetitions, cut at gaps, within limits, larger than memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person is told of a history."""
+"""The report on a history, for people and as JSON."""
 
 from __future__ import annotations
 

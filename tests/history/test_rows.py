@@ -1,4 +1,4 @@
-"""Rows in file order: what stands in a file, and nothing else."""
+"""Rows in file order, unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text files that are damaged, large or odd; the fast and the careful path give the same."""
+"""Text files that are damaged, large or odd; the fast and the slow path agree."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ CELL = st.sampled_from(["1", "-2.5", "1e3", " 7 ", "", "nan", "Bad", "1_0", "inf
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8))
-def test_fast_and_careful_paths_agree(tmp_path: Path, cells: list[tuple[str, str]]) -> None:
-    """A block of clean rows goes the fast way, one with a text the careful one: each cell reads the same."""
+def test_fast_and_slow_paths_agree(tmp_path: Path, cells: list[tuple[str, str]]) -> None:
+    """A block of clean rows takes the fast path, one with a text the slow path: each cell reads the same."""
     schema = schema_of(["a", "b"], 1, 10)
 
     def read(name: str, lines: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -1,4 +1,4 @@
-"""Times as files spell them."""
+"""Times in the spellings of files."""
 
 from __future__ import annotations
 

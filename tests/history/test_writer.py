@@ -1,4 +1,4 @@
-"""What is written comes back exactly."""
+"""Written recordings are read back exactly."""
 
 from __future__ import annotations
 

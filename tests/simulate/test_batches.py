@@ -1,4 +1,4 @@
-"""Batches of two passes: what the second one does can only be told from the first, minutes before."""
+"""Batches of two passes: the second one depends on the first, minutes before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A healthy run: what it looks like, what is random in it, and what is refused."""
+"""A healthy run: its shape, its random parts, and refused arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codecs that a plant brings: found by their entry point, and whatever they do, the service stands."""
+"""Plug-in codecs: found by their entry point; no fault of theirs ends the service."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _raise(error: BaseException) -> Any:
         (lambda payload, limits: Reading((1,), {"a": [1.0], "b": [1.0]}), "2 channels, expected at most 1"),
     ],
 )
-def test_whatever_a_plug_in_does_is_a_reason_of_one_line(codec: Any, reason: str) -> None:
+def test_a_faulty_plug_in_gives_a_reason_of_one_line(codec: Any, reason: str) -> None:
     with pytest.raises(Undecodable) as caught:
         Decoder("odd", codec, Limits(max_channels=1))(b"")
     words = str(caught.value)

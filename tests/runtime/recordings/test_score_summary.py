@@ -1,4 +1,4 @@
-"""The summary of a scoring lists the events that were found, each as it was last published."""
+"""The summary of scores lists each event in its last state."""
 
 from __future__ import annotations
 
