@@ -1,13 +1,13 @@
-"""Which kind of fault an event resembles: its shape in a few numbers, compared with those of injected faults.
+"""Names the kind of fault that an event resembles, by comparing its shape with those of injected faults.
 
-Every row leaves a few statistics of each channel in two exponentially weighted means, a fast and a slow one; while an
-event is open, the shape of its leading channel is averaged over its rows. Constant memory, no clock.
+Two exponentially weighted means, a fast and a slow one, follow a few statistics of each channel; while an event is
+open, the shape of its leading channel is averaged over its rows. Memory is constant, and no clock is read.
 
-Outside of events nobody asks, so that rows wait until there are BATCH of them, or an event opens: the means of a batch
-are the same to rounding, and cost a fraction of its rows one by one.
+Outside of events no shape is needed, so rows wait until there are BATCH of them or an event opens: the means of a batch
+are the same to rounding, and cost a fraction of single rows.
 
-`runtime/kernel/stream/shape.inc` does the same for many rows, and must give the same bits: sums are
-taken in the fixed order of `cumsum`, and logarithms are those of the C library.
+`runtime/kernel/stream/shape.inc` computes the same for many rows and must give the same bits: sums are taken in the
+fixed order of `cumsum`, and logarithms are those of the C library.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from vcedge.packed import pack, unpack
 from vcedge.schema import F32, F64
 
 SPANS = (8.0, 64.0)
-"""Rows that the fast and the slow mean reach over."""
+"""Spans of the fast and the slow mean, in rows."""
 STATISTICS = ("residual", "squared", "fourth", "lagged", "change", "level", "still", "large")
 LARGE = 3.0
-"""A residual beyond so many spreads is a large one."""
+"""Number of spreads beyond which a residual is large."""
 LARGEST = 1e3
-"""Residuals count up to so many spreads: their fourth powers must stay numbers."""
+"""Number of spreads that residuals are clipped to: their fourth powers must stay finite."""
 FEATURES = (
     "one-sided, slow",
     "one-sided, fast",
@@ -47,12 +47,12 @@ FEATURES = (
 )
 UNCLEAR = "unclear"
 TINY, LEAST_CHANGE, LEAST_LEVEL = 1e-6, 1e-2, 0.1
-"""What is added so that nothing is divided by zero, and no logarithm leaves the range of what is usual."""
+"""Added so that nothing is divided by zero and logarithms stay in a usual range."""
 BATCH = 64
 
 
 def row_statistics(residual: F64, before: F64, z: F64, z_before: F64, change_scale: F64) -> F64:
-    """What rows say of each channel, (K, ..., C), in the order of STATISTICS.
+    """Return the statistics of rows for each channel, (K, ..., C), in the order of STATISTICS.
 
     `residual` (..., C) is the highway's in spreads, 0 where there is none, and `before` that of the row before; `z` and
     `z_before` the standardised samples, `change_scale` (C,) the usual size of their change (`Features.change_scale`).
@@ -73,7 +73,7 @@ def row_statistics(residual: F64, before: F64, z: F64, z_before: F64, change_sca
 
 
 def shape(fast: F64, slow: F64) -> F64:
-    """The features (F,) of the leading channel from the means (K, C) of the row statistics, free of its size."""
+    """Return the features (F,) of the leading channel, free of its scale, from means (K, C) of row statistics."""
     energy = fast[1] + slow[1]
     lead = int(np.argmax(energy))
     share = energy / max(_total(energy), TINY)
@@ -99,12 +99,12 @@ def shape(fast: F64, slow: F64) -> F64:
 
 
 def _total(values: F64) -> float:
-    """The sum (N,) from first to last: numpy's own sums in an order that depends on how many there are."""
+    """Return the sum (N,) from first to last: the order of numpy's own sum depends on N."""
     return float(np.cumsum(values)[-1])
 
 
 class ShapeTracker:
-    """Follows one stream; its whole memory is the arrays of `snapshot`."""
+    """Follows the shape of one stream; its state is the arrays of `snapshot`."""
 
     def __init__(self, channels: int, change_scale: NDArray[Any]) -> None:
         self._change_scale = change_scale.astype(np.float64)
@@ -115,12 +115,12 @@ class ShapeTracker:
         self._means = np.zeros((len(SPANS), len(STATISTICS), channels))
         self._sum = np.zeros(len(FEATURES))
         self._rows = 0
-        self._residual = np.zeros((BATCH + 1, channels))  # of the last row that was digested, then those that wait
+        self._residual = np.zeros((BATCH + 1, channels))  # of the last row in the means, then of the waiting rows
         self._z = np.zeros((BATCH + 1, channels))
         self._waiting = 0
 
-    def push(self, residual: NDArray[Any], z: NDArray[Any], in_event: bool) -> None:
-        """One row; `in_event` says whether an event is open after it."""
+    def push(self, residual: NDArray[Any], z: NDArray[Any], *, in_event: bool) -> None:
+        """Add one row; `in_event` tells whether an event is open after it."""
         self._waiting += 1
         self._residual[self._waiting], self._z[self._waiting] = residual, z
         if in_event:
@@ -136,17 +136,17 @@ class ShapeTracker:
 
     @property
     def features(self) -> F64 | None:
-        """Mean shape (F,) of the event that is open, None without one."""
+        """Mean shape (F,) of the open event, None without one."""
         return self._sum / self._rows if self._rows else None
 
     def reset(self) -> None:
-        """Forget everything, as after a gap."""
+        """Reset to the state of a new stream, as after a gap."""
         for array in (self._means, self._sum, self._residual, self._z):
             array[:] = 0.0
         self._rows = self._waiting = 0
 
     def snapshot(self) -> dict[str, Any]:
-        """The memory as JSON values; `restore` is the inverse."""
+        """Return the state as JSON values; `restore` is the inverse."""
         rows = slice(0, self._waiting + 1)
         return {
             "means": pack(self._means),
@@ -158,7 +158,7 @@ class ShapeTracker:
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on from a snapshot of a tracker of as many channels. Raises DataError for another one's."""
+        """Restore the snapshot of a tracker of as many channels. Raises DataError if the sizes differ."""
         rows = slice(0, snapshot["waiting"] + 1)
         self._means[:], self._sum[:] = unpack(snapshot["means"], self._means), unpack(snapshot["sum"], self._sum)
         self._residual[rows] = unpack(snapshot["residual"], self._residual[rows])
@@ -166,7 +166,7 @@ class ShapeTracker:
         self._rows, self._waiting = snapshot["rows"], snapshot["waiting"]
 
     def _digest(self) -> None:
-        """Take the rows that wait into the means."""
+        """Add the waiting rows to the means."""
         count = self._waiting
         now, before = slice(1, count + 1), slice(0, count)
         statistics = row_statistics(
@@ -182,15 +182,15 @@ class ShapeTracker:
 
 @dataclass(frozen=True)
 class Resemblance:
-    """Centroids of the kinds that can be told apart; those that cannot bear one name together."""
+    """Holds the centroids of the kinds of faults; kinds that cannot be told apart share a name."""
 
-    kinds: tuple[str, ...]  # (G,) of fault
-    names: tuple[str, ...]  # (G,) what they are called: "spike", "offset or drift", "unclear"
+    kinds: tuple[str, ...]  # (E,) of faults
+    names: tuple[str, ...]  # (E,) of the kinds: "spike", "offset or drift", "unclear"
     mean: F32  # (F,) of all injected events
-    whitening: F32  # (F, F) features minus mean times this have unit spread within a kind
-    centroids: F32  # (G, F) whitened
+    whitening: F32  # (F, F) features minus mean, times this, have unit spread within a kind
+    centroids: F32  # (E, F) whitened
     limit: float
-    """Squared distance to the nearest centroid beyond which an event is like none of them."""
+    """Squared distance to the nearest centroid beyond which an event resembles none of them."""
 
     def __post_init__(self) -> None:
         count = len(FEATURES)
@@ -199,19 +199,19 @@ class Resemblance:
             raise ValueError(f"resemblance of shapes {shapes} for {len(self.names)} names and {count} features")
 
     @property
-    def called(self) -> dict[str, str]:
-        """What each kind is called."""
+    def name_by_kind(self) -> dict[str, str]:
+        """Name of each kind."""
         return dict(zip(self.kinds, self.names, strict=True))
 
-    def of(self, features: F64) -> str:
-        """The name that an event of these features (F,) resembles most; see `likeness`."""
-        return self.likeness(features)[0]
+    def name_of(self, features: F64) -> str:
+        """Return the name that an event of these features (F,) resembles most; see `classify`."""
+        return self.classify(features)[0]
 
-    def likeness(self, features: F64) -> tuple[str, float]:
-        """The name that an event of these features (F,) resembles most, and how much of all likelihood it has.
+    def classify(self, features: F64) -> tuple[str, float]:
+        """Return the name that an event of these features (F,) resembles most, and its share of the likelihood.
 
-        UNCLEAR where no name is likelier than all others together, with the share of the likeliest, or where the event
-        is far from all of them, with 0.
+        The name is UNCLEAR if none is likelier than all others together, with the share of the likeliest, or if the
+        event is far from all of them, with 0.
         """
         place = (features - self.mean) @ self.whitening
         distance = ((self.centroids - place) ** 2).sum(axis=1)

@@ -38,7 +38,7 @@ class Explainer:
         """
         ended = None if event is None or event.type != "end" else self.explain(event)
         if self._model is not None:
-            self._tracker.push(state.residual, state.lags[0], is_open)
+            self._tracker.push(state.residual, state.lags[0], in_event=is_open)
         self._reason, self._age = (wake, 0) if wake else (self._reason, self._age + 1)
         if not is_open:
             self._why = ""
@@ -51,7 +51,7 @@ class Explainer:
         features = None if self._model is None else self._tracker.features
         if self._model is None or features is None:
             return replace(event, why=self._why)
-        name, share = self._model.likeness(features)
+        name, share = self._model.classify(features)
         return replace(event, why=self._why, resembles=name, agreement=round(share, 2))
 
     def reset(self) -> None:

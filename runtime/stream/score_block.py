@@ -30,7 +30,7 @@ class Words:
         self.channels = detector.schema.names
         self.hidden = detector.hidden
         self._channel = {name: index for index, name in enumerate(self.channels)}
-        self._inputs = scheduler_inputs(detector.schema, detector.features.flags)
+        self._inputs = scheduler_inputs(detector.schema, flags=detector.features.flags)
         self._wakes = {word: code for code, word in enumerate(self._inputs)} | {w: c for c, w in WAKE_WORDS.items()}
 
     def wake(self, code: int) -> str:

@@ -106,7 +106,7 @@ class Stream:
         one. What is not set by hand is adapted, anew from here."""
         calibration = self._detector.calibration
         if false_alarms_per_day is not None:
-            calibration = calibration.promising(false_alarms_per_day, self._detector.schema.period_ns)
+            calibration = calibration.with_false_alarms(false_alarms_per_day, self._detector.schema.period_ns)
         self._by_hand, self._calibration = threshold, calibration
         self._adaptive, self._many = self._new_adaptive(), self._new_judge()
 

@@ -96,7 +96,7 @@ def _run(engine: Engine, values: F64, faults: list[InjectedFault], limit: float)
         raw, _, _ = engine.step(sample, state)
         was = events.is_open
         events.push(row, raw, limit, (), seen >= warmup)
-        tracker.push(state.residual, state.lags[0], events.is_open)
+        tracker.push(state.residual, state.lags[0], in_event=events.is_open)
         current = waiting[0] if waiting else None
         if current is None:
             break

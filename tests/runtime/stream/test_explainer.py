@@ -48,11 +48,11 @@ def test_an_event_says_what_it_resembles_by_its_mean_shape_so_far() -> None:
         for event in events_of([score]):
             is_open = event.type != "end"
             found.append((event.resembles, event.agreement))
-        tracker.push(state.residual, state.lags[0], is_open)
+        tracker.push(state.residual, state.lags[0], in_event=is_open)
         for event in events_of([score]):
             shape = before if event.type == "end" else tracker.features
             assert shape is not None
-            name, share = DETECTOR.resemblance.likeness(shape)
+            name, share = DETECTOR.resemblance.classify(shape)
             expected.append((name, round(share, 2)))
     assert found == expected
     assert len(found) >= 2
