@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.detectors import START_NS, recording, samples, tiny_detector
+from vcedge.runtime.engine.interface import AS_TRAINED
 from vcedge.config.succession import StageConfig, UpdateConfig
 from vcedge.runtime.assets.agreement import Agreement, AgreementState, ModelTotals
 from vcedge.runtime.assets.compute_stages import ComputeStages
@@ -139,7 +140,7 @@ def test_shadow_and_model_in_charge_score_independently() -> None:
     for row, one, two in zip(rows, *expected, strict=True):
         mine = stream.push(row)
         samples_ = Samples((row.time_ns,), row.values[None], timed=True, block=False)
-        opened = shadow.follow(ScoredRows(samples_, (1, 0.0), [mine], [stream.in_event], 1.0), (1, 0.0))
+        opened = shadow.follow(ScoredRows(samples_, AS_TRAINED, [mine], [stream.in_event], 1.0), AS_TRAINED)
         assert mine == one
         assert opened == [shadow.stream.in_event]
         assert shadow.stream.seq == two.seq
