@@ -19,7 +19,7 @@ from vcedge.train.pipeline import Trained
 from vcedge.train.report import write_report
 from vcedge.train.report.summary_text import summary
 from vcedge.train.summary import summarise
-from vcedge.train.training import Epoch, FitResult
+from vcedge.train.training import Epoch, TrainingResult
 
 ROWS = 900
 
@@ -35,7 +35,7 @@ def trained_of(detector: Detector, rows: int = ROWS, epochs: int = 20) -> Traine
         detector=detector,
         values=np.tile(values, (repeats, 1)),
         split=split_by_time(((0, rows),), 2),
-        result=FitResult(best=epochs - 1, epochs=lines, alone=(0.79, 0.88)),
+        result=TrainingResult(best=epochs - 1, epochs=lines, alone=(0.79, 0.88)),
         device_trace=Trace(rows=np.arange(rows), **long),
     )
 

@@ -25,7 +25,7 @@ from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
 from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
 from vcedge.train.summary import summarise
-from vcedge.train.training import FitResult
+from vcedge.train.training import TrainingResult
 from vcedge.wording import number, percent
 
 pytestmark = pytest.mark.slow
@@ -137,7 +137,7 @@ def test_report_says_if_there_is_no_network(tmp_path: Path) -> None:
 
 
 def test_report_says_if_training_was_interrupted(usual: Trained) -> None:
-    early = replace(usual, result=FitResult(best=-1, interrupted=True))
+    early = replace(usual, result=TrainingResult(best=-1, interrupted=True))
     assert "stopped by the user after 0 epochs. No epoch ended" in words_of(early)
 
 

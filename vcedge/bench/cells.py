@@ -73,6 +73,6 @@ def of_detector(detector: Detector, rows: int = 256) -> CellUnderTest:
         UsageError: The model has no network.
     """
     if detector.cell is None or detector.head is None:
-        raise UsageError("the model has no network: there is no cell to time")
+        raise UsageError("the model has no network to time, expected one that has, or --synthetic HIDDEN,INPUTS")
     x = np.random.default_rng(0).standard_normal((rows, len(detector.cell.gate_input)))
     return CellUnderTest(detector.cell, detector.head.weights, detector.head.bias, x.astype(np.float32))

@@ -36,7 +36,7 @@ def read_values(detector: Detector, path: Path) -> F64:
         if rows >= MAX_ROWS:
             break
     if rows == 0:
-        raise DataError(f"{path}: no rows, expected a recording")
+        raise DataError(f"{path}: no rows, expected at least one")
     return np.ascontiguousarray(np.concatenate(blocks)[:MAX_ROWS])
 
 

@@ -187,7 +187,6 @@ def _table(rows: Sequence[tuple[str, Measures]]) -> list[str]:
 
 def _promise(mean: Measures, promised: float) -> str:
     """Return whether the promised false alarms were kept, and on how much time that rests."""
-
     days = mean["normal_days"]
     return (
         f"false alarms: {mean['false_alarms']:.0f} in {duration(DAY_S * days)} of normal operation; "

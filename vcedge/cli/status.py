@@ -53,7 +53,6 @@ def _state_dir(config: Path | None) -> Path:
 
 def _service_rows(report: Report) -> list[tuple[str, str]]:
     """Return names and values that describe the service as a whole."""
-
     numbers, work = report["numbers"], report["work"]
     counts = ("samples", "dead_letters", "ignored", "duplicates", "settings")
     counted = [f"{numbers[key]:,} {key.replace('_', ' ')}" for key in counts]
@@ -78,7 +77,6 @@ def _waiting(numbers: dict[str, Any]) -> str:
 
 def _durability(numbers: dict[str, Any]) -> str:
     """Return the age of the last snapshot, what a power cut would repeat, and the flash wear."""
-
     age_s = numbers["snapshot_age_s"]
     age = "no snapshot yet" if age_s is None else f"last snapshot {duration(age_s)} ago"
     trouble = f"not durable: {numbers['trouble']}; " if numbers["status"] != "ok" else ""
@@ -108,7 +106,6 @@ COLUMNS = ("asset", "status", "last sample", "raw", "threshold", "event", "setti
 
 def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
     """Return the cells of one asset, by COLUMNS."""
-
     age = "never" if asset["age_s"] is None else f"{duration(asset['age_s'])} ago"
     raw = "-" if asset["raw"] is None else f"{asset['raw']:.4g}"
     threshold = f"{asset['threshold']:.4g} ({asset['threshold_factor']:.2f} of calibrated)"
@@ -120,7 +117,6 @@ def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
 
 def _setting(kind: str, state: dict[str, Any]) -> str:
     """Return the changed values of one kind of setting; empty if all are the default."""
-
     if kind == "threshold":
         values = {key: state[key] for key in ("raw", "false_alarms_per_day") if state[key] is not None}
     elif kind == "compute":

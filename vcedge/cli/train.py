@@ -140,7 +140,6 @@ class Interruption:
 
 def _evidence(limits: dict[str, Any]) -> str:
     """Return the evidence for the threshold."""
-
     evidence = f"{count(limits['peaks'], 'excursion')} in {count(limits['rows'], 'held-out row')}"
     allowed = limits["held_out_events"]
     return evidence if allowed >= 1 else f"{evidence}, extended to {1 / allowed:.2g} times as many rows"

@@ -42,7 +42,7 @@ from vcedge.train.checkpoint import CheckpointFile, fingerprint_of
 from vcedge.train.model import ResidualModel
 from vcedge.train.schedule import START_SHARE
 from vcedge.train.streams import ParallelStreams, make_streams
-from vcedge.train.training import Epoch, FitResult, Training
+from vcedge.train.training import Epoch, Training, TrainingResult
 
 STREAM_STEPS = 2000
 STREAMS = (8, 64)
@@ -62,7 +62,7 @@ class Trained:
     """The detector as measured: none of its limits comes from a row that it was fitted on. See `finished`."""
     values: F64  # (N, C) rows used
     split: Split
-    result: FitResult
+    result: TrainingResult
     device_trace: Trace
     """What the detector computes on all rows used."""
     sensitivity: Sensitivity | None = None

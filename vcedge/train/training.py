@@ -33,7 +33,7 @@ PATIENCE = 10
 
 @dataclass(frozen=True)
 class Epoch:
-    """Records one epoch. Losses are in units of the residual's variance; compare them with `FitResult.alone`."""
+    """Records one epoch. Losses are in units of the residual's variance; compare them with `TrainingResult.alone`."""
 
     epoch: int
     loss: float
@@ -47,7 +47,7 @@ class Epoch:
 
 
 @dataclass
-class FitResult:
+class TrainingResult:
     """Tells the best epoch, the history, and whether the training was stopped early."""
 
     best: int = -1
@@ -73,7 +73,7 @@ class Training:
         self._epoch, self._window = 0, 0
         self._losses: list[float] = []
         self._h = model.start(streams.parallel)
-        self.result = FitResult()
+        self.result = TrainingResult()
 
     def run(
         self,
@@ -81,7 +81,7 @@ class Training:
         progress: Callable[[Epoch, int], None],
         stop: Callable[[], bool] = lambda: False,
         checkpoint: CheckpointFile | None = None,
-    ) -> FitResult:
+    ) -> TrainingResult:
         """Train to the end and leave the best network in the model.
 
         The best network has the least hard validation loss among the epochs that keep to the target share; if none

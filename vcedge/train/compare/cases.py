@@ -105,12 +105,15 @@ def _held_out(recording: Recording, labels: NDArray[np.bool_] | None, share: flo
     rows = len(recording.values)
     cut = round((1 - share) * rows)
     if rows - cut < LEAST_ROWS:
-        raise DataError(f"{rows} rows: the last {share:.0%} are the test, expected at least {LEAST_ROWS} rows there")
+        raise DataError(
+            f"{rows} rows: the last {share:.0%} are the test, expected at least {LEAST_ROWS} rows there; "
+            "use a longer recording or a larger --held-out"
+        )
     training = clip_ranges(recording.sequences, 0, cut)
     if labels is not None:
         training = tuple(part for one in training for part in _normal_parts(*one, labels))
     if not training:
-        raise DataError(f"all of the first {cut} rows are labelled as anomalous: no rows are left to train on")
+        raise DataError(f"all of the first {cut} rows are labelled as anomalous, expected normal rows to train on")
     ranges = tuple((a - cut, b - cut) for a, b in clip_ranges(recording.sequences, cut, rows))
     truth = np.zeros(rows - cut, bool) if labels is None else labels[cut:]
     case = Case("held-out rows", np.array(recording.values[cut:]), recording.time_ns[cut:], ranges, truth)
@@ -133,7 +136,9 @@ def _read_case(path: Path, data: DataConfig, schema: SensorSchema) -> Case:
     latest = np.maximum.accumulate(np.concatenate(([NO_TIME], time_ns[:-1]))) if len(time_ns) else time_ns
     kept = time_ns > latest
     if kept.sum() < LEAST_ROWS:
-        raise DataError(f"{path}: {int(kept.sum())} usable rows, expected at least {LEAST_ROWS} for a test")
+        raise DataError(
+            f"{path}: {int(kept.sum())} usable rows, expected at least {LEAST_ROWS}; leave the file out of data.test"
+        )
     values, time_ns = values[kept], time_ns[kept]
     values = np.where(beyond_limits(values, *schema.limits()), np.nan, values)
     cuts = (np.flatnonzero(np.diff(time_ns) > schema.max_gap_ns) + 1).tolist()

@@ -14,7 +14,7 @@ from vcedge.train.compare.summary_text import best_baseline, measure_text
 from vcedge.train.report.figure import (
     COLOUR,
     Chart,
-    Key,
+    LegendEntry,
     filled,
     inline_svg,
     log_axis,
@@ -49,10 +49,10 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
     """Draw the statistics of the detector, of the detector without its network, and of the best baseline."""
     shown = [comparison.main, comparison.of(OFF), best_baseline(comparison)]
     unit, size = _unit(comparison, case)
-    keys = (
-        Key("area", "measured", "largest value of a stretch"),
-        Key("dashed", "limit", "threshold"),
-        Key("area", "context", truth_label(comparison)),
+    legend = (
+        LegendEntry("area", "measured", "largest value of a stretch"),
+        LegendEntry("dashed", "limit", "threshold"),
+        LegendEntry("area", "context", truth_label(comparison)),
     )
     with style(f"scores{case}"):
         figure, axes = panels(TALL, len(shown))
@@ -73,7 +73,7 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
         "Each statistic relative to its own threshold, on a logarithmic scale. It should rise within the shaded "
         "stretches and nowhere else; above the dashed line it raises an alarm."
     )
-    return Chart(f"{comparison.cases[case].name}: scores", caption, keys, svg)
+    return Chart(f"{comparison.cases[case].name}: scores", caption, legend, svg)
 
 
 def gate_chart(comparison: Comparison, case: int) -> Chart:
@@ -82,10 +82,10 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
     channel = _telling_channel(comparison, case)
     name, z = comparison.trained.detector.schema.names[channel], _in_deviations(comparison, case, channel)
     share = stretches(comparison.main.scores[case].share)
-    keys = [
-        Key("area", "measured", "updated share, mean of a stretch"),
-        Key("line", "ink", f"{name}, smallest to largest"),
-        Key("area", "context", truth_label(comparison)),
+    legend = [
+        LegendEntry("area", "measured", "updated share, mean of a stretch"),
+        LegendEntry("line", "ink", f"{name}, smallest to largest"),
+        LegendEntry("area", "context", truth_label(comparison)),
     ]
     with style(f"gate{case}"):
         figure, (upper, lower) = panels(TALL, 2)
@@ -97,7 +97,7 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         quantity(upper, f"{name}, in standard deviations")
         filled(lower, share.mean, share.edges * size, "measured")
         share_axis(lower)
-        keys += mark_target(lower, comparison.config.model.target)
+        legend += mark_target(lower, comparison.config.model.target)
         lower.set_xlabel(unit)
         description = f"Mean updated share {percent(float(np.nanmean(comparison.main.scores[case].share)))}."
         svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", description)
@@ -105,7 +105,7 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         f"Above: {name}, the channel with the largest share of the statistic during events. Below: how far the gate "
         "opens. It should open where the signal moves or an event lasts, and stay nearly shut where all is calm."
     )
-    return Chart(f"{comparison.cases[case].name}: the gate", caption, tuple(keys), svg)
+    return Chart(f"{comparison.cases[case].name}: the gate", caption, tuple(legend), svg)
 
 
 def closer_chart(comparison: Comparison, case: int) -> Chart | None:
@@ -129,17 +129,17 @@ def closer_chart(comparison: Comparison, case: int) -> Chart | None:
         _draw_closer(axes, comparison, event, names.index(name), shown)
         description = f"Found {event.delay_rows} rows after its start; {name} has the largest share."
         svg = inline_svg(figure, f"closer{case}", "One event row by row", description)
-    keys = (
-        Key("area", "measured", MAIN),
-        Key("dashed", "limit", "threshold"),
-        Key("line", "ink", name),
-        Key("area", "context", truth_label(comparison)),
+    legend = (
+        LegendEntry("area", "measured", MAIN),
+        LegendEntry("dashed", "limit", "threshold"),
+        LegendEntry("line", "ink", name),
+        LegendEntry("area", "context", truth_label(comparison)),
     )
     caption = (
         "The shortest event that was found: the channel with the largest share of the statistic, the statistic on a "
         "logarithmic scale, and how far the gate opens."
     )
-    return Chart(f"{comparison.cases[case].name}: a closer look", caption, keys, svg)
+    return Chart(f"{comparison.cases[case].name}: a closer look", caption, legend, svg)
 
 
 def _draw_closer(axes: list[Axes], comparison: Comparison, event: EventOutcome, channel: int, shown: slice) -> None:
@@ -173,14 +173,14 @@ def regime_chart(comparison: Comparison) -> Chart:
         ax.set_xticks(np.arange(len(REGIMES)), named)
         ax.margins(x=0.05)
         share_axis(ax)
-        keys = (Key("area", "measured", MAIN), *mark_target(ax, comparison.config.model.target))
+        legend = (LegendEntry("area", "measured", MAIN), *mark_target(ax, comparison.config.model.target))
         ax.set_xlabel("normal rows in thirds, by how much the input changes")
         svg = inline_svg(figure, "regimes", "Updated share by regime", "; ".join(named))
     caption = (
         "If the gate follows the input, the bars rise. A dense GRU or RNN updates everything on every row: all its "
         "bars would be 100%."
     )
-    return Chart("Updates by regime", caption, keys, svg)
+    return Chart("Updates by regime", caption, legend, svg)
 
 
 def truth_label(comparison: Comparison) -> str:

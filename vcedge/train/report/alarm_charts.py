@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vcedge.schema import F64
 from vcedge.train.pipeline import Trained
-from vcedge.train.report.figure import COLOUR, Chart, Key, inline_svg, log_axis, panels, quantity, style
+from vcedge.train.report.figure import COLOUR, Chart, LegendEntry, inline_svg, log_axis, panels, quantity, style
 from vcedge.train.report.series import stretches, time_unit
 from vcedge.wording import number, percent
 
@@ -22,7 +22,10 @@ def spread_chart(trained: Trained) -> Chart:
     low, high = _log_range(raw, limit)
     edges = np.geomspace(low, high, 49)
     counts = np.histogram(np.clip(raw, low, high), edges)[0] / len(raw)
-    keys = (Key("area", "measured", "held-out rows"), Key("dashed", "limit", f"threshold, {number(limit)}"))
+    legend = (
+        LegendEntry("area", "measured", "held-out rows"),
+        LegendEntry("dashed", "limit", f"threshold, {number(limit)}"),
+    )
     with style("spread"):
         figure, (ax,) = panels(HEIGHT)
         ax.stairs(counts, edges, fill=True, color=COLOUR["measured"])
@@ -42,7 +45,7 @@ def spread_chart(trained: Trained) -> Chart:
         "Normal rows should form one peak well to the left of the threshold. A second peak close to it is an operating "
         "mode of which the recording holds too few rows: it will raise false alarms."
     )
-    return Chart("Distance of normal rows from an alarm", caption, keys, svg)
+    return Chart("Distance of normal rows from an alarm", caption, legend, svg)
 
 
 def statistic_chart(trained: Trained) -> Chart:
@@ -53,10 +56,10 @@ def statistic_chart(trained: Trained) -> Chart:
     low, high = _log_range(_settled_raw(trained), limit)
     unit, size = time_unit(len(trace.rows), detector.schema.period_ns)
     line = stretches(np.clip(trace.raw, low, high))
-    keys = (
-        Key("line", "measured", "mean of a stretch"),
-        Key("area", "context", "smallest to largest value"),
-        Key("dashed", "limit", f"threshold, {number(limit)}"),
+    legend = (
+        LegendEntry("line", "measured", "mean of a stretch"),
+        LegendEntry("area", "context", "smallest to largest value"),
+        LegendEntry("dashed", "limit", f"threshold, {number(limit)}"),
     )
     with style("statistic"):
         figure, (ax,) = panels(HEIGHT)
@@ -73,7 +76,7 @@ def statistic_chart(trained: Trained) -> Chart:
         "The statistic should vary without a trend and stay below the threshold. An upward trend means that the "
         "machine was already changing at the end of the recording."
     )
-    return Chart("The statistic over time", caption, keys, svg)
+    return Chart("The statistic over time", caption, legend, svg)
 
 
 def _settled_raw(trained: Trained) -> F64:

@@ -63,7 +63,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Key:
+class LegendEntry:
     """Describes one entry of a chart's legend."""
 
     mark: Mark
@@ -78,7 +78,7 @@ class Chart:
     title: str
     caption: str
     """Tells what to look for."""
-    keys: tuple[Key, ...]
+    legend: tuple[LegendEntry, ...]
     svg: Markup
 
 
@@ -122,12 +122,12 @@ def share_axis(ax: Axes, text: str = "updated share of the hidden state") -> Non
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
 
 
-def mark_target(ax: Axes, target: float | None) -> list[Key]:
+def mark_target(ax: Axes, target: float | None) -> list[LegendEntry]:
     """Draw a line at the target of the updated share, if there is one, and return its legend entry."""
     if target is None:
         return []
     ax.axhline(target, color=COLOUR["limit"], dashes=(5, 3))
-    return [Key("dashed", "limit", f"target, at most {percent(target)}")]
+    return [LegendEntry("dashed", "limit", f"target, at most {percent(target)}")]
 
 
 def log_axis(ax: Axes, axis: Literal["x", "y"], low: float, high: float) -> None:

@@ -9,7 +9,7 @@ from vcedge.train.pipeline import Trained
 from vcedge.train.report.figure import (
     COLOUR,
     Chart,
-    Key,
+    LegendEntry,
     Role,
     filled,
     inline_svg,
@@ -37,16 +37,16 @@ def gate_chart(trained: Trained, target: float | None) -> Chart:
     share = stretches(trace.updated / detector.hidden)
     change = stretches(input_change(trace, detector))
     tail = float(np.searchsorted(trace.rows, trained.split.tail[0][0]))
-    keys = [Key("area", "measured", "updated share")]
+    legend = [LegendEntry("area", "measured", "updated share")]
     with style("gate"):
         figure, (upper, lower) = panels(TALL, 2)
         _means(upper, share, size, "measured")
         _means(lower, change, size, "context")
-        keys += mark_target(upper, target)
-        keys.append(Key("area", "context", "change of the input"))
+        legend += mark_target(upper, target)
+        legend.append(LegendEntry("area", "context", "change of the input"))
         for ax in (upper, lower):
             ax.axvline(tail * size, color=COLOUR["ink"], linewidth=1.0, dashes=(1, 2))
-        keys.append(Key("dotted", "ink", "held-out rows begin"))
+        legend.append(LegendEntry("dotted", "ink", "held-out rows begin"))
         _name_panels(upper, lower, f"{unit} of recording, gaps left out")
         each = percent(float(share.mean.min())), percent(float(share.mean.max()))
         description = f"Means of {len(share.mean)} stretches, between {each[0]} and {each[1]} updated."
@@ -56,7 +56,7 @@ def gate_chart(trained: Trained, target: float | None) -> Chart:
         "the machine changes. If the shares left and right of the dotted line differ, the held-out rows are another "
         "operating mode."
     )
-    return Chart("Updated share and change of the input", caption, tuple(keys), svg)
+    return Chart("Updated share and change of the input", caption, tuple(legend), svg)
 
 
 def closer_chart(trained: Trained) -> Chart:
@@ -67,7 +67,7 @@ def closer_chart(trained: Trained) -> Chart:
     rows = liveliest(np.minimum(change, detector.features.clip), CLOSER_ROWS)
     count = rows.stop - rows.start
     unit, size = time_unit(count, detector.schema.period_ns)
-    keys = (Key("area", "measured", "updated share"), Key("area", "context", "change of the input"))
+    legend = (LegendEntry("area", "measured", "updated share"), LegendEntry("area", "context", "change of the input"))
     with style("closer"):
         figure, (upper, lower) = panels(TALL, 2)
         _means(upper, stretches(trace.updated[rows] / detector.hidden, count), size, "measured")
@@ -81,7 +81,7 @@ def closer_chart(trained: Trained) -> Chart:
         f"The {count} liveliest held-out rows one by one. The upper panel should follow each step of the lower one and "
         "stay low on calm rows."
     )
-    return Chart("A closer look", caption, keys, svg)
+    return Chart("A closer look", caption, legend, svg)
 
 
 def level_chart(trained: Trained) -> Chart:

@@ -6,7 +6,7 @@ from matplotlib.patches import Rectangle
 
 from vcedge.injection.faults import KINDS
 from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
-from vcedge.train.report.figure import COLOUR, WIDTH, Chart, Key, inline_svg, panels, style
+from vcedge.train.report.figure import COLOUR, WIDTH, Chart, LegendEntry, inline_svg, panels, style
 from vcedge.train.report.sensitivity_text import TITLES
 
 LONGEST_NAME = 12
@@ -49,8 +49,8 @@ def map_chart(sensitivity: Sensitivity) -> Chart:
         "A stronger colour means that a smaller fault is found; the text is the delay (s, m, h, d: seconds to days). A "
         "dash means that no size that was tried is found. The table below has the sizes."
     )
-    keys = (Key("area", "measured", "found"), Key("line", "context", "not found"))
-    return Chart("Faults found, and how soon", caption, keys, svg)
+    legend = (LegendEntry("area", "measured", "found"), LegendEntry("line", "context", "not found"))
+    return Chart("Faults found, and how soon", caption, legend, svg)
 
 
 def brief(finding: DetectionLimit) -> str:

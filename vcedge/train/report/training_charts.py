@@ -9,7 +9,7 @@ from vcedge.train.pipeline import Trained
 from vcedge.train.report.figure import (
     COLOUR,
     Chart,
-    Key,
+    LegendEntry,
     inline_svg,
     mark_target,
     panels,
@@ -32,10 +32,10 @@ def loss_chart(trained: Trained) -> Chart:
     training = [epoch.loss / (result.alone[0] or 1.0) for epoch in result.epochs]
     validation = [epoch.validation / (result.alone[1] or 1.0) for epoch in result.epochs]
     gated = trained.detector.levels > 1
-    keys = [
-        Key("line", "context", "training rows"),
-        Key("line", "measured", "validation rows" + ", hard gate" * gated),
-        Key("dashed", "ink", "linear forecaster alone"),
+    legend = [
+        LegendEntry("line", "context", "training rows"),
+        LegendEntry("line", "measured", "validation rows" + ", hard gate" * gated),
+        LegendEntry("dashed", "ink", "linear forecaster alone"),
     ]
     with style("loss"):
         figure, (ax,) = panels(HEIGHT)
@@ -47,8 +47,8 @@ def loss_chart(trained: Trained) -> Chart:
             ax.plot(
                 result.best + 1, validation[result.best], "o", color=COLOUR["measured"], markersize=7, clip_on=False
             )
-            keys.append(Key("dot", "measured", f"best epoch, {result.best + 1}"))
-        keys += _mark_hard(ax, result.epochs) if gated else []
+            legend.append(LegendEntry("dot", "measured", f"best epoch, {result.best + 1}"))
+        legend += _mark_hard(ax, result.epochs) if gated else []
         quantity(ax, "forecast error; 1 = linear forecaster alone")
         _epochs_axis(ax, number_of)
         description = (
@@ -61,20 +61,20 @@ def loss_chart(trained: Trained) -> Chart:
         f"the linear forecaster. {_best(result.best, validation)}If blue rises while grey falls, the network overfits. "
         f"The best epoch is the one with the lowest blue value{limit}."
     )
-    return Chart("Forecast error over the epochs", caption, tuple(keys), svg)
+    return Chart("Forecast error over the epochs", caption, tuple(legend), svg)
 
 
 def share_chart(trained: Trained, target: float | None) -> Chart:
     """Draw the mean updated share of each epoch on the validation rows."""
     epochs = trained.result.epochs
     number_of = [epoch.epoch + 1 for epoch in epochs]
-    keys = [Key("line", "measured", "mean updated share, validation rows")]
+    legend = [LegendEntry("line", "measured", "mean updated share, validation rows")]
     with style("share"):
         figure, (ax,) = panels(HEIGHT)
         dots = "o" if len(number_of) <= FEW_EPOCHS else ""
         ax.plot(number_of, [epoch.share for epoch in epochs], marker=dots, color=COLOUR["measured"], markersize=4)
-        keys += mark_target(ax, target)
-        keys += _mark_hard(ax, epochs)
+        legend += mark_target(ax, target)
+        legend += _mark_hard(ax, epochs)
         share_axis(ax)
         _epochs_axis(ax, number_of)
         description = f"From {percent(epochs[0].share)} in the first to {percent(epochs[-1].share)} in the last epoch."
@@ -83,7 +83,7 @@ def share_chart(trained: Trained, target: float | None) -> Chart:
         "The share starts high on purpose and should fall to the target or below. If it stays above, the network needs "
         "more updates on this machine: configure a higher target."
     )
-    return Chart("Updated share over the epochs", caption, tuple(keys), svg)
+    return Chart("Updated share over the epochs", caption, tuple(legend), svg)
 
 
 def _best(best: int, validation: list[float]) -> str:
@@ -100,10 +100,10 @@ def _epochs_axis(ax: Axes, number_of: list[int]) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
 
 
-def _mark_hard(ax: Axes, epochs: list[Epoch]) -> list[Key]:
+def _mark_hard(ax: Axes, epochs: list[Epoch]) -> list[LegendEntry]:
     """Draw a line at the first epoch with the hard mask, if there is one, and return its legend entry."""
     first = next((epoch.epoch + 1 for epoch in epochs if epoch.hard), None)
     if first is None:
         return []
     ax.axvline(first, color=COLOUR["ink"], linewidth=1.0, dashes=(1, 2))
-    return [Key("dotted", "ink", f"trained with the hard gate from epoch {first}")]
+    return [LegendEntry("dotted", "ink", f"trained with the hard gate from epoch {first}")]
