@@ -1,22 +1,22 @@
-"""Exported files: models of real plants in every layout for `scripts/check-exports`, and what skipping saves in each.
+"""Exports models of real plants in every layout for `scripts/check-exports`, and measures what skipping saves.
 
-python -m benchmarks.exports make FOLDER     trains briefly (parity does not depend on how well), exports, verifies
+python -m benchmarks.exports make FOLDER     trains briefly (parity does not depend on quality), exports, verifies
 python -m benchmarks.exports [--json]        time of a step, each layout beside dense in the same interpreter
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.datasets import data_folder, load_reference
 from benchmarks.detection.fitting import default_config
-from benchmarks.detection.sets import load_set
-from benchmarks.skab import load_yardstick
+from benchmarks.detection.sets import SeriesSource
 from tests.support.detectors import tiny_detector
 from tests.support.exports import GEOMETRIC, exported, model_of
 from vcedge.bench.break_even import BreakEven, break_even
@@ -35,16 +35,22 @@ INPUTS, QUARTER = 16, 0.25
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["make"]:
-        make(Path(sys.argv[2]))
-        return
-    rows = [row(found, hidden, to, layout) for found, hidden, to, layout in times()]
-    if "--json" in sys.argv:
+    parser = argparse.ArgumentParser(prog="scripts/bench exports", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="the numbers as JSON on stdout")
+    making = parser.add_subparsers(dest="command").add_parser("make", help="write models and exported files")
+    making.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    with one_core():
+        if options.command == "make":
+            make(options.folder)
+            return
+        rows = [row(found, hidden, to, layout) for found, hidden, to, layout in times()]
+    if options.json:
         print(json.dumps({"rows": rows}, indent=2))
 
 
 def make(folder: Path) -> None:
-    """Models and exported files, verified in the interpreters installed here; a line of JSON for each file."""
+    """Write models and exported files, verify them in the installed interpreters, print a line of JSON for each."""
     for name in SETS:
         for hidden in SIZES:
             for words, levels in LEVELS.items():
@@ -54,7 +60,7 @@ def make(folder: Path) -> None:
 
 
 def times() -> Iterator[tuple[BreakEven, int, str, str]]:
-    """Break-even of each layout that skips, on a model of 16 channels with random weights."""
+    """Yield the break-even of each layout that skips, on a model of 16 channels with random weights."""
     for to, (layouts, sizes) in TIMED.items():
         for hidden in sizes:
             model = model_of(tiny_detector(channels=INPUTS, hidden=hidden, levels=8))
@@ -63,7 +69,7 @@ def times() -> Iterator[tuple[BreakEven, int, str, str]]:
 
 
 def row(found: BreakEven, hidden: int, to: str, layout: str) -> dict[str, Any]:
-    """One line of the table, printed as it comes."""
+    """Print one line of the table and return it."""
     us = found.us[[k / hidden for k in found.boundaries].index(QUARTER)]
     faster = found.dense_us / us
     int8 = "-" if found.dense_int8_us is None else f"{found.dense_int8_us:.1f}"
@@ -72,9 +78,9 @@ def row(found: BreakEven, hidden: int, to: str, layout: str) -> dict[str, Any]:
     return {"hidden": hidden, "inputs": INPUTS, "to": to, "layout": layout, "faster_at_25": faster, **found.to_json()}
 
 
-def _export_all(model: Artifact, folder: Path, int8: bool) -> None:
+def _export_all(model: Artifact, folder: Path, *, int8: bool) -> None:
     (folder / "model.vcedge").write_bytes(model.data)
-    for graph in _wanted(model.detector, int8):
+    for graph in _wanted(model.detector, int8=int8):
         began = time.perf_counter()
         artifact = exported(model, graph.to, graph.layout, graph.whole, graph.quantize)
         parity = verify(model, artifact)
@@ -86,7 +92,7 @@ def _export_all(model: Artifact, folder: Path, int8: bool) -> None:
         print(json.dumps({"file": str(path), **parity.to_json(), "seconds": seconds}), flush=True)
 
 
-def _wanted(detector: Detector, int8: bool) -> Iterator[Any]:
+def _wanted(detector: Detector, *, int8: bool) -> Iterator[Any]:
     for to, kinds in (("onnx", (False, True)), ("tflite", (False,))):
         for whole in kinds:
             for layout in writer_of(to).layouts(detector, whole):
@@ -95,13 +101,12 @@ def _wanted(detector: Detector, int8: bool) -> Iterator[Any]:
 
 
 def _model(name: str, hidden: int, levels: Any) -> Artifact:
-    data = Path(os.environ["VCEDGE_DATA"])
-    series = load_set(name, data, load_yardstick(data), 1)[0]
+    data = data_folder()
+    series = SeriesSource(data, load_reference(data), 1).load(name)[0]
     config = default_config(0, hidden_size=hidden, levels=levels)
     config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1})})
     return artifact_of(model_of(train_detector(config, series.recording).finished()).data, f"{name}.vcedge")
 
 
 if __name__ == "__main__":
-    with one_core():
-        main()
+    main()

@@ -1,7 +1,7 @@
-"""What a flood from one asset costs another one: its latency from publication to score, alone and beside each flood.
+"""Measures what a flood from one asset costs another: its latency from publication to score, alone and beside floods.
 
-A real mosquitto, the service as a process, one publisher that sends ten samples a second for `calm`, and one that
-floods as fast as it can. Prints a table, or JSON lines with --json.
+A real mosquitto, the service as a process, a publisher that sends ten samples a second for the asset `calm`, and one
+that floods as fast as it can. Prints a table, or JSON lines with --json.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from benchmarks.process_stats import rss_mb
 from tests.support.detectors import tiny_detector
 from tests.support.mosquitto import Mosquitto
-from tests.support.mqtt import Peer, Process, running
+from tests.support.mqtt import Peer, running
 from tests.support.service import configure, wait_online
 from vcedge.runtime.monitoring.status_socket import ask_service
 
 NAMES = tiny_detector().schema.names
 RATE_HZ = 10
 STARTS = count(1_700_000_000, 100_000)
-"""Each run's samples are later than those of the one before."""
+"""First time of each run: samples are later than those of the run before."""
 TOPICS = ("vcedge/bench/calm/score", "vcedge/bench/status")
 FLOODS: dict[str, Callable[[int], bytes]] = {
     "samples of now": lambda i: json.dumps({"ts": time.time(), "v": dict.fromkeys(NAMES, 1.0)}).encode(),
@@ -38,7 +39,7 @@ FLOODS: dict[str, Callable[[int], bytes]] = {
 
 
 def flood(url: str, topic: str, kind: str) -> None:
-    """Publish until the process is ended."""
+    """Publish until the process ends."""
     with Peer(url) as peer:
         number = 0
         while True:
@@ -47,9 +48,9 @@ def flood(url: str, topic: str, kind: str) -> None:
 
 
 def measure(url: str, peer: Peer, seconds: float) -> dict[str, Any]:
-    """Latency of `calm` in milliseconds: a sample is sent when it is due, whether or not the last one came back.
+    """Measure the latency of `calm` in milliseconds; samples are sent when due, whether or not scores came back.
 
-    By a connection of its own: on one for both ways the broker's acknowledgements hold up what follows (Nagle).
+    They use their own connection: on a shared one the broker's acknowledgements would delay them (Nagle).
     """
     with Peer(url) as machine:
         return _measured(machine, peer, seconds)
@@ -75,14 +76,8 @@ def _measured(machine: Peer, peer: Peer, seconds: float) -> dict[str, Any]:
     return {"p50_ms": round(took[len(took) // 2], 2), "p99_ms": round(took[int(0.99 * len(took))], 2), "n": len(took)}
 
 
-def memory_mb(process: Process) -> float:
-    """Resident memory of a process."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return round(int(status.split("VmRSS:")[1].split()[0]) / 1024, 1)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/bench flood", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -92,7 +87,7 @@ def main() -> None:
 
 
 def served(kind: str | None, seconds: float) -> dict[str, Any]:
-    """Broker and service anew, so that no flood is the aftermath of another."""
+    """Start a new broker and service, so that no flood affects the next, and measure beside one kind of flood."""
     with tempfile.TemporaryDirectory() as folder:
         broker = Mosquitto(Path(folder) / "broker")
         broker.start()
@@ -103,13 +98,13 @@ def served(kind: str | None, seconds: float) -> dict[str, Any]:
             row = beside(kind, broker.url, peer, seconds)
             numbers = ask_service(Path(folder) / "state")["numbers"]
             counts = ("messages", "samples", "dead_letters", "floods", "quarantined_assets")
-            row |= {"memory_mb": memory_mb(service), **{key: numbers[key] for key in counts}}
+            row |= {"memory_mb": round(rss_mb(service.pid), 1), **{key: numbers[key] for key in counts}}
         broker.kill()
     return row
 
 
 def beside(kind: str | None, url: str, peer: Peer, seconds: float) -> dict[str, Any]:
-    """The latency beside a flood from a process of its own."""
+    """Measure the latency beside a flood from another process."""
     if kind is None:
         return measure(url, peer, seconds)
     code = f"from benchmarks.flood import flood; flood({url!r}, 'bench/wild', {kind!r})"

@@ -1,4 +1,4 @@
-"""Tables of a benchmark in a page of the documentation: they stand between two lines, and are put there anew."""
+"""Writes the tables of a benchmark between two marker lines of a page of the documentation."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ END = "<!-- end of tables -->"
 
 
 def begin(name: str) -> str:
-    """The line before the tables of `scripts/bench NAME`; END is the one after them."""
+    """Return the line before the tables of `scripts/bench NAME`; END is the line after them."""
     return f"<!-- tables of scripts/bench {name} -->"
 
 
 def fill(page: Path, name: str, text: str) -> None:
-    """Put a text between the lines of a page. Leaves with a message where they are not there."""
-    first, whole = begin(name), page.read_text(encoding="utf-8")
-    before, _, rest = whole.partition(first)
+    """Write a text between the marker lines of a page; exit with a message if they are missing."""
+    first = begin(name)
+    before, _, rest = page.read_text(encoding="utf-8").partition(first)
     _, found, after = rest.partition(END)
     if not found:
         raise SystemExit(f"{page}: expected the lines {first!r} and {END!r}")

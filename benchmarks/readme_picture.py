@@ -1,11 +1,11 @@
-"""The picture of the README, from a recording and its scores: signals and faults, the gate, the statistic.
+"""Draws the picture of the README from a recording and its scores: signals and faults, the gate, the statistic.
 
 python -m benchmarks.readme_picture today.csv scores.csv model.vcedge docs/images/pump.png
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -17,13 +17,16 @@ from vcedge.schema import F64
 
 BLUE, ORANGE, GREY, RED = "#2066c0", "#c2560c", "#8a8f98", "#f3c6c1"
 BIN = 30
-"""Rows that one point of the gate's panel averages."""
+"""Rows averaged by one point of the gate's panel."""
 
 
 def main() -> None:
-    recording, scores, model, out = sys.argv[1:]
-    signals, rows = pd.read_csv(recording), pd.read_csv(scores)
-    threshold = load(Path(model)).calibration.threshold
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.readme_picture", description=__doc__)
+    for name in ("recording", "scores", "model", "out"):
+        parser.add_argument(name, type=Path)
+    options = parser.parse_args()
+    signals, rows = pd.read_csv(options.recording), pd.read_csv(options.scores)
+    threshold = load(options.model).calibration.threshold
     hours = np.arange(len(rows)) / 3600
     figure, (top, gate, statistic) = plt.subplots(3, 1, figsize=(10, 6), sharex=True, layout="constrained")
     top.plot(hours, signals["Pressure"], color=BLUE, lw=0.8, label="Pressure, bar")
@@ -50,13 +53,13 @@ def main() -> None:
     top.set_title(
         "A simulated pump rig, faults in red: signals, work of the network, statistic", loc="left", fontsize=11
     )
-    figure.savefig(out, dpi=110)
+    figure.savefig(options.out, dpi=110)
 
 
 def binned(values: F64) -> F64:
-    """Means of BIN rows each."""
-    whole = len(values) // BIN * BIN
-    return np.asarray(values[:whole].reshape(-1, BIN).mean(axis=1))
+    """Return the means of BIN rows each."""
+    full = len(values) // BIN * BIN
+    return np.asarray(values[:full].reshape(-1, BIN).mean(axis=1))
 
 
 if __name__ == "__main__":

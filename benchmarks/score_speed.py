@@ -1,12 +1,11 @@
-"""`vcedge score` without reading the file: scores of rows in memory, and scores.csv written to a disk.
+"""Measures `vcedge score` without reading the file: scores rows in memory and writes scores.csv to disk.
 
 A million rows of eight channels, a detector of 64 units with random weights; about one row in a hundred has a missing
-value and one in two hundred is in an event. The numpy engine scores fewer rows, its time is scaled.
+value and one in two hundred is in an event. The numpy engine scores fewer rows, and its time is scaled.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.timing import machine, pin_to_one_core
+from benchmarks.timing import machine, pin_to_one_core, wants_json
 from tests.support.detectors import START_NS, recording, tiny_detector
 from vcedge.history import RowBlock
 from vcedge.runtime.engine.registry import load_engine
@@ -31,9 +30,7 @@ ROWS = {"native": 1_000_000, "numpy": 10_000}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    as_json = parser.parse_args().json
+    as_json = wants_json("score", __doc__)
     pin_to_one_core()
     rows = [measure(name, count) for name, count in ROWS.items()]
     ratio = rows[1]["us_a_row"] / rows[0]["us_a_row"]
@@ -50,7 +47,7 @@ def main() -> None:
 
 
 def measure(engine: str, rows: int) -> dict[str, Any]:
-    """Score so many rows and write their lines."""
+    """Score so many rows, write their lines, and return the times."""
     detector = tiny_detector(channels=CHANNELS, hidden=HIDDEN, levels=8, threshold=3.5)
     runner = load_engine(detector, engine)
     values = np.resize(recording(0, DIFFERENT, CHANNELS, missing=0.001), (rows, CHANNELS))
@@ -77,7 +74,7 @@ def measure(engine: str, rows: int) -> dict[str, Any]:
 
 
 def blocks(values: F64) -> Iterator[RowBlock]:
-    """As a reader of files gives them."""
+    """Yield blocks as a reader of files does."""
     time_ns = START_NS + np.arange(len(values), dtype=np.int64) * NS_PER_S
     for start in range(0, len(values), READ_ROWS):
         yield RowBlock(time_ns[start : start + READ_ROWS], values[start : start + READ_ROWS])

@@ -1,8 +1,8 @@
-"""Detection on SKAB's 34 recordings of a real pump rig, in two protocols, beside the simple detectors.
+"""Measures detection on SKAB's 34 recordings of a real pump rig, in two protocols, beside simple detectors.
 
-transfer: the model of the anomaly-free run, calibrated on the first 400 rows of each file, scored on the rest.
-per file: a model trained on the first 400 rows of each file, scored on the rest.
-uncalibrated: the model of the anomaly-free run as it is; shows that `calibrate` is what makes it a detector here.
+transfer: the model of the anomaly-free run is calibrated on the first 400 rows of each file and scores the rest.
+per file: a model is trained on the first 400 rows of each file and scores the rest.
+uncalibrated: the model of the anomaly-free run as it is, which shows what `calibrate` contributes.
 All metrics are the independent reference's (VUS-PR, its `binary_metrics` at the model's own threshold). Needs
 VCEDGE_DATA, with tools/reference_scoring.py beside it.
 """
@@ -10,10 +10,7 @@ VCEDGE_DATA, with tools/reference_scoring.py beside it.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,14 +19,16 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.datasets import data_folder, load_reference
 from vcedge.calibration.recalibrate import recalibrate
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
-from vcedge.history import load_history, open_rows
+from vcedge.evaluation.replay import Replay, replay
+from vcedge.history import RowBlock, load_history, open_rows
 from vcedge.history.as_trained import data_config, reading_config
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.stream import Stream
-from vcedge.schema import F64, Sample
+from vcedge.schema import F64
 from vcedge.train.pipeline import Trained, train_detector
 from vcedge.train.summary import change_correlation
 
@@ -38,19 +37,19 @@ LABELS = ["anomaly", "changepoint"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="SKAB in two protocols")
+    parser = argparse.ArgumentParser(prog="scripts/bench skab", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--files", type=int, default=34, help="only the first so many files")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    data = Path(os.environ.get("VCEDGE_DATA", "../shared/data"))
-    yardstick = load_yardstick(data)
-    cases = list(yardstick.load_skab(str(data)))[: options.files]
+    data = data_folder()
+    reference = load_reference(data)
+    cases = list(reference.load_skab(str(data)))[: options.files]
     rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
-        rows += _one_seed(data, cases, yardstick, seed)
+        rows += _one_seed(data, cases, reference, seed)
     for name in ("random", "max|z|", "ridge-VAR", "ridge-VAR ew20"):
-        rows.append(_baseline(name, cases, yardstick))
+        rows.append(_baseline(name, cases, reference))
     if options.json:
         print(json.dumps(rows, indent=2))
         return
@@ -58,7 +57,7 @@ def main() -> None:
         print("  ".join(f"{key} {_short(value)}" for key, value in row.items()))
 
 
-def _one_seed(data: Path, cases: list[Any], yardstick: ModuleType, seed: int) -> list[dict[str, Any]]:
+def _one_seed(data: Path, cases: list[Any], reference: ModuleType, seed: int) -> list[dict[str, Any]]:
     began = time.perf_counter()
     free = _train(data, "SKAB/data/anomaly-free/*.csv", None, seed)
     tail = free.device_trace.within(free.split.tail)
@@ -81,18 +80,18 @@ def _one_seed(data: Path, cases: list[Any], yardstick: ModuleType, seed: int) ->
         for network in (True, False):
             chosen = [d if network else d.without_network() for d in detectors]
             name = protocol if network else f"{protocol}, network off"
-            rows.append({"method": name, "seed": seed, **_score_all(chosen, data, cases, yardstick)})
+            rows.append({"method": name, "seed": seed, **_score_all(chosen, data, cases, reference)})
     return rows
 
 
-def _score_all(detectors: list[Detector], data: Path, cases: list[Any], yardstick: ModuleType) -> dict[str, Any]:
+def _score_all(detectors: list[Detector], data: Path, cases: list[Any], reference: ModuleType) -> dict[str, Any]:
     vus, points, shares = [], [], []
     for detector, case in zip(detectors, cases, strict=True):
         path = data / "SKAB/data" / case["name"].removeprefix("SKAB/")
-        raw, alarm, updated = (np.array(column) for column in zip(*_scores(detector, path), strict=True))
-        vus.append(yardstick.vus_pr(raw, case["y"], yardstick.dominant_period(case["test"][:, 0])))
-        points.append(yardstick.binary_metrics(alarm, case["y"]))
-        shares.append(updated[case["y"] == 0].mean())
+        found = _replay(detector, path)
+        vus.append(reference.vus_pr(found.raw, case["y"], reference.dominant_period(case["test"][:, 0])))
+        points.append(reference.binary_metrics(found.alarm, case["y"]))
+        shares.append(np.nan_to_num(found.share)[case["y"] == 0].mean())
     return {
         "VUS_PR": float(np.mean(vus)),
         **{key: float(np.mean([point[key] for point in points])) for key in ("F1", "FAR", "MAR")},
@@ -100,15 +99,17 @@ def _score_all(detectors: list[Detector], data: Path, cases: list[Any], yardstic
     }
 
 
-def _scores(detector: Detector, path: Path) -> Iterator[tuple[float, bool, float]]:
-    """Statistic, alarm and updated share of the rows after the calibration part, from a fresh stream."""
-    stream, at = Stream(load_engine(detector)), 0
-    for block in open_rows([path], detector.schema, reading_config(detector)):
-        for time_ns, values in zip(block.time_ns.tolist(), block.values, strict=True):
-            if at >= CALIBRATION_ROWS:
-                score = stream.push(Sample(time_ns, values))
-                yield score.raw, score.alarm, score.updated / max(score.hidden, 1)
-            at += 1
+def _replay(detector: Detector, path: Path) -> Replay:
+    """Push the rows after the calibration part through a fresh stream."""
+
+    def blocks() -> Iterator[RowBlock]:
+        rows = 0
+        for block in open_rows([path], detector.schema, reading_config(detector)):
+            skip = max(CALIBRATION_ROWS - rows, 0)
+            rows += len(block.time_ns)
+            yield RowBlock(block.time_ns[skip:], block.values[skip:])
+
+    return replay(Stream(load_engine(detector)), blocks())
 
 
 def _train(data: Path, pattern: str, rows: int | None, seed: int) -> Trained:
@@ -126,23 +127,13 @@ def _calibrated(detector: Detector, path: Path) -> Detector:
     return recalibrate(detector, recording, detector.calibration.false_alarms_per_day)
 
 
-def _baseline(name: str, cases: list[Any], yardstick: ModuleType) -> dict[str, Any]:
+def _baseline(name: str, cases: list[Any], reference: ModuleType) -> dict[str, Any]:
     def score(case: Any) -> F64:
-        raw: F64 = np.asarray(yardstick.BASELINES[name](case["train"])(case["test"]), np.float64)
+        raw: F64 = np.asarray(reference.BASELINES[name](case["train"])(case["test"]), np.float64)
         return np.nan_to_num(raw)
 
-    vus = [yardstick.vus_pr(score(c), c["y"], yardstick.dominant_period(c["test"][:, 0])) for c in cases]
+    vus = [reference.vus_pr(score(c), c["y"], reference.dominant_period(c["test"][:, 0])) for c in cases]
     return {"method": f"{name} (reference)", "VUS_PR": float(np.mean(vus))}
-
-
-def load_yardstick(data: Path) -> ModuleType:
-    path = data.parent / "tools" / "reference_scoring.py"
-    spec = importlib.util.spec_from_file_location("reference_scoring", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        sys.exit(f"{path}: the reference scoring is not there; VCEDGE_DATA must name the folder of data sets beside it")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _short(value: Any) -> str:

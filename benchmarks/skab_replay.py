@@ -1,4 +1,4 @@
-"""All of SKAB's files replayed at full speed through mosquitto: what arrives is what `vcedge score` says.
+"""Replays all of SKAB's files at full speed through mosquitto: scores must equal those of `vcedge score`.
 
 Real processes: mosquitto with deploy/mosquitto.conf's queue limits, `vcedge run` with one asset for each file (each
 with a model calibrated on its first 400 rows), `vcedge replay --speed max`, and a subscriber. Prints how many scores
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,10 +22,11 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.datasets import data_folder
 from benchmarks.skab import CALIBRATION_ROWS, LABELS
 from tests.support.mosquitto import Mosquitto
 
-Row = tuple[Any, ...]
+ScoreRow = tuple[Any, ...]
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=34)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    data = Path(os.environ.get("VCEDGE_DATA", "../shared/data")).resolve() / "SKAB/data"
+    data = data_folder().resolve() / "SKAB/data"
     files = {f"{p.parent.name}-{p.stem}": p for p in sorted(data.glob("*/*.csv")) if p.parent.name != "anomaly-free"}
     files = dict(list(files.items())[: options.files])
     with tempfile.TemporaryDirectory() as name:
@@ -77,7 +77,7 @@ def _vcedge(*arguments: str) -> str:
 
 
 def _models(folder: Path, data: Path, files: dict[str, Path]) -> dict[str, Path]:
-    """The model of the anomaly-free run, calibrated on the first rows of each file."""
+    """Train on the anomaly-free run, and calibrate the model on the first rows of each file."""
     config = folder / "train.yaml"
     config.write_text(json.dumps({"asset": "skab", "data": {"train": [str(data / "anomaly-free/*.csv")]}}))
     _vcedge("train", str(config), "--out", str(folder))
@@ -90,7 +90,7 @@ def _models(folder: Path, data: Path, files: dict[str, Path]) -> dict[str, Path]
     return models
 
 
-def _offline(folder: Path, model: Path, path: Path) -> list[Row]:
+def _offline(folder: Path, model: Path, path: Path) -> list[ScoreRow]:
     out = folder / "scores.csv"
     _vcedge("score", str(model), str(path), "--out", str(out))
     return [
@@ -113,12 +113,12 @@ def _ms(time_text: str) -> int:
 
 def _live(
     folder: Path, models: dict[str, Path], files: dict[str, Path], rows: int
-) -> tuple[dict[str, list[Row]], float]:
-    """What a subscriber hears of the service while every file is replayed, and how long that took."""
-    arrived: dict[str, list[Row]] = {asset: [] for asset in files}
+) -> tuple[dict[str, list[ScoreRow]], float]:
+    """Replay every file; return the scores that a subscriber receives from the service, and the seconds it took."""
+    arrived: dict[str, list[ScoreRow]] = {asset: [] for asset in files}
     everything, count = threading.Event(), 0
 
-    def hear(_: Client, __: Any, message: MQTTMessage) -> None:
+    def on_score(_: Client, __: Any, message: MQTTMessage) -> None:
         nonlocal count
         p = json.loads(message.payload)
         top = ";".join(f"{name}={share:.2f}" for name, share in p["top"])
@@ -131,7 +131,7 @@ def _live(
     broker.start()
     try:
         listener = Client(CallbackAPIVersion.VERSION2)
-        listener.on_message = hear
+        listener.on_message = on_score
         listener.connect("localhost", broker.port)
         listener.subscribe("vcedge/bench/+/score", qos=1)
         listener.loop_start()
@@ -140,7 +140,7 @@ def _live(
         runtime.write_text(
             json.dumps({"node": "bench", "state_dir": str(folder), "mqtt": {"broker": broker.url}, "assets": assets})
         )
-        # The service subscribes before the first sample is sent, so that "everything" means every row.
+        # The service must subscribe before the first sample is sent: it does not receive earlier ones.
         service = subprocess.Popen([sys.executable, "-m", "vcedge", "run", str(runtime)], stderr=subprocess.DEVNULL)
         _await_online(broker.port)
         began = time.perf_counter()

@@ -1,11 +1,11 @@
-"""Computing given up in stages over recordings with faults: what each stage misses against a dense twin.
+"""Reduces compute in stages over recordings with faults, and counts what each stage misses against a dense model.
 
-A VCGRU in charge and a GRU of its size in its shadow, both trained on the same hours of a simulated rig; then hours
-with faults, through the code of the service (`runtime/assets/companions.py`). Two tables: each stage by itself over
-the whole recording, and the stays in stages as the service moves through them by its budget.
+A VCGRU in charge and a GRU of its size as its shadow are trained on the same hours of a simulated rig, then score hours
+with faults through the code of the service (`runtime/assets/companions.py`). Two tables: each stage by itself over the
+whole recording, and the stays in stages as the service moves through them by its budget.
 
-The rig with an operator has faults that every reading tells; that of batches has one that only memory tells, so that
-what the network computes matters (docs/decisions/0046).
+The faults of the rig with an operator show in the readings themselves; that of batches has one that needs memory, so
+that the network's compute matters (docs/decisions/0046).
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from vcedge.runtime.assets.scored_rows import score_rows
 from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.codecs.reading import Samples
 from vcedge.runtime.engine.interface import AS_TRAINED, Engine
-from vcedge.runtime.exported.artifact import open_engine
+from vcedge.runtime.exported.artifact import load
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
 from vcedge.simulate import SimulatedFault, simulate, write_csv
 
 ROWS = 30
-"""Rows between two looks at the policy."""
-Rows = list[tuple[tuple[int, ...], F64]]
-"""A recording as the times and the values (N, C) of messages of ROWS rows."""
+"""Rows between two updates of the compute policy."""
+Messages = list[tuple[tuple[int, ...], F64]]
+"""A recording as times and values (N, C) of messages of ROWS rows each."""
 
 
 @dataclass(frozen=True)
-class Rig:
-    """What is recorded, and how it is judged."""
+class RigSettings:
+    """Holds how the rig is recorded and scored."""
 
     period_s: float
     batches: bool
@@ -52,15 +52,15 @@ class Rig:
 
 PLAN = "8:1,4:1,1:1,1:0.1,1:0.01"
 RIGS = {
-    # The span as in the README. Thresholds that follow drift would rise by faults as frequent as here, in both.
-    "operator": Rig(1.0, False, {"span": 300}, adapt=False),
+    # The span is that of the README. Adapting thresholds would rise because faults are so frequent here, in both.
+    "operator": RigSettings(1.0, batches=False, score={"span": 300}, adapt=False),
     # One event in 1,000 rows, adapting, as in docs/detection.md.
-    "batches": Rig(10.0, True, {"false_alarms_per_day": 8.64}, adapt=True),
+    "batches": RigSettings(10.0, batches=True, score={"false_alarms_per_day": 8.64}, adapt=True),
 }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="scripts/bench staged", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rig", choices=list(RIGS), default="operator")
     parser.add_argument("--hours", type=float, default=12.0)
     parser.add_argument("--faults", type=int, default=14)
@@ -83,7 +83,7 @@ def main() -> None:
         faulty = simulate(options.hours, options.faults, options.seed, rig.period_s, batches=rig.batches)
         write_csv(faulty, Path(name) / "faults.csv")
         plan = [(int(floor), float(loose)) for floor, _, loose in (x.partition(":") for x in options.plan.split(","))]
-        run = Run(models, rig, plan, options.threshold, Path(name) / "faults.csv", faulty.faults)
+        run = StagedRun(models, rig, plan, options.threshold, Path(name) / "faults.csv", faulty.faults)
     found = {"each": run.each(), "moving": run.moving(options.dwell, options.budget, options.extra_budget)}
     if options.json:
         print(json.dumps(found, indent=2))
@@ -94,7 +94,7 @@ def main() -> None:
             print(" ".join(f"{value:>11.3g}" if isinstance(value, float) else f"{value:>11}" for value in row.values()))
 
 
-def train(folder: Path, cell: str, rig: Rig, hours: float) -> None:
+def train(folder: Path, cell: str, rig: RigSettings, hours: float) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     recording = folder / "normal.csv"
     write_csv(simulate(hours, 0, 1, rig.period_s, batches=rig.batches), recording)
@@ -121,24 +121,24 @@ class Dense(Shadow):
         return self.opened
 
 
-class Run:
-    """The pair over one recording."""
+class StagedRun:
+    """Scores one recording with both models."""
 
     def __init__(
         self,
         models: Path,
-        rig: Rig,
+        rig: RigSettings,
         plan: list[tuple[int, float]],
         threshold: float,
         recording: Path,
         faults: Sequence[SimulatedFault],
     ) -> None:
-        self._engines = [open_engine(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
+        self._engines = [load(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
         self._rig, self._plan, self._threshold, self._faults = rig, plan, threshold, faults
         self._rows = _rows(recording, self._engines[0])
 
     def each(self) -> list[dict[str, Any]]:
-        """Every stage by itself over all of it."""
+        """Return the counts of every stage by itself over the whole recording."""
         found = []
         for number, (floor, loose) in enumerate(self._plan):
             companions = self._companions([StageConfig(min_level=floor, looseness=loose)])
@@ -148,7 +148,7 @@ class Run:
         return found
 
     def moving(self, dwell: int, budget: int, extra: int | None) -> list[dict[str, Any]]:
-        """Every stay in a stage, as the budget moves it."""
+        """Return the counts of every stay in a stage, as the budget moves it."""
         plan = [
             StageConfig(min_level=floor, looseness=loose, dwell_ticks=dwell, budget=budget, extra_budget=extra)
             for floor, loose in self._plan
@@ -172,7 +172,7 @@ class Run:
         return Companions(self._dense, ComputeStages(plan))
 
     def _follow(self, companions: Companions) -> Iterator[None]:
-        """Message by message; what both have open after each row is kept."""
+        """Score message by message, and keep whether each model has an event open after each row."""
         self._opened: list[tuple[bool, bool]] = []
         for times, values in self._rows:
             policy = companions.policy(AS_TRAINED, self._gated.detector.levels)
@@ -182,7 +182,7 @@ class Run:
             yield
 
     def _faults_found(self) -> dict[str, int]:
-        """Faults of the truth in which each had an event open."""
+        """Count the simulated faults during which each model had an event open."""
         spans = [self._opened[fault.start : fault.stop] for fault in self._faults]
         return {
             "faults": len(spans),
@@ -204,9 +204,9 @@ class Run:
         }
 
 
-def _rows(path: Path, engine: Engine) -> Rows:
+def _rows(path: Path, engine: Engine) -> Messages:
     reading = reading_config(engine.detector)
-    found: Rows = []
+    found: Messages = []
     for block in open_rows([path], engine.detector.schema, reading):
         for start in range(0, len(block.time_ns), ROWS):
             piece = slice(start, start + ROWS)

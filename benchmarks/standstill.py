@@ -1,9 +1,9 @@
-"""What to do with the state while a machine stands: keep stepping it, let it rest, or start afresh when it runs again.
+"""Compares what to do with the state while a machine stands: step it, freeze it, or reset it at the next start.
 
     python -m benchmarks.standstill MODEL [--stops N] [--seed S] [--serviced]
 
-The simulated rig is stopped for 3 to 40 minutes at random times, and each way of treating the state scores the same
-rows. Printed for each: false events in the half hour after a start, and the statistic's median and 95% quantile, over
+The simulated rig is stopped for 3 to 40 minutes at random times, and each treatment of the state scores the same rows.
+Printed for each: false events in the half hour after a start, and the statistic's median and 95% quantile, relative to
 the calibrated threshold, in spans of rows after the start. With --serviced the sensors read nonsense while the rig
 stands, as when they are taken off. MODEL is trained on the healthy rig, which stands only once.
 """
@@ -32,7 +32,7 @@ WAYS = ("stepped", "frozen", "reset")
 
 
 def stopped_rig(hours: float, stops: int, seed: int) -> tuple[F64, list[tuple[int, int]]]:
-    """Values (N, C) of the rig, and the rows [from, to) of its standstills."""
+    """Simulate values (N, C) of the rig, and return them with the rows [from, to) of its standstills."""
     rng = np.random.default_rng(seed)
     rows = round(hours * 3600)
     operation = operate(rows, 1.0, np.random.default_rng(seed + 1))
@@ -49,7 +49,7 @@ def stopped_rig(hours: float, stops: int, seed: int) -> tuple[F64, list[tuple[in
 
 
 def raws(engine: Engine, values: F64, way: str) -> tuple[F64, F64]:
-    """The statistic (N,), 0 in standstill, and the rows since the machine began to run (N,)."""
+    """Return the statistic (N,), 0 in standstill, and the rows since the machine began to run (N,)."""
     state, speed = engine.new_state(), NAMES.index("Speed")
     raw, since, running = np.zeros(len(values)), np.zeros(len(values), np.int64), 0
     for row, now in enumerate(values):
@@ -64,7 +64,9 @@ def raws(engine: Engine, values: F64, way: str) -> tuple[F64, F64]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.standstill", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("--stops", type=int, default=12)
     parser.add_argument("--seed", type=int, default=100)

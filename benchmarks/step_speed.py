@@ -1,8 +1,7 @@
-"""One step of the whole detector in the numpy engine, at each level, beside torch's dense GRUCell in the same run.
+"""Measures one step of the detector in the numpy engine at each level, beside torch's dense GRUCell in the same run.
 
 The engine's step includes features, highway, scheduler, cell, head and scorer; the GRUCell is the bare cell, called
-from Python. On sizes that sensors need numpy's call overhead decides: the native engine is what will make the skipped
-work visible on the clock.
+from Python. At the sizes of sensors numpy's call overhead dominates; the native engine shows what skipping saves.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ CHANNELS, LEVELS = 16, 8
 
 
 def main() -> None:
-    as_json = wants_json("time of one detector step, beside a dense GRU cell")
+    as_json = wants_json("step", __doc__)
     pin_to_one_core()
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
@@ -29,7 +28,7 @@ def main() -> None:
         times = interleaved(_runs(hidden), rounds=41, calls=50)
         rows += [{"run": name, "hidden": hidden, "inputs": CHANNELS, **t} for name, t in times.items()]
     lines = [f"D={row['hidden']:<4} {row['run']:<22} {row['us']:7.1f} us  p99 {row['p99_us']:7.1f} us" for row in rows]
-    show({"machine": machine(), "rows": rows}, lines, as_json)
+    show({"machine": machine(), "rows": rows}, lines, as_json=as_json)
 
 
 def _runs(hidden: int) -> dict[str, Callable[[], Any]]:

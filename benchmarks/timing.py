@@ -1,4 +1,4 @@
-"""How times are taken: interleaved rounds, pinned to one core, medians. Absolute times are noise, ratios are not."""
+"""Takes times in interleaved rounds on one core, and reports medians: ratios are reliable, absolute times are noisy."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import numpy as np
 
 
 def pin_to_one_core() -> None:
-    """Keep this process on one core, where the system can."""
+    """Keep this process on one core, if the system can."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def interleaved(runs: dict[str, Callable[[], Any]], rounds: int, calls: int) -> dict[str, dict[str, float]]:
-    """Microseconds a call of each run: median and 99th percentile of its rounds, taken in turn."""
+    """Return microseconds a call of each run: median and 99th percentile of its rounds, taken in turn."""
     for run in runs.values():
         run()
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -34,17 +34,17 @@ def interleaved(runs: dict[str, Callable[[], Any]], rounds: int, calls: int) -> 
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
+    """Describe the machine that the numbers were measured on."""
     return {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
 
 
-def wants_json(description: str) -> bool:
-    """Whether the command line asks for JSON."""
-    parser = argparse.ArgumentParser(description=description)
+def wants_json(name: str, description: str | None) -> bool:
+    """Parse the command line of `scripts/bench NAME [--json]` and return whether it asks for JSON."""
+    parser = argparse.ArgumentParser(prog=f"scripts/bench {name}", description=description)
     parser.add_argument("--json", action="store_true", help="the numbers as JSON on stdout")
     return bool(parser.parse_args().json)
 
 
-def show(result: dict[str, Any], lines: list[str], as_json: bool) -> None:
+def show(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
     """Print a result for scripts or for people."""
     print(json.dumps(result, indent=2) if as_json else "\n".join(lines))

@@ -1,1 +1,1 @@
-"""Detection on all development sets, with one default configuration: methods × series × seeds, and tables of it."""
+"""Measures detection on all development sets with one default configuration: methods × series × seeds, and tables."""

@@ -1,4 +1,4 @@
-"""What the results must reach, and whether they do."""
+"""Bars that the results must meet, and whether they do."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from benchmarks.detection.fitting import MAIN, OFF, TWIN
 from benchmarks.detection.sets import SERIES
-from benchmarks.detection.summary import Summary, Value
+from benchmarks.detection.summary import SeedValue, Summary
 
-YARDSTICK = "ridge-VAR, EWMA 20 (reference)"
+BEST_BASELINE = "ridge-VAR, EWMA 20 (reference)"
 VUS_PR = {"SKAB": 0.905, "BATADAL": 0.90, "GECCO": 0.83, "SMD": 0.585, "TEP": 0.97}
 SLACK = 0.005
 MOST_UPDATED = 0.25
@@ -20,8 +20,8 @@ SKAB_QUANTILE = {"f1": 0.80, "far": 0.20, "mar": 0.22}
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One bar, what was found, and whether that is enough; None where there is nothing to tell by."""
+class BarResult:
+    """Holds one bar, the value found, and whether it meets the bar; None if nothing was measured."""
 
     bar: str
     found: str
@@ -29,34 +29,36 @@ class Verdict:
 
     @property
     def row(self) -> tuple[str, str, str]:
-        """Cells of a table."""
+        """Cells of a table row."""
         return self.bar, self.found, {True: "reached", False: "**missed**", None: "not measured"}[self.reached]
 
 
-def verdicts(summary: Summary, series: Mapping[str, int] = SERIES) -> Iterator[Verdict]:
-    """All bars; seeds are said where they are fewer than asked for. A set that was not measured on as many `series`
-    tells nothing."""
+def bar_results(summary: Summary, series: Mapping[str, int] = SERIES) -> Iterator[BarResult]:
+    """Yield the results of all bars, with the number of seeds if there are fewer than SEEDS.
+
+    A set that was measured on fewer than its `series` counts as not measured.
+    """
     summary = summary.only([name for name in VUS_PR if len(summary.series(name)) >= series.get(name, 1)])
     for name, least in VUS_PR.items():
         value = summary.value(name, MAIN, "vus_pr")
-        yield Verdict(f"{name}: VUS-PR at least {least:g}", _with_seeds(value), _at_least(value, least))
+        yield BarResult(f"{name}: VUS-PR at least {least:g}", _with_seeds(value), _at_least(value, least))
     for name in VUS_PR:
-        value = summary.difference(name, MAIN, YARDSTICK, "vus_pr")
-        bar = f"{name}: at most {SLACK:g} below {YARDSTICK}"
-        yield Verdict(bar, _with_seeds(value), _at_least(value, -SLACK))
+        value = summary.difference(name, MAIN, BEST_BASELINE, "vus_pr")
+        bar = f"{name}: at most {SLACK:g} below {BEST_BASELINE}"
+        yield BarResult(bar, _with_seeds(value), _at_least(value, -SLACK))
     for name in VUS_PR:
         value = summary.difference(name, MAIN, TWIN, "vus_pr")
         updated = summary.value(name, MAIN, "updated_normal")
         reached = _at_least(value, -SLACK)
         within = None if reached is None else reached and updated.mean <= MOST_UPDATED
         bar = f"{name}: at most {SLACK:g} below its dense twin, at no more than {MOST_UPDATED:g} updated on normal rows"
-        yield Verdict(bar, f"{_with_seeds(value)}, updated {updated.text()}", within)
+        yield BarResult(bar, f"{_with_seeds(value)}, updated {updated.text()}", within)
     yield _over_network_off(summary)
     yield from _skab(summary)
 
 
-def _over_network_off(summary: Summary) -> Verdict:
-    """A gain counts where its mean is larger than its spread over the seeds: one seed shows none."""
+def _over_network_off(summary: Summary) -> BarResult:
+    """Count the sets whose mean gain exceeds its spread over the seeds; a single seed has no spread."""
     better, known = [], 0
     for name in VUS_PR:
         value = summary.difference(name, MAIN, OFF, "vus_pr")
@@ -66,12 +68,14 @@ def _over_network_off(summary: Summary) -> Verdict:
                 better.append(name)
     found = f"on {len(better)} of {known} with several seeds" + (f": {', '.join(better)}" if better else "")
     bar = f"above network off by more than the spread of the seeds on at least {BETTER_SETS} sets"
-    return Verdict(bar, found, len(better) >= BETTER_SETS if known else None)
+    return BarResult(bar, found, len(better) >= BETTER_SETS if known else None)
 
 
-def _skab(summary: Summary) -> Iterator[Verdict]:
-    """The bar is the quantile's; the same for a threshold of events, as a user would set it, is told beside it. Rows of
-    all files are taken together, as the published results that the bar comes from."""
+def _skab(summary: Summary) -> Iterator[BarResult]:
+    """Yield the bars of SKAB at a quantile, and at thresholds of events as a user would set them.
+
+    The rows of all files count together, as in the published results that the bars come from.
+    """
     words = {"f1": "F1 at least", "far": "FAR at most", "mar": "MAR at most"}
     places = {
         "quantile": "the 0.999 quantile of the held-out tail",
@@ -83,18 +87,18 @@ def _skab(summary: Summary) -> Iterator[Verdict]:
             value = summary.pooled("SKAB", MAIN, threshold)[measure]
             reached = _at_least(value, limit) if measure == "f1" else _at_most(value, limit)
             bar = f"SKAB, rows of all files, at {place}: {words[measure]} {limit:g}"
-            yield Verdict(bar, _with_seeds(value), reached)
+            yield BarResult(bar, _with_seeds(value), reached)
 
 
-def _at_least(value: Value, least: float) -> bool | None:
+def _at_least(value: SeedValue, least: float) -> bool | None:
     return None if math.isnan(value.mean) else value.mean >= least
 
 
-def _at_most(value: Value, most: float) -> bool | None:
+def _at_most(value: SeedValue, most: float) -> bool | None:
     return None if math.isnan(value.mean) else value.mean <= most
 
 
-def _with_seeds(value: Value) -> str:
-    """Five digits: one is missed by less than four show."""
+def _with_seeds(value: SeedValue) -> str:
+    """Format five digits: four could hide by how little a bar is missed."""
     few = f" ({len(value.seeds)} of {SEEDS} seeds)" if 0 < len(value.seeds) < SEEDS else ""
     return value.text(5) + few

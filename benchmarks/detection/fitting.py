@@ -1,4 +1,4 @@
-"""Fits every method on the training part of a series, all with the same split and the same rule for thresholds."""
+"""Fits every method to the training part of a series, with the same split and the same rule for thresholds."""
 
 from __future__ import annotations
 
@@ -43,48 +43,48 @@ SIMPLE: dict[str, tuple[str, float]] = {
     "persistence, EWMA 20": ("persistence", 20.0),
     "ridge-VAR": ("ridge-VAR", 1.0),
 }
-"""Fitted, as the networks, on the first 80% of the training part; the rest is for the threshold."""
+"""Fitted, as the networks are, to the first 80% of the training part; the rest is for the threshold."""
 REFERENCE = {
     "ridge-VAR, EWMA 20 (reference)": "ridge-VAR ew20",
     "window-PCA (reference)": "window-PCA",
 }
-"""The reference's own, fitted on the whole training part; its threshold is one of a fit on three quarters of it."""
+"""The reference's own, fitted to the whole training part; its threshold comes from a fit to three quarters of it."""
 TRIVIAL = ("random", "all ones")
 METHODS = (MAIN, OFF, TWIN, *REFERENCE, *SIMPLE, *TRIVIAL)
 SEEDED = (*NETWORKS, "random")
 FALSE_ALARMS_PER_DAY = TrainConfig(asset="-", data=DataConfig(train=["-"])).score.false_alarms_per_day
 QUANTILE, ROWS_AN_EVENT = 0.999, 1000
-"""The share of held-out rows below a threshold; and its like for events: one in so many rows."""
+"""Share of held-out rows below a threshold, and the equivalent for events: one in so many rows."""
 
 
 @dataclass(frozen=True)
 class FittedMethod:
-    """A method that is ready to score: a detector, or a baseline; its thresholds from the same held-out rows."""
+    """Holds a fitted detector or baseline, and its thresholds, all from the same held-out rows."""
 
     method: str
     detector: Detector | None
     baseline: Fitted | None
     thresholds: dict[str, float]
-    """`promise`: the false alarms a day of the default configuration; `thousand`: one event in ROWS_AN_EVENT rows;
-    `quantile`: what 0.999 of held-out rows are below, extended where they are fewer than a thousand."""
+    """`promise`: for the false alarms a day of the default configuration; `thousand`: for one event in ROWS_AN_EVENT
+    rows; `quantile`: the QUANTILE of held-out rows, extrapolated if they are fewer than a thousand."""
     rule: EventRule
     warmup: int
     seconds: float
     often: Calibration | None
-    """Limits of a detector for one event in ROWS_AN_EVENT rows, to be adapted."""
+    """Limits of a detector for one event in ROWS_AN_EVENT rows, which then adapt."""
     notes: dict[str, float]
-    """What else is worth a column: on how many channels the network's correction was let through, and its size."""
+    """Further columns: share of the channels whose correction is not shrunk to 0, and its mean factor."""
 
 
-def fit_method(method: str, series: Series, seed: int, yardstick: ModuleType | None = None) -> FittedMethod:
-    """FittedMethod one method on the training part. Raises KeyError for a method that is not in METHODS."""
+def fit_method(method: str, series: Series, seed: int, reference: ModuleType | None = None) -> FittedMethod:
+    """Fit one method to the training part; KeyError for a method that is not in METHODS."""
     began = time.perf_counter()
-    fit = _fit(method, series, seed, yardstick)
+    fit = _fit(method, series, seed, reference)
     return FittedMethod(**{**vars(fit), "seconds": time.perf_counter() - began})
 
 
 def default_config(seed: int, **model: Any) -> TrainConfig:
-    """The one configuration of all sets: every key at its default but the kind of cell."""
+    """Return the configuration of all sets: every key has its default but those of `model`."""
     return TrainConfig(
         asset="detection",
         data=DataConfig(train=["-"]),
@@ -94,7 +94,7 @@ def default_config(seed: int, **model: Any) -> TrainConfig:
 
 
 def linear_detector(series: Series) -> tuple[Detector, Split]:
-    """Highway and scorer as `train_detector` fits them, and nothing else: the network switched off."""
+    """Fit highway and scorer as `train_detector` does, without a network."""
     recording = series.recording
     values, split = series.train, split_by_time(recording.sequences, REACH)
     spec = DetectorSpec("detection", recording.schema)
@@ -103,7 +103,7 @@ def linear_detector(series: Series) -> tuple[Detector, Split]:
     return calibrate_limits(assemble(spec, linear), values, split, stuck, FALSE_ALARMS_PER_DAY), split
 
 
-def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -> FittedMethod:
+def _fit(method: str, series: Series, seed: int, reference: ModuleType | None) -> FittedMethod:
     if method in NETWORKS:
         trained = train_detector(default_config(seed, **NETWORKS[method]), series.recording)
         return _of_detector(method, trained.detector, trained.values, trained.split)
@@ -113,8 +113,8 @@ def _fit(method: str, series: Series, seed: int, yardstick: ModuleType | None) -
     split = split_by_time(series.recording.sequences, REACH)
     fitted_on = _joined(split.fitted)
     if method in REFERENCE:
-        assert yardstick is not None
-        return _of_reference(method, series, yardstick)
+        assert reference is not None
+        return _of_reference(method, series, reference)
     if method in TRIVIAL:
         baseline = trivial(seed)[method]
     else:
@@ -144,7 +144,7 @@ def _of_detector(method: str, detector: Detector, values: F64, split: Split) -> 
 
 
 def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Series) -> FittedMethod:
-    """Thresholds from the scores of held-out stretches."""
+    """Fit thresholds to the scores of held-out stretches."""
     promise = fit_threshold(stretches, events_per_row(FALSE_ALARMS_PER_DAY, series.period_ns), EventRule())
     thresholds = {
         "promise": promise.threshold,
@@ -153,19 +153,19 @@ def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Seri
     }
     if method == "all ones":
         thresholds = dict.fromkeys(thresholds, 0.0)
-    # As many rows as a detector of the default configuration keeps silent after its start.
+    # As many rows of warm-up as a detector of the default configuration has.
     return FittedMethod(method, None, baseline, thresholds, promise.events, REACH + 20, 0.0, None, {})
 
 
-def _of_reference(method: str, series: Series, yardstick: ModuleType) -> FittedMethod:
-    build, cut = yardstick.BASELINES[REFERENCE[method]], 3 * len(series.train) // 4
+def _of_reference(method: str, series: Series, reference: ModuleType) -> FittedMethod:
+    build, cut = reference.BASELINES[REFERENCE[method]], 3 * len(series.train) // 4
     held_out = np.nan_to_num(np.asarray(build(series.train[:cut])(series.train)[cut:], np.float64))
     return _of_scores(method, ReferenceBaseline(build(series.train)), [held_out], series)
 
 
 @dataclass(frozen=True)
 class ReferenceBaseline:
-    """A baseline of the reference, which knows neither gaps nor missing values."""
+    """Adapts a baseline of the reference, which handles neither gaps nor missing values."""
 
     function: Any
     cost = Cost(0.0, 0)
@@ -179,10 +179,10 @@ class ReferenceBaseline:
 
 
 def _a_day(period_ns: int) -> float:
-    """Events a day that are one in ROWS_AN_EVENT rows."""
+    """Return the events a day that equal one in ROWS_AN_EVENT rows."""
     return DAY_NS / period_ns / ROWS_AN_EVENT
 
 
 def _joined(ranges: Ranges) -> Ranges:
-    """The training part has no gap: its ranges are one."""
+    """Merge all ranges: the training part has no gap."""
     return ((ranges[0][0], ranges[-1][1]),)

@@ -1,4 +1,4 @@
-"""What is to be measured, in an order in which the first seed of everything comes first."""
+"""Runs the measurements, the first seed of everything first."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 from benchmarks.detection.fitting import SEEDED, fit_method
-from benchmarks.detection.results import Results, Row
+from benchmarks.detection.results import ResultRow, Results
 from benchmarks.detection.scoring import measures_of
-from benchmarks.detection.sets import SLOW_SETS, Series, groups, load_set
+from benchmarks.detection.sets import SLOW_SETS, Series, SeriesSource, groups
 
 ORDER = ("TEP", "BATADAL", "SKAB", "GECCO", "SMD")
 """Fast sets first."""
@@ -20,66 +19,54 @@ ORDER = ("TEP", "BATADAL", "SKAB", "GECCO", "SMD")
 
 @dataclass(frozen=True)
 class Job:
-    """One seed of one set."""
+    """Names one seed of one set."""
 
     set: str
     seed: int
 
     @property
     def place(self) -> tuple[bool, bool, int, int]:
-        """The first seed of all sets, then the others: fast sets before slow ones."""
+        """Sort key: the first seed of all sets, then the others, fast sets before slow ones."""
         later = self.seed > 0
         return later, later and self.set in SLOW_SETS, self.seed, ORDER.index(self.set)
 
 
 def jobs(sets: Sequence[str], seeds: int) -> list[Job]:
-    """All seeds of all sets in their order."""
+    """Return all seeds of all sets in their order."""
     return sorted((Job(name, seed) for name in sets for seed in range(seeds)), key=lambda job: job.place)
 
 
 def methods_of(methods: Sequence[str], seed: int) -> list[str]:
-    """Those of the methods that a seed matters to; for the first seed all."""
+    """Return the methods that depend on the seed; for the first seed all."""
     return [method for method in methods if seed == 0 or method in SEEDED]
 
 
-def run(
-    wanted: Sequence[Job],
-    methods: Sequence[str],
-    results: Results,
-    mark: Row,
-    data: Path,
-    yardstick: ModuleType,
-    most: int | None = None,
-) -> int:
-    """Measure what is not there yet; the number of lines that were added. `most`: only so many series of a set."""
+def run(wanted: Sequence[Job], methods: Sequence[str], results: Results, source: SeriesSource) -> int:
+    """Measure what is missing and return the number of lines added."""
     loaded: dict[str, list[Series]] = {}
     added = 0
     for job in wanted:
         if job.set not in loaded:
-            loaded[job.set] = load_set(job.set, data, yardstick, most)
-        for row in run_job(job, methods_of(methods, job.seed), loaded[job.set], results, mark, yardstick):
+            loaded[job.set] = source.load(job.set)
+        for row in run_job(job, methods_of(methods, job.seed), loaded[job.set], results, source.reference):
             results.add(row)
             added += 1
     return added
 
 
 def run_job(
-    job: Job, methods: Sequence[str], series: list[Series], results: Results, mark: Row, yardstick: ModuleType | None
-) -> Iterator[Row]:
-    """One line for each series and method that is missing; methods that share a training are fitted once."""
+    job: Job, methods: Sequence[str], series: list[Series], results: Results, reference: ModuleType | None
+) -> Iterator[ResultRow]:
+    """Yield a line for each missing series and method; methods that share training rows are fitted once."""
     for method in methods:
         for group in groups(series):
-            missing = [
-                one
-                for one in group
-                if not results.has(set=job.set, series=one.name, method=method, seed=job.seed, version=mark["version"])
-            ]
+            keys = {one.name: {"set": job.set, "series": one.name, "method": method, "seed": job.seed} for one in group}
+            missing = [one for one in group if not results.has(**keys[one.name])]
             if not missing:
                 continue
             began = time.perf_counter()
-            fit = fit_method(method, group[0], job.seed, yardstick)
+            fit = fit_method(method, group[0], job.seed, reference)
             for one in missing:
-                found = measures_of(fit, one.case, one.period_ns)
-                yield {"set": job.set, "series": one.name, "method": method, "seed": job.seed, **mark, **found}
+                yield {**keys[one.name], **measures_of(fit, one.case, one.period_ns)}
             spent = time.perf_counter() - began
             print(f"{job.set} {group[0].name} {method} seed {job.seed}: {spent:.1f} s", file=sys.stderr, flush=True)

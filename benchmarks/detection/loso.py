@@ -1,7 +1,7 @@
-"""Leave one set out: what was tuned by hand, tuned on four sets and reported on the fifth; the network is off.
+"""Leave one set out: tunes the hand-tuned settings on four sets and reports on the fifth; the network is off.
 
-Each part of the scorer is independent of the others, so one pass over a series with all parts that are tried gives
-every combination of them.
+Each part of the scorer is independent of the others, so one pass over a series with all candidate parts gives every
+combination of them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
-from benchmarks.detection.results import Results, Row
-from benchmarks.detection.sets import Series, groups, load_set
+from benchmarks.detection.results import ResultRow, Results, stamp
+from benchmarks.detection.sets import Series, SeriesSource, groups
 from vcedge.calibration.calibrate import (
     DetectorSpec,
     LinearPart,
@@ -44,8 +43,8 @@ FILE = "loso.jsonl"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One choice of everything that was tuned: spans in units of `score.span`."""
+class Setting:
+    """Holds one value of everything that was tuned; spans are in units of `score.span`."""
 
     nearly: float = NEARLY
     lags: tuple[int, ...] = LAGS
@@ -56,41 +55,38 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """As the table and the results call it."""
+        """Name in the table and the results."""
         return (
             f"nearly {self.nearly:g}, {len(self.lags)} rows in components, ahead {self.ahead}, slow {self.slow:g}, "
             f"components {self.components:g}, power {self.power:g}"
         )
 
 
-GRID = tuple(Cell(*values) for values in product(NEARLIES, LAG_SETS, AHEADS, SLOWS, COMPONENT_SPANS, POWERS))
+GRID = tuple(Setting(*values) for values in product(NEARLIES, LAG_SETS, AHEADS, SLOWS, COMPONENT_SPANS, POWERS))
 
 
-def run_loso(
-    sets: Sequence[str], out: Path, mark: Row, data: Path, yardstick: ModuleType, most: int | None = None
-) -> int:
-    """Measure every cell on every series that is missing; the number of lines that were added."""
-    results, added = Results(out / FILE), 0
+def run_loso(sets: Sequence[str], out: Path, source: SeriesSource) -> int:
+    """Measure every setting on every missing series and return the number of lines added."""
+    results, added = Results(out / FILE, stamp()), 0
     for name in sets:
-        for group in groups(load_set(name, data, yardstick, most)):
-            missing = [one for one in group if not _done(results, one, mark)]
+        for group in groups(source.load(name)):
+            missing = [one for one in group if not _done(results, one)]
             if not missing:
                 continue
             began = time.perf_counter()
             for row in _rows(missing):
-                results.add({**row, **mark})
+                results.add(row)
                 added += 1
             print(f"{name} {missing[0].name}: {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
     return added
 
 
-def _done(results: Results, series: Series, mark: Row) -> bool:
-    key = {"set": series.set, "series": series.name, "seed": 0, "version": mark["version"]}
-    return all(results.has(method=cell.name, **key) for cell in GRID)
+def _done(results: Results, series: Series) -> bool:
+    return all(results.has(set=series.set, series=series.name, seed=0, method=setting.name) for setting in GRID)
 
 
-def _rows(group: Sequence[Series]) -> Iterator[Row]:
-    """One line for each series and cell."""
+def _rows(group: Sequence[Series]) -> Iterator[ResultRow]:
+    """Yield one line for each series and setting."""
     values = group[0].train
     split = split_by_time(group[0].recording.sequences, REACH)
     flags = wants_flags(values, split.fitted)
@@ -99,63 +95,65 @@ def _rows(group: Sequence[Series]) -> Iterator[Row]:
     for nearly in NEARLIES:
         orders.setdefault(best_order(losses, nearly), []).append(nearly)
     for (order, ridge), lags, ahead in product(orders, LAG_SETS, AHEADS):
-        detector, found = _fit(group[0], split, flags, Tried(order, ridge, lags, ahead))
+        detector, areas = _fit(group[0], LinearSetting(split, flags, order, ridge, lags, ahead))
         nearlies = orders[order, ridge]
-        cells = [cell for cell in GRID if cell.nearly in nearlies and (cell.lags, cell.ahead) == (lags, ahead)]
+        settings = [one for one in GRID if one.nearly in nearlies and (one.lags, one.ahead) == (lags, ahead)]
         for series in group:
-            yield from _scored(series, detector, found, cells)
+            yield from _scored(series, detector, areas, settings)
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What has to be fitted anew for each choice."""
+class LinearSetting:
+    """Holds the settings that need a new fit."""
 
+    split: Split
+    flags: bool
     order: int
     ridge: float
     lags: tuple[int, ...]
     ahead: int
 
 
-def _scored(series: Series, detector: Detector, found: F64, cells: Sequence[Cell]) -> Iterator[Row]:
-    """VUS-PR of every cell whose parts the detector has; `found` (parts,) is the area of each on injected faults."""
+def _scored(series: Series, detector: Detector, areas: F64, settings: Sequence[Setting]) -> Iterator[ResultRow]:
+    """Yield VUS-PR of every setting whose parts the detector has; `areas` (parts,) are those on injected faults."""
     names = [part.name for part in detector.scorer.parts]
     usual = np.array([part.usual for part in detector.scorer.parts])
     trace = run_engine(load_engine(detector), series.test, ((0, len(series.test)),))
     logs = np.log(np.maximum(trace.parts / usual, LEAST_PART))
     window = dominant_period(series.test[:, 0])
-    for cell in cells:
-        chosen = [names.index(name) for name in _parts_of(cell)]
-        raw = np.exp(logs[:, chosen] @ weights_of(found[chosen], cell.power))
+    for setting in settings:
+        chosen = [names.index(name) for name in _parts_of(setting)]
+        raw = np.exp(logs[:, chosen] @ weights_of(areas[chosen], setting.power))
         score = vus_pr(raw, series.labels, window)
-        yield {"set": series.set, "series": series.name, "method": cell.name, "seed": 0, "vus_pr": score}
+        yield {"set": series.set, "series": series.name, "method": setting.name, "seed": 0, "vus_pr": score}
 
 
-def _fit(series: Series, split: Split, flags: bool, tried: Tried) -> tuple[Detector, F64]:
-    """A detector with every part that is tried, fitted again on all rows, and the area of each part by itself on
-    injected faults."""
-    recording, values = series.recording, series.train
-    linear = _linear(values, split, flags, tried)
+def _fit(series: Series, setting: LinearSetting) -> tuple[Detector, F64]:
+    """Fit a detector with every candidate part to all rows, and return the area of each part on injected faults."""
+    recording, values, split = series.recording, series.train, setting.split
+    linear = _linear(values, setting)
     detector = assemble(DetectorSpec("loso", recording.schema), linear)
     _, choice = choose_weights(detector, values, split, linear.cross.residual.astype(np.float64))
-    found = np.ones(len(linear.scorer.parts)) if choice is None else np.array(choice.found)
+    areas = np.ones(len(linear.scorer.parts)) if choice is None else np.array(choice.found)
     measured = calibrate_limits(detector, values, split, stuck_limits(values, recording.sequences), 1.0)
     everything = Split(merge_ranges(split.all, split.starts), (), (), split.starts)
-    whole = _linear(values, everything, flags, tried)
-    scorer = replace(whole.scorer, parts=measured.scorer.parts)
-    return replace(measured, features=whole.features, highway=whole.cross.highway, scorer=scorer), found
+    final = _linear(values, replace(setting, split=everything))
+    scorer = replace(final.scorer, parts=measured.scorer.parts)
+    return replace(measured, features=final.features, highway=final.cross.highway, scorer=scorer), areas
 
 
-def _linear(values: F64, split: Split, flags: bool, tried: Tried) -> LinearPart:
-    """What `fit_linear` fits, with the order, the window and the second forecast that are tried."""
-    linear = fit_linear(values, split, flags=flags, order=tried.order, ridge=tried.ridge)
-    horizon = cross_fit(values, linear.features, split, tried.order, tried.ridge, tried.ahead).highway
-    window = components(values, linear.features, split, tried.lags)
+def _linear(values: F64, setting: LinearSetting) -> LinearPart:
+    """Fit as `fit_linear` does, with the setting's order, window and second forecast."""
+    split, order, ridge = setting.split, setting.order, setting.ridge
+    linear = fit_linear(values, split, flags=setting.flags, order=order, ridge=ridge)
+    horizon = cross_fit(values, linear.features, split, order, ridge, setting.ahead).highway
+    window = components(values, linear.features, split, setting.lags)
     parts = _all_parts(linear.scorer)
     return replace(linear, scorer=replace(linear.scorer, parts=parts, horizon=horizon, reconstruction=window))
 
 
 def _all_parts(scorer: Scorer) -> tuple[ScorerPart, ...]:
-    """Those of the scorer whose spans are not tried, and one for each span that is."""
+    """Return the scorer's parts with a fixed span, and one part for each candidate span."""
     kept = tuple(part for part in scorer.parts if part.name in ("fast", "medium", "horizon"))
     tried = [(f"slow {span:g}", "error", span) for span in SLOWS]
     tried += [(f"components {span:g}", "reconstruction", span) for span in COMPONENT_SPANS]
@@ -163,5 +161,5 @@ def _all_parts(scorer: Scorer) -> tuple[ScorerPart, ...]:
     return (*kept, *parts)
 
 
-def _parts_of(cell: Cell) -> tuple[str, ...]:
-    return ("fast", "medium", "horizon", f"slow {cell.slow:g}", f"components {cell.components:g}")
+def _parts_of(setting: Setting) -> tuple[str, ...]:
+    return ("fast", "medium", "horizon", f"slow {setting.slow:g}", f"components {setting.components:g}")

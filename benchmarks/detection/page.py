@@ -1,15 +1,15 @@
-"""The tables as Markdown, put between markers of docs/detection.md and README.md: no number is written by hand."""
+"""Writes the tables as Markdown between markers of docs/detection.md and README.md: no number is written by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.detection.bars import YARDSTICK, verdicts
+from benchmarks.detection.bars import BEST_BASELINE, bar_results
 from benchmarks.detection.fitting import MAIN, METHODS, OFF, TWIN
 from benchmarks.detection.loso_table import loso_table
 from benchmarks.detection.markdown import table
-from benchmarks.detection.results import ROOT, Row, read_rows
+from benchmarks.detection.results import ROOT, ResultRow, read_rows
 from benchmarks.detection.rig import rig_table
 from benchmarks.detection.robustness_table import robustness_table
 from benchmarks.detection.sets import SERIES, SETS
@@ -17,7 +17,7 @@ from benchmarks.detection.summary import Summary, newest_version
 from benchmarks.markers import fill
 
 PAGE, README = ROOT / "docs" / "detection.md", ROOT / "README.md"
-AT_PROMISE = (MAIN, OFF, TWIN, YARDSTICK, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
+AT_PROMISE = (MAIN, OFF, TWIN, BEST_BASELINE, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
 THRESHOLDS = {
     "adapting": "1 false alarm a day, adapting",
     "promise": "1 false alarm a day",
@@ -28,12 +28,14 @@ THRESHOLDS = {
 }
 
 
-IN_README = (MAIN, OFF, TWIN, YARDSTICK, "window-PCA (reference)", "max |z|, EWMA 20", "random", "all ones")
+IN_README = (MAIN, OFF, TWIN, BEST_BASELINE, "window-PCA (reference)", "max |z|, EWMA 20", "random", "all ones")
 
 
 def write_page(out: Path, page: Path = PAGE, readme: Path = README) -> str:
-    """Make the tables of the results in a folder, put them into the page and a short one into the README, and give
-    back the page's."""
+    """Make the tables of the results in a folder, and return their text.
+
+    They are written into the page, and a short table into the README.
+    """
     text = "\n\n".join(sections(out))
     fill(page, "detection", text)
     rows = _rows(out / "results.jsonl")
@@ -43,9 +45,9 @@ def write_page(out: Path, page: Path = PAGE, readme: Path = README) -> str:
 
 
 def sections(out: Path) -> list[str]:
-    """All tables there are results for, each with what it was measured with."""
+    """Return all tables that there are results for, each with its origin."""
     parts: list[str] = []
-    makers: tuple[tuple[str, Callable[[list[Row]], list[str]]], ...] = (
+    makers: tuple[tuple[str, Callable[[list[ResultRow]], list[str]]], ...] = (
         ("results.jsonl", _detection),
         ("rig.jsonl", lambda rows: ["## A fault that only memory tells", *rig_table(rows)]),
         ("loso.jsonl", lambda rows: ["## What generality costs", *loso_table(rows)]),
@@ -59,13 +61,13 @@ def sections(out: Path) -> list[str]:
     return parts
 
 
-def _rows(path: Path) -> list[Row]:
-    """The lines of the newest version; none where there is no file."""
+def _rows(path: Path) -> list[ResultRow]:
+    """Return the lines of the newest version; none without a file."""
     return newest_version(list(read_rows(path))) if path.is_file() else []
 
 
-def _short_table(rows: list[Row]) -> list[str]:
-    """VUS-PR alone."""
+def _short_table(rows: list[ResultRow]) -> list[str]:
+    """Return a sentence and a table of VUS-PR alone."""
     summary = Summary(rows)
     sets = [name for name in SETS if name in summary.sets]
     lines = [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in IN_README if m in summary.methods]
@@ -74,13 +76,13 @@ def _short_table(rows: list[Row]) -> list[str]:
     return [words, table(["", *_heads(summary, sets)], [*lines, ["share that VCGRU updates on normal rows", *updated]])]
 
 
-def _detection(rows: list[Row]) -> list[str]:
+def _detection(rows: list[ResultRow]) -> list[str]:
     summary = Summary(rows)
     sets = [name for name in SETS if name in summary.sets]
     methods = [method for method in METHODS if method in summary.methods]
     parts = [
         "## Bars",
-        table(["bar", "found", ""], [verdict.row for verdict in verdicts(summary)]),
+        table(["bar", "found", ""], [verdict.row for verdict in bar_results(summary)]),
         "## VUS-PR",
         _coverage(summary, sets),
         table(
@@ -141,7 +143,7 @@ def _pooled(summary: Summary, methods: Sequence[str]) -> str:
 
 
 def _coverage(summary: Summary, sets: Sequence[str]) -> str:
-    """What the means are of: series, and the seeds of the networks that were measured on all of them."""
+    """Name what the means are of: series, and the seeds of the networks that were measured on all of them."""
     words = [
         f"{name} {len(summary.series(name))} series, seeds {_list(summary.seeds(name, MAIN))} (GRU "
         f"{_list(summary.seeds(name, TWIN))})"
@@ -151,7 +153,7 @@ def _coverage(summary: Summary, sets: Sequence[str]) -> str:
 
 
 def _heads(summary: Summary, sets: Sequence[str]) -> list[str]:
-    """Names of the sets, with a warning where series are missing."""
+    """Return the names of the sets, with a warning if series are missing."""
     counts = {name: len(summary.series(name)) for name in sets}
     return [
         name if counts[name] >= SERIES[name] else f"{name}, {counts[name]} of {SERIES[name]} series" for name in sets
@@ -162,7 +164,7 @@ def _list(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds)) or "none"
 
 
-def _origin(rows: list[Row]) -> str:
+def _origin(rows: list[ResultRow]) -> str:
     dates = sorted({row["date"] for row in rows})
     commits = list(dict.fromkeys(row["commit"] for row in rows if row["commit"]))
     when = " to ".join(dict.fromkeys((dates[0], dates[-1])))

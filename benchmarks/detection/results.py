@@ -1,4 +1,4 @@
-"""Results as lines of JSON: appended one by one, so that a run that was stopped goes on where it was."""
+"""Keeps results as lines of JSON, appended one by one, so that a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -24,30 +24,32 @@ WHAT_COUNTS = (
     "vcedge/evaluation/*.py",
     "vcedge/injection/*.py",
     "vcedge/train/*.py",
-    "runtime/*.py",
+    "runtime/engine/*.py",
+    "runtime/stream/*.py",
     "runtime/kernel/**/*.[chi]*",
 )
-"""Code that numbers depend on: with any change there they are measured anew."""
+"""Code that the numbers depend on: any change there makes them measured anew."""
 KEY = ("set", "series", "method", "seed", "version")
-Row = dict[str, Any]
+ResultRow = dict[str, Any]
 
 
 class Results:
-    """The lines of one file. Several processes may append to it."""
+    """Holds the lines of one file, to which several processes may append, and adds the stamp to new ones."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.rows: list[Row] = []
+    def __init__(self, path: Path, stamp: ResultRow) -> None:
+        self._path, self._stamp = path, stamp
+        self.rows: list[ResultRow] = []
         if path.is_file():
             self.rows = list(read_rows(path))
         self._keys = {key_of(row) for row in self.rows}
 
     def has(self, **key: Any) -> bool:
-        """Whether there is a line for this set, series, method, seed and version."""
-        return key_of(key) in self._keys
+        """Return whether there is a line for this set, series, method and seed, of the stamp's version."""
+        return key_of({**key, **self._stamp}) in self._keys
 
-    def add(self, row: Row) -> None:
-        """Append a line at once; a key that is there already is left as it is."""
+    def add(self, row: ResultRow) -> None:
+        """Append a line at once, unless its key is there."""
+        row = {**row, **self._stamp}
         if key_of(row) in self._keys:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,8 +60,8 @@ class Results:
         self.rows.append(row)
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The lines of a file. Raises DataError for one that is no result; a last line that was cut off is left out."""
+def read_rows(path: Path) -> Iterator[ResultRow]:
+    """Yield the lines of a file without a last line that was cut off; DataError for any other that is no result."""
     lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, 1):
         if not line:
@@ -69,19 +71,19 @@ def read_rows(path: Path) -> Iterator[Row]:
         except json.JSONDecodeError:
             if number == len(lines):  # without a newline: the process was stopped while writing it
                 return
-            raise DataError(f"{path}: line {number} is no JSON") from None
+            raise DataError(f"{path}: line {number} is not JSON, expected a result") from None
         if not isinstance(row, dict) or not all(name in row for name in KEY):
-            raise DataError(f"{path}: line {number} is no result, expected the keys {', '.join(KEY)}")
+            raise DataError(f"{path}: line {number} is not a result, expected the keys {', '.join(KEY)}")
         yield row
 
 
 def key_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What makes two lines the same measurement."""
+    """Return the key that two lines of the same measurement share."""
     return tuple(row[name] for name in KEY)
 
 
-def stamp() -> Row:
-    """What every line says of where it comes from."""
+def stamp() -> ResultRow:
+    """Return the origin that every line states."""
     return {
         "version": code_version(),
         "commit": commit(),
@@ -90,7 +92,7 @@ def stamp() -> Row:
 
 
 def code_version(root: Path = ROOT, patterns: Iterable[str] = WHAT_COUNTS) -> str:
-    """A digest of the code that numbers depend on."""
+    """Return a digest of the code that the numbers depend on."""
     digest = hashlib.sha256()
     for pattern in patterns:
         for path in sorted(root.glob(pattern)):
@@ -99,7 +101,7 @@ def code_version(root: Path = ROOT, patterns: Iterable[str] = WHAT_COUNTS) -> st
 
 
 def commit() -> str:
-    """The commit that is checked out; empty outside a repository."""
+    """Return the commit that is checked out; empty outside a repository."""
     command = ["git", "-C", os.fspath(ROOT), "rev-parse", "--short", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

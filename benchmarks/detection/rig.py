@@ -1,8 +1,8 @@
-"""The simulated rig in batches: a fault that shows only in the relation to what happened minutes before.
+"""Measures detection on the simulated rig in batches, with a fault that needs memory of what happened minutes before.
 
-The second pass of a batch runs at the other product's speed (`vcedge.simulate.batches`). Readings, and changes of them,
-are those of normal operation; the first pass, which tells them apart, lies further back than a forecaster of eight rows
-sees. The network must have kept it, through a rest in which a gate has nothing to do.
+The second pass of a batch runs at the other product's speed (`vcedge.simulate.batches`). Readings and their changes are
+those of normal operation; the first pass, which distinguishes the products, lies further back than the eight rows of a
+forecaster. The network must remember it through a rest in which its gate has no reason to open.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.detection.fitting import MAIN, OFF, TWIN
 from benchmarks.detection.jobs import Job, methods_of, run_job
 from benchmarks.detection.markdown import table
-from benchmarks.detection.results import Results, Row
+from benchmarks.detection.results import ResultRow, Results, stamp
 from benchmarks.detection.sets import Series
 from benchmarks.detection.summary import Summary
 from vcedge.simulate import simulate
@@ -23,7 +23,7 @@ METHODS = (MAIN, OFF, TWIN, "ridge-VAR, EWMA 20", "window-PCA", "random", "all o
 PERIOD_S = 10.0
 HOURS, TRAIN_SEED = 48.0, 100
 TESTS, TEST_HOURS, FAULTS = (200, 201, 202), 24.0, 8
-"""Seeds of the recordings that are tested on, their length, and how many faults each holds."""
+"""Seeds of the test recordings, their length, and the number of faults in each."""
 WORDS = {
     "vus_pr": "VUS-PR",
     "thousand adapting.f1": "F1",
@@ -35,7 +35,7 @@ WORDS = {
 
 
 def rig_series() -> list[Series]:
-    """Recordings with faults, that share a healthy one to train on."""
+    """Simulate recordings with faults that share a healthy one to train on."""
     train = simulate(HOURS, 0, TRAIN_SEED, PERIOD_S, batches=True)
     tests = [(seed, simulate(TEST_HOURS, FAULTS, seed, PERIOD_S, batches=True)) for seed in TESTS]
     return [
@@ -44,18 +44,18 @@ def rig_series() -> list[Series]:
     ]
 
 
-def run_rig(seeds: int, out: Path, mark: Row) -> int:
-    """Measure what is not there yet; the number of lines that were added."""
-    results, series, added = Results(out / "rig.jsonl"), rig_series(), 0
+def run_rig(seeds: int, out: Path) -> int:
+    """Measure what is missing and return the number of lines added."""
+    results, series, added = Results(out / "rig.jsonl", stamp()), rig_series(), 0
     for seed in range(seeds):
-        for row in run_job(Job(SET, seed), methods_of(METHODS, seed), series, results, mark, None):
+        for row in run_job(Job(SET, seed), methods_of(METHODS, seed), series, results, None):
             results.add(row)
             added += 1
     return added
 
 
-def rig_table(rows: Sequence[Row]) -> list[str]:
-    """A sentence with the bar, and a table."""
+def rig_table(rows: Sequence[ResultRow]) -> list[str]:
+    """Return a sentence with the bar, and a table."""
     summary = Summary(rows)
     gain = summary.difference(SET, MAIN, OFF, "vus_pr")
     reached = "reached" if gain.mean > gain.spread else "**missed**"

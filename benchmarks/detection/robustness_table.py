@@ -1,16 +1,16 @@
-"""How VUS-PR and false alarms change when the rows are spoilt."""
+"""Shows how VUS-PR and false alarms change when the rows are corrupted."""
 
 from __future__ import annotations
 
 from benchmarks.detection.markdown import table
-from benchmarks.detection.results import Row
+from benchmarks.detection.results import ResultRow
 from benchmarks.detection.summary import Summary
 
 CLEAN = "clean"
 
 
-def robustness_table(rows: list[Row]) -> list[str]:
-    """A sentence, and a table with a line for each way of spoiling and method; the clean ones are absolute."""
+def robustness_table(rows: list[ResultRow]) -> list[str]:
+    """Return a sentence, and a table with a line for each corruption and method; clean rows are absolute."""
     summary = Summary(rows)
     kinds = list(dict.fromkeys(method.split(" | ")[1] for method in summary.methods))
     methods = list(dict.fromkeys(method.split(" | ")[0] for method in summary.methods))

@@ -1,4 +1,4 @@
-"""From lines of results to a mean and a spread: series first, then seeds."""
+"""Summarises lines of results by mean and spread: over series first, then over seeds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.detection.results import Row
+from benchmarks.detection.results import ResultRow
 
 TOTALS = ("false_alarms", "normal_days", "rows", "anomalous_rows", "events")
-"""Added over series rather than averaged."""
+"""Measures that are summed over series, not averaged."""
 
 
 @dataclass(frozen=True)
-class Value:
-    """Mean over seeds of the mean over series; the spread is the standard deviation over the seeds."""
+class SeedValue:
+    """Holds the mean over seeds of the mean over series, and the standard deviation over the seeds."""
 
     mean: float
     spread: float
     seeds: tuple[int, ...]
 
     def text(self, digits: int = 3, scale: float = 1.0) -> str:
-        """Such as ".901 ± .002"; no spread where there is one seed."""
+        """Format as ".901 ± .002", without a spread for a single seed."""
         if not math.isfinite(self.mean):
             return "–"
         mean = _short(self.mean * scale, digits)
@@ -32,10 +32,10 @@ class Value:
 
 
 class Summary:
-    """All lines of one version of the code."""
+    """Looks up values in all lines of one version of the code."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._by: dict[tuple[str, str], dict[int, dict[str, Row]]] = defaultdict(lambda: defaultdict(dict))
+    def __init__(self, rows: Iterable[ResultRow]) -> None:
+        self._by: dict[tuple[str, str], dict[int, dict[str, ResultRow]]] = defaultdict(lambda: defaultdict(dict))
         for row in rows:
             self._by[row["set"], row["method"]][row["seed"]][row["series"]] = row
 
@@ -50,25 +50,29 @@ class Summary:
         return list(dict.fromkeys(method for _, method in self._by))
 
     def series(self, name: str) -> list[str]:
-        """All series of a set that any method was measured on."""
+        """Return all series of a set that any method was measured on."""
         found = (
             series for (of, _), seeds in self._by.items() if of == name for rows in seeds.values() for series in rows
         )
         return sorted(set(found))
 
     def only(self, sets: Sequence[str]) -> Summary:
-        """The lines of some sets."""
-        kept = Summary(())
-        kept._by.update({key: seeds for key, seeds in self._by.items() if key[0] in sets})
-        return kept
+        """Return the summary of some sets alone."""
+        return Summary(
+            row
+            for (name, _), seeds in self._by.items()
+            if name in sets
+            for rows in seeds.values()
+            for row in rows.values()
+        )
 
     def seeds(self, name: str, method: str) -> tuple[int, ...]:
-        """The seeds that were measured on every series of the set."""
+        """Return the seeds that were measured on every series of the set."""
         whole = len(self.series(name))
         return tuple(sorted(seed for seed, rows in self._by.get((name, method), {}).items() if len(rows) == whole))
 
     def per_seed(self, name: str, method: str, measure: str) -> dict[int, float]:
-        """The mean over series (or the sum: TOTALS) for each seed; NaN where no series has the measure."""
+        """Return the mean over series (or the sum, see TOTALS) for each seed; NaN if no series has the measure."""
         add = measure.rpartition(".")[2] in TOTALS
         found = {}
         for seed in self.seeds(name, method):
@@ -77,19 +81,19 @@ class Summary:
             found[seed] = math.nan if not len(kept) else float(kept.sum() if add else kept.mean())
         return found
 
-    def value(self, name: str, method: str, measure: str) -> Value:
-        """Mean and spread over the seeds."""
+    def value(self, name: str, method: str, measure: str) -> SeedValue:
+        """Return mean and spread over the seeds."""
         return value_of(self.per_seed(name, method, measure))
 
-    def difference(self, name: str, method: str, other: str, measure: str) -> Value:
-        """Seed by seed; a method without seeds is compared with each of them."""
+    def difference(self, name: str, method: str, other: str, measure: str) -> SeedValue:
+        """Compare two methods seed by seed; one without seeds is compared with every seed of the other."""
         mine, theirs = self.per_seed(name, method, measure), self.per_seed(name, other, measure)
         if len(theirs) == 1 and 0 in theirs and len(mine) > 1:
             theirs = dict.fromkeys(mine, theirs[0])
         return value_of({seed: mine[seed] - theirs[seed] for seed in mine if seed in theirs})
 
-    def pooled(self, name: str, method: str, threshold: str) -> dict[str, Value]:
-        """F1, FAR and MAR of the rows of all series together, as published results of SKAB are."""
+    def pooled(self, name: str, method: str, threshold: str) -> dict[str, SeedValue]:
+        """Return F1, FAR and MAR of the rows of all series together, as in published results of SKAB."""
         by_seed: dict[str, dict[int, float]] = {"f1": {}, "far": {}, "mar": {}}
         for seed in self.seeds(name, method):
             rows = list(self._by[name, method][seed].values())
@@ -98,21 +102,21 @@ class Summary:
         return {measure: value_of(values) for measure, values in by_seed.items()}
 
 
-def value_of(by_seed: Mapping[int, float]) -> Value:
-    """Mean and spread of one number for each seed."""
+def value_of(by_seed: Mapping[int, float]) -> SeedValue:
+    """Return mean and spread of one number for each seed."""
     if not by_seed:
-        return Value(math.nan, math.nan, ())
+        return SeedValue(math.nan, math.nan, ())
     values = np.array(list(by_seed.values()))
     spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-    return Value(float(values.mean()), spread, tuple(sorted(by_seed)))
+    return SeedValue(float(values.mean()), spread, tuple(sorted(by_seed)))
 
 
-def newest_version(rows: Sequence[Row]) -> list[Row]:
-    """The lines of the version that was measured last: versions are never mixed in a table."""
+def newest_version(rows: Sequence[ResultRow]) -> list[ResultRow]:
+    """Return the lines of the version that was measured last: a table never mixes versions."""
     return [row for row in rows if row["version"] == rows[-1]["version"]] if rows else []
 
 
-def _pooled(rows: Sequence[Row], threshold: str) -> dict[str, float]:
+def _pooled(rows: Sequence[ResultRow], threshold: str) -> dict[str, float]:
     positive = np.array([row["anomalous_rows"] for row in rows])
     negative = np.array([row["rows"] for row in rows]) - positive
     false = float((negative * [row[f"{threshold}.far"] or 0.0 for row in rows]).sum())
@@ -126,6 +130,6 @@ def _pooled(rows: Sequence[Row], threshold: str) -> dict[str, float]:
 
 
 def _short(value: float, digits: int) -> str:
-    """Without the leading zero, as tables of shares have it."""
+    """Format without the leading zero, as tables of shares do."""
     text = f"{value:.{digits}f}"
     return text.replace("0.", ".", 1) if digits and text.lstrip("-").startswith("0.") else text

@@ -1,1 +1,1 @@
-"""The paper's claims on polyphonic music and text: models × sizes × seeds, each beside rivals of equal cost."""
+"""Tests the paper's claims (Jernite et al. 2017) on polyphonic music and text, beside rivals of equal cost."""

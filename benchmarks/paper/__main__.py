@@ -1,17 +1,17 @@
-"""`scripts/bench paper`: run what is missing of the table, then write Markdown, CSV and plots."""
+"""`scripts/bench paper`: measures what is missing of the table, then writes Markdown, CSV and plots."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.datasets import data_folder
 from benchmarks.detection.results import ROOT
 from benchmarks.paper.ablation import ABLATIONS
-from benchmarks.paper.cells import ALL, Table, cells_of, run_cell
 from benchmarks.paper.data import load_set
+from benchmarks.paper.experiments import ALL, ResultStore, experiments_of, run_experiment
 from benchmarks.paper.models import MODELS
 from benchmarks.paper.plans import SETS, plan_of
 from vcedge.errors import VcedgeError
@@ -43,26 +43,27 @@ def main() -> None:
             run(options)
         from benchmarks.paper.page import write_results
 
-        print(write_results(options.out, options.tables))
+        print(write_results(options.out, fill_page=options.tables))
     except VcedgeError as error:
         raise SystemExit(str(error)) from None
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure the cells that have no file yet."""
-    data = Path(os.environ.get("VCEDGE_DATA", "../shared/data"))
+    """Measure the experiments that have no file yet."""
+    data = data_folder()
     models = ["vcgru", *ABLATIONS] if options.ablation else options.models
-    table = Table(options.out)
+    store = ResultStore(options.out)
     for name in options.sets:
-        missing = [cell for cell in cells_of([name], models, options.sizes, options.seeds) if table.get(cell) is None]
+        wanted = experiments_of([name], models, options.sizes, options.seeds)
+        missing = [experiment for experiment in wanted if store.get(experiment) is None]
         if not missing:
             continue
         dataset = load_set(name, data, options.text)
-        for cell in missing:
-            plan = replace(plan_of(name, cell.model), device=options.device)
+        for experiment in missing:
+            plan = replace(plan_of(name, experiment.model), device=options.device)
             if options.epochs is not None:
                 plan = replace(plan, epochs=options.epochs)
-            table.put(cell, run_cell(cell, dataset, plan, table))
+            store.put(experiment, run_experiment(experiment, dataset, plan, store))
     print(f"results are in {options.out}", file=sys.stderr)
 
 

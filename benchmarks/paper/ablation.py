@@ -1,28 +1,28 @@
-"""What each change against the paper brought: a VCGRU with one of them taken back, and the paper's own form."""
+"""Ablations: a VCGRU with one change against the paper undone, and the paper's own form."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from benchmarks.paper.gated import LEVELS, BlindBody, GatedBody, PaperBody, ResetBeforeBody
-from benchmarks.paper.models import TARGET, Budget, Model, Recipe
+from benchmarks.paper.models import TARGET, MatchedCost, Model, Recipe
 from benchmarks.paper.penalty import Form
 from vcedge.train.schedule import HARD_FROM
 
 
-def _each_dimension(inputs: int, hidden: int, _: Budget | None) -> Recipe:
+def _each_dimension(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
     return Recipe(GatedBody("vcgru", inputs, hidden, hidden), TARGET)
 
 
-def _reset_before(inputs: int, hidden: int, _: Budget | None) -> Recipe:
+def _reset_before(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
     return Recipe(ResetBeforeBody("vcgru", inputs, hidden, LEVELS), TARGET)
 
 
-def _soft(inputs: int, hidden: int, _: Budget | None) -> Recipe:
+def _soft(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
     return Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, hard_finish=False)
 
 
-def _late(inputs: int, hidden: int, _: Budget | None) -> Recipe:
+def _late(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
     return Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, hard_from=HARD_FROM)
 
 
@@ -30,11 +30,11 @@ def _with(penalty: Form) -> Model:
     return Model(lambda inputs, hidden, _: Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, penalty))
 
 
-def _blind(inputs: int, hidden: int, _: Budget | None) -> Recipe:
+def _blind(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
     return Recipe(BlindBody("vcgru", inputs, hidden, LEVELS), TARGET)
 
 
-def _paper(inputs: int, hidden: int, _: Budget | None) -> Recipe:
+def _paper(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
     return Recipe(PaperBody("vcgru", inputs, hidden), TARGET, hard_finish=False, paper_mask=True)
 
 
@@ -49,4 +49,4 @@ ABLATIONS: Mapping[str, Model] = {
     "blind-scheduler": Model(_blind),
     "papers-form": Model(_paper),
 }
-"""Beside `vcgru`, which has all changes."""
+"""Variants beside `vcgru`, which has all changes."""

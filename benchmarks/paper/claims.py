@@ -1,4 +1,4 @@
-"""What the paper claims, scaled down, and whether the table bears it out: nothing is rounded in its favour."""
+"""The paper's claims, scaled down, and whether the results support them; nothing is rounded in their favour."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from benchmarks.paper.models import TARGET
 from benchmarks.paper.summary import Group
 
 EQUAL, BETTER, GAP = 0.01, 0.03, 0.001
-"""Relative to the rival's loss: at most so much worse, at least so much better, at most so far from the exported."""
+"""Relative to the rival's loss: at most so much worse, at least so much better; largest gap to the exported model."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim on one set: what was wanted and found."""
+    """Holds one claim on one set, what was found, and whether the claim holds."""
 
     words: str
     found: str
@@ -22,12 +22,12 @@ class Claim:
 
     @property
     def cells(self) -> list[str]:
-        """A line of the table."""
+        """Cells of a table row."""
         return [self.words, self.found, "holds" if self.held else "**fails**"]
 
 
 def claims_of(models: Mapping[str, Group]) -> list[Claim]:
-    """All claims whose models were measured."""
+    """Return all claims whose models were measured."""
     found = []
     if {"vcgru", "gru"} <= set(models):
         found += _equal(models["vcgru"], models["gru"])
@@ -68,7 +68,7 @@ def _better(name: str, variable: Group, matched: Group, margin: float) -> Claim:
 
 
 def _each(one: Group, other: Group) -> str:
-    """The relative difference of each seed that both have."""
+    """Format the relative difference of each seed that both have."""
     rivals = {row["seed"]: row["test"]["loss"] for row in other.rows}
     return ", ".join(
         f"{row['test']['loss'] / rivals[row['seed']] - 1:+.1%}" for row in one.rows if row["seed"] in rivals

@@ -1,7 +1,7 @@
-"""Pieces of music as piano rolls and text as characters: sequences of 0/1 vectors, to be foreseen a step ahead.
+"""Loads music as piano rolls and text as characters: sequences of 0/1 vectors to be forecast one step ahead.
 
 Music: four sets of 88 keys, T - 1 forecasts in a piece of T frames, negative log-likelihood summed over the keys, in
-nats a frame. Text: one character in N, nats a character.
+nats a frame. Text: one of N characters, in nats a character.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ FILES = {
 PARTS = ("train", "valid", "test")
 TEXT = "text"
 TEXT_PIECE = 2000
-"""Characters that a state is carried over: a text is cut into pieces of so many."""
+"""Characters of a piece of text; the state is carried within a piece."""
 TEXT_HELD_OUT = 0.05
-"""Share of a single text file that is for validation, and as much for the test: its last two parts."""
+"""Share of a single text file for validation, and the same for the test: its last two parts."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Three lists of pieces, and what their steps are: several keys at once, or one of N symbols."""
+    """Holds three lists of pieces whose steps are several keys at once, or one of N symbols."""
 
     name: str
     train: Sequence[Roll]
@@ -51,15 +51,15 @@ class Dataset:
         return int(self.train[0].shape[1])
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Negative log-likelihood (T, B) in nats of the next steps (T, B, N)."""
+        """Return the negative log-likelihood (T, B) in nats of the next steps (T, B, N)."""
         if self.kind == "keys":
             return functional.binary_cross_entropy_with_logits(logits, target, reduction="none").sum(dim=-1)
         return -(target * functional.log_softmax(logits, dim=-1)).sum(dim=-1)
 
 
 @dataclass(frozen=True)
-class Window:
-    """Some steps of all lanes: what a network sees and what it is to foresee."""
+class LaneWindow:
+    """Holds some steps of all lanes: inputs and forecast targets."""
 
     x: Tensor  # (T, B, N)
     change: Tensor  # (T, B, N) |x_t - x_{t-1}|, 0 where a piece starts
@@ -70,24 +70,24 @@ class Window:
 
 @dataclass(frozen=True)
 class Lanes:
-    """Whole pieces one after the other in B lanes of about equal length; the rest of a lane has weight 0."""
+    """Holds pieces one after the other in B lanes of about equal length; the rest of a lane has weight 0."""
 
     frames: Tensor  # (T + 2, B, N) uint8, one empty step at either end
     weight: Tensor  # (T, B)
     keep: Tensor  # (T, B, 1)
 
-    def windows(self, steps: int, device: torch.device) -> Iterator[Window]:
-        """All windows in order, as float32."""
+    def windows(self, steps: int, device: torch.device) -> Iterator[LaneWindow]:
+        """Yield all windows in order, as float32."""
         for start in range(0, len(self.weight), steps):
             rows = slice(start, min(start + steps, len(self.weight)))
             frames = self.frames[rows.start : rows.stop + 2].to(device, torch.float32)
             keep = self.keep[rows].to(device)
             change = (frames[1:-1] - frames[:-2]).abs() * keep
-            yield Window(frames[1:-1], change, frames[2:], self.weight[rows].to(device), keep)
+            yield LaneWindow(frames[1:-1], change, frames[2:], self.weight[rows].to(device), keep)
 
 
 def make_lanes(pieces: Sequence[Roll], lanes: int) -> Lanes:
-    """Put each piece, in the given order, at the end of the lane that is shortest."""
+    """Append each piece, in the given order, to the shortest lane."""
     lanes = min(lanes, len(pieces))
     filled = [0] * lanes
     places = []
@@ -106,7 +106,7 @@ def make_lanes(pieces: Sequence[Roll], lanes: int) -> Lanes:
 
 
 def load_set(name: str, data: Path, text: Path | None = None) -> Dataset:
-    """One of FILES from the folder MUSIC of `data`, or the text. Raises InputNotFound where it is not there."""
+    """Load one of FILES from the folder MUSIC of `data`, or the text; InputNotFound if it does not exist."""
     if name == TEXT:
         if text is None:
             raise InputNotFound("set 'text': no file was named, expected --text FILE")
@@ -120,7 +120,7 @@ def load_set(name: str, data: Path, text: Path | None = None) -> Dataset:
 
 
 def load_text(path: Path) -> Dataset:
-    """A text of characters. Where its name holds "train", the files of "valid" and "test" beside it are used too."""
+    """Load a text; if its name contains "train", the files named "valid" and "test" beside it are used too."""
     names = [path.with_name(path.name.replace("train", part)) for part in PARTS]
     try:
         if "train" in path.name and all(name.is_file() for name in names):
@@ -143,5 +143,5 @@ def load_text(path: Path) -> Dataset:
 def _one_hot(text: str, symbols: list[str]) -> list[Roll]:
     place = {symbol: i for i, symbol in enumerate(symbols)}
     roll = np.eye(len(symbols), dtype=np.uint8)[[place[symbol] for symbol in text]]
-    # Not by TEXT_PIECE exactly: a last piece of one character would have nothing to foresee.
+    # Equal pieces of about TEXT_PIECE: a last piece of one character would have nothing to forecast.
     return [piece for piece in np.array_split(roll, max(1, len(roll) // TEXT_PIECE)) if len(piece) > 1]

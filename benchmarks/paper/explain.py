@@ -1,4 +1,4 @@
-"""The three pictures of docs/variable-computation.md: what a step touches, when the gate opens, what a step costs.
+"""Draws the three pictures of docs/variable-computation.md: weights of a step, the gate over time, cost of a step.
 
 scripts/bench paper --pictures    the second and third from the results of vcgru-128 on Nottingham, seed 0
 """
@@ -15,19 +15,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from benchmarks.paper.cells import Cell, Table
+from benchmarks.paper.experiments import Experiment, ResultStore
 from benchmarks.paper.plots import BLUE, GREY, draw_piece
-from benchmarks.paper.summary import Row
+from benchmarks.paper.summary import ResultRow
 from vcedge.errors import InputNotFound
 from vcedge.train.schedule import mask_mode
 
 HIDDEN, INPUTS, LEVELS = 128, 16, 8
-SHOWN = Cell("nottingham", "vcgru", HIDDEN, 0)
+SHOWN = Experiment("nottingham", "vcgru", HIDDEN, 0)
 
 
 def draw_pictures(out: Path, images: Path) -> None:
-    """Draw all three into a folder. Raises InputNotFound where `SHOWN` was not measured yet."""
-    row = Table(out).get(SHOWN)
+    """Draw all three into a folder; InputNotFound if `SHOWN` is not measured yet."""
+    row = ResultStore(out).get(SHOWN)
     if row is None:
         raise InputNotFound(f"{out}: no result of {SHOWN.model} on {SHOWN.set}; run scripts/bench paper first")
     _save(draw_step(), images / "variable-step.png")
@@ -36,7 +36,7 @@ def draw_pictures(out: Path, images: Path) -> None:
 
 
 def draw_step() -> Figure:
-    """Left: the part of the weights that a step of k = 32 multiplies. Right: the mask in training and on the device."""
+    """Draw the weights that a step of k = 32 multiplies (left), and the mask in training and on the device (right)."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", width_ratios=(3, 2))
     k = HIDDEN // 4
     for offset, width, name in ((0, INPUTS, "V"), (INPUTS + 8, HIDDEN, "U")):
@@ -70,8 +70,8 @@ def draw_step() -> Figure:
     return figure
 
 
-def draw_cost(row: Row) -> Figure:
-    """What a step of each k costs, beside how often the trained gate takes it."""
+def draw_cost(row: ResultRow) -> Figure:
+    """Draw the cost of a step of each k, and how often the trained gate takes it."""
     hidden = row["hidden"]
     figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
     ks = np.array([int(k) for k in row["histogram"]])

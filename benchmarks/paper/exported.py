@@ -1,7 +1,7 @@
-"""The trained cell as model.vcedge: written, read again, and run by the engines of the device.
+"""Writes the trained cell as model.vcedge, reads it again, and runs it in the engines of the device.
 
-The model file holds a detector of N channels whose highway forecasts nothing, so that its network alone is measured:
-the correction of a step is the logits of the next one.
+The model file holds a detector of N channels whose highway forecasts zero, so that its network alone is measured: the
+correction of a step is the logits of the next one.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from vcedge.train.model import export_network
 from vcedge.train.scheduler import MaskMode
 
 FRAMES = 5000
-"""Steps of test pieces that the engines run, at least, or all there are."""
+"""Least number of test steps that the engines run; all if there are fewer."""
 NEVER = 1e30
 
 
 def measure_exported(network: Network, dataset: Dataset, trained: MaskMode) -> dict[str, float]:
-    """Loss on the first test pieces: as trained (torch, mask `trained`), and exported, by each engine that is here.
+    """Measure the loss on the first test pieces as trained (torch, mask `trained`) and in each installed engine.
 
-    `square` is the mean of (k/D)² by the reference engine, `gap` the largest relative difference of an engine's loss.
+    `square` is the mean of (k/D)² in the last engine, `gap` the largest relative difference of an engine's loss.
     """
     pieces = first_pieces(dataset.test, FRAMES)
     with TemporaryDirectory() as folder:
@@ -49,13 +49,13 @@ def measure_exported(network: Network, dataset: Dataset, trained: MaskMode) -> d
 
 
 def first_pieces(pieces: Sequence[Roll], frames: int) -> list[Roll]:
-    """The first pieces that have so many frames together."""
+    """Return the first pieces that together have so many frames."""
     lengths = np.cumsum([len(piece) for piece in pieces])
     return list(pieces[: int(np.searchsorted(lengths, frames)) + 1])
 
 
 def run_engine(engine: Engine, dataset: Dataset, pieces: Sequence[Roll]) -> tuple[float, float]:
-    """Loss a step and mean (k/D)² of an engine, a new state for each piece."""
+    """Return loss a step and mean (k/D)² of an engine, with a new state for each piece."""
     logits, targets, squares = [], [], []
     assert engine.detector.cell is not None
     shares = np.array(engine.detector.cell.spec.boundaries) / engine.detector.hidden
@@ -72,7 +72,7 @@ def run_engine(engine: Engine, dataset: Dataset, pieces: Sequence[Roll]) -> tupl
 
 
 def detector_of(network: Network, inputs: int) -> Detector:
-    """A detector whose features change nothing and whose highway forecasts zero with a spread of one."""
+    """Make a detector whose features are the identity and whose highway forecasts zero with a spread of one."""
     assert isinstance(network.body, GatedBody)
     cell, head = export_network(network.body.cell, network.head)
     zeros, ones = np.zeros(inputs), np.ones(inputs, np.float32)

@@ -1,11 +1,11 @@
-"""The cells of `vcedge.train` and the paper's own form as bodies of the comparison."""
+"""Bodies of the comparison: the cells of `vcedge.train`, and the paper's own form."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.paper.data import Window
+from benchmarks.paper.data import LaneWindow
 from benchmarks.paper.unrolled import Body, State, Unrolled
 from vcedge.detector import CellKind, CellSpec, boundaries_of
 from vcedge.train.cells import CELLS, PAPER_CELLS, VCGRU, VariableCell
@@ -14,16 +14,16 @@ from vcedge.train.scheduler import MaskMode
 LEVELS = 8
 
 
-def signals_of(window: Window) -> Tensor:
-    """What the engine's scheduler sees of a detector with an empty highway: x, |x|, change and |residual|.
+def signals_of(window: LaneWindow) -> Tensor:
+    """Return the scheduler's inputs of a detector with an empty highway: x, |x|, change and |residual|.
 
-    The residual is x itself, but for a first row, which has none.
+    The residual is x itself; a first row has none.
     """
     return torch.cat((window.x, window.x, window.change, window.x * window.keep), dim=-1)
 
 
 class GatedBody(Body):
-    """A cell that exports to model.vcedge: inputs unmasked, sizes among the scheduler's inputs."""
+    """A cell that exports to model.vcedge: its inputs are not masked, and the scheduler sees their sizes."""
 
     exports = True
 
@@ -34,21 +34,21 @@ class GatedBody(Body):
         self.cell = self.make(spec)
 
     def make(self, spec: CellSpec) -> VariableCell:
-        """The cell itself; an ablation makes another one."""
+        """Make the cell; an ablation makes a different one."""
         return CELLS[spec.kind](spec, 4 * spec.inputs, spec.inputs)
 
     def start(self, batch: int) -> State:
         return (self.cell.recurrent.new_zeros(batch, self.hidden),)
 
-    def signals(self, window: Window) -> Tensor:
-        """What the scheduler sees."""
+    def signals(self, window: LaneWindow) -> Tensor:
+        """Return the scheduler's inputs."""
         return signals_of(window)
 
-    def begin(self, window: Window, opening: float) -> None:
+    def begin(self, window: LaneWindow, opening: float) -> None:
         if self.cell.scheduler is not None:
             self.cell.scheduler.start_at(self.signals(window), opening)
 
-    def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
+    def forward(self, window: LaneWindow, state: State, mode: MaskMode) -> Unrolled:
         hidden, opened = self.cell(window.x, self.signals(window), window.keep, state[0], mode)
         k = (opened * self.hidden).detach()
         gates, scheduler = self.cell.spec.gates, self.cell.scheduler
@@ -69,24 +69,24 @@ class GatedBody(Body):
 
 
 class BlindBody(GatedBody):
-    """The scheduler sees h and x alone, as eq. 7 is printed."""
+    """A cell whose scheduler sees h and x alone, as eq. 7 is printed."""
 
     exports = False
 
     def make(self, spec: CellSpec) -> VariableCell:
         return CELLS[spec.kind](spec, spec.inputs, 0)
 
-    def signals(self, window: Window) -> Tensor:
+    def signals(self, window: LaneWindow) -> Tensor:
         return window.x
 
 
 class ResetBefore(VCGRU):
-    """Our cell, but with the reset gate before the product, as eq. 15 is printed."""
+    """A VCGRU with the reset gate before the product, as eq. 15 is printed."""
 
     unrolls = False
 
     def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """Eq. 14 to 16."""
+        """Return the next state by eq. 14 to 16."""
         az, ar, ac = a.chunk(3, dim=1)
         two = 2 * self.spec.hidden
         sz, sr = ((e * h) @ self.recurrent[:two].T).chunk(2, dim=1)
@@ -96,7 +96,7 @@ class ResetBefore(VCGRU):
 
 
 class ResetBeforeBody(GatedBody):
-    """A VCGRU with `ResetBefore`."""
+    """A body with the cell `ResetBefore`."""
 
     exports = False
 
@@ -105,7 +105,7 @@ class ResetBeforeBody(GatedBody):
 
 
 class PaperBody(Body):
-    """The paper's own form: an embedding of D dimensions, masked with the state; the scheduler sees h and it."""
+    """The paper's own form: an embedding of D dimensions, masked with the state; the scheduler sees h and both."""
 
     def __init__(self, kind: CellKind, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -117,11 +117,11 @@ class PaperBody(Body):
     def start(self, batch: int) -> State:
         return (self.cell.recurrent.new_zeros(batch, self.hidden),)
 
-    def begin(self, window: Window, opening: float) -> None:
+    def begin(self, window: LaneWindow, opening: float) -> None:
         if self.cell.scheduler is not None:
             self.cell.scheduler.start_at(self.embed(window.x), opening)
 
-    def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
+    def forward(self, window: LaneWindow, state: State, mode: MaskMode) -> Unrolled:
         x = self.embed(window.x)
         hidden, opened = self.cell(x, x, window.keep, state[0], mode)
         k = (opened * self.hidden).detach()

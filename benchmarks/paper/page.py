@@ -1,4 +1,4 @@
-"""Results as Markdown, CSV and plots; the Markdown also goes between the markers of docs/paper.md."""
+"""Writes results as Markdown, CSV and plots, and the Markdown also between the markers of docs/paper.md."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from benchmarks.detection.markdown import table
 from benchmarks.detection.results import ROOT
 from benchmarks.markers import fill
 from benchmarks.paper.ablation import ABLATIONS
-from benchmarks.paper.cells import Table
 from benchmarks.paper.claims import claims_of
 from benchmarks.paper.data import TEXT
+from benchmarks.paper.experiments import ResultStore
 from benchmarks.paper.models import MODELS
 from benchmarks.paper.plots import draw_all
-from benchmarks.paper.summary import MACS, Group, Row, by_model, groups_of
+from benchmarks.paper.summary import MACS, Group, ResultRow, by_model, groups_of
 
 PAGE, IMAGES = ROOT / "docs" / "paper.md", ROOT / "docs" / "images"
 EXPLAINED, EXPLAINED_SET = ROOT / "docs" / "variable-computation.md", "jsb"
-"""The page that explains the method shows what each change brought, on one set."""
+"""The page that explains the method shows the ablation on one set."""
 TITLES = {
     "jsb": "JSB chorales",
     "nottingham": "Nottingham",
@@ -30,9 +30,9 @@ TITLES = {
 }
 
 
-def write_results(out: Path, fill_page: bool) -> str:
-    """Write paper.md, paper.csv and the plots into the folder; with `fill_page` pages of docs. Gives the text."""
-    rows = Table(out).rows()
+def write_results(out: Path, *, fill_page: bool) -> str:
+    """Write paper.md, paper.csv and plots into the folder, with `fill_page` also pages of docs; return the text."""
+    rows = ResultStore(out).rows()
     groups = groups_of(rows)
     text = "\n\n".join(sections(groups))
     out.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def write_results(out: Path, fill_page: bool) -> str:
 
 
 def sections(groups: Sequence[Group]) -> list[str]:
-    """For each set and size: claims, the table, the ablation, and what it was measured with."""
+    """Return for each set and size its origin, claims, table and ablation."""
     parts: list[str] = []
     for set_, size in dict.fromkeys((group.set, group.size) for group in groups):
         models = by_model(groups, set_, size)
@@ -79,7 +79,7 @@ def _models(groups: Sequence[Group], set_: str) -> str:
 
 
 def _ablation(groups: Sequence[Group]) -> str:
-    """The VCGRU and its variants, compared on the seeds that both have."""
+    """Compare the VCGRU and its variants on the seeds that both have."""
     changed = {group.model: group for group in groups if group.model in ("vcgru", *ABLATIONS)}
     present = {row["seed"]: row["test"]["loss"] for row in changed["vcgru"].rows} if "vcgru" in changed else {}
     lines = []
@@ -97,7 +97,7 @@ def _ablation(groups: Sequence[Group]) -> str:
 
 
 def spread_of(histogram: dict[str, int]) -> float:
-    """Standard deviation of k over the steps: how far the gate moves."""
+    """Return the standard deviation of k over the steps."""
     total = sum(histogram.values())
     mean = sum(int(k) * n for k, n in histogram.items()) / total
     return float((sum(n * (int(k) - mean) ** 2 for k, n in histogram.items()) / total) ** 0.5)
@@ -116,7 +116,7 @@ def _origin(groups: Sequence[Group]) -> str:
 
 
 def _plans(groups: Sequence[Group]) -> str:
-    """How the models were trained: what most share, then who differs."""
+    """Describe how most models were trained, then the exceptions."""
     plans: dict[str, list[str]] = {}
     for group in groups:
         for row in group.rows:
@@ -132,7 +132,7 @@ def _plans(groups: Sequence[Group]) -> str:
     return ". ".join([most[0].upper() + most[1:], *(f"{', '.join(plans[words])}: {words}" for words in others)]) + "."
 
 
-def _write_csv(path: Path, rows: Sequence[Row]) -> None:
+def _write_csv(path: Path, rows: Sequence[ResultRow]) -> None:
     names = ["set", "model", "size", "seed", "hidden", "parameters", "valid_loss", "test_loss", "square", "opened"]
     names += [f"macs_{name}" for name in MACS] + ["exported_gap", "epochs", "best", "seconds", "commit", "date"]
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -1,4 +1,4 @@
-"""Omega of eq. 10: what updating costs in the loss. All forms are in units of the task loss, and carried along."""
+"""Omega of eq. 10, the penalty on updates, in several forms; all are in units of the task loss."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from vcedge.train.schedule import share_budget
 
 Form = Literal["steered", "price", "l1", "one-sided"]
 WEIGHT = 0.5
-"""Of the penalties on each step (PAPER.md, point 2: 0.1 to 0.7 of the task loss)."""
+"""Weight of the penalties on each step; 0.1 to 0.7 of the task loss works."""
 AIM = 0.95
-"""Of the cost that is promised, what is trained for."""
+"""Share of the wanted cost that training aims at."""
 PACE, SETTLE = 3e-3, 0.3
-"""How a step's target is steered: how far it moves in one update, at most, and by which power the cost that is trained
-for follows the one that was validated."""
+"""How a step's target is steered: its largest move in one update, and the power with which the trained cost follows
+the validated one."""
 LEAST = -3.0
-"""How far a target may go below zero."""
+"""Lower bound of a target, which may be negative."""
 STEEP = 3.0
-"""(k/D)² is small where k/D is not: the price sees it in units of its third, or it settles too late."""
+"""Factor on (k/D)² for the price: it is small where k/D is not, and the price would otherwise settle too late."""
 
 
 class Penalty(ABC):
-    """One form. `wanted` is the mean cost that is promised."""
+    """One form of Omega; `wanted` is the mean cost that must be kept."""
 
     def __init__(self, wanted: float) -> None:
         self._wanted = wanted
 
     @abstractmethod
     def __call__(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor:
-        """The penalty of a window whose task loss is `loss`, at a share of the training."""
+        """Return the penalty of a window whose task loss is `loss`, at a share `progress` of the training."""
 
     def settle(self, cost: float) -> None:  # noqa: B027  # most have nothing to settle
-        """Called after each epoch with the cost of the hard form on the validation pieces."""
+        """Adapt to the cost of the hard form on the validation pieces, after each epoch."""
 
 
 class Symmetric(Penalty):
-    """The paper's l1: each step pays for its distance from a fixed target, and nothing holds the mean."""
+    """The paper's l1: penalises each step's distance from a fixed target, and does not bound the mean."""
 
     def __call__(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor:
         return WEIGHT * loss.detach() * (result.opened - self._wanted**0.5).abs().mean()
 
 
 class OneSided(Penalty):
-    """Each step pays for what is above a fixed target."""
+    """Penalises what each step has above a fixed target."""
 
     def __call__(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor:
         return WEIGHT * loss.detach() * (result.opened - self._wanted**0.5).clamp(min=0.0).mean()
 
 
 class Steered(Penalty):
-    """The paper's l1, its target moved slowly until the mean cost is the wanted one: decision note 50."""
+    """The paper's l1 with a target that moves slowly until the mean cost is as wanted (decision note 50)."""
 
     def __init__(self, wanted: float) -> None:
         super().__init__(wanted)
         self.aim = AIM * wanted
-        """Of the mean cost on the training pieces; moved so that the one that is validated is AIM of what is wanted."""
+        """Aim for the mean cost on the training pieces, moved so that the validated cost is AIM of the wanted."""
         self.target = self.aim**0.5
-        """Of each step. Below zero it pulls no further down: the weight grows by it instead."""
+        """Target of each step. Below zero it increases the weight instead."""
 
     def settle(self, cost: float) -> None:
         moved = self.aim * (AIM * self._wanted / max(cost, 1e-3)) ** SETTLE
@@ -76,7 +76,7 @@ class Steered(Penalty):
 
 
 class Priced(Penalty):
-    """A price on the mean, whose budget falls in the first half: that of `vcedge train` (decision note 4)."""
+    """The price on the mean of `vcedge train`, whose budget falls in the first half (decision note 4)."""
 
     def __init__(self, wanted: float) -> None:
         super().__init__(wanted)
@@ -91,5 +91,5 @@ FORMS: Mapping[Form, type[Penalty]] = {"steered": Steered, "price": Priced, "l1"
 
 
 def falling(wanted: float, progress: float) -> float:
-    """The mean cost aimed at: high at first, so that the dense network is learned first."""
+    """Return the mean cost to aim at: high at first, so that the dense network is learned first."""
     return share_budget(progress, AIM * wanted)

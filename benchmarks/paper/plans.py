@@ -1,8 +1,8 @@
-"""How long and how fast each set is trained, and where a model of it wants something else.
+"""Training plans of each set, and the fields that differ for a model.
 
-One training for all would favour whom it was made for: with the dropout that suits a VCGRU, a GRU of 52 units is 0.8
-nats worse on JSB than without. What a model has for itself was chosen on the validation loss of seeds that no table
-uses (decision note 51).
+One plan for all would favour the model that it was made for: with the dropout that suits a VCGRU, a GRU of 52 units is
+0.8 nats worse on JSB than without. A model's own fields were chosen by the validation loss of seeds that no table uses
+(decision note 51).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ OWN: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("jsb", "rnn-matched"): SMALL,
     ("jsb", "constant-k"): SMALL,
 }
-"""Fields of a plan that a model of a set has for itself."""
+"""Fields of a plan that differ for a model on a set."""
 SETS = (*FILES, TEXT)
 
 
 def plan_of(name: str, model: str) -> Plan:
-    """The training of a model on a set; a variant of the VCGRU is trained as it is."""
+    """Return the plan of a model on a set; an ablation of the VCGRU is trained as the VCGRU."""
     return replace(PLANS[name], **OWN.get((name, "vcgru" if model in ABLATIONS else model), {}))

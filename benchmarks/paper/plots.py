@@ -1,8 +1,7 @@
-"""Four pictures: loss against measured MACs, how it fell, the gate over a piece, and how often each k is taken."""
+"""Draws loss against measured MACs, learning curves, the gate over a piece, and how often each k is taken."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,16 +12,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks.datasets import data_folder
 from benchmarks.paper.data import FILES, load_set
 from benchmarks.paper.models import MODELS
-from benchmarks.paper.summary import Group, Row, groups_of
+from benchmarks.paper.summary import Group, ResultRow, groups_of
 
 BLUE, ORANGE, GREY = "#2066c0", "#c2560c", "#8a8f98"
 GATED, DENSE = ("vcgru", "vcrnn"), ("gru", "gru-matched", "rnn", "rnn-matched")
 
 
-def draw_all(out: Path, rows: Sequence[Row]) -> list[Path]:
-    """All pictures there are results for, as PNG files in the folder."""
+def draw_all(out: Path, rows: Sequence[ResultRow]) -> list[Path]:
+    """Draw all pictures that there are results for, as PNG files in the folder."""
     groups = [group for group in groups_of(rows) if group.model in MODELS]
     made = []
     for set_ in dict.fromkeys(group.set for group in groups):
@@ -38,7 +38,7 @@ def draw_all(out: Path, rows: Sequence[Row]) -> list[Path]:
 
 
 def draw_loss(groups: Sequence[Group], path: Path) -> Path:
-    """Each model's mean test loss against its MACs a step, the seeds' spread as a bar."""
+    """Draw each model's mean test loss against its MACs a step, with the seeds' spread as a bar."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for group in groups:
         loss, macs = group.loss, group.macs("all").mean
@@ -52,7 +52,7 @@ def draw_loss(groups: Sequence[Group], path: Path) -> Path:
 
 
 def draw_curves(groups: Sequence[Group], path: Path) -> Path:
-    """Validation loss of each model epoch by epoch, mean of its seeds: whether a training has come to its end."""
+    """Draw each model's validation loss by epoch, averaged over seeds, which shows whether training has converged."""
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
     lowest, middle = [], []
     for i, group in enumerate(groups):
@@ -70,7 +70,7 @@ def draw_curves(groups: Sequence[Group], path: Path) -> Path:
 
 
 def draw_histogram(groups: Sequence[Group], path: Path) -> Path:
-    """How often each number of dimensions is updated on the test pieces, all seeds together."""
+    """Draw how often each number of dimensions is updated on the test pieces, over all seeds."""
     figure, every = plt.subplots(1, len(groups), figsize=(4 * len(groups), 3.2), layout="constrained", squeeze=False)
     for group, axes in zip(groups, every[0], strict=True):
         counts: dict[int, int] = {}
@@ -86,9 +86,9 @@ def draw_histogram(groups: Sequence[Group], path: Path) -> Path:
     return _save(figure, path)
 
 
-def draw_piece(row: Row, path: Path) -> Path:
-    """The first test piece as it sounds, and what the gate updates at each of its steps."""
-    data = Path(os.environ.get("VCEDGE_DATA", "../shared/data"))
+def draw_piece(row: ResultRow, path: Path) -> Path:
+    """Draw the notes of the first test piece, and what the gate updates at each step."""
+    data = data_folder()
     roll = load_set(row["set"], data).test[0][:200]
     steps, keys = np.nonzero(roll)
     figure, (top, gate) = plt.subplots(2, 1, figsize=(10, 4.5), sharex=True, layout="constrained", height_ratios=(3, 2))

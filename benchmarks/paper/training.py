@@ -1,4 +1,4 @@
-"""One training: annealed mask, a penalty on the cost, hard finish, the checkpoint that validates best."""
+"""Trains one model: annealed mask, penalty on the cost, hard finish, best validated checkpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.paper.data import Dataset, Lanes, Roll, Window, make_lanes
+from benchmarks.paper.data import Dataset, Lanes, LaneWindow, Roll, make_lanes
 from benchmarks.paper.models import Recipe
 from benchmarks.paper.penalty import FORMS, falling
 from benchmarks.paper.unrolled import Network, State, Unrolled
@@ -22,14 +22,14 @@ from vcedge.train.training import GATE_RATE
 
 HARD = MaskMode(1.0, hard=True)
 KEPT = 0.97
-"""Of the cost that is promised: what a checkpoint may have on the validation pieces."""
+"""Largest share of the wanted cost that a checkpoint may have on the validation pieces."""
 PAPER_EPS = 0.05
-"""Thres_eps of eq. 8; the paper names none."""
+"""Thres_eps of eq. 8; the paper states no value."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast. Pieces are shuffled anew every epoch."""
+    """Holds length and speed of a training; pieces are shuffled anew every epoch."""
 
     epochs: int
     patience: int
@@ -43,7 +43,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Measured:
-    """Means over the steps that have a successor, in the hard form."""
+    """Holds means of the hard form over the steps that have a successor."""
 
     loss: float
     square: float
@@ -51,12 +51,12 @@ class Measured:
     cost: float
     opened: float
     macs: dict[str, float]
-    """A step: recurrent, input, scheduler, head, and all of them."""
+    """MACs a step: recurrent, input, scheduler, head, and all of them."""
 
 
 @dataclass
 class Outcome:
-    """The trained network in its best state, and how it came about."""
+    """Holds the trained network in its best state, and the history of its training."""
 
     network: Network
     best: int
@@ -69,10 +69,10 @@ class Outcome:
 def train(
     recipe: Recipe, dataset: Dataset, plan: Plan, seed: int, progress: Callable[[int, float, float], None]
 ) -> Outcome:
-    """Train; `seed` orders the pieces, all else draws from torch's own generator.
+    """Train; `seed` orders the pieces, everything else draws from torch's own generator.
 
-    The checkpoint kept has the least validation loss among those that keep to the target, from the epochs that have
-    the mask the training ends with: what is exported is what was trained.
+    The kept checkpoint has the least validation loss among those that keep to the target, from epochs with the final
+    mask, so that the exported network is the trained one.
     """
     order = np.random.default_rng(seed)
     network = recipe.network(dataset.inputs).to(plan.device)
@@ -101,7 +101,7 @@ def train(
 
 
 def evaluate(network: Network, dataset: Dataset, lanes: Lanes, steps: int, mode: MaskMode = HARD) -> Measured:
-    """Loss and cost; hard unless `mode` says otherwise."""
+    """Measure loss and cost, by default with the hard mask."""
     total = torch.zeros(7, dtype=torch.float64)
     weights = 0.0
     network.eval()
@@ -119,8 +119,10 @@ def evaluate(network: Network, dataset: Dataset, lanes: Lanes, steps: int, mode:
     return Measured(loss, square, cost, opened, counted | {"all": sum(counted.values())})
 
 
-def unrolled_windows(network: Network, lanes: Lanes, steps: int, mode: MaskMode) -> Iterator[tuple[Window, Unrolled]]:
-    """The network over all windows, its state carried."""
+def unrolled_windows(
+    network: Network, lanes: Lanes, steps: int, mode: MaskMode
+) -> Iterator[tuple[LaneWindow, Unrolled]]:
+    """Unroll the network over all windows, carrying its state."""
     state = network.body.start(lanes.weight.shape[1])
     for window in lanes.windows(steps, network.head.weight.device):
         result = network.body(window, state, mode)
@@ -129,7 +131,7 @@ def unrolled_windows(network: Network, lanes: Lanes, steps: int, mode: MaskMode)
 
 
 def mask_of(recipe: Recipe, epoch: int, within: float, plan: Plan) -> MaskMode:
-    """The mask at a place of the training."""
+    """Return the mask at a position of the training."""
     if recipe.paper_mask:
         return MaskMode(recipe.body.hidden * min(1.0, 0.1 * (epoch + 1)), hard=False, eps=PAPER_EPS)
     progress = (epoch + within) / plan.epochs
@@ -139,7 +141,7 @@ def mask_of(recipe: Recipe, epoch: int, within: float, plan: Plan) -> MaskMode:
 
 
 def _is_final(recipe: Recipe, epoch: int, plan: Plan) -> bool:
-    """Whether a checkpoint of this epoch may be kept: most of it had the mask that the training ends with."""
+    """Return whether a checkpoint of this epoch may be kept: most of the epoch had the final mask."""
     return recipe.target is None or mask_of(recipe, epoch, 0.5, plan) == mask_of(recipe, plan.epochs - 1, 0.5, plan)
 
 
@@ -155,7 +157,7 @@ def _shuffled(pieces: Sequence[Roll], order: np.random.Generator) -> list[Roll]:
 
 
 class _Passes:
-    """Passes over the training pieces; the penalty is carried along."""
+    """Runs passes over the training pieces, and keeps the state of the penalty between them."""
 
     def __init__(
         self, network: Network, recipe: Recipe, dataset: Dataset, plan: Plan, optimizer: torch.optim.Optimizer
@@ -166,7 +168,7 @@ class _Passes:
         self._dropout = torch.nn.Dropout(plan.dropout)
 
     def run(self, epoch: int, pieces: list[Roll]) -> float:
-        """One pass in windows, the gradient cut between them: the mean loss."""
+        """Run one pass in windows with truncated gradients, and return the mean loss."""
         lanes = make_lanes(pieces, self._plan.lanes)
         count = -(-len(lanes.weight) // self._plan.window)
         state = self._network.body.start(lanes.weight.shape[1])
@@ -179,11 +181,11 @@ class _Passes:
         return sum(losses) / len(losses)
 
     def settle(self, cost: float) -> None:
-        """Tell the penalty what the epoch has come to."""
+        """Pass the epoch's validated cost to the penalty."""
         if self._penalty is not None:
             self._penalty.settle(cost)
 
-    def _step(self, window: Window, state: State, epoch: int, within: float) -> tuple[float, State]:
+    def _step(self, window: LaneWindow, state: State, epoch: int, within: float) -> tuple[float, State]:
         mode = mask_of(self._recipe, epoch, within, self._plan)
         result = self._network.body(window, state, mode)
         each = self._dataset.loss(self._network.head(self._dropout(result.hidden)), window.target)
@@ -196,7 +198,7 @@ class _Passes:
         return float(loss.detach()), result.state
 
     def _omega(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor | float:
-        """Omega of eq. 10; what no gradient reaches is told what it cost instead."""
+        """Return Omega of eq. 10; a body without a gradient adapts to its cost instead."""
         if self._penalty is None or self._recipe.target is None:
             return 0.0
         if not result.cost.requires_grad:

@@ -1,4 +1,4 @@
-"""What every model of the comparison gives for a window: states, its cost, and what it carries to the next one."""
+"""Interface of the compared models: what each returns for a window, and what it carries to the next."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from benchmarks.paper.data import Window
+from benchmarks.paper.data import LaneWindow
 from vcedge.train.scheduler import MaskMode
 
 State = tuple[Tensor, ...]
@@ -15,15 +15,15 @@ State = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Unrolled:
-    """One window. Multiply-accumulates are counted a step and a sequence, those of the head left out."""
+    """Holds the result of one window. MACs count for each step and sequence, without the head."""
 
     hidden: Tensor  # (T, B, D)
-    opened: Tensor  # (T, B) share of the hidden dimensions that was updated, with its gradient where it has one
-    cost: Tensor  # (T, B) share of the dense cell's MACs that a budget is held on, likewise
+    opened: Tensor  # (T, B) share of the hidden dimensions that was updated, with its gradient if it has one
+    cost: Tensor  # (T, B) share of the dense cell's MACs that the budget bounds, likewise
     updated: Tensor  # (T, B) hidden dimensions that were updated
     recurrent: Tensor  # (T, B) MACs from the hidden state
     input: Tensor  # (T, B) MACs from the inputs
-    scheduler: Tensor  # (T, B) MACs of whatever decides
+    scheduler: Tensor  # (T, B) MACs of the gate
     state: State
 
 
@@ -32,29 +32,29 @@ class Body(nn.Module, ABC):
 
     hidden: int
     exports = False
-    """Whether it is a cell of model.vcedge."""
+    """Whether model.vcedge can hold the cell."""
 
     @abstractmethod
     def start(self, batch: int) -> State:
-        """What is carried before the first step."""
+        """Return the state before the first step."""
 
     @abstractmethod
-    def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
+    def forward(self, window: LaneWindow, state: State, mode: MaskMode) -> Unrolled:
         """Unroll over a window; the carried state keeps no gradient."""
 
-    def begin(self, window: Window, opening: float) -> None:
-        """Called once before the training, with its first window and the opening it is to start at."""
+    def begin(self, window: LaneWindow, opening: float) -> None:
+        """Initialise the gate before the training, from the first window and the initial opening."""
 
     def adapt(self, over: float) -> None:
-        """Called after each training step with measured over wanted cost, less one: for what no gradient reaches."""
+        """Adapt, after each training step, to measured over wanted cost less one, if no gradient reaches the gate."""
 
     def gate_parameters(self) -> list[nn.Parameter]:
-        """Parameters of what decides, which learn more slowly."""
+        """Return the parameters of the gate, which learn more slowly."""
         return []
 
 
 class Network(nn.Module):
-    """A body and a linear head on its hidden state."""
+    """Combines a body and a linear head on its hidden state."""
 
     def __init__(self, body: Body, outputs: int) -> None:
         super().__init__()
@@ -63,5 +63,5 @@ class Network(nn.Module):
 
     @property
     def head_macs(self) -> int:
-        """MACs of the head a step."""
+        """MACs of the head for each step."""
         return self.head.weight.numel()

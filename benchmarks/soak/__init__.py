@@ -1,1 +1,1 @@
-"""Long runs of the service with real processes, in which nothing may be lost and nothing may grow."""
+"""Runs the service for long with real processes: nothing may be lost and nothing may grow."""

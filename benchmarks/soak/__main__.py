@@ -1,4 +1,4 @@
-"""`scripts/soak [STAGE...] [--minutes M]`: a line of JSON for each stage, and at the end which passed."""
+"""`scripts/soak [STAGE...] [--minutes M]`: prints a line of JSON for each stage, and at the end which passed."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ STAGES: dict[str, Stage] = {
     "fuzz": fuzz.run,
 }
 MEASURED = {"throughput", "blocks", "assets", "memory"}
-"""Stages in which the service has a core of its own."""
+"""Stages in which the service has its own core."""
 
 
 def main() -> None:
-    """Exit code 1 where a stage did not pass."""
+    """Run the stages; exit with 1 if any fails."""
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
     parser.add_argument("--minutes", type=float, default=30.0, help="length of the long stages; 1 is the short form")

@@ -1,4 +1,4 @@
-"""A thousand assets in one process: memory, and what a snapshot of all of them costs."""
+"""Measures a thousand assets in one process: memory, and the size of a snapshot of all of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.process_stats import cpu_s, rss_mb
 from benchmarks.soak.rig import (
     NODE,
     SERVICE_CORE,
@@ -15,9 +16,7 @@ from benchmarks.soak.rig import (
     broker,
     client,
     configure,
-    cpu_s,
     messages,
-    rss_mb,
     spawn,
     wait_online,
 )
@@ -26,16 +25,16 @@ from tests.support.process import EMULATOR_MB
 ASSETS = 1000
 MOST_MB = 150.0 + EMULATOR_MB
 LEAST_SAMPLES = 150_000
-"""A second of one core: of the wall where the machine has nothing else to do, of the process where it has."""
+"""Least samples a second of one core: by wall clock on an idle machine, by CPU time on a busy one."""
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """Twenty samples of each a minute."""
+    """Send each asset twenty samples a minute, in fact as fast as the service scores them."""
     return in_turn(int(max(20, 20 * minutes)))
 
 
 def in_turn(rounds: int) -> dict[str, Any]:
-    """Every asset gets its samples in turn; memory is the largest that was seen."""
+    """Send every asset its samples in turn; report the largest memory."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as server:
         folder = Path(name)
         configure(folder, server.url)
@@ -72,7 +71,7 @@ def in_turn(rounds: int) -> dict[str, Any]:
 
 
 def blocks(minutes: float) -> dict[str, Any]:
-    """Samples a second where each message holds a hundred of them."""
+    """Measure samples a second when each message holds a hundred of them."""
     count, size = int(1500 * max(1.0, minutes)), 100
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as server:
         arguments = ("-m", "vcedge", "run", str(configure(Path(name), server.url)))

@@ -1,5 +1,7 @@
-"""The ceiling that the service is measured against: a minimal paho client that parses each message and publishes as
-many bytes as a score has, QoS 1 both ways. `python -m benchmarks.soak.ceiling PORT IN OUT BYTES`."""
+"""The upper bound for the service: a minimal paho client that parses each message and publishes a score's bytes.
+
+QoS 1 both ways. Prints a line once it is subscribed. `python -m benchmarks.soak.ceiling PORT IN OUT BYTES`.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +29,7 @@ def main() -> None:
 
     client.on_message = on_message
     client.on_connect = lambda *_: client.subscribe(source, qos=1)
+    client.on_subscribe = lambda *_: print("subscribed", flush=True)
     properties = Properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval, properties.ReceiveMaximum = 3600, WINDOW
     client.connect("127.0.0.1", port, clean_start=False, properties=properties)

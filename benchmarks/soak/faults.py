@@ -1,4 +1,4 @@
-"""A full disk, and a clock that falls back to 1970: scores are those of a run in which nothing happened."""
+"""A full disk, and a clock that falls back to 1970: scores must equal those of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
 def _through(steps: Sequence[Callable[[], object]], folder: Path, node: str, **settings: Any) -> list[str]:
-    """Traffic before, between and after the steps; what the service logged."""
+    """Send traffic before, between and after the steps; return the service's log lines."""
     detector = tiny_detector()
     broker = Mosquitto(folder / "mosquitto")
     environment = settings.pop("environment", {})
@@ -42,7 +42,7 @@ def _through(steps: Sequence[Callable[[], object]], folder: Path, node: str, **s
 
 
 def disk(minutes: float) -> dict[str, Any]:
-    """A file system of 256 KB that something else fills, and that has room again."""
+    """Fill the service's file system of 256 KB, then free it."""
     del minutes
     if os.geteuid() != 0:
         return {"skipped": "needs root", "passed": True}
@@ -64,12 +64,12 @@ def disk(minutes: float) -> dict[str, Any]:
             lines = _through([full, fill.unlink], Path(name), "disk", state_dir=str(state))
         finally:
             subprocess.run(["umount", str(state)], check=True)
-    told = sum("not durable" in line for line in lines)
-    return {"told": told, "passed": told == 1 and any("durable again" in line for line in lines)}
+    reports = sum("not durable" in line for line in lines)
+    return {"reports": reports, "passed": reports == 1 and any("durable again" in line for line in lines)}
 
 
 def clock(minutes: float) -> dict[str, Any]:
-    """The wall clock goes to 1970 and comes back, by libfaketime."""
+    """Set the wall clock to 1970, back, and far ahead, by libfaketime."""
     del minutes
     if not Path(FAKETIME).exists():
         return {"skipped": "needs faketime", "passed": True}

@@ -1,4 +1,4 @@
-"""`scripts/fuzz` as a stage: random and spoiled messages against the codecs and the service's handler."""
+"""Runs `scripts/fuzz` as a stage: random and corrupted messages against the codecs and the service's handler."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.support.process import ROOT
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """Its own last line tells what it found."""
+    """Fuzz for some minutes; report its last line."""
     command = [sys.executable, "-m", "tests.fuzz", "--minutes", str(minutes)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).strip().splitlines()
-    return {"said": lines[-1] if lines else "", "passed": done.returncode == 0}
+    return {"output": lines[-1] if lines else "", "passed": done.returncode == 0}

@@ -1,4 +1,4 @@
-"""kill -9 at random points of a run: scores and events are those of a run that nothing interrupts."""
+"""kill -9 at random points of a run: scores and events must equal those of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ ROWS = 60
 
 
 def killed(folder: Path, url: str, kills: int, seed: int) -> dict[str, Any]:
-    """Kill and start the service again and again; asserts what has to be equal. A small window, so that many kills
-    meet a snapshot or an acknowledgement."""
+    """Kill and restart the service repeatedly; assert that scores and events equal those of an offline stream.
+
+    The receive window is small, so that many kills hit a snapshot or an acknowledgement.
+    """
     chance, detector, node = random.Random(seed), tiny_detector(), f"mortal-{seed}"
     config = configure(folder, node, url, mqtt={"broker": url, "receive_maximum": 20})
     rows = samples(recording(seed, ROWS * (kills + 1), detector.channels))
@@ -43,7 +45,7 @@ def killed(folder: Path, url: str, kills: int, seed: int) -> dict[str, Any]:
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """Two hundred kills in the full form."""
+    """Kill the service up to two hundred times."""
     kills = min(200, max(5, round(200 * minutes / 10)))
     with tempfile.TemporaryDirectory() as name:
         broker = Mosquitto(Path(name) / "mosquitto")

@@ -1,4 +1,4 @@
-"""As many messages as the time allows: resident memory stays flat after the warm-up."""
+"""Sends as many messages as the time allows: resident memory must stay flat after the warm-up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.process_stats import rss_mb
 from benchmarks.soak.rig import (
     NODE,
     SERVICE_CORE,
@@ -15,19 +16,18 @@ from benchmarks.soak.rig import (
     client,
     configure,
     messages,
-    rss_mb,
     spawn,
     wait_online,
 )
 
 MOST_GROWTH_MB = 5.0
 AHEAD = 5000
-"""Messages that are under way at most."""
+"""Most messages in flight."""
 WARM_PART, WARM_MESSAGES = 0.25, 20_000
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """Memory at each twentieth of the time; the growth is that of the last three quarters."""
+    """Sample memory at each twentieth of the time; report its growth over the last three quarters."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as server:
         service = spawn("-m", "vcedge", "run", str(configure(Path(name), server.url)), cores=SERVICE_CORE)
         counter = Counter(server.port, f"vcedge/{NODE}/{NODE}/score")

@@ -1,6 +1,6 @@
-"""The network is cut so that packets vanish: no end of the connection hears of it. Needs root and iproute2.
+"""Cuts the network so that packets vanish and neither end is notified. Needs root and iproute2.
 
-The cut is a wrong hardware address for the other end, at both ends: no kernel module is needed for that.
+A cut sets a wrong hardware address for the other end, at both ends, which needs no kernel module.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ NOBODY = "02:00:00:00:00:01"
 
 
 def ip(*arguments: str) -> None:
-    """One command of iproute2."""
+    """Run a command of iproute2."""
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
 @contextmanager
 def namespace(name: str) -> Iterator[str]:
-    """A network namespace with a cable to this one; yields the name of the near end."""
+    """Make a network namespace with a virtual cable to this one; yield the name of the near end."""
     near, far = f"{name}a", f"{name}b"
     ip("netns", "add", name)
     try:
@@ -48,26 +48,26 @@ def namespace(name: str) -> Iterator[str]:
 
 
 def cut(name: str, near: str) -> None:
-    """From now on all packets are lost, silently."""
+    """Lose all packets silently from now on."""
     ip("neigh", "replace", THERE, "lladdr", NOBODY, "dev", near, "nud", "permanent")
     ip("-n", name, "neigh", "replace", HERE, "lladdr", NOBODY, "dev", f"{name}b", "nud", "permanent")
 
 
 def mend(name: str, near: str) -> None:
-    """Packets arrive again."""
+    """Let packets arrive again."""
     ip("neigh", "del", THERE, "dev", near)
     ip("-n", name, "neigh", "del", HERE, "dev", f"{name}b")
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """Cuts of 4 and 20 seconds: one that TCP survives, and one that the keep-alive ends."""
+    """Cut for 4 seconds, which TCP survives, and for 20, after which the keep-alive ends the connection."""
     if os.geteuid() != 0:
         return {"skipped": "needs root", "passed": True}
     return through([4.0, 20.0] * max(1, round(minutes / 10)))
 
 
 def through(cuts: list[float]) -> dict[str, Any]:
-    """Traffic before, while and after each cut of so many seconds."""
+    """Send traffic before, during and after each cut of so many seconds."""
     detector, name = tiny_detector(), f"vcs{os.getpid() % 10000}"
     with tempfile.TemporaryDirectory() as folder, namespace(name) as near:
         broker = Mosquitto(Path(folder) / "mosquitto", f"listener 18883 {HERE}")
@@ -83,7 +83,7 @@ def through(cuts: list[float]) -> dict[str, Any]:
                     publish(peer, "cut/cut", rows[2 * number * ROWS : (2 * number + 1) * ROWS])
                     cut(name, near)
                     publish(peer, "cut/cut", rows[(2 * number + 1) * ROWS : (2 * number + 2) * ROWS])
-                    time.sleep(seconds)
+                    time.sleep(seconds)  # the length of the cut; nothing happens that could end it earlier
                     mend(name, near)
                     peer.patience_s = 60.0
                     last = f'"seq":{2 * (number + 1) * ROWS},'.encode()

@@ -1,6 +1,6 @@
-"""The broker is down for ten minutes of traffic: stopped, so that it keeps its session and queue, or killed hard.
+"""Takes the broker down for ten minutes of traffic: stopped, so that it keeps session and queue, or killed.
 
-What a broker that is killed had queued and not written is lost by itself: that is counted, and is no failure here.
+A killed broker loses what it had queued and not yet written: this is counted and is not a failure of the service.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PER_S = 10
 
 
 def interrupted(folder: Path, way: str, down_s: int) -> dict[str, Any]:
-    """A third of the traffic before, while and after the broker is down; `way` is `stop` or `kill`."""
+    """Send a third of the traffic before, during and after the outage; `way` is `stop` or `kill`."""
     detector, node = tiny_detector(), f"outage-{way}"
     status = f"vcedge/{node}/status"
     broker = Mosquitto(folder / "mosquitto")
@@ -37,7 +37,7 @@ def interrupted(folder: Path, way: str, down_s: int) -> dict[str, Any]:
             getattr(broker, way)()
             service.wait_line("no connection to")
             publish(peer, f"{node}/{node}", rows[count : 2 * count])
-            time.sleep(3.0)  # the service saves what it could not send
+            time.sleep(3.0)  # longer than the grace period after which the service saves unsent results, if any
             greetings = peer.count("status")
             broker.start()
             peer.until(lambda _: peer.count("status") > greetings, "a greeting")
@@ -46,8 +46,7 @@ def interrupted(folder: Path, way: str, down_s: int) -> dict[str, Any]:
             last_row = f'"ts":{rows[-1].time_ns // 10**6},'.encode()
             peer.until(lambda messages: any(last_row in m.payload for m in messages[-50:]), "the last score")
             peer.settle()
-            time.sleep(2.0)  # what is replayed comes after what is live
-            while peer.listen(1.0):
+            while peer.listen(3.0):  # replayed scores follow the live ones
                 pass
             assert service.end() == 0
         published = by_seq(payloads(peer.messages, node, "score"))
@@ -64,7 +63,7 @@ def interrupted(folder: Path, way: str, down_s: int) -> dict[str, Any]:
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """Both ways; ten minutes of traffic in the full form."""
+    """Stop and kill the broker, for up to ten minutes of traffic."""
     down_s = min(600, max(30, round(60 * minutes)))
     results = {}
     for way in ("stop", "kill"):

@@ -1,4 +1,4 @@
-"""Bytes written a day at ten messages a second: by the service's own count, with 5 and with 3.1.1 of the protocol."""
+"""Measures bytes written a day at ten messages a second, by the service's own count, with MQTT 5 and 3.1.1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.soak.rig import NODE, Listener, broker, client, configure, detector, messages, spawn, wait_online
+from benchmarks.soak.rig import NODE, TopicListener, broker, client, configure, detector, messages, spawn, wait_online
 from vcedge import model_file
 
 PER_S = 10
@@ -17,12 +17,12 @@ MOST_MB_A_DAY = 50.0
 
 
 def written(version: str, seconds: float, extra: str) -> dict[str, Any]:
-    """Megabytes a day of one asset with 8 channels and 64 hidden dimensions."""
+    """Measure megabytes a day of one asset with 8 channels and 64 hidden dimensions."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name), extra) as server:
         model_file.save(detector(hidden=64), Path(name) / "model.vcedge")
         config = configure(Path(name), server.url, mqtt={"broker": server.url, "version": version})
         service = spawn("-m", "vcedge", "run", str(config))
-        stats = Listener(server.port, f"vcedge/{NODE}/stats", keep=True)
+        stats = TopicListener(server.port, f"vcedge/{NODE}/stats", keep=True)
         sender = client(server.port, "pacer")
         wait_online(server.port)
         began = time.monotonic()
@@ -42,7 +42,7 @@ def written(version: str, seconds: float, extra: str) -> dict[str, Any]:
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """The default, and a broker that sends 20 messages ahead."""
+    """Measure the default, and a broker with 20 messages in flight."""
     seconds = min(600.0, max(60.0, 60 * minutes))
     usual = written("5", seconds, "max_inflight_messages 1000")
     narrow = written("3.1.1", seconds, "max_inflight_messages 20")

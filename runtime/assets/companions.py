@@ -48,7 +48,9 @@ class Companions:
         return self.shadow is not None and self.shadow.safe and self.shadow.stream.in_event
 
     def policy(self, wanted: ComputePolicy, levels: int) -> ComputePolicy:
-        """Return the compute policy of the next rows, where `wanted` was set by hand."""
+        """Return the compute policy of the next rows, where `wanted` was set by hand, for a model with these levels."""
+        if self.stages is None and self.shadow is None:
+            return wanted
         floor, bias = wanted
         if self.stages is not None:
             stage_floor, stage_bias = self.stages.policy

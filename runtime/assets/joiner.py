@@ -54,13 +54,13 @@ def join_rule(schema: SensorSchema, join_s: float | None, lateness_s: float | No
 
 
 @dataclass
-class Window:
+class OpenWindow:
     """Collects one sample: for each channel its last value and the time of it."""
 
     values: dict[str, tuple[int, float]] = field(default_factory=dict)
     timed: bool = True
 
-    def add(self, part: NamedSample) -> Window:
+    def add(self, part: NamedSample) -> OpenWindow:
         """Add values and return the window. A value that is older than its channel's present one is ignored."""
         self.timed = self.timed and part.timed
         for name, value in part.values.items():
@@ -97,7 +97,7 @@ class Joiner:
     def __init__(self, rule: JoinRule) -> None:
         self._rule = rule
         self._state = JoinerState()
-        self._open: dict[int, Window] = {}
+        self._open: dict[int, OpenWindow] = {}
         self._outliers: list[NamedSample] = []
         """Consecutive values far from the newest time and near each other."""
         self.dropped = 0
@@ -138,7 +138,7 @@ class Joiner:
         return {
             "memory": asdict(self._state),
             "open": [[number, _to_json(window)] for number, window in self._open.items()],
-            "doubtful": [_to_json(Window().add(part)) for part in self._outliers],
+            "doubtful": [_to_json(OpenWindow().add(part)) for part in self._outliers],
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ class Joiner:
                 self.dropped += 1
                 return []
             return [part._replace(time_ns=min(part.time_ns, state.closed_ns))]
-        self._open.setdefault(number, Window()).add(part)
+        self._open.setdefault(number, OpenWindow()).add(part)
         state.newest_ns = max(part.time_ns, state.newest_ns)
         return [self._close(ended) for ended in self._ended(state.newest_ns)]
 
@@ -202,12 +202,12 @@ class Joiner:
         return sample
 
 
-def _to_json(window: Window) -> list[Any]:
+def _to_json(window: OpenWindow) -> list[Any]:
     """Return a window as JSON values: a missing value is null."""
     values = {name: [at, None if math.isnan(value) else value] for name, (at, value) in window.values.items()}
     return [window.timed, values]
 
 
-def _from_json(stored: list[Any]) -> Window:
+def _from_json(stored: list[Any]) -> OpenWindow:
     timed, values = stored
-    return Window({name: (at, math.nan if value is None else value) for name, (at, value) in values.items()}, timed)
+    return OpenWindow({name: (at, math.nan if value is None else value) for name, (at, value) in values.items()}, timed)

@@ -77,9 +77,9 @@ class StageSetting(Strict):
     hold: bool = False
 
 
-Kind = Literal["threshold", "compute", "inhibit", "stage"]
+SettingKind = Literal["threshold", "compute", "inhibit", "stage"]
 Setting = ThresholdSetting | ComputeSetting | InhibitSetting | StageSetting
-KINDS: dict[Kind, type[Setting]] = {
+KINDS: dict[SettingKind, type[Setting]] = {
     "threshold": ThresholdSetting,
     "compute": ComputeSetting,
     "inhibit": InhibitSetting,
@@ -87,7 +87,7 @@ KINDS: dict[Kind, type[Setting]] = {
 }
 
 
-def kind_of(word: str) -> Kind:
+def kind_of(word: str) -> SettingKind:
     """Return the setting that a topic names. Raises Refused."""
     for kind in KINDS:
         if kind == word:
@@ -95,7 +95,7 @@ def kind_of(word: str) -> Kind:
     raise Refused(f"no setting {shown(word)}, expected one of: {', '.join(KINDS)}")
 
 
-def parse_setting(kind: Kind, payload: bytes) -> Setting:
+def parse_setting(kind: SettingKind, payload: bytes) -> Setting:
     """Parse a message on a `set` topic; `null` is the same as `{}`. Raises Refused."""
     if len(payload) > MAX_PAYLOAD:
         raise Refused(f"{len(payload)} bytes, expected at most {MAX_PAYLOAD}")
@@ -121,21 +121,21 @@ class Settings:
         self._stream = stream
         self._configured = threshold
         self._companions = companions or Companions()
-        self._given: dict[Kind, Setting] = {}
+        self._given: dict[SettingKind, Setting] = {}
         """Settings made by hand, as they were asked for; the streams hold what follows from them."""
         self.policy = AS_TRAINED
         """The compute policy of the next row."""
 
-    def __contains__(self, kind: Kind) -> bool:
+    def __contains__(self, kind: SettingKind) -> bool:
         """Return whether it was set by hand, if only to its default. The stage always counts: it moves by itself."""
         return kind in self._given or kind == "stage"
 
     @property
-    def kinds(self) -> list[Kind]:
+    def kinds(self) -> list[SettingKind]:
         """The settings that the asset has."""
         return [kind for kind in KINDS if kind != "stage" or self._companions.stages is not None]
 
-    def set(self, kind: Kind, setting: Setting) -> bool:
+    def set(self, kind: SettingKind, setting: Setting) -> bool:
         """Apply a setting; return whether that changed anything. Raises Refused.
 
         A threshold that is set back adapts anew each time.
@@ -147,7 +147,7 @@ class Settings:
             self._given[kind] = setting
         return True
 
-    def state(self, kind: Kind) -> dict[str, Any]:
+    def state(self, kind: SettingKind) -> dict[str, Any]:
         """Return a setting in force, and what follows from it, as JSON values."""
         if kind == "stage":
             return {} if self._companions.stages is None else self._companions.stages.report()

@@ -1,5 +1,8 @@
-"""From the bytes of a message to samples, one module a format. What a codec of one's own needs is named here
-(docs/messages.md); it is found by its entry point in the group `vcedge.codecs`."""
+"""Decodes the bytes of a message, one module a format.
+
+This module exports what a plug-in codec needs (docs/messages.md), which is found by its entry point in the group
+`vcedge.codecs`.
+"""
 
 from vcedge.runtime.codecs.reading import Codec, Limits, Reading, Undecodable
 

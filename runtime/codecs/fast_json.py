@@ -1,7 +1,6 @@
-"""JSON by orjson where it is installed (`pip install 'vcedge[fast]'`), else by Python's own module.
+"""JSON by orjson if it is installed (`pip install 'vcedge[fast]'`), else by Python's own module.
 
-orjson is asked first and never has the last word: what it does not read goes to the strict reader, which also finds the
-words for what is wrong with it.
+Text that orjson refuses goes to the strict reader of `json_text`, which decides and gives the reason.
 """
 
 from __future__ import annotations
@@ -14,16 +13,17 @@ Reader = Callable[[bytes], Any]
 Writer = Callable[[Any], bytes]
 
 
-def _plain(value: Any) -> bytes:
+def write_plain(value: Any) -> bytes:
+    """Write compact JSON in UTF-8 with Python's own module, with all digits of a float."""
     return _ENCODER.encode(value).encode()
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
-write: Writer = _plain
-"""Compact JSON in UTF-8. Floats are written with all their digits: what is read back is the same number."""
+write: Writer = write_plain
+"""Writes compact JSON in UTF-8, with all digits of a float: what is read back is the same number."""
 read: Reader | None = None
-"""Raises ValueError for what it cannot read; None without orjson."""
+"""Reads JSON. Raises ValueError if it cannot; None without orjson."""
 
 try:
     import orjson

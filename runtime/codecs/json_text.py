@@ -1,4 +1,4 @@
-"""What the codecs of JSON have in common: text to objects, and objects to numbers and times."""
+"""Shared by the codecs of JSON: reads text as objects, and objects as numbers and times."""
 
 from __future__ import annotations
 
@@ -7,30 +7,27 @@ import math
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from vcedge.runtime.codecs import fast_json as quick_json
+from vcedge.runtime.codecs import fast_json
 from vcedge.runtime.codecs.reading import Undecodable, shown
 from vcedge.runtime.codecs.timestamps import timestamp_ns
 from vcedge.wording import iso_time
 
 FLOAT_SECONDS_BELOW = 2**32
-"""Up to here (the year 2106) seconds in a float64 are exact to the microsecond."""
+"""Below this (the year 2106) seconds in a float64 are exact to the microsecond."""
 
 
 def parse(payload: bytes) -> Any:
-    """Any JSON value. Raises Undecodable."""
-    if quick_json.read is not None:
+    """Return the JSON value of a payload. Raises Undecodable."""
+    if fast_json.read is not None:
         try:
-            return quick_json.read(payload)
+            return fast_json.read(payload)
         except (ValueError, RecursionError):
-            pass  # the strict reader tells why, or reads it after all
+            pass  # the strict reader gives the reason, or reads it after all
     return parse_strictly(payload)
 
 
 def parse_strictly(payload: bytes) -> Any:
-    """The same by Python's own reader.
-
-    RecursionError: nested too deeply; other ValueErrors: an integer of thousands of digits.
-    """
+    """Return the same as `parse` with Python's own reader. Raises Undecodable."""
     try:
         return _DECODER.decode(payload.decode("utf-8"))
     except UnicodeDecodeError:
@@ -39,24 +36,19 @@ def parse_strictly(payload: bytes) -> Any:
         raise Undecodable(f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise Undecodable("nested too deeply") from None
-    except ValueError as error:
+    except ValueError as error:  # an integer of thousands of digits
         raise Undecodable(f"not JSON: {error}") from None
 
 
-def write(value: Any) -> bytes:
-    """Compact JSON in UTF-8, with all digits of a float."""
-    return _ENCODER.encode(value).encode()
-
-
 def numbers(values: list[Any], name: str) -> list[float]:
-    """Finite numbers as float64; NaN for null."""
+    """Return finite numbers as float64, NaN for null. Raises Undecodable that names the channel `name`."""
     if set(map(type, values)) == {float} and -math.inf < min(values) <= max(values) < math.inf:
-        return values  # the usual list, and so a quick one
+        return values  # fast path
     return [number(value, name) for value in values]
 
 
 def number(value: object, name: str) -> float:
-    """A finite number as float64; NaN for null. Raises Undecodable."""
+    """Return a finite number as float64, NaN for null. Raises Undecodable."""
     if type(value) is float:
         found = value
     elif type(value) is int:
@@ -74,7 +66,7 @@ def number(value: object, name: str) -> float:
 
 
 def time_ns(value: object, key: str) -> int:
-    """Nanoseconds since 1970. Raises Undecodable."""
+    """Return nanoseconds since 1970. Raises Undecodable that names `key`."""
     try:
         return timestamp_ns(value)
     except ValueError as error:
@@ -82,14 +74,14 @@ def time_ns(value: object, key: str) -> int:
 
 
 def seconds(ns: int) -> float | str:
-    """A time as `time_ns` reads it back exactly: seconds, or ISO 8601 where those would lose nanoseconds."""
+    """Return a time that `time_ns` reads back exactly: seconds, or ISO 8601 if those would lose nanoseconds."""
     micros, rest = divmod(ns, 1000)
     exact = rest == 0 and abs(micros) < FLOAT_SECONDS_BELOW * 1_000_000
     return micros / 1_000_000 if exact else iso_time(ns)
 
 
 def refuse_surrogates(payload: bytes, names: Iterable[str]) -> None:
-    """An escaped half of a character is no text that could be written anywhere. Raises Undecodable."""
+    """Raise Undecodable if a name has an escaped half of a surrogate pair, which cannot be encoded."""
     if b"\\u" not in payload:
         return
     try:
@@ -99,13 +91,13 @@ def refuse_surrogates(payload: bytes, names: Iterable[str]) -> None:
 
 
 def kind(value: object) -> str:
-    """What JSON calls it."""
+    """Return the JSON type of a value."""
     kinds = {str: "string", bool: "boolean", list: "list", dict: "object", type(None): "null"}
     return kinds.get(type(value), "number")
 
 
 def a_kind(value: object) -> str:
-    """The same with its article."""
+    """Return the JSON type of a value with its article."""
     return f"an {kind(value)}" if isinstance(value, dict) else f"a {kind(value)}"
 
 
@@ -114,4 +106,3 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from vcedge.history.times import MAX_ABS_NS
-from vcedge.runtime.codecs.json_text import kind, number, numbers, parse, refuse_surrogates, seconds, time_ns, write
+from vcedge.runtime.codecs.fast_json import write_plain
+from vcedge.runtime.codecs.json_text import kind, number, numbers, parse, refuse_surrogates, seconds, time_ns
 from vcedge.runtime.codecs.reading import Limits, Reading, Undecodable, shown
 from vcedge.schema import NS_PER_S
 
 
 def decode(payload: bytes, limits: Limits) -> Reading:
-    """`{"ts": 1700000000.123, "v": {"Pressure": 1.2}}`, or a block `{"t0": ..., "dt": 0.01, "v": {"Pressure": [...]}}`.
+    """Decode `{"ts": 1700000000.123, "v": {"Pressure": 1.2}}`, or a block with `t0`, `dt` and lists of values.
 
-    `null` is a missing value (NaN), further keys are ignored. Raises Undecodable.
+    `null` is a missing value (NaN); other keys are ignored. Raises Undecodable.
     """
     message = parse(payload)
     if not isinstance(message, dict):
@@ -32,12 +33,12 @@ def decode(payload: bytes, limits: Limits) -> Reading:
 
 
 def encode(sample_ns: int, channels: Mapping[str, float]) -> bytes:
-    """One sample of finite numbers."""
-    return write({"ts": seconds(sample_ns), "v": dict(channels)})
+    """Encode one sample of finite numbers."""
+    return write_plain({"ts": seconds(sample_ns), "v": dict(channels)})
 
 
 def _block(message: dict[str, Any], channels: dict[str, Any], limits: Limits) -> Reading:
-    """Equally spaced samples; every channel has as many values."""
+    """Decode equally spaced samples; every channel has the same number of values."""
     if message.get("t0") is None or message.get("dt") is None:
         raise Undecodable("a block needs both 't0' and 'dt'")
     start_ns = time_ns(message["t0"], "t0")

@@ -1,6 +1,6 @@
-"""Codecs by their names: entry points of the group `vcedge.codecs`, of this package and of a plant's own.
+"""Finds codecs by name among the entry points of the group `vcedge.codecs`: those of this package and plug-ins.
 
-A plug-in is somebody else's code: whatever it does with a message, the service gets a sound Reading or Undecodable.
+A plug-in is foreign code: whatever it does with a message, the service gets a valid Reading or Undecodable.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from vcedge.runtime.codecs.reading import Codec, Limits, Reading, Undecodable
 
 GROUP = "vcedge.codecs"
 OWN = "vcedge.runtime.codecs."
-"""Modules that are tested never to return anything unsound."""
+"""Prefix of this package's codecs, whose tests show that they return valid readings only."""
 MAX_REASON = 200
+"""Characters of a reason."""
 
 
 class Decoder:
-    """A codec within its limits."""
+    """Decodes messages with a codec, within limits, and checks what a plug-in returns."""
 
-    def __init__(self, name: str, codec: Codec, limits: Limits, trusted: bool = False) -> None:
+    def __init__(self, name: str, codec: Codec, limits: Limits, *, trusted: bool = False) -> None:
         self._name, self._codec, self._limits, self._trusted = name, codec, limits, trusted
 
     def __call__(self, payload: bytes) -> Reading:
-        """What a message says. Raises Undecodable, and nothing else."""
+        """Return the content of a message. Raises Undecodable, and nothing else."""
         limits = self._limits
         if len(payload) > limits.max_bytes:
             raise Undecodable(f"{len(payload)} bytes, expected at most {limits.max_bytes}")
@@ -46,22 +47,22 @@ class Decoder:
 
 
 def decoder_of(config: RuntimeConfig) -> Decoder:
-    """The codec that a configuration names, with its limits. Raises ConfigError as `open_decoder` does."""
+    """Return the decoder of a configuration. Raises ConfigError as `open_decoder` does."""
     limits = Limits(config.input.max_bytes, config.input.max_channels, config.input.max_rows)
     return open_decoder(config.input.codec_name, limits, f"{config.source}: key 'input.codec'")
 
 
 def open_decoder(name: str, limits: Limits, key: str) -> Decoder:
-    """The codec of this name; `key` says where the name comes from.
+    """Return the decoder with the codec of this name; `key` is the source of the name, for messages.
 
-    Raises ConfigError that names the installed ones, or what is wrong with the plug-in.
+    Raises ConfigError that names the installed codecs, or what is wrong with the plug-in.
     """
     found = entry_points(group=GROUP, name=name)
     if not found:
         names = ", ".join(sorted({point.name for point in entry_points(group=GROUP)})) or "none"
         raise ConfigError(f"{key} is '{name}', expected an installed codec: {names}")
     if len({point.value for point in found}) > 1:
-        raise ConfigError(f"{key}: codec '{name}' is there twice: {', '.join(sorted(map(_origin, found)))}")
+        raise ConfigError(f"{key}: several packages have a codec '{name}': {', '.join(sorted(map(_origin, found)))}")
     point = next(iter(found))
     try:
         codec = point.load()
@@ -80,35 +81,35 @@ def _origin(point: EntryPoint) -> str:
 
 
 def _one_line(words: object) -> str:
-    """A reason fit for a log and a dead letter, whoever wrote it."""
+    """Return a foreign text as one printable line of at most MAX_REASON characters."""
     text = " ".join(str(words)[: 2 * MAX_REASON].split())
     return "".join(c if c.isprintable() else "?" for c in text)[:MAX_REASON]
 
 
 def _fault(reading: object) -> str:
-    """What is wrong with what a plug-in returned; empty: nothing."""
+    """Return what is wrong with the result of a plug-in; empty if it is valid."""
     if not isinstance(reading, Reading):
         return f"a {type(reading).__name__}, expected a Reading"
     times = reading.times_ns
     if times is not None and not (
         isinstance(times, tuple) and times and all(type(t) is int and abs(t) < MAX_ABS_NS for t in times)
     ):
-        return "times that are no tuple of integers of nanoseconds"
+        return "times that are not a tuple of integers of nanoseconds"
     if reading.rows > 1 and not reading.block:
-        return "several samples that are no block"
+        return "several samples that are not a block"
     columns: object = reading.columns
     if not isinstance(columns, dict):
-        return "columns that are no dictionary"
+        return "columns that are not a dictionary"
     for name, values in columns.items():
         if not isinstance(name, str) or not _is_unicode(name):
-            return "the name of a channel that is no Unicode"
+            return "the name of a channel that is not Unicode"
         if not isinstance(values, list) or len(values) != reading.rows:
-            return f"a column that is no list of {reading.rows} values"
+            return f"a column that is not a list of {reading.rows} values"
         if not all(type(value) is float and not math.isinf(value) for value in values):
-            return "a value that is no finite float or NaN"
+            return "a value that is not a finite float or NaN"
     return ""
 
 
 def _is_unicode(name: str) -> bool:
-    """Whether it can be written anywhere: half of a surrogate pair cannot."""
+    """Return whether a string can be encoded: half of a surrogate pair cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in name)

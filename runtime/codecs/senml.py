@@ -1,6 +1,6 @@
 """The codec `senml`: packs of SenML in JSON (RFC 8428), one record for each value.
 
-The channel is a record's own name `n`; the base name, which tells the device, is the channel only where there is no
+The channel is a record's own name `n`; the base name, which identifies the device, is the channel only if there is no
 other name. Units are not converted.
 """
 
@@ -10,28 +10,29 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vcedge.history.times import MAX_ABS_NS
-from vcedge.runtime.codecs.json_text import a_kind, kind, number, parse, refuse_surrogates, write
+from vcedge.runtime.codecs.fast_json import write_plain
+from vcedge.runtime.codecs.json_text import a_kind, kind, number, parse, refuse_surrogates
 from vcedge.runtime.codecs.reading import Limits, Reading, Undecodable, shown, tabulate
+from vcedge.runtime.codecs.timestamps import YEARS
 from vcedge.schema import NS_PER_S
 
 VERSION = 10
 MAX_RECORDS = 50_000
-"""Of one pack: each costs some microseconds, also where nothing is in it."""
+"""Records of one pack: each takes some microseconds, even an empty one."""
 ABSOLUTE_FROM_S = 2**28
-"""From here on a time counts since 1970, below it from the arrival of the message (RFC 8428, 4.5.3)."""
+"""From this value on a time counts from 1970, below it from the arrival of the message (RFC 8428, 4.5.3)."""
 BASE_FIELDS = frozenset({"bn", "bt", "bu", "bv", "bs", "bver"})
 VALUE_FIELDS = ("v", "vb", "vs", "vd")
 TEXTS = ("bn", "bu", "n", "u")
 NUMBERS = ("bt", "bv", "bs", "bver", "t", "ut", "s")
 _UNSUPPORTED = {"vs": "a string (vs)", "vd": "data (vd)", "s": "a sum without a value"}
 _NS_PER_MICRO = 1000
-_YEARS = "expected a time between the years 1824 and 2116"
 
 
 def decode(payload: bytes, limits: Limits) -> Reading:
-    """`[{"bn": "dev1:", "bt": 1700000000, "n": "Pressure", "v": 1.2}, {"n": "Flow", "v": 3, "t": 0.5}]`.
+    """Decode `[{"bn": "dev1:", "bt": 1700000000, "n": "Pressure", "v": 1.2}, {"n": "Flow", "v": 3, "t": 0.5}]`.
 
-    Values of one time are one sample, several times are a block; a boolean is 0 or 1. Raises Undecodable.
+    Values of one time make one sample, several times a block; a boolean is 0 or 1. Raises Undecodable.
     """
     pack = parse(payload)
     if not isinstance(pack, list):
@@ -48,18 +49,21 @@ def decode(payload: bytes, limits: Limits) -> Reading:
 
 
 def encode(sample_ns: int, channels: Mapping[str, float]) -> bytes:
-    """One sample of finite numbers, to the microsecond, in resolved records but for the time.
+    """Encode one sample of finite numbers, its time rounded to the microsecond.
 
-    Raises ValueError for a time that SenML takes for one relative to now.
+    The first record has the base time, and no record has a base name. Raises ValueError for a time that SenML would
+    read as relative to now.
     """
     if sample_ns < ABSOLUTE_FROM_S * NS_PER_S:
-        raise ValueError("SenML tells no time before July 1978")
+        raise ValueError("SenML has no absolute time before July 1978")
     records: list[dict[str, Any]] = [{"n": name, "v": value} for name, value in channels.items()]
-    return write([{"bt": round(sample_ns / _NS_PER_MICRO) / 1_000_000, **records[0]}, *records[1:]] if records else [])
+    if records:
+        records[0] = {"bt": round(sample_ns / _NS_PER_MICRO) / 1_000_000, **records[0]}
+    return write_plain(records)
 
 
 def _points(pack: list[Any]) -> Iterator[tuple[int, str, float]]:
-    """Time in microseconds, channel and value of each record, with the base fields that hold for it."""
+    """Yield time in microseconds, channel and value of each record, with the base fields in force applied."""
     base: dict[str, Any] = {}
     devices: dict[str, str] = {}
     for position, record in enumerate(pack, 1):
@@ -82,7 +86,7 @@ def _points(pack: list[Any]) -> Iterator[tuple[int, str, float]]:
 
 
 def _check(record: dict[str, Any]) -> None:
-    """Types of the fields that are known, and none that must be understood and is not."""
+    """Raise Undecodable for a known field of another type, and for an unknown one that must be understood."""
     for field in TEXTS:
         if not isinstance(record.get(field, ""), str):
             raise Undecodable(f"'{field}' is {a_kind(record[field])}, expected a string")
@@ -117,10 +121,10 @@ def _value(record: dict[str, Any], base: dict[str, Any], name: str) -> float:
 
 
 def _micros(*seconds: float) -> int:
-    """The sum in microseconds, of which a float64 of seconds has no more: each is rounded, so that nothing is lost."""
+    """Return the sum in microseconds. Each part is rounded by itself, since the sum of floats would lose digits."""
     if not all(abs(part) < MAX_ABS_NS // NS_PER_S for part in seconds):
-        raise Undecodable(_YEARS)
+        raise Undecodable(YEARS)
     micros = sum(round(part * 1_000_000) for part in seconds)
     if not abs(micros) < MAX_ABS_NS // _NS_PER_MICRO:
-        raise Undecodable(_YEARS)
+        raise Undecodable(YEARS)
     return micros

@@ -1,17 +1,18 @@
-"""The codec `value`: one number of one sensor, which the topic names by its `{channel}`."""
+"""The codec `value`: one number of one sensor, which `{channel}` in the topic names."""
 
 from __future__ import annotations
 
-from vcedge.runtime.codecs.json_text import kind, number, parse, seconds, time_ns, write
+from vcedge.runtime.codecs.fast_json import write_plain
+from vcedge.runtime.codecs.json_text import kind, number, parse, seconds, time_ns
 from vcedge.runtime.codecs.reading import UNNAMED, Limits, Reading, Undecodable
 
 KEYS = ("v", "value")
 
 
 def decode(payload: bytes, _: Limits) -> Reading:
-    """`1.2`, or with its time `{"ts": 1700000000.123, "v": 1.2}`; `value` for `v` is understood.
+    """Decode `1.2`, or with its time `{"ts": 1700000000.123, "v": 1.2}`; the key may be `value` too.
 
-    `null` is a missing value (NaN), further keys are ignored. Raises Undecodable.
+    `null` is a missing value (NaN); other keys are ignored. Raises Undecodable.
     """
     message = parse(payload)
     if not isinstance(message, dict):
@@ -27,5 +28,5 @@ def decode(payload: bytes, _: Limits) -> Reading:
 
 
 def encode(sample_ns: int, value: float) -> bytes:
-    """One finite number with its time."""
-    return write({"ts": seconds(sample_ns), "v": value})
+    """Encode one finite number with its time."""
+    return write_plain({"ts": seconds(sample_ns), "v": value})

@@ -141,12 +141,28 @@ def engine_for(artifact: Artifact, name: str = "auto") -> Engine:
     return load_engine(artifact.detector, name)
 
 
-def open_engine(path: Path, name: str = "auto", network: bool = True) -> Engine:
-    """The engine for the file at a path; without `network` for its linear detector alone, in an engine of models."""
-    artifact = read_artifact(path)
+def load(path: str | Path, engine: str = "auto", *, network: bool = True) -> Engine:
+    """Load a model or an exported file and return the engine that runs it, for `Stream`.
+
+    Args:
+        path: A model.vcedge, or an .onnx, .tflite or .tflite.zip file that was exported from one.
+        engine: `numpy` or `native` run either kind of file, `onnx` and `tflite` an exported one of their format.
+            `auto` is the fastest that is installed for a model, and the interpreter of its format for an exported file.
+        network: If false, the network is switched off: forecaster and scorer alone decide.
+
+    Returns:
+        An immutable engine; any number of streams may share it. `engine.detector` holds the channels and limits.
+
+    Raises:
+        InputNotFound: There is no file, or it cannot be read.
+        ModelFileError: The file is damaged, of a newer format, or not a model.
+        UsageError: The engine is unknown or does not run this kind of file.
+        Unavailable: The interpreter of the exported file is not installed.
+    """
+    artifact = read_artifact(Path(path))
     if network:
-        return engine_for(artifact, name)
-    return load_engine(artifact.detector.without_network(), name)
+        return engine_for(artifact, engine)
+    return load_engine(artifact.detector.without_network(), engine)
 
 
 def _text(metadata: Mapping[str, bytes], key: str, name: str) -> str:

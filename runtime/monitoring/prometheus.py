@@ -65,8 +65,8 @@ ASSET_GAUGES: dict[str, tuple[str, Callable[[dict[str, Any]], float | None]]] = 
 class ServiceCollector(Collector):
     """Requests a report from the service and returns it as series."""
 
-    def __init__(self, requests: StatusRequests, max_assets: int) -> None:
-        self._requests = requests
+    def __init__(self, requests: StatusRequests, max_assets: int, answer_s: float = ANSWER_S) -> None:
+        self._requests, self._answer_s = requests, answer_s
         self._max_assets = max_assets
 
     def describe(self) -> Iterable[Metric]:
@@ -76,7 +76,7 @@ class ServiceCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield all series, or only that the service does not respond."""
         try:
-            report = self._requests.ask(ANSWER_S)
+            report = self._requests.ask(self._answer_s)
         except TimeoutError:
             yield _gauge("responding", "Whether the service responds.", 0)
             return

@@ -30,8 +30,8 @@ MAX_PATH = 100
 class _Server(socketserver.UnixStreamServer):
     """Requests a report for each connection."""
 
-    def __init__(self, path: str, requests: StatusRequests) -> None:
-        self.requests = requests
+    def __init__(self, path: str, requests: StatusRequests, answer_s: float) -> None:
+        self.requests, self.answer_s = requests, answer_s
         super().__init__(path, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -44,15 +44,15 @@ class _Handler(socketserver.StreamRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        self.wfile.write(json.dumps(self.server.requests.ask(ANSWER_S)).encode())
+        self.wfile.write(json.dumps(self.server.requests.ask(self.server.answer_s)).encode())
 
 
 class StatusSocket:
     """Serves the socket of a service that has locked its state folder: a socket found there is a dead service's."""
 
-    def __init__(self, folder: Path, requests: StatusRequests) -> None:
+    def __init__(self, folder: Path, requests: StatusRequests, answer_s: float = ANSWER_S) -> None:
         self._path = folder / NAME
-        self._requests = requests
+        self._requests, self._answer_s = requests, answer_s
         self._server: _Server | None = None
 
     def open(self) -> None:
@@ -61,7 +61,7 @@ class StatusSocket:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.unlink(missing_ok=True)
             with _short(self._path) as path:
-                self._server = _Server(path, self._requests)
+                self._server = _Server(path, self._requests, self._answer_s)
             self._path.chmod(0o660)
         except OSError as error:
             log.warning("no socket for vcedge status: %s: %s", self._path, error.strerror or error)

@@ -13,14 +13,14 @@ MAX_BYTES = 32 << 20
 """Bytes of the messages that wait: a flood of large messages must not exhaust the memory."""
 
 
-Kind = Literal["sample", "setting", "model", "other"]
+MessageKind = Literal["sample", "setting", "model", "other"]
 """The kinds of messages, by their topics."""
 
 
 class Address(NamedTuple):
     """Holds what a topic says of its messages."""
 
-    kind: Kind = "other"
+    kind: MessageKind = "other"
     asset: str = ""
     channel: str | None = None
     """The channel of a sample, where each sensor has a topic."""

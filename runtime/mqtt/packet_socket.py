@@ -88,7 +88,7 @@ class PacketSocket:
         """Return the descriptor for `select`; -1 once closed."""
         return self._sock.fileno()
 
-    def setblocking(self, flag: bool) -> None:
+    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 (paho passes it by position)
         """Set the blocking mode of the socket: paho does so once it is connected."""
         self._sock.setblocking(flag)
 

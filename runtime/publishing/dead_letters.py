@@ -20,7 +20,7 @@ BURST = 20
 EVERY_S = 1.0
 """Seconds for each further one."""
 
-Kind = Literal["unreadable", "asset", "flood", "setting"]
+RefusalKind = Literal["unreadable", "asset", "flood", "setting"]
 
 
 class DeadLetters:
@@ -30,9 +30,9 @@ class DeadLetters:
         self._publisher = publisher
         self._counters = counters
         self._clock_s = clock_s
-        self._limits: defaultdict[Kind, RateLimiter] = defaultdict(lambda: RateLimiter(BURST, EVERY_S))
+        self._limits: defaultdict[RefusalKind, RateLimiter] = defaultdict(lambda: RateLimiter(BURST, EVERY_S))
 
-    def refuse(self, message: Incoming, kind: Kind, reason: str, asset: str = "") -> None:
+    def refuse(self, message: Incoming, kind: RefusalKind, reason: str, asset: str = "") -> None:
         """Count a message that is not used, and publish why; `asset` only where it is one of the service's."""
         self._counters.dead_letters += 1
         self._counters.refused[kind] += 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from vcedge.runtime.assets.asset import Asset
 from vcedge.runtime.assets.scored_rows import ScoredRows
-from vcedge.runtime.assets.settings import Kind
+from vcedge.runtime.assets.settings import SettingKind
 from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.monitoring.logs import about
 from vcedge.runtime.mqtt.connection import Connection
@@ -97,7 +97,7 @@ class Publisher:
             self._shadow(asset, asset.companions.shadow, now_s)
         self._refresh(asset, published, now_s)
 
-    def setting(self, asset: Asset, kind: Kind, refused: str = "") -> None:
+    def setting(self, asset: Asset, kind: SettingKind, refused: str = "") -> None:
         """Publish a setting in force; after a refusal with the reason, which the broker does not retain."""
         if kind not in asset.settings.kinds:
             return

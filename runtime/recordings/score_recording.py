@@ -1,4 +1,4 @@
-"""Scoring of recordings: the stream of the service, fed from files, written as scores.csv."""
+"""Scores recordings with the stream of the service, and writes scores.csv."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from vcedge.wording import iso_time
 
 HEADER = "time,raw,score,alarm,updated,hidden,status,top"
 ROWS = 20_000
-"""Rows of one block of scores: so many are in memory."""
+"""Rows of one block of scores, and so the rows in memory."""
 
 
 def score_blocks(stream: Stream, blocks: Iterable[RowBlock]) -> Iterator[ScoreBlock]:
-    """The scores of all rows in order, in blocks of up to ROWS; constant memory."""
+    """Yield the scores of all rows in order, in blocks of up to ROWS, in constant memory."""
     for block in blocks:
         for start in range(0, len(block.time_ns), ROWS):
             yield stream.push_block(block.time_ns[start : start + ROWS], block.values[start : start + ROWS])
 
 
 def write_header(out: TextIO) -> None:
-    """The first line of scores.csv."""
+    """Write the first line of scores.csv."""
     out.write(HEADER + "\n")
 
 
 def write_scores(out: TextIO, block: ScoreBlock, first_row: int | None = None) -> None:
-    """A line of scores.csv for each row. Where the recording has no time its number stands there, from `first_row` on.
+    """Write a line of scores.csv for each row, with the same characters by the kernel or without it.
 
-    The kernel writes them where there is one, the same characters.
+    With `first_row`, for a recording without times, the lines have the number of the row instead, from `first_row` on.
     """
     row = 0
     while row < len(block):
@@ -47,7 +47,7 @@ def write_scores(out: TextIO, block: ScoreBlock, first_row: int | None = None) -
 
 
 def write_score(out: TextIO, score: Score, row: int | None = None) -> None:
-    """One line of scores.csv; `row` stands in the place of the time where the recording has none."""
+    """Write one line of scores.csv, with the number `row` instead of the time if it is given."""
     time = str(row) if row is not None else "" if score.time_ns == NO_TIME else iso_time(score.time_ns)
     top = ";".join(f"{_safe(name)}={share:.2f}" for name, share in score.top)
     out.write(
@@ -56,7 +56,7 @@ def write_score(out: TextIO, score: Score, row: int | None = None) -> None:
 
 
 def _native_lines(out: TextIO, block: ScoreBlock, row: int, first_row: int | None) -> int:
-    """Write lines from a row on; the first one that is left: a number is out of the kernel's range."""
+    """Write lines from `row` on; return the first row that is left, with a number that the kernel cannot write."""
     from vcedge.runtime import _kernel
 
     names = [_safe(name).encode() for name in block.words.channels]
@@ -74,5 +74,5 @@ def _native_lines(out: TextIO, block: ScoreBlock, row: int, first_row: int | Non
 
 @lru_cache(1024)
 def _safe(name: str) -> str:
-    """A channel's name without what would break the line: separators and quotes become spaces."""
+    """Return a channel's name with spaces in the place of separators and quotes."""
     return "".join(" " if character in ',;="\n\r' else character for character in name)

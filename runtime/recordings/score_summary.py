@@ -1,4 +1,4 @@
-"""What became of the rows of a scoring: how many were judged, and if few were, why."""
+"""Summarises the scores of recordings: how many rows were judged, and if few were, why."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from vcedge.runtime.stream.score_block import STATUSES, ScoreBlock
 from vcedge.schema import NS_PER_S
 from vcedge.wording import duration
 
-ENOUGH = 0.5
-"""Share of judged rows below which a person is warned."""
-LISTED = 1000
-"""Events that are listed; all are counted. Of inputs that overlap in time, equal starts count as one."""
-MOST_INTERVALS = 10_000
+MIN_JUDGED = 0.5
+"""Share of judged rows below which the user is warned."""
+MAX_EVENTS = 1000
+"""Events that are listed; all are counted. If inputs overlap in time, events of one start count as one."""
+MAX_INTERVALS = 10_000
+"""Intervals between rows that are kept, for the median."""
 
 
 class ScoreSummary:
-    """Counts scores one by one, in bounded memory."""
+    """Counts scores and collects events, in bounded memory."""
 
     def __init__(self, detector: Detector) -> None:
         self._schema = detector.schema
@@ -39,7 +40,7 @@ class ScoreSummary:
         self.statuses: Counter[str] = Counter()
 
     def start(self) -> None:
-        """Begin another stream: its first row does not follow the last one's."""
+        """Begin another stream, whose first row has no interval to the row before."""
         self._last_ns = None
 
     def add_block(self, block: ScoreBlock) -> None:
@@ -60,31 +61,31 @@ class ScoreSummary:
         self._count_intervals(block.time_ns[~wrong])
 
     def _count_intervals(self, time_ns: NDArray[np.int64]) -> None:
-        """Keep the first MOST_INTERVALS distances of rows whose times are right."""
+        """Keep the first MAX_INTERVALS intervals between rows whose times are in order."""
         if not len(time_ns):
             return
-        room = MOST_INTERVALS - len(self._intervals)
+        room = MAX_INTERVALS - len(self._intervals)
         before = [] if self._last_ns is None else [self._last_ns]
         self._intervals += np.diff(np.concatenate((before, time_ns[: room + 1])).astype(np.int64))[:room].tolist()
         self._last_ns = int(time_ns[-1])
 
     def _keep(self, event: Event) -> None:
-        """Keep an event as it was last published, of the first LISTED."""
-        if event.id in self._found or len(self._found) < LISTED:
+        """Keep the last state of an event, for the first MAX_EVENTS events."""
+        if event.id in self._found or len(self._found) < MAX_EVENTS:
             self._found[event.id] = event
 
     @property
     def judged(self) -> int:
-        """Rows that could have raised an alarm."""
+        """Number of rows that could have raised an alarm."""
         return self.rows - sum(self.statuses[status] for status in UNJUDGED)
 
     @property
     def updated_share(self) -> float:
-        """Mean share of the hidden dimensions that were updated."""
+        """Mean share of hidden dimensions updated; 0 without rows or without a network."""
         return self.updated / (self.rows * self._hidden) if self.rows and self._hidden else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """All counts."""
+        """Return all counts and the listed events."""
         return {
             "rows": self.rows,
             "judged": self.judged,
@@ -108,13 +109,13 @@ class ScoreSummary:
         }
 
     def lines(self, took_s: float) -> list[str]:
-        """The counts and the seconds taken, for people, and a warning where most rows were not judged."""
+        """Return the counts and the seconds taken as text, with a warning if most rows were not judged."""
         counts = ", ".join(f"{status} {count:,}" for status, count in self.statuses.most_common())
         lines = [
             f"{self.judged:,} of {self.rows:,} rows judged ({counts or 'no rows'}): {self.alarms:,} alarm rows, "
             f"{self.events:,} events, updated share {self.updated_share:.0%}, in {took_s:.1f} s"
         ]
-        if self.judged < ENOUGH * self.rows:
+        if self.judged < MIN_JUDGED * self.rows:
             main = max(UNJUDGED, key=lambda status: self.statuses[status])
             share = self.statuses[main] / self.rows
             lines.append(f"warning: most rows were not judged: {share:.0%} have the status '{main}': {self._why(main)}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Hashable
 from functools import lru_cache
 from zlib import crc32
 
-from vcedge.runtime.mqtt.inbox import Address, Kind
+from vcedge.runtime.mqtt.inbox import Address, MessageKind
 from vcedge.topics import InputTopic, OutputTopics
 
 SHARED = 256
@@ -31,7 +31,7 @@ def addressing(topic: InputTopic, outputs: OutputTopics, names: Container[str]) 
             return Address("sample", asset, channel, lane=lane_of(asset))
         if (found := outputs.setting_of(text)) is not None:
             asset, setting = found
-            kind: Kind = "model" if setting == "model" else "setting"
+            kind: MessageKind = "model" if setting == "model" else "setting"
             return Address(kind, asset, setting=setting, lane=lane_of(asset))
         return Address()
 

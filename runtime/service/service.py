@@ -13,8 +13,7 @@ from typing import Any
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.monitoring.endpoints import Endpoints
 from vcedge.runtime.monitoring.status_requests import Report
-from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.mqtt.inbox import Kind as MessageKind
+from vcedge.runtime.mqtt.inbox import Incoming, MessageKind
 from vcedge.runtime.publishing.backlog import Backlog
 from vcedge.runtime.publishing.publisher import HEALTH_PAUSE_S
 from vcedge.runtime.publishing.status_report import asset_report, service_report

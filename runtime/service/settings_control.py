@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from vcedge.runtime.assets.registry import AssetRegistry
-from vcedge.runtime.assets.settings import Kind, Refused, Setting, kind_of, parse_setting
+from vcedge.runtime.assets.settings import Refused, Setting, SettingKind, kind_of, parse_setting
 from vcedge.runtime.monitoring.logs import about
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.service.outcome import Outcome
@@ -37,7 +37,7 @@ class SettingsControl:
             self._refuse(message, kind, str(reason))
             return Outcome.REFUSED
 
-    def _set(self, message: Incoming, kind: Kind, setting: Setting) -> Outcome:
+    def _set(self, message: Incoming, kind: SettingKind, setting: Setting) -> Outcome:
         """Apply a setting, also to an asset of a pattern that has sent nothing yet.
 
         A retained message is a default: it must not undo what was set since.
@@ -57,7 +57,7 @@ class SettingsControl:
         self._publisher.setting(asset, kind)
         return Outcome.URGENT if changed else Outcome.USED
 
-    def _refuse(self, message: Incoming, kind: Kind | None, reason: str) -> None:
+    def _refuse(self, message: Incoming, kind: SettingKind | None, reason: str) -> None:
         asset = self._assets.get(message.address.asset)
         self._letters.refuse(message, "setting", reason, "" if asset is None else asset.name)
         if asset is not None and kind is not None:

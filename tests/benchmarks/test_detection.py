@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.detection.bars import YARDSTICK, verdicts
+from benchmarks.detection.bars import BEST_BASELINE, bar_results
 from benchmarks.detection.fitting import MAIN, OFF, TWIN, fit_method
 from benchmarks.detection.jobs import Job, jobs, methods_of, run_job
-from benchmarks.detection.loso import GRID, Cell
+from benchmarks.detection.loso import GRID, Setting
 from benchmarks.detection.loso_table import loso_table
 from benchmarks.detection.markdown import table
 from benchmarks.detection.page import sections, write_page
-from benchmarks.detection.results import Results, Row, code_version, read_rows
+from benchmarks.detection.results import ResultRow, Results, code_version, read_rows
 from benchmarks.detection.rig import SET, rig_table
-from benchmarks.detection.robustness import CLEAN, SPOILT
+from benchmarks.detection.robustness import CLEAN, CORRUPTIONS
 from benchmarks.detection.robustness_table import robustness_table
 from benchmarks.detection.scoring import measures_of
 from benchmarks.detection.sets import Series, groups
@@ -54,27 +54,27 @@ def test_only_what_depends_on_a_seed_is_measured_again() -> None:
 
 
 @pytest.fixture(scope="module")
-def run_twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row], list[Row]]:
+def run_twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ResultRow], list[ResultRow]]:
     path = tmp_path_factory.mktemp("detection") / "results.jsonl"
     series, methods = [plant(), plant(name="TEP/two")], [MAIN, OFF, "ridge-VAR, EWMA 20", "random", "all ones"]
-    added: list[list[Row]] = []
+    added: list[list[ResultRow]] = []
     for _ in range(2):
-        results = Results(path)
+        results = Results(path, MARK)
         added.append([])
-        for row in run_job(Job("TEP", 0), methods, series, results, MARK, None):
+        for row in run_job(Job("TEP", 0), methods, series, results, None):
             results.add(row)
-            added[-1].append(row)
+            added[-1].append({**row, **MARK})
     return path, added[0], added[1]
 
 
-def test_a_second_run_does_nothing(run_twice: tuple[Path, list[Row], list[Row]]) -> None:
+def test_a_second_run_does_nothing(run_twice: tuple[Path, list[ResultRow], list[ResultRow]]) -> None:
     path, first, second = run_twice
     assert len(first) == 10
     assert second == []
     assert list(read_rows(path)) == first
 
 
-def test_a_run_measures_what_it_should(run_twice: tuple[Path, list[Row], list[Row]]) -> None:
+def test_a_run_measures_what_it_should(run_twice: tuple[Path, list[ResultRow], list[ResultRow]]) -> None:
     _, rows, _ = run_twice
     by_method = {row["method"]: row for row in rows}
     assert by_method[OFF]["vus_pr"] > 0.8 > by_method["random"]["vus_pr"]
@@ -92,7 +92,7 @@ def test_series_with_the_same_training_part_are_trained_once() -> None:
 def test_every_way_of_spoiling_can_be_scored() -> None:
     series = plant()
     fit = fit_method(OFF, series, 0)
-    found = {name: measures_of(fit, spoil(series), series.period_ns, 20) for name, spoil in SPOILT.items()}
+    found = {name: measures_of(fit, corrupt(series), series.period_ns, 20) for name, corrupt in CORRUPTIONS.items()}
     assert all(measures["vus_pr"] is not None for measures in found.values())
     assert found["every second row"]["rows"] == 150
     assert found["a gap of 5% of the rows"]["rows"] == 285
@@ -141,7 +141,7 @@ def test_the_page_keeps_what_is_around_its_markers(tmp_path: Path) -> None:
     assert "| VCGRU | .938 | .998 ± .002 |" in readme.read_text()
 
 
-def rows_of(name: str, method: str, values: dict[int, float], **more: float) -> list[Row]:
+def rows_of(name: str, method: str, values: dict[int, float], **more: float) -> list[ResultRow]:
     key = {"set": name, "series": f"{name}/1", "method": method, **MARK}
     return [{**key, "seed": seed, "vus_pr": value, **more} for seed, value in values.items()]
 
@@ -152,23 +152,23 @@ def test_a_gain_within_the_spread_of_the_seeds_is_none() -> None:
     off = [rows_of(name, OFF, {0: 0.86}) for name in ("TEP", "SKAB")]
     for network, reached in ((noisy, False), (sure, True)):
         summary = Summary([row for rows in (*network, *off) for row in rows])
-        verdict = next(v for v in verdicts(summary, {}) if "network off" in v.bar)
+        verdict = next(v for v in bar_results(summary, {}) if "network off" in v.bar)
         assert verdict.reached is reached
 
 
 def test_the_twin_bar_needs_the_saving_too() -> None:
     for updated, reached in ((0.2, True), (0.3, False)):
         rows = rows_of("TEP", MAIN, {0: 0.9}, updated_normal=updated) + rows_of("TEP", TWIN, {0: 0.904})
-        verdict = next(v for v in verdicts(Summary(rows), {}) if v.bar.startswith("TEP") and "twin" in v.bar)
+        verdict = next(v for v in bar_results(Summary(rows), {}) if v.bar.startswith("TEP") and "twin" in v.bar)
         assert verdict.reached is reached
 
 
 def test_bars_without_results_are_not_called_missed() -> None:
-    assert {verdict.reached for verdict in verdicts(Summary([]))} == {None}
+    assert {verdict.reached for verdict in bar_results(Summary([]))} == {None}
 
 
 def test_a_set_that_was_measured_in_part_tells_nothing() -> None:
-    verdict = next(v for v in verdicts(Summary(rows_of("TEP", MAIN, {0: 1.0}))) if v.bar.startswith("TEP: VUS-PR"))
+    verdict = next(v for v in bar_results(Summary(rows_of("TEP", MAIN, {0: 1.0}))) if v.bar.startswith("TEP: VUS-PR"))
     assert verdict.reached is None
 
 
@@ -179,7 +179,7 @@ def test_a_seed_that_misses_a_series_does_not_count() -> None:
 
 
 def test_versions_are_not_mixed() -> None:
-    old, new = rows_of("TEP", MAIN, {0: 0.9})[0], rows_of("TEP", YARDSTICK, {0: 0.8})[0]
+    old, new = rows_of("TEP", MAIN, {0: 0.9})[0], rows_of("TEP", BEST_BASELINE, {0: 0.8})[0]
     assert newest_version([old, {**new, "version": "w"}]) == [{**new, "version": "w"}]
 
 
@@ -193,11 +193,11 @@ def test_the_version_follows_the_code(tmp_path: Path) -> None:
 
 
 def test_leaving_one_set_out_chooses_on_the_others() -> None:
-    good, default = Cell(slow=5.0), Cell()
+    good, default = Setting(slow=5.0), Setting()
     assert {good, default} <= set(GRID)
     scores = {("A", default): 0.5, ("B", default): 0.5, ("C", default): 0.9}
     scores |= {("A", good): 0.7, ("B", good): 0.7, ("C", good): 0.6}
-    scores |= {("A", Cell(power=0.0)): 1.0}  # not yet measured on the others
+    scores |= {("A", Setting(power=0.0)): 1.0}  # not yet measured on the others
     rows = [row for (name, cell), score in scores.items() for row in rows_of(name, cell.name, {0: score})]
     _, text = loso_table(rows)
     left_out_c = next(line for line in text.split("\n") if line.startswith("| C"))

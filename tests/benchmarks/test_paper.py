@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.paper.ablation import ABLATIONS
-from benchmarks.paper.cells import ALL, Cell, Table, cells_of, run_cell
 from benchmarks.paper.claims import claims_of
-from benchmarks.paper.data import Dataset, Roll, Window, load_set, load_text, make_lanes
+from benchmarks.paper.data import Dataset, LaneWindow, Roll, load_set, load_text, make_lanes
+from benchmarks.paper.experiments import ALL, Experiment, ResultStore, experiments_of, run_experiment
 from benchmarks.paper.exported import measure_exported
-from benchmarks.paper.models import MODELS, Budget, dense_size
+from benchmarks.paper.models import MODELS, MatchedCost, dense_size
 from benchmarks.paper.page import write_results
 from benchmarks.paper.penalty import AIM, Steered
 from benchmarks.paper.rivals.delta import DeltaBody
@@ -49,12 +49,12 @@ def music() -> Dataset:
     return Dataset("jsb", pieces(0), pieces(1, 3), pieces(2, 3), "keys")
 
 
-def window_of(rolls: list[Roll], lanes: int = 2) -> Window:
+def window_of(rolls: list[Roll], lanes: int = 2) -> LaneWindow:
     found = make_lanes(rolls, lanes)
     return next(iter(found.windows(len(found.weight), torch.device("cpu"))))
 
 
-def run(body: Body, window: Window) -> Unrolled:
+def run(body: Body, window: LaneWindow) -> Unrolled:
     with torch.no_grad():
         return body.eval()(window, body.start(window.x.shape[1]), HARD)
 
@@ -112,7 +112,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", list(ALL))
 def test_every_model_has_the_shapes_and_counts_all_its_work(name: str, music: Dataset) -> None:
     torch.manual_seed(0)
-    recipe = ALL[name].make(KEYS, HIDDEN, Budget(600.0, 0.1))
+    recipe = ALL[name].make(KEYS, HIDDEN, MatchedCost(600.0, 0.1))
     body, window = recipe.body, window_of(list(music.test))
     body.begin(window, 0.7)
     result = run(body, window)
@@ -151,7 +151,7 @@ def test_dense_and_gated_macs_follow_the_convention(music: Dataset) -> None:
 
 def test_constant_k_is_a_gru_of_k_units(music: Dataset) -> None:
     torch.manual_seed(0)
-    body = MODELS["constant-k"].make(KEYS, HIDDEN, Budget(600.0, 0.1)).body
+    body = MODELS["constant-k"].make(KEYS, HIDDEN, MatchedCost(600.0, 0.1)).body
     result = run(body, window_of(list(music.test)))
     k = int(result.updated[0, 0])
     assert 0 < k < HIDDEN
@@ -241,7 +241,7 @@ def test_fastgrnn_is_its_equations() -> None:
 
 
 def test_a_rival_comes_after_the_model_it_is_matched_to() -> None:
-    cells = cells_of(["jsb"], ["gru-matched", "delta"], [128], 2)
+    cells = experiments_of(["jsb"], ["gru-matched", "delta"], [128], 2)
     assert [(cell.model, cell.seed) for cell in cells] == [
         *[("vcgru", 0), ("gru-matched", 0), ("vcgru", 1), ("gru-matched", 1)],
         *[("delta", 0), ("delta", 1)],
@@ -252,28 +252,28 @@ def test_a_rival_comes_after_the_model_it_is_matched_to() -> None:
 def results(tmp_path_factory: pytest.TempPathFactory, music: Dataset) -> Path:
     """A folder with two seeds of what the claims are about."""
     out = tmp_path_factory.mktemp("paper")
-    table = Table(out)
-    for cell in cells_of(["jsb"], ["gru", "gru-matched", "soft-finish"], [HIDDEN], 2):
-        table.put(cell, run_cell(cell, music, PLAN, table))
+    table = ResultStore(out)
+    for cell in experiments_of(["jsb"], ["gru", "gru-matched", "soft-finish"], [HIDDEN], 2):
+        table.put(cell, run_experiment(cell, music, PLAN, table))
     return out
 
 
 def test_a_cell_is_what_its_seed_makes_it_and_is_kept_whole(results: Path, music: Dataset, tmp_path: Path) -> None:
-    table, cell = Table(results), Cell("jsb", "vcgru", HIDDEN, 1)
-    kept, again = table.get(cell), run_cell(cell, music, PLAN, Table(tmp_path))
+    table, cell = ResultStore(results), Experiment("jsb", "vcgru", HIDDEN, 1)
+    kept, again = table.get(cell), run_experiment(cell, music, PLAN, ResultStore(tmp_path))
     assert kept is not None
     for key in ("test", "valid", "histogram", "trace", "history"):
         assert kept[key] == again[key]
-    assert table.get(Cell("jsb", "vcgru", HIDDEN, 7)) is None
-    Table(tmp_path).put(cell, again)
+    assert table.get(Experiment("jsb", "vcgru", HIDDEN, 7)) is None
+    ResultStore(tmp_path).put(cell, again)
     path = tmp_path / "cells" / cell.name
     path.write_text(path.read_text()[:100])
     with pytest.raises(DataError, match=cell.name):
-        Table(tmp_path).get(cell)
+        ResultStore(tmp_path).get(cell)
 
 
 def test_what_is_exported_is_what_was_measured(results: Path) -> None:
-    for row in Table(results).rows():
+    for row in ResultStore(results).rows():
         hard = row["model"] != "soft-finish"
         if hard and row["model"] == "vcgru":
             assert row["exported"]["gap"] < 1e-6
@@ -293,14 +293,14 @@ def test_each_kind_trains_is_exported_and_runs_on_every_engine(kind: CellKind, m
 
 
 def test_matched_models_cost_at_least_as_much(results: Path) -> None:
-    models = by_model(groups_of(Table(results).rows()), "jsb", HIDDEN)
+    models = by_model(groups_of(ResultStore(results).rows()), "jsb", HIDDEN)
     assert models["gru-matched"].macs("all").mean >= models["vcgru"].macs("all").mean
 
 
 def test_tables_csv_and_claims_say_what_the_cells_say(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.paper.page.draw_all", lambda out, rows: [])
     text = write_results(results, fill_page=False)
-    rows = Table(results).rows()
+    rows = ResultStore(results).rows()
     models = by_model(groups_of(rows), "jsb", HIDDEN)
     loss = [row["test"]["loss"] for row in rows if row["model"] == "gru"]
     assert f"{np.mean(loss):.3f} ± {np.std(loss, ddof=1):.3f}" in text
@@ -389,7 +389,7 @@ def test_random_skip_is_the_loop_over_its_steps(rate: float, music: Dataset) -> 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_a_cuda_device_gives_the_same_states(name: str, music: Dataset) -> None:
     torch.manual_seed(6)
-    recipe = MODELS[name].make(KEYS, HIDDEN, Budget(600.0, 0.1))
+    recipe = MODELS[name].make(KEYS, HIDDEN, MatchedCost(600.0, 0.1))
     network = recipe.network(KEYS)
     lanes = make_lanes(music.test, 3)
     here = evaluate(network, music, lanes, 20)

@@ -1,4 +1,4 @@
-"""`vcedge calibrate`: what it refuses before it reads anything, what it tells, and that its bytes come again."""
+"""`vcedge calibrate`: refused options, its description, and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 DIALECT = ("--set", "time.column=When", "--set", "time.format=%Y.%m.%dT%H:%M:%S", "--set", "table.delimiter=;")
 
 
-def test_what_was_written_is_told_and_comes_again_to_the_byte(folder: Path) -> None:
+def test_calibrated_model_is_described_and_reproducible(folder: Path) -> None:
     arguments = ("calibrate", str(folder / "tiny.vcedge"), str(folder / "other.csv"), *DIALECT, "--asset", "rig-2")
     files = []
     for threads, name in (("1", "a"), ("2", "b")):
@@ -93,7 +93,7 @@ def test_wrong_options_are_refused_before_anything_is_read(
 
 
 @pytest.mark.parametrize("name", ["tiny.vcedge", "other.csv"])
-def test_what_is_read_is_not_overwritten(
+def test_input_is_not_overwritten(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -94,7 +94,7 @@ def test_score_gives_a_line_for_each_row(folder: Path) -> None:
     assert shares == sorted(shares, reverse=True)
 
 
-def test_a_rows_score_depends_on_earlier_rows_alone(folder: Path) -> None:
+def test_score_depends_only_on_earlier_rows(folder: Path) -> None:
     model, lines = str(folder / "out/model.vcedge"), (folder / "other.csv").read_text().splitlines(keepends=True)
     (folder / "half.csv").write_text("".join(lines[:1000]))
     whole = vcedge("score", model, str(folder / "other.csv")).stdout.splitlines()

@@ -20,7 +20,7 @@ def test_progress_without_a_terminal_is_about_ten_lines(capsys: pytest.CaptureFi
     assert len(err.splitlines()) == 10
 
 
-def test_json_is_ascii_and_knows_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_ascii_without_nan(capsys: pytest.CaptureFixture[str]) -> None:
     value = {"°C": [1.5, None], "odd": "\udcff"}
     print_json(value)
     text = capsys.readouterr().out

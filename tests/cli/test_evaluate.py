@@ -1,4 +1,4 @@
-"""`vcedge evaluate`: the same scores as `vcedge score`, the truth beside them, bars and what is refused."""
+"""`vcedge evaluate`: the scores of `vcedge score` beside the labels, bars and refused options."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def evaluate(model: Path, capsys: pytest.CaptureFixture[str]) -> Evaluate:
     return run_it
 
 
-def test_it_measures_what_score_writes(tmp_path: Path, model: Path, evaluate: Evaluate) -> None:
+def test_evaluate_measures_the_scores_of_score(tmp_path: Path, model: Path, evaluate: Evaluate) -> None:
     data, out = write_labelled(tmp_path / "a.csv"), tmp_path / "scores.csv"
     code, stdout, stderr = evaluate(data, "--label", "truth", "--json")
     assert code == 0, stderr
@@ -111,13 +111,15 @@ def test_a_bar_decides_the_exit_code_after_the_results(tmp_path: Path, evaluate:
         (["--label", "time"], 65, "row 1 of column 'time' is '2026-01-01T00:00:00Z', expected 0 or 1"),
     ],
 )
-def test_what_is_refused(options: list[str], code: int, words: str, tmp_path: Path, evaluate: Evaluate) -> None:
+def test_invalid_evaluation_is_refused(
+    options: list[str], code: int, words: str, tmp_path: Path, evaluate: Evaluate
+) -> None:
     found, stdout, stderr = evaluate(write_labelled(tmp_path / "a.csv"), *options)
     assert (found, stdout) == (code, "")
     assert words in stderr
     assert "Traceback" not in stderr
 
 
-def test_a_file_that_is_not_there(evaluate: Evaluate) -> None:
+def test_missing_file_is_named(evaluate: Evaluate) -> None:
     code, _, stderr = evaluate("nowhere.csv", "--label", "truth")
     assert (code, "nowhere.csv: no such file" in stderr) == (66, True)

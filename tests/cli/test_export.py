@@ -1,4 +1,4 @@
-"""`vcedge export` and `vcedge verify`: what is written, said and refused."""
+"""`vcedge export` and `vcedge verify`: written files, messages and refused options."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def test_a_file_is_written_verified_and_timed(model: Path, tmp_path: Path, capsy
     assert told["break_even"]["dense_int8_us"] > 0
 
 
-def test_for_people_it_says_whether_gating_wins(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_export_reports_whether_gating_wins(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["export", str(model), "--to", "onnx", "--layout", "branches", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().err
     assert "tiny.onnx written: onnx, branches, network" in said
@@ -62,7 +60,7 @@ def test_verify_takes_several_files_and_a_recording(
     assert [entry["passed"] for entry in told["files"]] == [True, True]
 
 
-def test_a_file_that_differs_is_not_left_behind(
+def test_differing_export_is_not_written(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(formats.WRITERS, "onnx", "tests.support.wrong_writer")
@@ -92,14 +90,14 @@ def test_verify_fails_with_a_file_of_another_model(
         (["--to", "onnx", "--quantize", "int3"], 2, "expected none or int8"),
     ],
 )
-def test_wrong_wishes(
+def test_invalid_export_options_are_refused(
     arguments: list[str], code: int, words: str, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["export", str(model), *arguments]) == code
     assert words in capsys.readouterr().err
 
 
-def test_wrong_files(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_files_are_refused(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["export", str(tmp_path / "absent.vcedge"), "--to", "onnx"]) == 66
     (tmp_path / "text.onnx").write_text("no graph")
     assert run(["verify", str(model), str(tmp_path / "text.onnx")]) == 65

@@ -20,7 +20,7 @@ def inspected(path: Path, capsys: pytest.CaptureFixture[str], *options: str) -> 
     return capsys.readouterr().out
 
 
-def test_for_people() -> None:
+def test_inspect_for_people() -> None:
     result = vcedge("inspect", str(MODEL))
     assert (result.returncode, result.stderr) == (0, "")
     lines = dict(line.strip().split(": ", 1) for line in result.stdout.splitlines())
@@ -31,7 +31,7 @@ def test_for_people() -> None:
     assert lines["calibrated on"].startswith("1,000 rows")
 
 
-def test_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
     description = json.loads(inspected(MODEL, capsys, "--json"))
     assert description["id"] == model_id(MODEL)
     assert description["cell"]["levels"] == 4
@@ -39,7 +39,7 @@ def test_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
     assert [channel["scale"] for channel in description["channels"]] == [0.5, 1.5, 4.5]
 
 
-def test_the_target_and_the_origin_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_target_and_origin_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     provenance = {
         "config": {"model": {"target": 0.25}},
         "files": [{"name": f"{i}.csv"} for i in range(5)],
@@ -53,9 +53,7 @@ def test_the_target_and_the_origin_are_told(tmp_path: Path, capsys: pytest.Captu
     assert "trained with: torch 2" in text
 
 
-def test_the_linear_detector_and_names_that_command_a_terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_linear_detector_and_control_characters_in_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     detector = tiny_detector(cell=None)
     first, *others = detector.schema.channels
     schema = replace(detector.schema, channels=(replace(first, name="\x1b[2J\n", unit="°C"), *others))
@@ -69,7 +67,7 @@ def test_the_linear_detector_and_names_that_command_a_terminal(
 
 
 @pytest.mark.parametrize(("path", "code"), [(MODELS / "manifest-kind" / "model.vcedge", 65), (MODEL / "none", 66)])
-def test_what_is_no_model(path: Path, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_without_model_is_refused(path: Path, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", str(path)]) == code
     out, err = capsys.readouterr()
     assert out == ""
@@ -89,6 +87,6 @@ def test_the_engines_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("arguments", [[], ["model.vcedge", "--engines"]])
-def test_a_file_or_the_engines(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_takes_a_file_or_engines(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", *arguments]) == 2
     assert "--engines" in capsys.readouterr().err

@@ -42,7 +42,7 @@ def test_the_start_is_light() -> None:
     assert not HEAVY & modules_after("vcedge.cli.main")
 
 
-def test_help_is_light_and_names_every_command() -> None:
+def test_help_is_light_and_lists_every_command() -> None:
     code = "import sys; from vcedge.cli.main import run; run(['--help']); print('loaded', *sys.modules)"
     result = python("-c", code)
     text, _, loaded = result.stdout.partition("loaded")
@@ -129,7 +129,7 @@ main.main()
 
 
 @pytest.mark.parametrize("lines", [1, 100_000])
-def test_a_reader_that_went_away_is_not_an_error(lines: int) -> None:
+def test_closed_stdout_is_not_an_error(lines: int) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     process = subprocess.run(

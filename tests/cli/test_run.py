@@ -1,4 +1,4 @@
-"""`vcedge run` before it connects: what `--check` prints, and what is wrong found at once."""
+"""`vcedge run` before it connects: the lines of `--check`, and errors found at once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _no_model(folder: Path) -> None:
         (None, {"mqtt": {"username": "u", "password_file": "none"}}, 78, "mqtt.password_file"),
     ],
 )
-def test_what_is_wrong_is_found_before_any_connection(
+def test_errors_are_found_before_any_connection(
     spoil: Any, changes: dict[str, Any], code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = configure(tmp_path, "wrong", "mqtt://127.0.0.1:1", **changes)

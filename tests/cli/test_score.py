@@ -1,4 +1,4 @@
-"""`vcedge score`: what becomes of its files, what it says of rows that were not judged, and other dialects."""
+"""`vcedge score`: its output files, warnings on rows that were not scored, and other dialects."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_output_that_is_an_input_is_refused_before_anything_is_opened(
     assert (data.read_bytes(), model.read_bytes()) == before
 
 
-def test_a_failed_run_leaves_the_old_file_and_no_half_one(tmp_path: Path, score: Score) -> None:
+def test_failed_run_keeps_the_old_file(tmp_path: Path, score: Score) -> None:
     good, out = write_rows(tmp_path / "a.csv", every(1)), tmp_path / "scores.csv"
     bad = tmp_path / "b.csv"
     bad.write_bytes(good.read_bytes().replace(b"time,", b"time,other,", 1).replace(b"Channel 1", b"Channel x"))
@@ -87,7 +87,7 @@ def test_a_failed_run_leaves_the_old_file_and_no_half_one(tmp_path: Path, score:
     assert score(good)[1] == out.read_text()
 
 
-def test_special_files_are_written_as_they_stand(tmp_path: Path, score: Score) -> None:
+def test_special_files_are_written_in_place(tmp_path: Path, score: Score) -> None:
     data = write_rows(tmp_path / "a.csv", every(1))
     assert score(data, "--out", "/dev/null")[0] == 0
     assert Path("/dev/null").is_char_device()
@@ -108,7 +108,7 @@ def test_the_summary_counts_every_status(tmp_path: Path, score: Score) -> None:
     assert "warning" not in stderr
 
 
-def test_few_judged_rows_are_warned_of_with_the_reason(tmp_path: Path, score: Score) -> None:
+def test_few_scored_rows_are_reported_with_the_reason(tmp_path: Path, score: Score) -> None:
     warmup = f"the first {WARMUP} rows"
     for times, words in [
         (every(60), "'gap': the file's spacing is 1 min, but the model expects 1 s, and a pause longer than 5 s is"),
@@ -128,14 +128,14 @@ def test_few_judged_rows_are_warned_of_with_the_reason(tmp_path: Path, score: Sc
         assert words in line
 
 
-def test_rows_without_any_value_are_warned_of(tmp_path: Path, score: Score) -> None:
+def test_rows_without_values_are_reported(tmp_path: Path, score: Score) -> None:
     lines = write_rows(tmp_path / "a.csv", every(1)).read_text().splitlines()
     lines[20:] = [line.partition(",")[0] + ",,," for line in lines[20:]]
     (tmp_path / "a.csv").write_text("\n".join(lines))
     assert "'stale': no channel has a value in these rows" in score(tmp_path / "a.csv")[2]
 
 
-def test_long_work_shows_that_it_goes_on(tmp_path: Path, score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_scoring_shows_progress(tmp_path: Path, score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vcedge.cli.score.PROGRESS_ROWS", 80)
     monkeypatch.setattr("vcedge.runtime.recordings.score_recording.ROWS", 40)
     stderr = score(write_rows(tmp_path / "a.csv", every(1)))[2]
@@ -170,7 +170,7 @@ def test_files_of_another_dialect(tmp_path: Path, score: Score) -> None:
         ("model.target=5", 78, "unknown key 'model'"),
     ],
 )
-def test_a_setting_that_makes_no_sense(setting: str, code: int, words: str, tmp_path: Path, score: Score) -> None:
+def test_invalid_override_is_refused(setting: str, code: int, words: str, tmp_path: Path, score: Score) -> None:
     data = write_rows(tmp_path / "a.csv", every(1))
     found, stdout, stderr = score(data, "--set", setting)
     assert (found, stdout) == (code, "")
@@ -184,7 +184,7 @@ def test_stdout_may_be_named_as_a_file(tmp_path: Path, model: Path) -> None:
     assert len(result.stdout.splitlines()) == ROWS + 1
 
 
-def test_the_threshold_adapts_unless_it_is_told_not_to(tmp_path: Path, score: Score) -> None:
+def test_threshold_adapts_unless_disabled(tmp_path: Path, score: Score) -> None:
     data = write_rows(tmp_path / "a.csv", every(1))
     limits = tiny_detector().calibration
     mapped = {}

@@ -1,6 +1,6 @@
-"""`vcedge status` from the command line: where it looks, and how it ends.
+"""`vcedge status` from the command line: where it finds the service, and its exit codes.
 
-What it shows: tests/runtime/monitoring/test_endpoints.py.
+Its output: tests/runtime/monitoring/test_endpoints.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def test_the_usual_configuration_says_where_the_service_is(
 
 
 @pytest.mark.parametrize(("content", "code"), [(None, 66), ("node: [", 78), ("node: n\nnodes: m\n", 78)])
-def test_a_configuration_that_cannot_be_used(
+def test_unusable_configuration_is_refused(
     content: str | None, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "runtime.yaml"

@@ -1,4 +1,4 @@
-"""runtime.yaml: what it means, what is refused, and what never shows."""
+"""runtime.yaml: defaults, refused values, and secrets that never show."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_fragments_and_variables_come_on_top(tmp_path: Path) -> None:
         ({"source": "x"}, "unknown key 'source'"),
     ],
 )
-def test_what_is_refused_and_how(change: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_invalid_configuration_is_refused(change: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, {"node": "n", **change})
     assert words in str(caught.value)

@@ -1,4 +1,4 @@
-"""Configuration files: what is read, what is refused, and in which words."""
+"""Configuration files: what is read, what is refused, and the messages."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_format_of_times_needs_no_quotes_as_an_override(tmp_path: Path) -> Non
     assert load_yaml(path, TrainConfig, environment=variables).data.time.format == "%H"
 
 
-def test_two_keys_suffice_and_the_folder_is_known(tmp_path: Path) -> None:
+def test_two_keys_suffice(tmp_path: Path) -> None:
     config = load_train_config(write(tmp_path, SMALLEST))
     assert (config.asset, config.data.train, config.model.hidden_size) == ("pump", ["a.csv"], 64)
     assert config.base_dir == tmp_path
@@ -87,7 +87,7 @@ def test_two_keys_suffice_and_the_folder_is_known(tmp_path: Path) -> None:
         ("{levels: 7}", "'model.levels' is 7, but hidden_size 64 is not a multiple of levels 7"),
     ],
 )
-def test_levels_that_cannot_be_had(model: str, message: str, tmp_path: Path) -> None:
+def test_unreachable_target_is_refused(model: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_train_config(write(tmp_path, f"{SMALLEST}model: {model}"))
     assert message in str(caught.value)
@@ -102,7 +102,7 @@ def test_levels_that_cannot_be_had(model: str, message: str, tmp_path: Path) -> 
         "{levels: [0.29, 1], hidden_size: 100, target: 0.29}",
     ],
 )
-def test_targets_that_can_be_had(model: str, tmp_path: Path) -> None:
+def test_reachable_target_is_accepted(model: str, tmp_path: Path) -> None:
     load_train_config(write(tmp_path, f"{SMALLEST}model: {model}"))
 
 
@@ -168,7 +168,7 @@ def test_targets_that_can_be_had(model: str, tmp_path: Path) -> None:
         ("a: " + "x" * 1_000_001, "c.yaml: is larger than 1,000,000 bytes"),
     ],
 )
-def test_a_problem_is_named(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_configuration_error_names_file_key_and_value(tmp_path: Path, text: str | bytes, message: str) -> None:
     path = write(tmp_path, text)
     assert message in problem(path)
     with pytest.raises(ConfigError):
@@ -229,7 +229,7 @@ def test_overrides(tmp_path: Path) -> None:
         ("model={cell: gru, cell: gru}", "key 'cell' is given twice"),
     ],
 )
-def test_a_wrong_override_is_named(tmp_path: Path, override: str, message: str) -> None:
+def test_wrong_override_is_named(tmp_path: Path, override: str, message: str) -> None:
     assert message in problem(write(tmp_path, SMALLEST), override)
 
 
@@ -266,7 +266,7 @@ def test_fragments_are_merged_in_order_and_named_in_errors(tmp_path: Path) -> No
         load_yaml(path, Service, fragments=fragments)
 
 
-def test_a_rule_of_a_section_names_the_section(tmp_path: Path) -> None:
+def test_error_of_a_section_names_the_section(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"c.yaml: expected another node than bad$"):
         load_yaml(write(tmp_path, "node: bad"), Service)
     with pytest.raises(ConfigError, match=r"c.yaml: key 'node': expected a text"):
@@ -279,7 +279,7 @@ def test_a_secret_is_not_shown(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=80) | st.text("asdt:{}[]-&*!? \n\"'#|<1.", max_size=60).map(str.encode))
-def test_no_text_ends_in_another_exception(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_any_text_raises_only_user_errors(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(data)
     with contextlib.suppress(ConfigError):

@@ -41,7 +41,7 @@ def connect(url: str, *topics: str) -> Connection:
 
 
 def take(link: Connection, patience_s: float) -> list[Incoming]:
-    """What arrives until nothing does for a while; nothing is acknowledged."""
+    """Return all messages until none arrives for a while; acknowledge none."""
     taken: list[Incoming] = []
     while (message := link.receive(patience_s)) is not None:
         taken.append(message)

@@ -114,7 +114,7 @@ def test_the_whole_chain_in_short(tmp_path: Path) -> None:
     ("phase", "number", "code"),
     [("training", signal.SIGINT, 130), ("replaying", signal.SIGTERM, 143)],
 )
-def test_no_process_is_left_when_it_is_ended(tmp_path: Path, phase: str, number: signal.Signals, code: int) -> None:
+def test_interrupted_demo_leaves_no_process(tmp_path: Path, phase: str, number: signal.Signals, code: int) -> None:
     with demo(tmp_path / "pump") as running:
         running.wait_for(phase)
         assert len(running.processes()) >= (4 if phase == "replaying" else 2), "there is something to be left behind"
@@ -124,7 +124,7 @@ def test_no_process_is_left_when_it_is_ended(tmp_path: Path, phase: str, number:
         assert not any("Traceback" in line for line in running.lines)
 
 
-def test_a_service_that_dies_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+def test_dead_service_is_named_and_no_process_is_left(tmp_path: Path) -> None:
     with demo(tmp_path / "pump") as running:
         running.wait_for("replaying")
         (service,) = (pid for pid, command in running.processes().items() if "vcedge run" in command)
@@ -134,7 +134,7 @@ def test_a_service_that_dies_is_named_and_nothing_is_left(tmp_path: Path) -> Non
         assert running.processes() == {}
 
 
-def test_a_training_that_fails_ends_it(tmp_path: Path) -> None:
+def test_failed_training_ends_the_demo(tmp_path: Path) -> None:
     code = "import sys; from functools import partial; from vcedge.demo import plan; from vcedge.cli.main import run\n"
     code += "plan.Plan = partial(plan.Plan, healthy_hours=0.01)\nsys.exit(run(sys.argv[1:]))"
     result = python("-c", code, "demo", "--dir", str(tmp_path / "pump"))

@@ -29,7 +29,7 @@ def one(*events: ReportedEvent) -> tuple[FaultFinding, Findings]:
     return findings.faults[0], findings
 
 
-def test_the_first_event_within_a_fault_finds_it_and_says_how_late() -> None:
+def test_first_event_within_a_fault_finds_it_with_its_delay() -> None:
     finding, findings = one(event(1500, "Flow"), event(1060, "Vibration", "Flow"), event(1700))
     assert finding.by == event(1060, "Vibration", "Flow")
     assert finding.delay_s == 60.0
@@ -55,13 +55,13 @@ def test_a_fault_without_events_is_missed() -> None:
         (2000 + TAIL_S, 0, 0, 1),
     ],
 )
-def test_where_a_fault_begins_and_ends_for_an_event(start_s: float, within: int, afterwards: int, false: int) -> None:
+def test_bounds_of_a_fault_for_events(start_s: float, within: int, afterwards: int, false: int) -> None:
     finding, findings = one(event(start_s))
     assert (finding.events, finding.afterwards, len(findings.false_alarms)) == (within, afterwards, false)
     assert (finding.by is not None) == bool(within), "what comes when it is over has not found it"
 
 
-def test_an_event_within_a_fault_is_no_aftermath_of_the_one_before() -> None:
+def test_event_within_a_fault_belongs_to_it() -> None:
     findings = match_events([LATER, FAULT], [event(2150, "Flow"), event(2050)], TIMES, SHARES)
     first, second = findings.faults
     assert (first.label, first.afterwards, first.events) == (FAULT, 1, 0)

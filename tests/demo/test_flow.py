@@ -28,7 +28,7 @@ def test_put_returns_when_the_message_was_handled() -> None:
     asyncio.run(scenario())
 
 
-def test_messages_that_nobody_acknowledges_keep_their_place() -> None:
+def test_qos0_messages_keep_their_order() -> None:
     async def scenario() -> None:
         queue = Handover()
         first = asyncio.create_task(queue.put("first"))
@@ -42,7 +42,7 @@ def test_messages_that_nobody_acknowledges_keep_their_place() -> None:
     asyncio.run(scenario())
 
 
-def test_a_sender_that_went_away_holds_nobody_up() -> None:
+def test_disconnected_sender_blocks_no_other() -> None:
     async def scenario() -> None:
         queue = Handover()
         gone = asyncio.create_task(queue.put("gone"))
@@ -55,7 +55,7 @@ def test_a_sender_that_went_away_holds_nobody_up() -> None:
 
 
 async def _deliver(subscriptions: dict[str, list[Any]], seen: list[str]) -> None:
-    """As amqtt does: it awaits while it goes through them."""
+    """Deliver as amqtt does: it awaits while it iterates."""
     for topic_filter, subscribers in subscriptions.items():
         for subscriber in subscribers:
             await asyncio.sleep(0)
@@ -68,7 +68,7 @@ async def _change(subscriptions: dict[str, list[Any]]) -> None:
     subscriptions["a"].remove("one")
 
 
-def test_who_subscribes_or_leaves_during_a_delivery_does_not_end_it() -> None:
+def test_subscriptions_may_change_during_a_delivery() -> None:
     subscriptions = Subscriptions({"a": ["one", "two"], "b": ["three"]})
     seen: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The broker for a plant's network as the examples have it: every client by its certificate, each in its place."""
+"""The example broker for a plant's network: clients identified by certificates, each with its rights."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_device_writes_below_its_own_topics_and_nowhere_else(plant: Plant) -> 
         assert heard_until(viewer, b"marker") == [("vcedge/press-07/pump/score", b"mine")]
 
 
-def test_a_device_hears_its_machine_and_what_is_set_for_it_alone(plant: Plant) -> None:
+def test_a_device_reads_its_samples_and_its_settings_alone(plant: Plant) -> None:
     topics = ("plant/#", "vcedge/+/+/+/set")
     with (
         plant.client("press-07", *topics) as device,
@@ -118,7 +118,7 @@ def test_a_device_hears_its_machine_and_what_is_set_for_it_alone(plant: Plant) -
 
 # paho leaves the socket of a failed handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_without_a_certificate_nobody_gets_in(plant: Plant) -> None:
+def test_clients_without_a_certificate_are_refused(plant: Plant) -> None:
     with plant.client(None) as stranger:
         wait_until(lambda: any("peer did not return a certificate" in line for line in plant.broker.log), "a refusal")
         assert not stranger.connected

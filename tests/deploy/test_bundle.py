@@ -34,7 +34,7 @@ def write(path: Path, content: dict[str, bytes], **changes: Any) -> Path:
     return path
 
 
-def test_a_sound_one_is_read(tmp_path: Path) -> None:
+def test_a_valid_bundle_is_read(tmp_path: Path) -> None:
     assert set(read_manifest(write(tmp_path / "b.pyz", FILES))["files"]) == set(FILES)
 
 
@@ -48,7 +48,7 @@ def test_a_sound_one_is_read(tmp_path: Path) -> None:
         (FILES, {"files": None}, "is damaged"),
     ],
 )
-def test_what_does_not_fit_its_manifest_is_refused(
+def test_a_bundle_that_differs_from_its_manifest_is_refused(
     files: dict[str, bytes], changes: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "b.pyz", files, **changes)
@@ -57,7 +57,7 @@ def test_what_does_not_fit_its_manifest_is_refused(
     assert not (tmp_path / "releases").exists()
 
 
-def test_a_flipped_byte_anywhere_is_noticed(tmp_path: Path) -> None:
+def test_a_flipped_byte_anywhere_is_detected(tmp_path: Path) -> None:
     """Where it changes nothing that is read, such as a date in the zip, the bundle is as good as before."""
     sound = write(tmp_path / "b.pyz", FILES).read_bytes()
     manifest = read_manifest(tmp_path / "b.pyz")
@@ -71,7 +71,7 @@ def test_a_flipped_byte_anywhere_is_noticed(tmp_path: Path) -> None:
     assert refused > 60
 
 
-def test_a_truncated_one_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_bundle_is_refused(tmp_path: Path) -> None:
     sound = write(tmp_path / "b.pyz", FILES).read_bytes()
     for length in (0, 1, 100, len(sound) // 2, len(sound) - 1):
         (tmp_path / "b.pyz").write_bytes(sound[:length])
@@ -80,7 +80,7 @@ def test_a_truncated_one_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"target": "riscv64"}, {"python": "3.99"}])
-def test_one_for_another_machine_is_refused_by_itself_and_by_the_program(
+def test_a_bundle_for_another_machine_is_refused_by_itself_and_by_the_program(
     changes: dict[str, str], tmp_path: Path
 ) -> None:
     path = write(tmp_path / "b.pyz", FILES, **changes)
@@ -92,7 +92,7 @@ def test_one_for_another_machine_is_refused_by_itself_and_by_the_program(
     assert not list(tmp_path.rglob("x-1"))
 
 
-def test_wheels_that_cannot_be_installed_leave_no_half_release(tmp_path: Path) -> None:
+def test_wheels_that_cannot_be_installed_leave_no_incomplete_release(tmp_path: Path) -> None:
     """Wheels that are none, and no pip to install them with."""
     pip = {"wheels/pip-1-py3-none-any.whl": b"no zip"}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in {**FILES, **pip}.items()}

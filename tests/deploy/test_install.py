@@ -1,4 +1,4 @@
-"""Installing below another root: what is written, what is never touched, and what an uninstallation leaves."""
+"""Installation below another root: what it writes, what it never touches, and what uninstall leaves."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def without_folders(found: dict[str, str]) -> dict[str, str]:
     return {name: content for name, content in found.items() if content != "/"}
 
 
-def said(layout: Layout, wanted: InstallRequest, dry_run: bool = False) -> list[str]:
+def installed(layout: Layout, wanted: InstallRequest, dry_run: bool = False) -> list[str]:
     lines: list[str] = []
     changed = install(layout, wanted, lines.append, dry_run=dry_run)
     assert changed == any(line.startswith(("write", "link", "model")) for line in lines)
@@ -68,7 +68,7 @@ def model(seed: int = 0) -> bytes:
 
 
 def test_a_first_model_is_enough_for_a_service(layout: Layout) -> None:
-    said(layout, InstallRequest(model=model()))
+    installed(layout, InstallRequest(model=model()))
     config = load_runtime_config(layout.root / CONFIG, {})
     assert list(config.assets) == ["tiny"]
     linked = layout.at(str(config.assets["tiny"].model))
@@ -77,15 +77,15 @@ def test_a_first_model_is_enough_for_a_service(layout: Layout) -> None:
     assert "/opt/tool/bin/python -I -m vcedge run" in (layout.root / UNIT).read_text()
 
 
-def test_a_second_time_changes_nothing(layout: Layout) -> None:
-    said(layout, InstallRequest(model=model()))
+def test_a_second_installation_changes_nothing(layout: Layout) -> None:
+    installed(layout, InstallRequest(model=model()))
     before = snapshot(layout)
-    assert said(layout, InstallRequest(model=model())) == []
-    assert said(layout, InstallRequest()) == []
+    assert installed(layout, InstallRequest(model=model())) == []
+    assert installed(layout, InstallRequest()) == []
     assert snapshot(layout) == before
 
 
-def test_what_is_undone_can_be_run_again(layout: Layout) -> None:
+def test_undo_restores_content_and_mode(layout: Layout) -> None:
     """A newer installation had another command and failed: the old one is back, and still a program."""
     Ledger(layout, str).write_file(layout.command, b"#!/bin/sh\n# old\n", 0o755)
     ledger = Ledger(layout, str)
@@ -95,23 +95,23 @@ def test_what_is_undone_can_be_run_again(layout: Layout) -> None:
     assert layout.command.stat().st_mode & 0o777 == 0o755
 
 
-def test_a_dry_run_says_it_all_and_does_nothing(layout: Layout) -> None:
+def test_a_dry_run_reports_everything_and_changes_nothing(layout: Layout) -> None:
     before = snapshot(layout)
-    lines = said(layout, InstallRequest(model=model()), dry_run=True)
+    lines = installed(layout, InstallRequest(model=model()), dry_run=True)
     assert snapshot(layout) == before
-    assert lines == said(layout, InstallRequest(model=model()))
+    assert lines == installed(layout, InstallRequest(model=model()))
 
 
 def test_a_new_model_keeps_the_one_before(layout: Layout) -> None:
-    said(layout, InstallRequest(model=model(1)))
-    said(layout, InstallRequest(model=model(2)))
+    installed(layout, InstallRequest(model=model(1)))
+    installed(layout, InstallRequest(model=model(2)))
     links = {name: model_file.model_id(data).removeprefix("sha256:") for name, data in
              (("current", model(2)), ("previous", model(1)))}  # fmt: skip
     assert status(layout)["models"] == {"tiny": links}
 
 
 @pytest.mark.parametrize("name", [UNIT, "etc/systemd/system/vcedge@.service"])
-def test_what_is_not_ours_stops_it_and_leaves_everything_as_it_was(name: str, layout: Layout) -> None:
+def test_a_foreign_file_stops_the_installation_and_nothing_changes(name: str, layout: Layout) -> None:
     (layout.root / name).write_text("[Service]\nExecStart=/bin/mine\n")
     before = snapshot(layout)
     with pytest.raises(InputOutputError, match=r"was not written by vcedge deploy"):
@@ -120,7 +120,7 @@ def test_what_is_not_ours_stops_it_and_leaves_everything_as_it_was(name: str, la
 
 
 def test_a_unit_that_was_edited_is_not_overwritten(layout: Layout) -> None:
-    said(layout, InstallRequest())
+    installed(layout, InstallRequest())
     edited = (layout.root / UNIT).read_text() + "# mine\n"
     (layout.root / UNIT).write_text(edited)
     with pytest.raises(InputOutputError, match=r"vcedge\.service\.d"):
@@ -129,10 +129,10 @@ def test_a_unit_that_was_edited_is_not_overwritten(layout: Layout) -> None:
 
 
 def test_a_configuration_that_was_edited_survives_update_and_removal(layout: Layout) -> None:
-    said(layout, InstallRequest(model=model()))
+    installed(layout, InstallRequest(model=model()))
     mine = yaml.safe_dump({"node": "press-07", "assets": {"tiny": {"model": "x"}}})
     (layout.root / CONFIG).write_text(mine)
-    said(layout, InstallRequest(model=model(2), memory="1G"))
+    installed(layout, InstallRequest(model=model(2), memory="1G"))
     lines: list[str] = []
     uninstall(layout, lines.append)
     assert (layout.root / CONFIG).read_text() == mine
@@ -142,9 +142,9 @@ def test_a_configuration_that_was_edited_survives_update_and_removal(layout: Lay
 
 def test_a_purge_leaves_nothing_and_can_be_repeated(layout: Layout) -> None:
     before = snapshot(layout)
-    said(layout, InstallRequest(model=model()))
+    installed(layout, InstallRequest(model=model()))
     (layout.credentials / "mqtt-password").write_text("secret")
-    said(layout, InstallRequest())
+    installed(layout, InstallRequest())
     assert "LoadCredential=mqtt-password" in (layout.root / UNIT).read_text()
     for _ in range(2):
         uninstall(layout, lambda line: None, purge=True)
@@ -152,12 +152,12 @@ def test_a_purge_leaves_nothing_and_can_be_repeated(layout: Layout) -> None:
 
 
 def test_secrets_stay_with_root(layout: Layout) -> None:
-    said(layout, InstallRequest())
+    installed(layout, InstallRequest())
     assert layout.credentials.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_ledger_that_is_no_ledger_is_named(layout: Layout) -> None:
-    said(layout, InstallRequest())
+def test_an_invalid_ledger_is_named(layout: Layout) -> None:
+    installed(layout, InstallRequest())
     file = layout.home / "installed.json"
     file.write_text("[]")
     with pytest.raises(InputOutputError, match=r"installed\.json"):

@@ -1,4 +1,4 @@
-"""From the workstation to what runs: updates and stages over a broker, files and roll-backs on the device, ssh."""
+"""Control of a running service: updates and stages over a broker, files and rollbacks on the device, ssh."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def test_update_and_stage_by_the_program(broker: Mosquitto, tmp_path: Path) -> N
     assert "does the service run" in gone.stderr
 
 
-def test_nobody_there_is_said(tmp_path: Path) -> None:
+def test_an_unreachable_broker_is_reported(tmp_path: Path) -> None:
     result = vcedge("deploy", "stage", "pump", "--broker", "mqtt://127.0.0.1:1", "--node", "x")
     assert result.returncode == 69
     assert result.stderr.startswith("vcedge: error: mqtt://127.0.0.1:1: ")
 
 
-def test_an_update_by_file_appears_whole(tmp_path: Path) -> None:
+def test_an_update_by_file_appears_complete(tmp_path: Path) -> None:
     path = place_update(tmp_path, "pump", b"x" * 1000)
     assert path.read_bytes() == b"x" * 1000
     assert [found.name for found in path.parent.iterdir()] == ["pump"]
@@ -99,7 +99,7 @@ def test_roll_backs_exchange_the_links(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "", "a b"])
-def test_a_host_is_no_option_of_ssh(host: str, tmp_path: Path) -> None:
+def test_a_host_that_looks_like_an_option_is_refused(host: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected a host"):
         push(host, Upload(tmp_path / "bundle"), 0, [], lambda line: None)
 

@@ -1,4 +1,4 @@
-"""The units: as hardened as promised, and nothing in them that systemd does not know."""
+"""The units: hardened as promised, and accepted by systemd."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @needs_systemd
 @pytest.mark.parametrize("credentials", [(), ("ca.pem", "mqtt-password", "token")])
-def test_exposure_and_words(credentials: tuple[str, ...], tmp_path: Path) -> None:
+def test_units_are_hardened_and_valid(credentials: tuple[str, ...], tmp_path: Path) -> None:
     for path in rendered(tmp_path, UnitOptions(PROGRAM, credentials=credentials)):
         result = analyze("security", "--offline=true", "--no-pager", str(path))
         found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", result.stdout)
@@ -52,7 +52,7 @@ def test_verify_does_find_what_is_wrong(tmp_path: Path) -> None:
     assert "ProtectClocks" in analyze("verify", str(path)).stderr
 
 
-def test_what_the_units_promise() -> None:
+def test_units_have_the_promised_settings() -> None:
     single, template = units(UnitOptions(watchdog_s=7, memory="99M")).values()
     for text in (single, template):
         assert "Type=notify\n" in text
@@ -66,12 +66,12 @@ def test_what_the_units_promise() -> None:
     assert " run /etc/vcedge/%i/runtime.yaml\n" in template
 
 
-def test_a_secret_is_handed_over_by_systemd_and_a_known_one_needs_no_configuration() -> None:
+def test_credentials_are_passed_by_systemd_and_known_ones_configure_themselves() -> None:
     text = units(UnitOptions(credentials=("mqtt-password", "token")))["vcedge.service"]
     assert "LoadCredential=mqtt-password:/etc/vcedge/credentials/mqtt-password\n" in text
     assert "LoadCredential=token:/etc/vcedge/credentials/token\n" in text
     assert re.findall("Environment=VCEDGE__MQTT__(.*)", text) == ["PASSWORD_FILE=/run/credentials/%n/mqtt-password"]
 
 
-def test_copies_of_editors_are_no_credentials() -> None:
+def test_backup_files_are_no_credentials() -> None:
     assert usable_credentials(["key.pem", ".key.pem.swp", "key.pem~", "a b", "ca.pem"]) == ("ca.pem", "key.pem")

@@ -1,4 +1,4 @@
-"""What the tests of history share."""
+"""Fixtures and helpers of the tests of history."""
 
 from __future__ import annotations
 

@@ -77,7 +77,9 @@ def test_npz_with_labels_beside_the_matrix(tmp_path: Path) -> None:
         ({"x": np.array(1.0)}, {}, "without numpy arrays"),
     ],
 )
-def test_arrays_that_are_no_table(arrays: dict[str, Any], table: dict[str, str], message: str, tmp_path: Path) -> None:
+def test_arrays_without_a_table_are_refused(
+    arrays: dict[str, Any], table: dict[str, str], message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, **arrays)
     with pytest.raises(DataError, match=message):

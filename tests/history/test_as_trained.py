@@ -1,4 +1,4 @@
-"""How a model reads files: its stored settings, and what is set over them."""
+"""Settings that a model stores to read files, and overrides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_stored_settings_and_the_models_own_period() -> None:
     assert (table.transpose, table.decimal) == (True, ",")
 
 
-def test_overrides_lie_over_them_and_change_nothing_stored() -> None:
+def test_overrides_replace_stored_settings_but_do_not_change_them() -> None:
     overrides = ["time.format=%d/%m/%y", "table.transpose=false", "table.decimal=null", "time.column=07"]
     reading = reading_config(DETECTOR, overrides)
     time, table = reading.time, reading.table
@@ -39,13 +39,13 @@ def test_overrides_lie_over_them_and_change_nothing_stored() -> None:
 
 
 @pytest.mark.parametrize("stored", [{"time": 5}, {"time": {"colum": "a"}}, {"tabel": {}}, {"table": {"skip_rows": -1}}])
-def test_stored_settings_that_make_no_sense_are_one_line(stored: dict[str, Any]) -> None:
+def test_invalid_stored_settings_are_one_line(stored: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"^the model's key 'reading': ") as caught:
         reading_config(replace(tiny_detector(), reading=stored))
     assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("option", ["time.period_s=2", "time.max_gap_s=2", "time.format", "=1", "time..format=1"])
-def test_overrides_that_make_no_sense(option: str) -> None:
+def test_invalid_overrides_are_refused(option: str) -> None:
     with pytest.raises(UsageError, match=f"--set {option}"):
         reading_config(DETECTOR, [option])

@@ -1,4 +1,4 @@
-"""What a text file looks like, and what it is taken for."""
+"""Dialects of text files, guessed and configured."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_header_setting(write: Write) -> None:
 
 
 @pytest.mark.parametrize("delimiter", [",,", '"', "\n", ""])
-def test_a_delimiter_that_is_none(delimiter: str, write: Write) -> None:
+def test_invalid_delimiter_is_refused(delimiter: str, write: Write) -> None:
     with pytest.raises(ConfigError, match=r"data\.table\.delimiter"):
         load(write(table(",")), table={"delimiter": delimiter})
 
@@ -119,7 +119,7 @@ def test_encodings(encoding: str, write: Write) -> None:
     assert load(write(text.encode(encoding))).schema.names == ("Öl °C", "b")
 
 
-def test_gzip_is_told_by_its_bytes(write: Write) -> None:
+def test_gzip_is_recognised_by_its_bytes(write: Write) -> None:
     path = write(gzip.compress(table(",").encode()), "no-suffix")
     assert load(path).values.tolist() == EXPECTED
 
@@ -163,7 +163,7 @@ def files(draw: st.DrawFn) -> tuple[str, list[list[float]], TableConfig]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files())
-def test_a_random_table_in_a_random_dialect_comes_back(
+def test_random_table_in_random_dialect_round_trip(
     tmp_path: Path, case: tuple[str, list[list[float]], TableConfig]
 ) -> None:
     text, values, config = case

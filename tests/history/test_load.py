@@ -1,4 +1,4 @@
-"""History made usable: sorted, without repetitions, cut at gaps, within limits, larger than memory."""
+"""Histories loaded for training: sorted, without repetitions, cut at gaps, within limits, larger than memory."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_limits(write: Write) -> None:
     assert "values beyond the channel's limits (±1e30 where none are stated): b 2, a 1" in recording.report.lines()
 
 
-def test_what_is_left_out_and_what_is_warned_of(write: Write) -> None:
+def test_left_out_columns_and_warnings(write: Write) -> None:
     rows = "".join(f"{i},{i},7,,{'x' if i % 2 else ''},{i % 2},{'' if i % 3 else i},{i}\n" for i in range(12))
     recording = load(write("ts,a,flat,empty,note,anomaly,rare,label_b\n" + rows), exclude=["label_*", "anomoly"])
     assert recording.schema.names == ("a", "anomaly", "rare")
@@ -101,7 +101,7 @@ def test_named_channels_are_kept_when_constant_but_not_when_empty(write: Write) 
         ([], "is empty"),
     ],
 )
-def test_channels_that_make_no_sense(channels: list[dict[str, object]], message: str, write: Write) -> None:
+def test_contradictory_channels_are_refused(channels: list[dict[str, object]], message: str, write: Write) -> None:
     with pytest.raises(ConfigError, match=message):
         load(write(table([0, 1, 2])), channels=channels)
 
@@ -171,7 +171,7 @@ def test_placeholders_for_no_value_are_missing(write: Write) -> None:
         ("valve", "0101", False),
     ],
 )
-def test_what_looks_like_a_label_is_warned_of_and_kept(
+def test_column_like_a_label_is_kept_with_a_warning(
     name: str, values: Sequence[str], warned: bool, write: Write
 ) -> None:
     path = write(f"ts,a,{name}\n" + "".join(f"{i},{i},{value}\n" for i, value in enumerate(values)))
@@ -182,7 +182,7 @@ def test_what_looks_like_a_label_is_warned_of_and_kept(
     assert line not in load(path, channels=[{"name": name}, {"name": "a"}]).report.lines()
 
 
-def test_times_that_cannot_be_read_are_left_out_unless_they_are_the_most(write: Write) -> None:
+def test_unreadable_times_are_left_out_if_few(write: Write) -> None:
     rows = [f"2024-01-{i:02d},{i}\n" for i in range(1, 9)]
     recording = load(write("time,a\n" + "".join(rows) + "x,2\n" * 3))
     assert (recording.report.unreadable_times, len(recording.values)) == (3, 8)

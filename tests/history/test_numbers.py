@@ -34,13 +34,13 @@ def test_missing(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["Bad", "1_000", "١٢", "inf", "-Infinity", "1e999", "0x10", "1,5", "1.2.3"])
-def test_texts_are_missing_and_told(cell: str) -> None:
+def test_texts_are_missing_and_reported(cell: str) -> None:
     told: list[str] = []
     assert np.isnan(floats_of([cell, "1"], ".", told.append)).tolist() == [True, False]
     assert told == [cell]
 
 
-def test_a_point_is_no_decimal_mark_beside_a_decimal_comma() -> None:
+def test_point_is_refused_with_decimal_comma() -> None:
     told: list[str] = []
     values = floats_of(["1,5", "1.234", "1.234,5"], ",", told.append)
     assert values[0] == 1.5
@@ -53,7 +53,7 @@ def test_share_of_numbers() -> None:
 
 
 @given(st.lists(st.floats(allow_infinity=False)))
-def test_every_float_comes_back(values: list[float]) -> None:
+def test_every_float_round_trip(values: list[float]) -> None:
     cells = [repr(value) for value in values]
     np.testing.assert_array_equal(floats_of(cells, ".", pytest.fail), values)
     commas = [cell.replace(".", ",") for cell in cells]

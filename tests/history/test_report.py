@@ -1,4 +1,4 @@
-"""What a person is told of a history."""
+"""The report on a history, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_at_most_fifteen_lines() -> None:
     assert max(map(len, lines)) < 120
 
 
-def test_json_holds_everything_and_nothing_that_json_cannot() -> None:
+def test_json_is_complete_and_valid() -> None:
     plain = json.loads(json.dumps(full_report().to_json(), allow_nan=False))
     assert plain["unsorted_rows"] == 3
     assert plain["channels"]["tag1"]["low"] is None

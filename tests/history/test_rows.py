@@ -1,4 +1,4 @@
-"""Rows in file order: what stands in a file, and nothing else."""
+"""Rows in file order, unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rows(*paths: Path, extra: tuple[str, ...] = (), time: dict[str, str] | None 
     return open_rows(paths, AB, ReadingConfig(time=TimeConfig.model_validate(time or {})), extra)
 
 
-def test_every_row_is_kept_as_it_stands(write: Write) -> None:
+def test_every_row_is_kept_unchanged(write: Write) -> None:
     path = write(
         "ts,a,b,note\n"
         "5,1,2,x\n"
@@ -102,14 +102,14 @@ def test_a_missing_column_is_named_at_once(write: Write) -> None:
         rows(write("anomaly,a,b\n0,1,2\n"), extra=("anomlay",))
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputNotFound, match=r"nothing\.csv: no such file"):
         rows(tmp_path / "nothing.csv")
     with pytest.raises(InputNotFound, match="directory"):
         rows(tmp_path)
 
 
-def test_files_with_and_without_time_do_not_mix(write: Write) -> None:
+def test_files_with_and_without_time_are_refused_together(write: Write) -> None:
     first, second = write("time,a,b\n2024-01-01,1,2\n", "1.csv"), write("a,b\n5,6\n", "2.csv")
     with pytest.raises(DataError, match=r"2\.csv: has no time column, unlike .*1\.csv"):
         together(rows(first, second))
@@ -169,7 +169,7 @@ def test_day_and_time_of_day_apart(write: Write) -> None:
         ("t,a,b\n1,1,2\n", {"column": "Time"}, "has no column 'Time'"),
     ],
 )
-def test_a_time_that_cannot_be_read(text: str, time: dict[str, str], message: str, write: Write) -> None:
+def test_unreadable_time_is_refused(text: str, time: dict[str, str], message: str, write: Write) -> None:
     with pytest.raises(DataError, match=message):
         rows(write(text), time=time)
 

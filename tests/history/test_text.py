@@ -1,4 +1,4 @@
-"""Text files that are damaged, large or odd; the fast and the careful path give the same."""
+"""Text files that are damaged, large or odd; the fast and the slow path agree."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from vcedge.schema import schema_of
         (b"1" * 2_000_000, "first line is longer"),
     ],
 )
-def test_what_is_no_table(content: bytes, message: str, write: Write) -> None:
+def test_file_without_table_is_refused(content: bytes, message: str, write: Write) -> None:
     with pytest.raises(DataError, match=message) as error:
         load(write(content, "odd.csv"))
     assert "odd.csv: " in str(error.value)
     assert error.value.exit_code == 65
 
 
-def test_a_cell_that_never_ends(write: Write) -> None:
+def test_unterminated_cell_is_refused(write: Write) -> None:
     rows = "".join(f"{i},{i * 2}\n" for i in range(200_000))
     path = write("ts,a\n" + rows + '200000,"' + "x" * 200_000 + "\n")
     with pytest.raises(DataError, match=r"a\.csv: cannot be read as a table: field larger"):
@@ -65,7 +65,7 @@ def test_zeros_at_the_end_after_a_power_cut(write: Write) -> None:
     assert len(recording.values) == 2001
 
 
-def test_a_stray_quote_costs_its_rows_only(write: Write) -> None:
+def test_stray_quote_loses_only_its_rows(write: Write) -> None:
     rows = [f"{i},{i * 2},x\n" for i in range(20_000)]
     rows[5000] = '5000,10000,5" pipe\n'
     recording = load(write("ts,a,note\n" + "".join(rows)))
@@ -86,8 +86,8 @@ CELL = st.sampled_from(["1", "-2.5", "1e3", " 7 ", "", "nan", "Bad", "1_0", "inf
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8))
-def test_fast_and_careful_paths_agree(tmp_path: Path, cells: list[tuple[str, str]]) -> None:
-    """A block of clean rows goes the fast way, one with a text the careful one: each cell reads the same."""
+def test_fast_and_slow_paths_agree(tmp_path: Path, cells: list[tuple[str, str]]) -> None:
+    """A block of clean rows takes the fast path, one with a text the slow path: each cell reads the same."""
     schema = schema_of(["a", "b"], 1, 10)
 
     def read(name: str, lines: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -117,7 +117,7 @@ def test_fast_and_careful_paths_agree(tmp_path: Path, cells: list[tuple[str, str
 @example(b'time,a\n"', False)
 @example(b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,)}\n", False)
 @example(b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", False)
-def test_garbage_raises_nothing_but_our_errors(tmp_path: Path, content: bytes, transpose: bool) -> None:
+def test_garbage_raises_only_user_errors(tmp_path: Path, content: bytes, transpose: bool) -> None:
     path = tmp_path / "garbage"
     path.write_bytes(content)
     config = DataConfig(train=["garbage"], table=TableConfig(transpose=transpose))

@@ -1,4 +1,4 @@
-"""Times as files spell them."""
+"""Times in the spellings of files."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_iso_8601(text: str, offset_ns: int, copies: int) -> None:
     ],
 )
 @pytest.mark.parametrize("copies", [1, 20])
-def test_what_is_no_time(text: str, copies: int) -> None:
+def test_text_without_a_time_reads_as_no_time(text: str, copies: int) -> None:
     assert TextTimes(None).read([text] * copies).tolist() == [NO_TIME] * copies
 
 
-def test_bad_cells_among_good_ones_cost_only_themselves() -> None:
+def test_bad_cell_is_missing_alone() -> None:
     texts = ["2020-01-01 12:00:00"] * 30
     texts[0], texts[7], texts[29] = "", "2020-01-01 12:0x:00", "2020-02-31 12:00:00"
     times = TextTimes(None).read(texts)
@@ -73,7 +73,7 @@ def test_bad_cells_among_good_ones_cost_only_themselves() -> None:
     assert set(times[times != NO_TIME].tolist()) == {NOON}
 
 
-def test_bytes_of_different_lengths() -> None:
+def test_byte_texts_of_different_lengths() -> None:
     texts = [b"2020-01-01T12:00:00", b"2020-01-01T12:00:00.5", b"2020-01-01T12:00:00+01:00"] * 20
     expected = [NOON, NOON + 500_000_000, NOON - 3_600_000_000_000] * 20
     assert TextTimes(None).read(np.array(texts)).tolist() == expected
@@ -97,7 +97,7 @@ def test_strptime_formats(spelling: str, text: str, copies: int) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["%q", "%d/%", "%d %d", "%Q%Y"])
-def test_a_format_that_is_none(spelling: str) -> None:
+def test_invalid_time_format_is_refused(spelling: str) -> None:
     with pytest.raises(ConfigError, match=r"data\.time\.format"):
         TextTimes(spelling)
 
@@ -136,13 +136,13 @@ def test_agrees_with_datetime(moments: list[datetime]) -> None:
 
 
 @given(st.lists(st.text(max_size=30), max_size=30))
-def test_any_text_is_read_or_refused_alike_alone_and_in_a_block(texts: list[str]) -> None:
+def test_block_of_texts_is_read_like_single_texts(texts: list[str]) -> None:
     reader = TextTimes(None)
     assert reader.read(texts).tolist() == [reader.read_one(text) for text in texts]
 
 
 @given(st.integers(-(10**18), 4 * 10**18))
-def test_iso_time_comes_back(time_ns: int) -> None:
+def test_iso_time_round_trip(time_ns: int) -> None:
     assert TextTimes(None).read_one(iso_time(time_ns)) == time_ns
 
 

@@ -1,4 +1,4 @@
-"""What is written comes back exactly."""
+"""Written recordings are read back exactly."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_each_row_reaches_the_system_at_once_or_after_so_many(tmp_path: Path) ->
     assert counts == [0, 0, 4, 4]
 
 
-def test_going_on_with_a_file_that_was_cut_short(tmp_path: Path) -> None:
+def test_append_to_a_truncated_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     for i in range(2):
         with CsvWriter(path, NAMES, append=True) as writer:
@@ -76,7 +76,7 @@ def test_going_on_with_a_file_that_was_cut_short(tmp_path: Path) -> None:
         CsvWriter(path, ["other"], append=True)
 
 
-def test_what_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputOutputError, match="cannot be written: No such file"):
         CsvWriter(tmp_path / "no" / "a.csv", ["a"])
     with pytest.raises(DataError, match="must differ"):

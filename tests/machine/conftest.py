@@ -1,4 +1,4 @@
-"""Tests on a machine with systemd; scripts/test-systemd prepares it. Without that they are not collected."""
+"""Tests on a machine with systemd, which scripts/test-systemd prepares; without it they are not collected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests on a machine do again and again: files into it, samples through it, and what it says of itself."""
+"""Helpers of the tests on a machine: write files, publish samples, read its status."""
 
 from __future__ import annotations
 

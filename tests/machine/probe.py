@@ -1,4 +1,4 @@
-"""Runs as the service would and tries what it must not be able to do; prints what succeeded, one line each."""
+"""Tries, in the sandbox of the service, what must be denied; prints each attempt that succeeded."""
 
 import ctypes
 import mmap

@@ -46,7 +46,7 @@ def test_the_base_install_is_small(machine: Machine) -> None:
     machine.run("vcedge", "deploy", "uninstall", "--purge")
 
 
-def test_it_installs_itself_and_scores(machine: Machine) -> None:
+def test_a_bundle_installs_itself_and_the_service_scores(machine: Machine) -> None:
     shutil.copy(BUNDLE, machine.root / "root/vcedge.pyz")
     (machine.root / "root/model.vcedge").write_bytes(model_file.dumps(quiet()))
     put(machine, "/root/runtime.yaml", CONFIG)
@@ -61,7 +61,7 @@ def test_it_installs_itself_and_scores(machine: Machine) -> None:
     assert machine.show(UNIT, "ActiveState") == "active"
 
 
-def test_it_is_ready_soon(machine: Machine) -> None:
+def test_the_service_is_ready_soon(machine: Machine) -> None:
     """On the processor's clock, which does not depend on what else the machine does; both are printed."""
     times, work = [], []
     ticks_a_second = os.sysconf("SC_CLK_TCK")
@@ -84,7 +84,7 @@ def test_a_second_installation_changes_nothing(machine: Machine) -> None:
     assert machine.show(UNIT, "MainPID") == pid
 
 
-def test_the_unit_is_sound_where_it_is_installed(machine: Machine) -> None:
+def test_the_installed_unit_is_valid(machine: Machine) -> None:
     result = machine.run("systemd-analyze", "verify", f"/etc/systemd/system/{UNIT}", "vcedge@line2.service")
     assert result.stderr == ""
     # The threshold is in tenths; it ends with 1 above it.
@@ -92,7 +92,7 @@ def test_the_unit_is_sound_where_it_is_installed(machine: Machine) -> None:
     print(f"\n{found}")
 
 
-def test_it_is_started_again_after_kill_9(machine: Machine) -> None:
+def test_kill_9_restarts_the_service(machine: Machine) -> None:
     pid = machine.show(UNIT, "MainPID")
     machine.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", UNIT)
     machine.wait(lambda: machine.show(UNIT, "MainPID") not in (pid, "0"), "another process")
@@ -100,7 +100,7 @@ def test_it_is_started_again_after_kill_9(machine: Machine) -> None:
     assert len(scores(machine)) == ROWS
 
 
-def test_a_loop_that_hangs_is_started_again(machine: Machine) -> None:
+def test_a_stuck_loop_is_restarted(machine: Machine) -> None:
     pid = machine.show(UNIT, "MainPID")
     machine.run("kill", f"-{signal.SIGSTOP.value}", pid)
     machine.wait(lambda: machine.show(UNIT, "MainPID") not in (pid, "0"), "another process", 60)
@@ -124,7 +124,7 @@ def test_a_loop_that_hangs_is_started_again(machine: Machine) -> None:
         ),
     ],
 )
-def test_what_is_wrong_for_good_is_not_tried_again(code: int, file: str, text: str, machine: Machine) -> None:
+def test_permanent_errors_cause_no_restart(code: int, file: str, text: str, machine: Machine) -> None:
     put(machine, file, text)
     machine.run("systemctl", "daemon-reload")
     assert machine.run("systemctl", "restart", UNIT, ok=False).returncode != 0
@@ -138,7 +138,7 @@ def test_what_is_wrong_for_good_is_not_tried_again(code: int, file: str, text: s
     assert machine.show(UNIT, "ActiveState") == "active"
 
 
-def test_other_ends_are_tried_again(machine: Machine) -> None:
+def test_other_exits_are_restarted(machine: Machine) -> None:
     """The converse of the test above: without it a unit that never restarts would pass."""
     drop_in = "/etc/systemd/system/vcedge.service.d/bad.conf"
     put(machine, drop_in, "[Service]\nExecStart=\nExecStart=/bin/sh -c 'exit 70'\n")
@@ -228,7 +228,7 @@ def test_signed_updates_take_over_are_refused_and_are_taken_back(machine: Machin
     machine.run("systemctl", "restart", UNIT)
 
 
-def test_it_ends_cleanly(machine: Machine) -> None:
+def test_the_service_stops_cleanly(machine: Machine) -> None:
     machine.run("systemctl", "stop", UNIT)
     assert machine.show(UNIT, "Result") == "success"
     assert machine.show(UNIT, "ExecMainStatus") == "0"
@@ -285,7 +285,7 @@ def test_a_secret_reaches_the_service_and_nobody_else(machine: Machine) -> None:
     assert len(scores(machine)) == ROWS
 
 
-def test_nothing_is_left(machine: Machine, before: set[str]) -> None:
+def test_uninstall_leaves_nothing(machine: Machine, before: set[str]) -> None:
     result = machine.run("vcedge", "deploy", "uninstall", "--purge")
     assert "kept" not in result.stderr
     assert listing(machine) - before == set()

@@ -1,4 +1,4 @@
-"""Batches of two passes: what the second one does can only be told from the first, minutes before."""
+"""Batches of two passes: the second one depends on the first, minutes before."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_longer_run_begins_with_the_shorter_one() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_wrong_recipe_shows_only_to_who_remembers(seed: int) -> None:
+def test_wrong_recipe_needs_memory_to_detect(seed: int) -> None:
     faulty = simulate(12.0, 4, seed, PERIOD_S, batches=True)
     healthy = simulate(12.0, 0, seed, PERIOD_S, batches=True)
     assert [fault.kind for fault in faulty.faults] == ["wrong_recipe"] * 4

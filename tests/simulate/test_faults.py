@@ -124,7 +124,7 @@ def test_a_stuck_sensor_holds_while_the_load_changes(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_failed_cooling_shows_only_to_who_remembers(seed: int) -> None:
+def test_failed_cooling_needs_memory_to_detect(seed: int) -> None:
     faulty, healthy, fault = only("cooling_failure", seed, hours=6.0)
     inside = slice(fault.start, fault.stop)
     others = [i for i in range(8) if "Temperature" not in faulty.names[i]]

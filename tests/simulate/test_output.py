@@ -48,7 +48,7 @@ def test_round_trip_is_exact(run: Simulation, tmp_path: Path) -> None:
     assert [round(s) * NS_PER_S for s in seconds] == run.time_ns.tolist()
 
 
-def test_the_first_lines_are_what_people_expect(run: Simulation, tmp_path: Path) -> None:
+def test_first_lines_of_the_file(run: Simulation, tmp_path: Path) -> None:
     write_csv(run, tmp_path / "run.csv")
     text = (tmp_path / "run.csv").read_bytes()
     assert text.startswith(
@@ -73,7 +73,7 @@ def test_times_have_the_decimals_they_need() -> None:
     assert iso_times(np.array([1])) == ["1970-01-01T00:00:00.000000001Z"]
 
 
-def test_a_folder_that_is_not_there_is_named(run: Simulation, tmp_path: Path) -> None:
+def test_missing_folder_is_named(run: Simulation, tmp_path: Path) -> None:
     with pytest.raises(InputOutputError, match=r"none.run\.csv: cannot be written: No such file or directory"):
         write_csv(run, tmp_path / "none" / "run.csv")
 
@@ -104,7 +104,7 @@ def test_command_json_agrees_with_the_labels(tmp_path: Path) -> None:
     assert {fault["kind"] for fault in report["faults"]} >= {"bearing_wear", "cavitation"}
 
 
-def test_command_refuses_nonsense_and_leaves_no_file(tmp_path: Path) -> None:
+def test_command_refuses_invalid_options_and_writes_no_file(tmp_path: Path) -> None:
     out = tmp_path / "rig.csv"
     _, _, error = cli(str(out), "--hours", "1", "--faults", "5")
     assert isinstance(error, UsageError)

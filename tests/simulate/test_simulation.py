@@ -1,4 +1,4 @@
-"""A healthy run: what it looks like, what is random in it, and what is refused."""
+"""A healthy run: its shape, its random parts, and refused arguments."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_other_periods_show_the_same_kind_of_rig(period_s: float) -> None:
         ({"faults": 1, "kinds": ()}, "got none"),
     ],
 )
-def test_nonsense_is_refused_in_one_line(arguments: dict[str, object], message: str) -> None:
+def test_invalid_arguments_are_refused_in_one_line(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         simulate(**arguments)  # type: ignore[arg-type]
     assert message in str(caught.value)

@@ -40,11 +40,11 @@ def demo_command(
     from vcedge.demo.story import run_demo
     from vcedge.demo.words import document, report_lines, write_document
 
-    outcome = run_demo(folder, Plan(), note if json else typer.echo, progress)
-    write_document(outcome)
+    result = run_demo(folder, Plan(), note if json else typer.echo, progress)
+    write_document(result)
     if json:
-        print_json(document(outcome))
+        print_json(document(result))
         return
     typer.echo("")
-    for line in report_lines(outcome):
+    for line in report_lines(result):
         typer.echo(line)

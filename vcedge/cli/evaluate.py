@@ -56,10 +56,10 @@ def evaluate_command(
     from vcedge.errors import UsageError
     from vcedge.evaluation.bars import check_bars, parse_bars
     from vcedge.model_file import model_id
-    from vcedge.runtime.exported.artifact import open_engine
+    from vcedge.runtime.exported.artifact import load
 
     wanted = parse_bars(bars or [])
-    runner = open_engine(model, engine, network=network)
+    runner = load(model, engine, network=network)
     if label in runner.detector.schema.names:
         raise UsageError(f"--label {label}: is a channel that {model} watches, expected a column that it does not see")
     found = _evaluate(runner, inputs, LabelOptions(label, skip_rows, window, overrides or []))

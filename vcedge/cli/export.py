@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vcedge.cli.options import ModelFile
+
+if TYPE_CHECKING:
+    from vcedge.export.formats import Wanted
 
 
 def export_command(
@@ -34,20 +37,30 @@ def export_command(
       vcedge export models/pump/model.vcedge --to onnx --out exported
       vcedge export model.vcedge --to onnx --whole --layout dense
     """
-    from vcedge.cli.console import note, note_all, print_json, single_threaded
+    from vcedge.cli.console import print_json, single_threaded
 
     single_threaded()
+    from vcedge.export.formats import Wanted
+
+    written = _export(model, Wanted(to, layout, whole, quantize), out)
+    if json:
+        print_json(written)
+
+
+def _export(model: Path, wanted: Wanted, out: Path) -> dict[str, Any]:
+    """Write the file once it is verified; return its description as JSON values."""
     from vcedge.bench.break_even import break_even
+    from vcedge.cli.console import note, note_all
     from vcedge.cli.verify import parity_text
     from vcedge.errors import GateFailed
-    from vcedge.export.formats import Wanted, export_model, graph_of
+    from vcedge.export.formats import export_model, graph_of
     from vcedge.export.parity import verify
     from vcedge.files import write_atomic
     from vcedge.model_file import model_id
     from vcedge.runtime.exported.artifact import read_artifact
 
     source = read_artifact(model)
-    graph = graph_of(source.detector, Wanted(to, layout, whole, quantize))
+    graph = graph_of(source.detector, wanted)
     exported = export_model(source, graph)
     parity = verify(source, exported)
     if parity.problem is not None:
@@ -58,15 +71,12 @@ def export_command(
     note(f"{path} written: {graph.words}, {len(exported.data):,} bytes, {parity_text(parity)}")
     times = break_even(source, exported)
     note_all(times.lines())
-    if json:
-        print_json(
-            {
-                "out": str(path),
-                "id": model_id(exported.data),
-                "model": model_id(source.model),
-                "bytes": len(exported.data),
-                "graph": vars(graph),
-                "parity": parity.to_json(),
-                "break_even": times.to_json(),
-            }
-        )
+    return {
+        "out": str(path),
+        "id": model_id(exported.data),
+        "model": model_id(source.model),
+        "bytes": len(exported.data),
+        "graph": vars(graph),
+        "parity": parity.to_json(),
+        "break_even": times.to_json(),
+    }

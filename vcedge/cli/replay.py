@@ -65,9 +65,9 @@ def replay_command(
     from vcedge.cli.console import configure_logging, note, print_json
 
     configure_logging()
-    target, factor = Target(_topic(topic), codec), _speed(speed)
+    form, factor = MessageFormat(_topic(topic), codec), _speed(speed)
     mqtt = _mqtt(broker, mqtt_version, username, password_file, ca_file)
-    sources = [_source(path, asset, *_reading(path, model, exclude or []), target) for path in inputs]
+    sources = [_source(path, asset, *_reading(path, model, exclude or []), form) for path in inputs]
     replayer = _connected(mqtt, broker)
     began = time.monotonic()
     _publish(sources, replayer, factor)
@@ -79,7 +79,7 @@ def replay_command(
 
 
 @dataclass(frozen=True)
-class Target:
+class MessageFormat:
     """Topic and codec of the messages; codec None: the topic's default."""
 
     topic: InputTopic
@@ -124,12 +124,12 @@ def _publish(sources: Sequence[Source], replayer: Replayer, speed: float | None)
     replayer.finish()
 
 
-def _source(path: Path, asset: str | None, schema: SensorSchema, reading: ReadingConfig, target: Target) -> Source:
+def _source(path: Path, asset: str | None, schema: SensorSchema, reading: ReadingConfig, form: MessageFormat) -> Source:
     from vcedge.history import open_rows
 
     name = asset or path.name.split(".")[0]
-    write = _writer(target, name, schema.names)
-    return Source(path, open_rows([path], schema, reading), schema.names, write, target.topic.of(name))
+    write = _writer(form, name, schema.names)
+    return Source(path, open_rows([path], schema, reading), schema.names, write, form.topic.of(name))
 
 
 def _topic(topic: str) -> InputTopic:
@@ -163,12 +163,12 @@ def _speed(text: str) -> float | None:
     return factor
 
 
-def _writer(target: Target, asset: str, channels: Sequence[str]) -> Writer:
+def _writer(form: MessageFormat, asset: str, channels: Sequence[str]) -> Writer:
     """Return the writer of an asset's messages. Raises UsageError for a codec or a name that the topic cannot have."""
     from vcedge.errors import UsageError
     from vcedge.runtime.recordings.replay import writer_of
 
-    topic, codec = target.topic, target.codec
+    topic, codec = form.topic, form.codec
     try:
         write = writer_of(codec or ("value" if topic.has_channel else "json"), topic, asset)
     except ValueError as error:

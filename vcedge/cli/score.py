@@ -49,13 +49,13 @@ def score_command(
     from vcedge.errors import UsageError
     from vcedge.history import open_rows
     from vcedge.history.as_trained import reading_config
-    from vcedge.runtime.exported.artifact import open_engine
+    from vcedge.runtime.exported.artifact import load
 
     if json and out is None:
         raise UsageError("--json prints a summary on stdout, so the scores need --out FILE")
     if out is not None:
         refuse_overwriting(out, [model, *inputs])
-    runner = open_engine(model, engine, network=network)
+    runner = load(model, engine, network=network)
     reading = reading_config(runner.detector, overrides or [])
     began = time.perf_counter()
     readers = [open_rows([path], runner.detector.schema, reading) for path in inputs]

@@ -30,24 +30,37 @@ def sign_command(
       vcedge sign --new-key plant.key
       vcedge sign models/pump-1/model.vcedge --key plant.key
     """
-    import time
-
-    from vcedge import model_file, signature
-    from vcedge.cli.console import note, refuse_overwriting
-    from vcedge.errors import InputOutputError, UsageError
-    from vcedge.files import write_atomic
+    from vcedge.errors import UsageError
 
     if new_key is not None:
         if model is not None or key is not None:
             raise UsageError("--new-key only makes a key, expected no MODEL and no --key beside it")
-        try:
-            public = signature.new_key(new_key)
-        except FileExistsError as error:
-            raise InputOutputError(f"{error.filename}: exists and is not overwritten, expected a new file") from None
-        note(f"{new_key} written: keep it secret; copy {public} to the devices")
-        return
-    if model is None or key is None:
+        _make_key(new_key)
+    elif model is None or key is None:
         raise UsageError("expected a MODEL and --key FILE, or --new-key FILE")
+    else:
+        _sign(model, key, out or model.with_name(model.name + ".sig"), serial)
+
+
+def _make_key(path: Path) -> None:
+    from vcedge import signature
+    from vcedge.cli.console import note
+    from vcedge.errors import InputOutputError
+
+    try:
+        public = signature.new_key(path)
+    except FileExistsError as error:
+        raise InputOutputError(f"{error.filename}: exists and is not overwritten, expected a new file") from None
+    note(f"{path} written: keep it secret; copy {public} to the devices")
+
+
+def _sign(model: Path, key: Path, out: Path, serial: int | None) -> None:
+    import time
+
+    from vcedge import model_file, signature
+    from vcedge.cli.console import note, refuse_overwriting
+    from vcedge.files import write_atomic
+
     data = model_file.read(model)
     detector = model_file.loads(data, str(model))
     statement = signature.Statement(
@@ -56,7 +69,6 @@ def sign_command(
         signature.channels_of(detector.schema),
         int(time.time()) if serial is None else serial,
     )
-    target = out or model.with_name(model.name + ".sig")
-    refuse_overwriting(target, [model, key])
-    write_atomic(target, signature.sign(statement, signature.private_key(key)))
-    note(f"{target} written: {statement.model[:19]} for {statement.asset}, serial {statement.serial}")
+    refuse_overwriting(out, [model, key])
+    write_atomic(out, signature.sign(statement, signature.private_key(key)))
+    note(f"{out} written: {statement.model[:19]} for {statement.asset}, serial {statement.serial}")

@@ -1,4 +1,4 @@
-"""`vcedge simulate`: writes a plausible history of a pump rig, with faults if wanted."""
+"""`vcedge simulate`: writes the history of a simulated pump rig, with faults if wanted."""
 
 from __future__ import annotations
 

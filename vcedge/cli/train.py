@@ -27,7 +27,9 @@ def train_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results; default: the asset's name.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="The same seed gives the same model file.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="The same seed gives the same file; default: as configured.")
+    ] = None,
     overrides: ConfigOverrides = None,
     restart: Annotated[bool, typer.Option("--restart", help="Discard the checkpoint of a stopped training.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json on stdout.")] = False,

@@ -1,4 +1,4 @@
-"""Reads YAML into strict models: one file, files that are merged into it, and overrides of single keys.
+"""Loads YAML into strict models: one file, files that are merged into it, and overrides of single keys.
 
 Errors are reported before anything starts, in one or two lines that name the file, the key, the value and what was
 expected. `problems` words them.
@@ -6,23 +6,19 @@ expected. `problems` words them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from vcedge.config.problems import Location, dotted, explain, leaf_types, locate, shown, unknown_key
-from vcedge.errors import ConfigError, InputNotFound, UsageError, VcedgeError, first_line
+from vcedge.config.yaml_text import parse_value, read_mapping
+from vcedge.errors import ConfigError, UsageError
 
 ENVIRONMENT_PREFIX = "VCEDGE__"
-MAX_BYTES = 1_000_000
-NO_YAML = ("%", "@", "`")
-"""First characters that YAML forbids in a plain value."""
 
 
 class Strict(BaseModel):
@@ -123,61 +119,6 @@ def fragments_beside(path: Path) -> list[Path]:
     return sorted((path.parent / "conf.d").glob("*.yaml"))
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
-    """Return the keys of one YAML file, unchecked. Raises InputNotFound or ConfigError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputNotFound(f"{path}: cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{path}: is larger than {MAX_BYTES:,} bytes: no configuration")
-    parsed = _parse(data, str(path), ConfigError)
-    if parsed is None:
-        raise ConfigError(f"{path}: is empty, expected keys and values in YAML")
-    if not isinstance(parsed, dict):
-        raise ConfigError(f"{path}: holds {shown(parsed)}, expected keys and values in YAML")
-    return parsed
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader that refuses duplicate keys and reads 1e-3 as a number, as YAML 1.2 does."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        seen: dict[str, int] = {}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                line = key.start_mark.line + 1
-                if key.value in seen:
-                    text = f"key '{key.value}' is given twice, in lines {seen[key.value]} and {line}"
-                    raise yaml.constructor.ConstructorError(None, None, text, key.start_mark)
-                seen[key.value] = line
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def _value(text: str, source: str, error_type: type[VcedgeError]) -> Any:
-    """Parse one value from outside the files; %H:%M and the like, which YAML forbids without quotes, are texts."""
-    return text if text.startswith(NO_YAML) else _parse(text, source, error_type)
-
-
-def _parse(text: bytes | str, name: str, error_type: type[VcedgeError]) -> Any:
-    """Parse one YAML document. Errors are of `error_type`, with the line if YAML knows it."""
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506 (a subclass of SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = "" if error.problem_mark is None else f" line {error.problem_mark.line + 1}:"
-        raise error_type(f"{name}:{line} {error.problem}") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
-        raise error_type(f"{name}: not YAML: {first_line(error)}") from None
-    except RecursionError:
-        raise error_type(f"{name}: nested too deeply") from None
-
-
 def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` updated by `over`: mappings key by key, everything else replaced."""
     merged = dict(base)
@@ -195,7 +136,7 @@ def _set_option(raw: dict[str, Any], option: str) -> _Override:
     if not equals or not all(key.split(".")):
         raise UsageError(f"--set {option}: expected key=value, such as model.hidden_size=32")
     source = f"--set {option}"
-    value = _value(text, source, UsageError)
+    value = parse_value(text, source, UsageError)
     return _Override(source, _assign(raw, key.split("."), value, source, str), text)
 
 
@@ -204,7 +145,7 @@ def _set_variable(raw: dict[str, Any], name: str, text: str) -> _Override:
     parts = name.removeprefix(ENVIRONMENT_PREFIX).split("__")
     if not all(parts):
         raise ConfigError(f"{source}: expected a name such as VCEDGE__MQTT__BROKER")
-    value = _value(text, source, ConfigError)
+    value = parse_value(text, source, ConfigError)
     return _Override(source, _assign(raw, parts, value, source, _variable_spelling), text)
 
 

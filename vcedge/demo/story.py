@@ -25,7 +25,7 @@ Progress = Callable[[str, float], AbstractContextManager[Callable[[float, str], 
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DemoResult:
     """The results of the demonstration."""
 
     folder: Folder
@@ -42,7 +42,7 @@ class Outcome:
     seconds: float
 
 
-def run_demo(path: Path, plan: Plan, note: Callable[[str], None], progress: Progress) -> Outcome:
+def run_demo(path: Path, plan: Plan, note: Callable[[str], None], progress: Progress) -> DemoResult:
     """Run the whole chain in the folder `path`; `note` is called with a line for each step. For the main thread.
 
     All processes are ended, whatever happens.
@@ -69,7 +69,7 @@ def run_demo(path: Path, plan: Plan, note: Callable[[str], None], progress: Prog
         findings = match_events(labels_of(faulty), listener.events, *listener.rows())
         metrics = json.loads((folder.trained / "metrics.json").read_text("utf-8"))
     rate, seconds = listener.scores_per_s, time.monotonic() - began
-    return Outcome(folder, plan, rows, rate, listener.alarms, findings, metrics, train_s, seconds)
+    return DemoResult(folder, plan, rows, rate, listener.alarms, findings, metrics, train_s, seconds)
 
 
 def train(folder: Folder, plan: Plan, processes: ProcessGroup) -> float:

@@ -1,4 +1,4 @@
-"""Describes an outcome for people, and as a JSON document for programs."""
+"""Describes a result for people, and as a JSON document for programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vcedge.demo.findings import TAIL_NS, FaultFinding, ReportedEvent
-from vcedge.demo.story import Outcome
+from vcedge.demo.story import DemoResult
 from vcedge.files import write_atomic
 from vcedge.runtime.stream.events import Top
 from vcedge.schema import NS_PER_S
@@ -21,9 +21,9 @@ LEAST_SHARE = 0.1
 TAIL_MINUTES = TAIL_NS // NS_PER_S // 60
 
 
-def report_lines(outcome: Outcome) -> Iterator[str]:
-    """Yield the outcome in lines of at most WIDTH characters, paths excepted."""
-    findings, folder = outcome.findings, outcome.folder
+def report_lines(result: DemoResult) -> Iterator[str]:
+    """Yield the result in lines of at most WIDTH characters, paths excepted."""
+    findings, folder = result.findings, result.folder
     alarms, hours = len(findings.false_alarms), findings.normal_hours
     yield f"What was wrong with the pump, and what was found of it: {findings.found} of {len(findings.faults)}"
     for finding in findings.faults:
@@ -36,8 +36,8 @@ def report_lines(outcome: Outcome) -> Iterator[str]:
     yield ""
     normal, faults = _percent(findings.share_normal), _percent(findings.share_faults)
     yield f"Part of the network updated for a row: {normal} in normal operation, {faults} in faults"
-    yield f"Rows sent and scored over MQTT: all {outcome.rows:,}, {outcome.scores_per_s:,.0f} a second"
-    yield f"Time taken: {outcome.seconds:.0f} s, of which training {outcome.train_s:.0f} s"
+    yield f"Rows sent and scored over MQTT: all {result.rows:,}, {result.scores_per_s:,.0f} a second"
+    yield f"Time taken: {result.seconds:.0f} s, of which training {result.train_s:.0f} s"
     yield ""
     yield f"Report of the training:  {folder.report}"
     yield f"Everything else:         {folder.path}"
@@ -46,25 +46,25 @@ def report_lines(outcome: Outcome) -> Iterator[str]:
     yield f"{TAIL_MINUTES} minutes after a fault counts neither way; every other one is a false alarm."
 
 
-def write_document(outcome: Outcome) -> None:
+def write_document(result: DemoResult) -> None:
     """Write the document to the folder."""
-    text = json.dumps(document(outcome), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(outcome.folder.findings, f"{text}\n".encode())
+    text = json.dumps(document(result), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(result.folder.findings, f"{text}\n".encode())
 
 
-def document(outcome: Outcome) -> dict[str, Any]:
-    """Return the outcome as JSON values."""
-    findings, folder, plan = outcome.findings, outcome.folder, outcome.plan
+def document(result: DemoResult) -> dict[str, Any]:
+    """Return the result as JSON values."""
+    findings, folder, plan = result.findings, result.folder, result.plan
     return {
         "faults": [_finding_json(finding) for finding in findings.faults],
         "found": findings.found,
         "false_alarms": [_event_json(event) for event in findings.false_alarms],
         "normal_hours": round(findings.normal_hours, 3),
         "updated_share": {"normal": _finite(findings.share_normal), "faults": _finite(findings.share_faults)},
-        "rows": outcome.rows,
-        "scores_per_s": round(outcome.scores_per_s, 1),
-        "anomaly_on": outcome.alarm_switches,
-        "seconds": {"all": round(outcome.seconds, 1), "training": round(outcome.train_s, 1)},
+        "rows": result.rows,
+        "scores_per_s": round(result.scores_per_s, 1),
+        "anomaly_on": result.alarm_switches,
+        "seconds": {"all": round(result.seconds, 1), "training": round(result.train_s, 1)},
         "seeds": {"healthy": plan.healthy_seed, "faulty": plan.faulty_seed},
         "folder": str(folder.path),
         "report": str(folder.report),

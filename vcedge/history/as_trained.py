@@ -18,8 +18,8 @@ def stored_reading(detector: Detector, overrides: Sequence[str] = ()) -> Reading
     """Return the settings stored in the model, with overrides such as `time.format=%d/%m/%y` applied.
 
     Raises:
-        UsageError: An override is not `key=value`, or its key belongs to the model.
-        ConfigError: An override names an unknown key or has an impossible value.
+        UsageError: an override is not `key=value`, or its key belongs to the model.
+        ConfigError: an override names an unknown key or has an impossible value.
     """
     for option in overrides:
         key = option.partition("=")[0]

@@ -16,6 +16,7 @@ from vcedge.history.numbers import MISSING, numeric_share
 from vcedge.history.recording import NO_TIME
 from vcedge.history.table import TableFile
 from vcedge.history.times import EPOCH_UNITS_NS, Cells, EpochTimes, TextTimes, TimeReader, Times, TypedTimes
+from vcedge.schema import NS_PER_S
 from vcedge.wording import clipped
 
 TIME_NAMES = ("time", "timestamp", "datetime", "ts", "date")
@@ -62,7 +63,7 @@ def find_time(table: TableFile, time: TimeConfig) -> TimeColumn | None:
     Returns None if there is none.
 
     Raises:
-        DataError: A column that must be the time cannot be read.
+        DataError: a column that must be the time cannot be read.
     """
     if time.column == NO_COLUMN and NO_COLUMN not in table.columns:
         return None
@@ -144,7 +145,7 @@ def _first_column(table: TableFile, sample: Sequence[Cells], time: TimeConfig) -
     reader = _reader_of(sample[0], time.format)
     if isinstance(reader, EpochTimes):
         times = reader.read(sample[0])
-        plausible = 0 in table.unnamed and np.median(times) >= 1_000_000_000 * 1_000_000_000
+        plausible = 0 in table.unnamed and np.median(times) >= 1_000_000_000 * NS_PER_S
         return TimeColumn((0,), reader) if plausible else None
     return TimeColumn((0,), reader) if reader is not None else None
 
@@ -154,19 +155,19 @@ def _reader_of(cells: Cells, time_format: str | None) -> TimeReader | None:
     if isinstance(cells, np.ndarray) and cells.dtype.kind == "M":
         return TypedTimes()
     filled = [c for c in cells[:_SAMPLE_CELLS] if not (isinstance(c, str) and c.strip().lower() in MISSING)]
-    judged: Cells = np.array(filled) if isinstance(cells, np.ndarray) else filled
-    if not len(judged):
+    present: Cells = np.array(filled) if isinstance(cells, np.ndarray) else filled
+    if not len(present):
         return None
     if time_format in EPOCH_UNITS_NS:
         candidates: list[TimeReader] = [EpochTimes(EPOCH_UNITS_NS[time_format])]
     elif time_format is not None:
         candidates = [TextTimes(time_format)]
     else:
-        candidates = [TextTimes(None), *_epoch_of(judged)]
+        candidates = [TextTimes(None), *_epoch_of(present)]
     for reader in candidates:
-        if isinstance(reader, TextTimes) and isinstance(judged, np.ndarray):
+        if isinstance(reader, TextTimes) and isinstance(present, np.ndarray):
             continue
-        if np.mean(reader.read(judged) != NO_TIME) >= 0.5:
+        if np.mean(reader.read(present) != NO_TIME) >= 0.5:
             return reader
     return None
 

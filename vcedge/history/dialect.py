@@ -46,7 +46,7 @@ def guess_dialect(lines: Sequence[str], config: TableConfig, is_time: IsTime) ->
     A delimiter fits if most lines have the same number of cells, and if the cells are numbers, times or empty.
 
     Raises:
-        ConfigError: The configured delimiter is not a single character.
+        ConfigError: the configured delimiter is not a single character.
     """
     if config.delimiter is not None:
         delimiter = _configured(config.delimiter)

@@ -16,7 +16,7 @@ def find_files(patterns: Sequence[str], base_dir: Path) -> list[Path]:
     """Return the files that match names or globs relative to `base_dir`, each once; those of one glob sorted by name.
 
     Raises:
-        InputNotFound: A pattern matches no file; the message names it.
+        InputNotFound: a pattern matches no file; the message names it.
     """
     found: dict[Path, None] = {}
     for pattern in patterns:

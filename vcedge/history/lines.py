@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 from vcedge.errors import DataError, InputNotFound, InputOutputError
 
 HEAD = 1 << 20  # characters from which the dialect is guessed
-_QUOTED_LINES = 100  # a quoted cell longer than this is taken for a stray quote
+_QUOTED_LINES = 100  # a longer quoted cell is treated as a stray quote
 _ALLOWED = frozenset("\t\n\r\f\x0b\x1a\x1b")
 
 
@@ -33,9 +33,9 @@ def text_of(path: Path) -> Iterator[io.TextIOWrapper]:
     """Open a text file: gzip by its first bytes, UTF-16 by its byte order mark, else UTF-8 with a fallback to Latin-1.
 
     Raises:
-        InputNotFound: The file cannot be opened.
-        DataError: The file turns out to be damaged while it is read.
-        InputOutputError: The medium fails.
+        InputNotFound: the file cannot be opened.
+        DataError: the file turns out to be damaged while it is read.
+        InputOutputError: the medium fails.
     """
     try:
         raw = path.open("rb")
@@ -62,7 +62,7 @@ def head_of(path: Path, skip: int) -> list[str]:
     """Return the complete lines of the file's first megabyte, without the first `skip` lines.
 
     Raises:
-        DataError: The file is binary, or its first line is longer than a megabyte.
+        DataError: the file is binary, or its first line is longer than a megabyte.
     """
     with text_of(path) as file:
         text = file.read(HEAD)

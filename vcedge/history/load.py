@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcedge.config.train import DataConfig
 from vcedge.errors import ConfigError, DataError
@@ -24,6 +25,7 @@ from vcedge.schema import F64, NS_PER_S, Channel, SensorSchema, beyond_limits
 from vcedge.wording import clipped, utc_time
 
 _DEFAULT_PERIOD_S = 1.0
+Indices = NDArray[np.int64]
 
 
 def load_history(data: DataConfig, base_dir: Path) -> Recording:
@@ -34,9 +36,9 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
     constant or empty.
 
     Raises:
-        InputNotFound: A pattern matches no file, or a file cannot be opened.
-        DataError: A file holds no table, lacks a column, or has times before 1970; no row or no channel is left.
-        ConfigError: The channels, limits, or time settings contradict each other.
+        InputNotFound: a pattern matches no file, or a file cannot be opened.
+        DataError: a file holds no table, lacks a column, or has times before 1970; no row or no channel is left.
+        ConfigError: the channels, limits, or time settings contradict each other.
     """
     check_time(data.time)
     paths = find_files(data.train, base_dir)
@@ -150,7 +152,7 @@ def _within_limits(values: F64, schema: SensorSchema, report: DataReport) -> F64
     return values
 
 
-def _usable_order(times: Times) -> tuple[Times | None, int]:
+def _usable_order(times: Times) -> tuple[Indices | None, int]:
     """Return the rows to keep in their order, None for all as they are, and how many rows repeat a time."""
     if bool((np.diff(times) > 0).all()):
         return None, 0
@@ -159,7 +161,7 @@ def _usable_order(times: Times) -> tuple[Times | None, int]:
     return order[first], int((~first).sum())
 
 
-def _arranged(times: Times, values: F64, order: Times | None, kept: Times, memory_rows: int) -> tuple[Times, F64]:
+def _arranged(times: Times, values: F64, order: Indices | None, kept: Indices, memory_rows: int) -> tuple[Times, F64]:
     if order is None and len(kept) == values.shape[1]:
         return times, values
     rows = np.arange(len(times)) if order is None else order

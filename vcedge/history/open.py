@@ -19,8 +19,8 @@ def open_table(path: Path, reading: ReadingConfig) -> TableFile:
     """Open a file as what its first bytes say, whatever its name: Parquet, .npy, .npz, or text, gzipped or not.
 
     Raises:
-        InputNotFound: The file cannot be opened.
-        DataError: The file holds no table.
+        InputNotFound: the file cannot be opened.
+        DataError: the file holds no table.
     """
     try:
         with path.open("rb") as file:
@@ -67,7 +67,7 @@ class InputFiles:
         """Open one of the files.
 
         Raises:
-            DataError: The file holds no table, or has a time column and the first has none, or the other way round.
+            DataError: the file holds no table, or has a time column and the first has none, or the other way round.
         """
         opened, self._opened = self._opened, None  # kept no longer than needed: arrays of it may fill the memory
         if opened is None or opened.table.path != path:

@@ -29,7 +29,7 @@ class Recording:
 
     schema: SensorSchema
     time_ns: NDArray[np.int64]  # (N,) strictly increasing
-    values: F64  # (N, C), NaN where missing, unreadable or beyond limits; a memmap if long
+    values: F64  # (N, C), NaN where missing, unreadable or outside limits; a memmap if long
     sequences: tuple[tuple[int, int], ...]  # [start, stop) runs without a gap
     report: DataReport
     files: tuple[tuple[str, str], ...]  # (name, sha256) of every file read

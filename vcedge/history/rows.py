@@ -28,20 +28,20 @@ def open_rows(
     no time.
 
     Args:
-        paths: At least one file.
-        schema: The channels to read, as columns (C) of the blocks.
-        reading: Time and table settings.
-        extra_columns: Further columns to read, such as labels; not counted in the report.
+        paths: at least one file.
+        schema: the channels to read, as columns (C) of the blocks.
+        reading: time and table settings.
+        extra_columns: further columns to read, such as labels; not counted in the report.
 
     Raises:
-        InputNotFound: A file does not exist.
-        DataError: A file holds no table or lacks a column: at once for the first file, while reading for the others.
+        InputNotFound: a file does not exist.
+        DataError: a file holds no table or lacks a column: at once for the first file, while reading for the others.
     """
     return RowReader(InputFiles(paths, reading), schema, extra_columns)
 
 
 class RowReader:
-    """Iterates over the blocks of some files; `report` counts what was read so far and begins anew each time."""
+    """Iterates over the blocks of some files; `report` counts the rows read so far, from 0 in each iteration."""
 
     def __init__(
         self,

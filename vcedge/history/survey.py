@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcedge.config.train import TimeConfig
 from vcedge.errors import DataError
@@ -21,14 +22,14 @@ _LABEL = re.compile(r"label.*|anomaly.*|is_anomaly|attack.*|att_flag|event|fault
 _CHUNK_ROWS = 1_000_000
 
 
-def survey_values(report: DataReport, names: tuple[str, ...], values: F64, *, named: bool) -> Times:
+def survey_values(report: DataReport, names: tuple[str, ...], values: F64, *, named: bool) -> NDArray[np.int64]:
     """Return the channels of values (N, C) to keep; record the others in `report.left_out`, and warnings.
 
     A constant channel teaches a network nothing, and its first change would have an unbounded score: it is kept only
     if `named`.
 
     Raises:
-        DataError: A named channel is empty, or no channel is left.
+        DataError: a named channel is empty, or no channel is left.
     """
     kept = []
     for j, name in enumerate(names):

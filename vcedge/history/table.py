@@ -57,5 +57,5 @@ class TableFile(Protocol):
         """Yield all rows, some at a time: the columns `numbers` as numbers, `texts` unconverted.
 
         Raises:
-            DataError: The file turns out to be damaged.
+            DataError: the file turns out to be damaged.
         """

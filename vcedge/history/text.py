@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vcedge.config.train import TableConfig
 from vcedge.errors import DataError
-from vcedge.history.dialect import dialect_of, guess_dialect, split_lines
+from vcedge.history.dialect import IsTime, dialect_of, guess_dialect, split_lines
 from vcedge.history.lines import all_lines_of, blocks_of, head_of
 from vcedge.history.numbers import drop_infinite, floats_of
 from vcedge.history.table import Chunk, OnColumnText
@@ -28,9 +28,7 @@ from vcedge.schema import F64
 _CELL = 40  # bytes kept of a text cell on the fast path
 _BLOCK_CELLS = 70_000  # cells in a block of lines: some megabytes of text
 _BATCH = 256  # rows split at a time on the slow path: more would not fit into the CPU's cache
-_SEPARATOR = re.compile(
-    r'"?sep=(?P<delimiter>.)"?\s*', re.IGNORECASE
-)  # the line above a table by which Excel knows the delimiter
+_SEPARATOR = re.compile(r'"?sep=(?P<delimiter>.)"?\s*', re.IGNORECASE)  # states the delimiter to Excel
 _UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__|")
 
 
@@ -39,7 +37,7 @@ class TextTable:
 
     by_name_only: frozenset[int] = frozenset()
 
-    def __init__(self, path: Path, config: TableConfig, looks_like_time: Callable[[str], bool]) -> None:
+    def __init__(self, path: Path, config: TableConfig, is_time: IsTime) -> None:
         """Raise DataError if the file is no table or has no rows, InputNotFound if it cannot be read."""
         self.path = path
         self._skip = config.skip_rows
@@ -50,13 +48,13 @@ class TextTable:
             lines = lines[1:]
             config = config.model_copy(update={"delimiter": config.delimiter or stated["delimiter"]})
         try:
-            dialect = guess_dialect(lines, config, looks_like_time)
+            dialect = guess_dialect(lines, config, is_time)
             rows = split_lines(lines, dialect.delimiter)
         except csv.Error as error:
             raise DataError(f"{path}: cannot be read as a table: {error}") from None
         if config.transpose:
             rows = [list(row) for row in zip_longest(*rows, fillvalue="")]
-            dialect = dialect_of(rows, dialect.delimiter, config, looks_like_time)
+            dialect = dialect_of(rows, dialect.delimiter, config, is_time)
         if len(rows) <= dialect.header:
             raise DataError(f"{path}: has {'a heading but no rows' if rows else 'no rows'}, expected a table")
         heading = rows.pop(0) if dialect.header else []

@@ -29,8 +29,8 @@ class CsvWriter:
         """Start a file, or with `append` continue one with the same columns.
 
         Raises:
-            InputOutputError: The file cannot be written.
-            DataError: The existing columns differ, or `names` are not unique.
+            InputOutputError: the file cannot be written.
+            DataError: the existing columns differ, or `names` are not unique.
         """
         self.path = path
         self._width = len(names)

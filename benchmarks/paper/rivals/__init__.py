@@ -1,1 +1,1 @@
-"""Other ways to save: a constant share, chance, whole steps, thresholds on changes, small matrices."""
+"""Other ways to save compute: a constant share, random or learned skipping, change thresholds, small matrices."""

@@ -1,10 +1,10 @@
-"""Constant k: the same leading dimensions at every step. What a gate that cannot move comes to."""
+"""Constant k: updates the same leading dimensions at every step, as a gate that cannot move."""
 
 from __future__ import annotations
 
 import torch
 
-from benchmarks.paper.data import Window
+from benchmarks.paper.data import LaneWindow
 from benchmarks.paper.gated import GatedBody
 from benchmarks.paper.unrolled import State, Unrolled
 from vcedge.detector import CellSpec
@@ -12,11 +12,11 @@ from vcedge.train.cells import VCGRU, VariableCell
 from vcedge.train.scheduler import MaskMode
 
 SHUT = -100.0
-"""A logit that never opens the second level."""
+"""Logit that never opens the second level."""
 
 
 class ConstantBody(GatedBody):
-    """A VCGRU that always updates k of D dimensions: the others stay zero, so it learns what a GRU of k can."""
+    """A VCGRU that always updates k of D dimensions; the others stay zero, so it equals a GRU of k units."""
 
     exports = False
 
@@ -25,18 +25,18 @@ class ConstantBody(GatedBody):
         super().__init__("gru", inputs, hidden, 1)
 
     def make(self, spec: CellSpec) -> VariableCell:
-        """Two levels, k and all, and a scheduler without weights that never picks the second one."""
+        """Make two levels, k and all, and a scheduler without weights that never picks the second one."""
         cell = VCGRU(CellSpec("vcgru", spec.inputs, spec.hidden, (self._k, spec.hidden)), 4 * spec.inputs, 0)
         assert cell.scheduler is not None
-        cell.scheduler.requires_grad_(False)
+        cell.scheduler.requires_grad_(requires_grad=False)
         with torch.no_grad():
             cell.scheduler.bias.fill_(SHUT)
         return cell
 
-    def begin(self, window: Window, opening: float) -> None:
-        """Nothing opens it."""
+    def begin(self, window: LaneWindow, opening: float) -> None:
+        """Keep the gate shut."""
 
-    def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
-        """Hard from the start; there is no scheduler to pay for."""
+    def forward(self, window: LaneWindow, state: State, mode: MaskMode) -> Unrolled:
+        """Unroll with a hard mask from the start, and without the scheduler's cost."""
         result = super().forward(window, state, MaskMode(mode.sharpness, hard=True))
         return Unrolled(**{**vars(result), "scheduler": torch.zeros_like(result.scheduler)})

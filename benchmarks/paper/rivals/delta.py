@@ -1,4 +1,4 @@
-"""A delta network (Neil et al. 2017, 1612.05571): a unit is sent on where it changed by more than a threshold."""
+"""A delta network (Neil et al. 2017, 1612.05571): a unit is sent only if it changed by more than a threshold."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import math
 import torch
 from torch import Tensor
 
-from benchmarks.paper.data import Window
+from benchmarks.paper.data import LaneWindow
 from benchmarks.paper.rivals.gru import GRUWeights
 from benchmarks.paper.unrolled import Body, State, Unrolled
 from vcedge.train.scheduler import MaskMode
 
 FIRST, LEAST, MOST = 0.02, 1e-3, 0.9
 RATE = 0.05
-"""How fast the threshold follows the cost: by this power of e for a cost that is twice the wanted one."""
+"""Speed of the threshold: the power of e by which it moves if the cost is twice the wanted one."""
 
 
 class DeltaBody(Body):
-    """A delta GRU. A product with what was last sent is the sum of the products with all that was sent.
+    """A delta GRU: the product with the last sent state is the sum of the products with all sent changes.
 
-    Trained with the threshold in place, which is moved until the cost is the wanted one. Inputs are sent by the same
-    threshold: of 0/1 inputs each one that changes. Both count by the column that was multiplied.
+    It is trained with the threshold in place, which moves until the cost is as wanted. Inputs are sent by the same
+    threshold: of 0/1 inputs each one that changes. Both count as multiplied columns.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
@@ -32,16 +32,16 @@ class DeltaBody(Body):
         self.threshold: Tensor
 
     def start(self, batch: int) -> State:
-        """The hidden state and what was last sent of it, both (B, D)."""
+        """Return the hidden state and the last sent state, both (B, D)."""
         zeros = self.gru.recurrent.new_zeros(batch, self.hidden)
         return zeros, zeros
 
     def adapt(self, over: float) -> None:
-        """Raise the threshold where too much was sent."""
+        """Raise the threshold if too much was sent, and lower it if too little."""
         step = RATE * max(-1.0, min(over, 1.0))
         self.threshold.mul_(math.exp(step)).clamp_(LEAST, MOST)
 
-    def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
+    def forward(self, window: LaneWindow, state: State, mode: MaskMode) -> Unrolled:
         a = self.gru.from_inputs(window.x)
         h, sent = state
         hidden, sending = [], []

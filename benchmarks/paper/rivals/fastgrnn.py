@@ -1,17 +1,17 @@
-"""FastGRNN (Kusupati et al. 2018, 1901.02358): one pair of small matrices of low rank for gate and candidate."""
+"""FastGRNN (Kusupati et al. 2018, 1901.02358): one pair of low-rank matrices for gate and candidate."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.paper.data import Window
+from benchmarks.paper.data import LaneWindow
 from benchmarks.paper.unrolled import Body, State, Unrolled
 from vcedge.train.scheduler import MaskMode
 
 
 class FastGRNNBody(Body):
-    """z = s(Wx + Uh + b_z), c = tanh(Wx + Uh + b_h), h' = (zeta (1 - z) + nu) c + z h; W and U of one rank."""
+    """Computes z = s(Wx + Uh + b_z), c = tanh(Wx + Uh + b_h), h' = (zeta (1 - z) + nu) c + z h; W, U of equal rank."""
 
     def __init__(self, inputs: int, hidden: int, rank: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class FastGRNNBody(Body):
     def start(self, batch: int) -> State:
         return (self.recurrent.new_zeros(batch, self.hidden),)
 
-    def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
+    def forward(self, window: LaneWindow, state: State, mode: MaskMode) -> Unrolled:
         a = (window.x @ self.input.T) @ self.input_out.T
         zeta, nu = torch.sigmoid(self.zeta), torch.sigmoid(self.nu)
         (h,), hidden = state, []
@@ -53,7 +53,7 @@ class FastGRNNBody(Body):
 
 
 def rank_for(budget: float, inputs: int, hidden: int) -> int:
-    """The smallest rank that costs at least a budget of MACs a step, the head left out."""
+    """Return the smallest rank that costs at least `budget` MACs a step, without the head."""
     return max(1, -int(-budget // (inputs + 3 * hidden)))
 
 

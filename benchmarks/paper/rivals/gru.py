@@ -1,4 +1,4 @@
-"""The GRU that the rivals build on: weights, and one step from the products of its inputs."""
+"""The GRU that the rivals build on: its weights, and one step from the products of its inputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class GRUWeights(nn.Module):
-    """As the dense cell of `vcedge.train`: reset gate after the product, blocks z, r, c."""
+    """Holds weights as the dense cell of `vcedge.train` does: reset gate after the product, blocks z, r, c."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -23,11 +23,11 @@ class GRUWeights(nn.Module):
         return self.recurrent.numel(), self.input.numel()
 
     def from_inputs(self, x: Tensor) -> Tensor:
-        """The inputs' product with bias (..., 3D)."""
+        """Return the inputs' product with bias (..., 3D)."""
         return x @ self.input.T + self.bias
 
     def step(self, a: Tensor, seen: Tensor, h: Tensor) -> Tensor:
-        """The next state (B, D) from the inputs' product, the state that the product sees, and the last state."""
+        """Return the next state (B, D) from the inputs' product, the state that is multiplied, and the last state."""
         az, ar, ac = a.chunk(3, dim=1)
         sz, sr, sc = (seen @ self.recurrent.T).chunk(3, dim=1)
         z, r = torch.sigmoid(az + sz), torch.sigmoid(ar + sr)

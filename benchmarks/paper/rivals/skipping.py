@@ -1,11 +1,11 @@
-"""Whole steps are skipped: by chance, and by a gate that learns when (Skip RNN, Campos et al. 2018, 1708.06834)."""
+"""Skips whole steps: at random, or by a gate that learns when (Skip RNN, Campos et al. 2018, 1708.06834)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.paper.data import Window
+from benchmarks.paper.data import LaneWindow
 from benchmarks.paper.rivals.gru import GRUWeights
 from benchmarks.paper.unrolled import Body, State, Unrolled
 from vcedge.detector import CellSpec
@@ -14,9 +14,9 @@ from vcedge.train.scheduler import MaskMode
 
 
 class RandomSkipBody(Body):
-    """A GRU that updates all of its state with probability `rate`, whatever happens, and else keeps it.
+    """A GRU that updates all of its state with probability `rate`, independent of the input.
 
-    Evaluation draws the same each time.
+    Every evaluation draws the same numbers.
     """
 
     def __init__(self, inputs: int, hidden: int, rate: float) -> None:
@@ -29,13 +29,13 @@ class RandomSkipBody(Body):
         self._evaluation.manual_seed(0)
         return (self.cell.recurrent.new_zeros(batch, self.hidden),)
 
-    def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
+    def forward(self, window: LaneWindow, state: State, mode: MaskMode) -> Unrolled:
         steps, batch = window.weight.shape
         draws = torch.rand(steps, batch, generator=None if self.training else self._evaluation)
         updates = (draws < self._rate).to(window.x.device)  # (T, B)
         done, piece = updates.cumsum(dim=0), (window.keep[..., 0] == 0).cumsum(dim=0)
         most = int(done[-1].max())
-        # What is skipped has no part in it: only the steps that are taken are unrolled, side by side.
+        # Only the steps that are taken are unrolled, packed one after the other.
         x = window.x.new_zeros(most + 1, batch, window.x.shape[-1])
         of = piece.new_zeros(most + 1, batch)  # the piece that each taken step belongs to; 0 before the first of all
         t, lane = updates.nonzero(as_tuple=True)
@@ -44,7 +44,7 @@ class RandomSkipBody(Body):
         states, _ = self.cell(x[1:], x[1:], keep, state[0], mode)
         states = torch.cat((state[0][None], states))  # (1 + most, B, D)
         lanes = torch.arange(batch, device=x.device).expand_as(done)
-        fresh = of[done, lanes] == piece  # a piece that has begun and not been updated yet is at zero
+        fresh = of[done, lanes] == piece  # the state of a new piece is zero until its first update
         hidden = states[done, lanes] * fresh[..., None]
         taken = updates.to(x)
         recurrent, inputs = self.cell.recurrent.numel(), self.cell.input.numel()
@@ -52,7 +52,7 @@ class RandomSkipBody(Body):
 
 
 class SkipBody(Body):
-    """Skip GRU: the probability of an update grows by a learned step until it is rounded to 1."""
+    """A Skip GRU: the probability of an update grows by a learned step until it rounds to 1."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -61,17 +61,17 @@ class SkipBody(Body):
         self.gate = nn.Linear(hidden, 1)
 
     def start(self, batch: int) -> State:
-        """The hidden state (B, D) and the accumulated probability (B, 1)."""
+        """Return the hidden state (B, D) and the accumulated probability (B, 1)."""
         zeros = self.gru.recurrent.new_zeros(batch, self.hidden)
         return zeros, zeros.new_ones(batch, 1)
 
-    def begin(self, window: Window, opening: float) -> None:
-        """The published start: the gate's bias is 1, so that first of all nearly every step is taken."""
+    def begin(self, window: LaneWindow, opening: float) -> None:
+        """Initialise the gate's bias to 1 as published, so that at first nearly every step is taken."""
         with torch.no_grad():
             self.gate.bias.fill_(1.0)
 
-    def forward(self, window: Window, state: State, mode: MaskMode) -> Unrolled:
-        """The source's equations for h, u and the probability, the rounding straight-through."""
+    def forward(self, window: LaneWindow, state: State, mode: MaskMode) -> Unrolled:
+        """Unroll by the source's equations for h, u and the probability, with straight-through rounding."""
         a = self.gru.from_inputs(window.x)
         h, due = state
         hidden, updates = [], []
@@ -92,7 +92,7 @@ class SkipBody(Body):
 
 
 def skipped(macs: tuple[int, int], hidden: Tensor, updates: Tensor, scheduler: int, state: State) -> Unrolled:
-    """What steps (T, B) of 0 and 1 cost; the scheduler has work to do where the state has changed."""
+    """Return the cost of steps (T, B) of 0 and 1; the scheduler computes only after a change of the state."""
     recurrent, inputs = macs
     taken = updates.detach()
     return Unrolled(

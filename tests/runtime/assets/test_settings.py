@@ -20,7 +20,7 @@ from vcedge.config.succession import StageConfig
 from vcedge.limits import Tail
 from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.assets.compute_stages import ComputeStages
-from vcedge.runtime.assets.settings import KINDS, Kind, Refused, Settings, kind_of, parse_setting
+from vcedge.runtime.assets.settings import KINDS, Refused, SettingKind, Settings, kind_of, parse_setting
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.stream import Stream
 from vcedge.topics import OutputTopics
@@ -38,7 +38,7 @@ def settings_of(threshold: float | None = None) -> tuple[Stream, Settings]:
     return stream, Settings(stream, threshold)
 
 
-def put(settings: Settings, kind: Kind, message: object) -> None:
+def put(settings: Settings, kind: SettingKind, message: object) -> None:
     settings.set(kind, parse_setting(kind, json.dumps(message).encode()))
 
 
@@ -69,7 +69,7 @@ def put(settings: Settings, kind: Kind, message: object) -> None:
         ("inhibit", b'{"until": 1e20}', "key 'until' is 1e+20, expected less than or equal to"),
     ],
 )
-def test_refused_setting_changes_nothing(kind: Kind, payload: bytes, reason: str) -> None:
+def test_refused_setting_changes_nothing(kind: SettingKind, payload: bytes, reason: str) -> None:
     _, settings = settings_of()
     put(settings, "threshold", {"raw": 3})
     put(settings, "compute", {"min_level": 2})
@@ -90,7 +90,7 @@ LEVELS = DETECTOR.levels
 
 
 @given(kind=st.sampled_from(list(KINDS)), message=st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3)))
-def test_accepted_settings_are_those_of_the_schema(kind: Kind, message: Any) -> None:
+def test_accepted_settings_are_those_of_the_schema(kind: SettingKind, message: Any) -> None:
     """But for what depends on the model, and for whole numbers that are spelled with a point."""
     payload = json.dumps(message).encode()
     try:
@@ -105,7 +105,7 @@ def test_accepted_settings_are_those_of_the_schema(kind: Kind, message: Any) -> 
 
 
 @given(kind=st.sampled_from(list(KINDS)), payload=st.binary(max_size=40))
-def test_any_bytes_are_accepted_or_refused(kind: Kind, payload: bytes) -> None:
+def test_any_bytes_are_accepted_or_refused(kind: SettingKind, payload: bytes) -> None:
     with suppress(Refused):
         assert isinstance(parse_setting(kind, payload), KINDS[kind])
 
@@ -169,7 +169,7 @@ def test_inhibition_is_exact_to_the_microsecond(until: float) -> None:
     assert stream.operation.always
 
 
-MESSAGES: dict[Kind, list[dict[str, Any]]] = {
+MESSAGES: dict[SettingKind, list[dict[str, Any]]] = {
     "threshold": [{}, {"raw": 3.5}, {"false_alarms_per_day": 100.0}],
     "compute": [{}, {"policy": "full"}, {"min_level": 2, "looseness": 0.5}],
     "inhibit": [{}, {"until": 1_700_000_050_000}, {"until": 1_700_000_950_000}],
@@ -178,7 +178,7 @@ MESSAGES: dict[Kind, list[dict[str, Any]]] = {
 
 @settings_of_hypothesis(max_examples=25)
 @given(st.lists(st.sampled_from([(kind, message) for kind in MESSAGES for message in MESSAGES[kind]]), max_size=6))
-def test_restored_settings_give_the_same_scores(sets: list[tuple[Kind, dict[str, Any]]]) -> None:
+def test_restored_settings_give_the_same_scores(sets: list[tuple[SettingKind, dict[str, Any]]]) -> None:
     stream, settings = settings_of(threshold=None)
     rows = samples(recording(4, 160, 3))
     for row in rows[:80]:

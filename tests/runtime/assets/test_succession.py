@@ -18,6 +18,7 @@ from vcedge.runtime.assets.scored_rows import ScoredRows
 from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.assets.trial import assess
 from vcedge.runtime.codecs.reading import Samples
+from vcedge.runtime.engine.interface import AS_TRAINED
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.score import Score
 from vcedge.runtime.stream.stream import Stream

@@ -1,4 +1,4 @@
-"""Codecs that a plant brings: found by their entry point, and whatever they do, the service stands."""
+"""Plug-in codecs: found by their entry point; no fault of theirs ends the service."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_example_of_the_documentation_works(install: Install) -> None:
     assert decode(b"Pressure 1.2\nFlow 3") == Reading(None, {"Pressure": [1.2], "Flow": [3.0]})
     with pytest.raises(Undecodable, match=r"^'Pressure': expected a number$"):
         decode(b"Pressure high")
-    with pytest.raises(Undecodable, match="returned a value that is no finite float or NaN"):
+    with pytest.raises(Undecodable, match="returned a value that is not a finite float or NaN"):
         decode(b"Pressure inf")
 
 
@@ -63,20 +63,23 @@ def _raise(error: BaseException) -> Any:
         (lambda payload, limits: _raise(Undecodable("a line\nand one more")), "a line and one more"),
         (lambda payload: None, "failed: TypeError:"),
         (lambda payload, limits: {"v": 1}, "returned a dict, expected a Reading"),
-        (lambda payload, limits: Reading((), {}), "returned times that are no tuple of integers of nanoseconds"),
-        (lambda payload, limits: Reading((1.5,), {}), "returned times that are no tuple of integers of nanoseconds"),
-        (lambda payload, limits: Reading((1 << 62,), {}), "returned times that are no tuple of integers"),
-        (lambda payload, limits: Reading((1, 2), {"a": [1.0, 2.0]}), "returned several samples that are no block"),
-        (lambda payload, limits: Reading((1,), {"a": [1.0, 2.0]}), "returned a column that is no list of 1 values"),
-        (lambda payload, limits: Reading((1,), {"a": (1.0,)}), "returned a column that is no list of 1 values"),
-        (lambda payload, limits: Reading((1,), {"a": [1]}), "returned a value that is no finite float or NaN"),
-        (lambda payload, limits: Reading((1,), {"a": [math.inf]}), "returned a value that is no finite float or NaN"),
-        (lambda payload, limits: Reading((1,), {"\ud800": [1.0]}), "the name of a channel that is no Unicode"),
-        (lambda payload, limits: Reading((1,), [1.0]), "returned columns that are no dictionary"),
+        (lambda payload, limits: Reading((), {}), "returned times that are not a tuple of integers of nanoseconds"),
+        (lambda payload, limits: Reading((1.5,), {}), "returned times that are not a tuple of integers of nanoseconds"),
+        (lambda payload, limits: Reading((1 << 62,), {}), "returned times that are not a tuple of integers"),
+        (lambda payload, limits: Reading((1, 2), {"a": [1.0, 2.0]}), "returned several samples that are not a block"),
+        (lambda payload, limits: Reading((1,), {"a": [1.0, 2.0]}), "returned a column that is not a list of 1 values"),
+        (lambda payload, limits: Reading((1,), {"a": (1.0,)}), "returned a column that is not a list of 1 values"),
+        (lambda payload, limits: Reading((1,), {"a": [1]}), "returned a value that is not a finite float or NaN"),
+        (
+            lambda payload, limits: Reading((1,), {"a": [math.inf]}),
+            "returned a value that is not a finite float or NaN",
+        ),
+        (lambda payload, limits: Reading((1,), {"\ud800": [1.0]}), "the name of a channel that is not Unicode"),
+        (lambda payload, limits: Reading((1,), [1.0]), "returned columns that are not a dictionary"),
         (lambda payload, limits: Reading((1,), {"a": [1.0], "b": [1.0]}), "2 channels, expected at most 1"),
     ],
 )
-def test_whatever_a_plug_in_does_is_a_reason_of_one_line(codec: Any, reason: str) -> None:
+def test_a_faulty_plug_in_gives_a_reason_of_one_line(codec: Any, reason: str) -> None:
     with pytest.raises(Undecodable) as caught:
         Decoder("odd", codec, Limits(max_channels=1))(b"")
     words = str(caught.value)
@@ -117,5 +120,7 @@ def test_an_unknown_codec_names_the_installed_ones(tmp_path: Path, capsys: pytes
 
 def test_two_plug_ins_of_one_name_are_refused(install: Install) -> None:
     install("def decode(payload, limits): ...\n", name="json")
-    with pytest.raises(ConfigError, match=r"codec 'json' is there twice: 'json' \(plant_codec:decode\) of plant, "):
+    with pytest.raises(
+        ConfigError, match=r"several packages have a codec 'json': 'json' \(plant_codec:decode\) of plant, "
+    ):
         open_decoder("json", Limits(), "codec")

@@ -1,4 +1,4 @@
-"""The codecs: every case of tests/golden/codecs, and whatever bytes a hostile sender thinks of."""
+"""The codecs: every case of tests/golden/codecs, and hostile bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIMITS = Limits()
 
 
 @pytest.mark.parametrize("case", GOLDEN, ids=lambda case: f"{case.parent.name}-{case.name}")
-def test_golden(case: Path) -> None:
+def test_golden_cases(case: Path) -> None:
     payload = (case / "input.json").read_bytes()
     decode = open_decoder(case.parent.name, LIMITS, "codec")
     error = case / "expected.err"

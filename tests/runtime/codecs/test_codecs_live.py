@@ -1,4 +1,4 @@
-"""Every codec through a real broker: replay, service and recorder understand each other, also after a crash."""
+"""Every codec through a real broker: replay, service and recorder agree, also after a crash."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_single_values_with_losses_survive_kill_9_to_the_bit(shared_broker: Mosq
         assert_same(by_seq(payloads(peer.messages, "parts", "score")), offline(DETECTOR, rows))
 
 
-def test_silence_ends_the_waiting_and_a_late_value_is_a_matter_of_the_clock(
+def test_silence_flushes_the_joiner_and_a_value_after_that_has_status_clock(
     shared_broker: Mosquitto, tmp_path: Path
 ) -> None:
     given = {"topic": "slow/{asset}/{channel}", "join_s": 1, "lateness_s": 0}
@@ -136,7 +136,7 @@ def test_replay_refuses_what_cannot_be_published(
     assert words in capsys.readouterr().err
 
 
-def test_more_lateness_than_can_be_waited_for_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lateness_of_many_joins_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = {"topic": "p/{asset}/{channel}", "join_s": 0.01, "lateness_s": 60}
     config = configure(tmp_path, "n", "mqtt://127.0.0.1:1", DETECTOR, input=given)
     for command in (["run", str(config), "--check"], ["record", str(config), "--out", str(tmp_path / "out")]):

@@ -1,4 +1,4 @@
-"""orjson and Python's own reader agree, whatever the bytes are; so do the writers about what is read back."""
+"""orjson and Python's own reader agree on any bytes, and both writers on what is read back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vcedge.runtime.codecs import fast_json as quick_json
+from vcedge.runtime.codecs import fast_json
 from vcedge.runtime.codecs.json_text import parse, parse_strictly
 from vcedge.runtime.codecs.reading import Undecodable
 
@@ -33,7 +33,7 @@ def same(payload: bytes) -> None:
 
 
 @given(VALUES.map(lambda value: json.dumps(value).encode()))
-def test_what_is_json_is_read_alike(payload: bytes) -> None:
+def test_both_readers_agree_on_json(payload: bytes) -> None:
     same(payload)
 
 
@@ -44,18 +44,18 @@ def test_what_is_json_is_read_alike(payload: bytes) -> None:
 @example(b'{"v": NaN}')
 @example(b'{"a": 1, "a": 2}')
 @example(b'"\\ud800"')
-def test_what_is_none_is_refused_with_the_same_words(payload: bytes) -> None:
+def test_invalid_json_gives_the_same_reason_with_and_without_orjson(payload: bytes) -> None:
     same(payload)
 
 
 @given(VALUES)
-def test_both_writers_say_the_same(value: Any) -> None:
-    for written in (quick_json.write(value), quick_json._plain(value)):
+def test_both_writers_are_read_back_alike(value: Any) -> None:
+    for written in (fast_json.write(value), fast_json.write_plain(value)):
         assert parse_strictly(written) == value
 
 
-def test_orjson_is_what_is_tested_here() -> None:
-    assert quick_json.read is not None, "the extra 'fast' is part of 'dev'"
+def test_orjson_is_installed() -> None:
+    assert fast_json.read is not None, "the extra 'fast' is part of 'dev'"
 
 
 @given(st.integers(2**63, 10**40) | st.integers(-(10**40), -(2**63)))

@@ -1,4 +1,4 @@
-"""What the running service tells who asks: `vcedge status`, metrics, and the log; real processes, a real broker."""
+"""The status report and the metrics of a running service, with real processes and a real broker."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool here: see scripts/check-metrics")
-def test_promtool_has_nothing_to_say(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_promtool_accepts_the_metrics(shared_broker: Mosquitto, tmp_path: Path) -> None:
     port = free_port()
     config = configure(tmp_path, "linted", shared_broker.url, metrics={"port": port})
     with running("run", config), Peer(shared_broker.url, "vcedge/linted/#") as peer:
@@ -194,7 +194,7 @@ def test_status_without_a_broker_and_without_a_service(tmp_path: Path) -> None:
         assert ask_service(tmp_path / "state")["boot"] != report["boot"]
 
 
-def test_a_port_that_is_taken(tmp_path: Path) -> None:
+def test_a_port_in_use_ends_the_service(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -208,23 +208,21 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     )
 
 
-def test_a_loop_that_does_not_go_round_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcedge.runtime.monitoring.status_socket.ANSWER_S", 0.1)
-    monkeypatch.setattr("vcedge.runtime.monitoring.prometheus.ANSWER_S", 0.1)
+def test_a_stuck_main_loop_is_reported(tmp_path: Path) -> None:
     requests = StatusRequests()
-    server = StatusSocket(tmp_path, requests)
+    server = StatusSocket(tmp_path, requests, answer_s=0.1)
     server.open()
     try:
         with pytest.raises(Unavailable, match="does not answer"):
             ask_service(tmp_path)
-        families = list(ServiceCollector(requests, 10).collect())
+        families = list(ServiceCollector(requests, 10, answer_s=0.1).collect())
         assert [(family.name, family.samples[0].value) for family in families] == [("vcedge_responding", 0)]
         assert not requests.pending
     finally:
         server.close()
 
 
-def test_a_state_folder_with_a_long_name_and_one_that_cannot_be(tmp_path: Path) -> None:
+def test_a_socket_below_a_long_path_and_below_an_impossible_one(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 120)
     folder.mkdir()
     requests, stop = StatusRequests(), threading.Event()
@@ -249,7 +247,7 @@ def test_a_state_folder_with_a_long_name_and_one_that_cannot_be(tmp_path: Path) 
         ask_service(tmp_path / "none")
 
 
-def test_who_waits_is_let_go_when_the_service_ends() -> None:
+def test_waiting_requests_end_with_the_service() -> None:
     requests, ended = StatusRequests(), []
 
     def ask() -> None:
@@ -267,7 +265,7 @@ def test_who_waits_is_let_go_when_the_service_ends() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may ask everybody")
-def test_who_may_not_ask_is_told(tmp_path: Path) -> None:
+def test_a_user_without_permission_gets_an_error(tmp_path: Path) -> None:
     server = StatusSocket(tmp_path, StatusRequests())
     server.open()
     (tmp_path / NAME).chmod(0)

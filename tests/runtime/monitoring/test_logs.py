@@ -1,4 +1,4 @@
-"""The service's log: JSON that programs can read, lines that cannot be forged, and no floods."""
+"""The service's log: valid JSON, lines that cannot be forged, and a rate limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _restored() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_restored")
-def test_json_lines_tell_what_they_are_about(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_carry_their_context(capsys: pytest.CaptureFixture[str]) -> None:
     configure_service_log(LogConfig(format="json", level="warning"))
     log.info("not logged")
     log.warning("event of %s\nx", "pump", extra=about(id="0123", asset="pump", event="anomaly-1"))
@@ -62,7 +62,7 @@ def record(message: str, *values: object, level: int = logging.INFO, **context: 
 
 @settings(max_examples=50)
 @given(st.text(max_size=30), st.dictionaries(st.sampled_from(["id", "asset", "event", "other"]), st.text(max_size=9)))
-def test_whatever_a_name_holds_a_line_is_one_line(name: str, context: dict[str, str]) -> None:
+def test_a_line_stays_one_line_with_any_name(name: str, context: dict[str, str]) -> None:
     text = TextFormatter().format(record("%s", name, **context))
     assert text.isprintable()
     assert text.startswith("vcedge: INFO: ")
@@ -73,7 +73,7 @@ def test_text_names_the_ids() -> None:
     assert TextFormatter().format(record("x", id="12", asset="a", event="e")) == "vcedge: INFO: x (id 12, event e)"
 
 
-def test_a_flood_is_cut_and_counted_and_hides_nothing_of_others() -> None:
+def test_a_flood_is_limited_and_counted_per_asset() -> None:
     now = [0.0]
     only = RepeatFilter(lambda: now[0])
     flood = [only.filter(record("dead letter %d", n, asset="a")) for n in range(100)]

@@ -1,4 +1,4 @@
-"""The connection itself, at brokers that ask for passwords and certificates, and as others of its kind see it."""
+"""The connection: passwords and certificates, order, redelivery, completions, and takeover by another client."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from vcedge.runtime.mqtt.paho_setup import Identity
 
 
 @contextmanager
-def linked(url: str, identity: Identity, **settings: Any) -> Iterator[Connection]:
-    link = Connection(MqttConfig.model_validate({"broker": url, **settings}), identity)
-    link.start()
+def connected(url: str, identity: Identity, **settings: Any) -> Iterator[Connection]:
+    connection = Connection(MqttConfig.model_validate({"broker": url, **settings}), identity)
+    connection.start()
     try:
-        yield link
+        yield connection
     finally:
-        link.stop(2.0)
+        connection.stop(2.0)
 
 
 def tool(name: str) -> str:
@@ -51,12 +51,12 @@ def test_a_password_is_read_from_its_file_and_never_logged(
     try:
         (tmp_path / "password").write_text("geheim-7\n")
         access = {"version": version, "username": "press", "password_file": str(tmp_path / "password")}
-        with linked(broker.url, Identity("right"), **access) as link:
-            assert link.wait_connected(10)
+        with connected(broker.url, Identity("right"), **access) as connection:
+            assert connection.wait_connected(10)
         (tmp_path / "password").write_text("geheim-8\n")
-        with linked(broker.url, Identity("wrong"), **access) as link:
-            wait_until(lambda: "refused wrong: Not authorized" in link.problem, "a refusal")
-            assert not link.connected
+        with connected(broker.url, Identity("wrong"), **access) as connection:
+            wait_until(lambda: "refused wrong: Not authorized" in connection.problem, "a refusal")
+            assert not connection.connected
     finally:
         broker.kill()
     assert "geheim" not in caplog.text
@@ -78,14 +78,14 @@ def test_tls_trusts_the_given_authority_alone(tmp_path: Path) -> None:
     broker.start()
     url = f"mqtts://127.0.0.1:{port}"
     try:
-        with linked(url, Identity("a", ("t",)), ca_file=str(tmp_path / "broker.pem")) as link:
-            assert link.wait_connected(10), link.problem
-            link.publish("t", b"x" * 100_000)
-            message = link.receive(10)
+        with connected(url, Identity("a", ("t",)), ca_file=str(tmp_path / "broker.pem")) as connection:
+            assert connection.wait_connected(10), connection.problem
+            connection.publish("t", b"x" * 100_000)
+            message = connection.receive(10)
             assert message is not None
             assert len(message.payload) == 100_000
-        with linked(url, Identity("b"), ca_file=str(tmp_path / "stranger.pem")) as link:
-            wait_until(lambda: "certificate verify failed" in link.problem, "a refusal")
+        with connected(url, Identity("b"), ca_file=str(tmp_path / "stranger.pem")) as connection:
+            wait_until(lambda: "certificate verify failed" in connection.problem, "a refusal")
     finally:
         broker.kill()
 
@@ -99,67 +99,67 @@ def test_certificates_that_cannot_be_used_are_named(key: str, tmp_path: Path) ->
             Connection(config, Identity("x"))
 
 
-def test_messages_come_in_order_and_what_was_not_acknowledged_comes_again(shared_broker: Mosquitto) -> None:
+def test_messages_keep_their_order_and_unacknowledged_ones_are_redelivered(shared_broker: Mosquitto) -> None:
     identity = Identity("steady", ("steady/in",))
-    with linked(shared_broker.url, identity) as link, Peer(shared_broker.url) as peer:
-        wait_until(lambda: link.subscribed, "a subscription")
+    with connected(shared_broker.url, identity) as connection, Peer(shared_broker.url) as peer:
+        wait_until(lambda: connection.subscribed, "a subscription")
         for i in range(20):
             peer.publish("steady/in", str(i))
         for i in range(20):
-            message = link.receive(10)
+            message = connection.receive(10)
             assert message is not None
             assert (message.payload, message.duplicate) == (str(i).encode(), False)
             if i < 5:
-                link.acknowledge([message])
-    with linked(shared_broker.url, identity) as link:
-        again = [link.receive(10) for _ in range(15)]
+                connection.acknowledge([message])
+    with connected(shared_broker.url, identity) as connection:
+        again = [connection.receive(10) for _ in range(15)]
         assert [message.payload for message in again if message] == [str(i).encode() for i in range(5, 20)]
         assert all(message.duplicate for message in again if message)
 
 
-def test_what_comes_afterwards_comes_after_the_brokers_acknowledgement(own_broker: Mosquitto) -> None:
+def test_a_completion_runs_after_the_brokers_acknowledgement(own_broker: Mosquitto) -> None:
     """Publications wait while there is no broker, and so does what is to follow them."""
     done = threading.Event()
-    with linked(own_broker.url, Identity("after")) as link:
-        link.publish("after/x", b"1")
-        link.when_acknowledged(done.set)
+    with connected(own_broker.url, Identity("after")) as connection:
+        connection.publish("after/x", b"1")
+        connection.when_acknowledged(done.set)
         assert not done.wait(0.3)
         own_broker.start()
         assert done.wait(20)
-        assert link.pending == 0
+        assert connection.pending == 0
         done.clear()
-        link.when_acknowledged(done.set)  # nothing waits: at once
+        connection.when_acknowledged(done.set)  # nothing waits: at once
         assert done.wait(5)
 
 
-def test_statistics_wait_for_nobody(own_broker: Mosquitto) -> None:
-    with linked(own_broker.url, Identity("lossy")) as link:
-        assert not link.publish("x", b"", qos=0)
-        assert link.pending == 0
+def test_qos_0_without_a_connection_is_dropped(own_broker: Mosquitto) -> None:
+    with connected(own_broker.url, Identity("lossy")) as connection:
+        assert not connection.publish("x", b"", qos=0)
+        assert connection.pending == 0
 
 
-def test_a_broker_that_never_answers_does_not_hold_up_the_end() -> None:
+def test_stop_returns_although_the_broker_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        link = Connection(MqttConfig(broker=f"mqtt://127.0.0.1:{silent.getsockname()[1]}"), Identity("patient"))
-        link.start()
+        connection = Connection(MqttConfig(broker=f"mqtt://127.0.0.1:{silent.getsockname()[1]}"), Identity("patient"))
+        connection.start()
         peer, _ = silent.accept()
         with peer:
             assert peer.recv(100).startswith(b"\x10")
-            assert not link.wait_connected(0.1)
-            link.publish("x", b"")
-            assert not link.stop(0.5)
+            assert not connection.wait_connected(0.1)
+            connection.publish("x", b"")
+            assert not connection.stop(0.5)
 
 
-def test_a_broker_that_tells_of_a_takeover_is_believed_at_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_takeover_stated_by_the_broker_is_reported_at_once(caplog: pytest.LogCaptureFixture) -> None:
     """mosquitto 2.0 tells nothing; these are the bytes of a broker that does (MQTT 5: CONNACK, DISCONNECT 0x8E)."""
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
-        linked(f"mqtt://127.0.0.1:{server.getsockname()[1]}", Identity("torn")) as link,
+        connected(f"mqtt://127.0.0.1:{server.getsockname()[1]}", Identity("torn")) as connection,
     ):
         for _ in range(2):
-            connection, _ = server.accept()
-            with connection:
-                assert connection.recv(100).startswith(b"\x10")
-                connection.sendall(b"\x20\x03\x00\x00\x00\xe0\x02\x8e\x00")
-        wait_until(lambda: link.client_id_conflicts == 2, "two takeovers")
+            accepted, _ = server.accept()
+            with accepted:
+                assert accepted.recv(100).startswith(b"\x10")
+                accepted.sendall(b"\x20\x03\x00\x00\x00\xe0\x02\x8e\x00")
+        wait_until(lambda: connection.client_id_conflicts == 2, "two takeovers")
     assert sum("another client uses the id torn" in record.message for record in caplog.records) == 1

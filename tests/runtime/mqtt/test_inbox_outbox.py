@@ -1,4 +1,4 @@
-"""The queues toward and from the network thread, and the delays between attempts to connect."""
+"""The queues to and from the network thread, and the backoff."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_large_messages_fill_an_inbox_too() -> None:
     assert most <= 3
 
 
-def test_a_closed_inbox_lets_the_sender_go() -> None:
+def test_closing_an_inbox_releases_the_sender() -> None:
     inbox = Inbox(1)
     inbox.put(incoming(1))
     sender = threading.Thread(target=inbox.put, args=(incoming(2),))
@@ -113,7 +113,7 @@ def test_acknowledgements_go_in_the_order_of_arrival(qos: list[int], data: st.Da
         assert released == wanted[:first_left]
 
 
-def test_what_came_by_an_earlier_connection_holds_nothing_up() -> None:
+def test_messages_of_an_earlier_connection_delay_no_acknowledgement() -> None:
     order = OrderedAcknowledgements()
     old, new = incoming(1), incoming(1)._replace(epoch=2)
     order.add(old)
@@ -123,7 +123,7 @@ def test_what_came_by_an_earlier_connection_holds_nothing_up() -> None:
     assert order.release([new]) == [new]
 
 
-def test_what_is_to_be_sent_keeps_its_order() -> None:
+def test_an_outbox_keeps_the_order() -> None:
     outbox = Outbox()
     for item in (publication("score"), Acknowledgement(7, 1), publication("next")):
         outbox.put(item)
@@ -134,13 +134,13 @@ def test_what_is_to_be_sent_keeps_its_order() -> None:
     assert outbox.pop(0) is None
 
 
-def test_qos_0_needs_no_window() -> None:
+def test_qos_0_is_sent_while_the_window_is_full() -> None:
     outbox = Outbox()
     outbox.put(publication("stats", qos=0))
     assert outbox.pop(0) == publication("stats", qos=0)
 
 
-def test_a_full_outbox_loses_the_oldest_score_and_no_state_or_acknowledgement() -> None:
+def test_a_full_outbox_drops_the_oldest_score_but_no_state_or_acknowledgement() -> None:
     outbox = Outbox(size=4)
     for item in (publication("state", retain=True), Acknowledgement(1, 1), publication("a"), publication("b")):
         assert outbox.put(item)
@@ -150,7 +150,7 @@ def test_a_full_outbox_loses_the_oldest_score_and_no_state_or_acknowledgement() 
     assert left == [publication("state", retain=True), Acknowledgement(1, 1), publication("b"), publication("c")]
 
 
-def test_nothing_is_taken_out_while_a_connection_may_return_what_comes_before_it() -> None:
+def test_an_outbox_is_not_drained_while_a_connection_may_return_items() -> None:
     outbox = Outbox()
     for text in ("a", "b"):
         outbox.put(publication(text))
@@ -162,7 +162,7 @@ def test_nothing_is_taken_out_while_a_connection_may_return_what_comes_before_it
     assert outbox.pop(9) is None  # what is stored is on disk
 
 
-def test_a_full_outbox_is_waited_for() -> None:
+def test_put_waits_for_room_in_a_full_outbox() -> None:
     outbox = Outbox(size=1)
     outbox.put(publication("a"))
     taker = threading.Timer(0.05, outbox.pop, args=(1,))

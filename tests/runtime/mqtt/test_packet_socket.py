@@ -1,4 +1,4 @@
-"""The wire under paho: every byte in its order, whatever the sizes, and a lost connection is told of."""
+"""The socket under paho: every byte in its order for any sizes, and the error of a lost connection."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def wait_readable(packets: PacketSocket) -> None:
     assert packets.readable or select.select([packets], [], [], 20)[0], "nothing arrived"
 
 
-def test_bytes_are_given_out_in_the_sizes_that_are_asked_for(ends: tuple[PacketSocket, socket.socket]) -> None:
+def test_recv_returns_the_sizes_that_are_asked_for(ends: tuple[PacketSocket, socket.socket]) -> None:
     packets, theirs = ends
     theirs.sendall(b"0123456789")
     wait_readable(packets)
@@ -52,7 +52,7 @@ def test_bytes_are_given_out_in_the_sizes_that_are_asked_for(ends: tuple[PacketS
         packets.recv(1)
 
 
-def test_the_end_of_the_connection_is_an_empty_read_after_what_came_before(
+def test_recv_returns_nothing_at_the_end_after_what_came_before(
     ends: tuple[PacketSocket, socket.socket],
 ) -> None:
     packets, theirs = ends
@@ -64,7 +64,7 @@ def test_the_end_of_the_connection_is_an_empty_read_after_what_came_before(
     assert packets.recv(4) == b""
 
 
-def test_what_is_sent_together_leaves_at_the_end_of_the_block(ends: tuple[PacketSocket, socket.socket]) -> None:
+def test_a_batch_is_sent_at_the_end_of_its_block(ends: tuple[PacketSocket, socket.socket]) -> None:
     packets, theirs = ends
     with packets.batch():
         assert packets.send(b"one") == 3
@@ -76,7 +76,7 @@ def test_what_is_sent_together_leaves_at_the_end_of_the_block(ends: tuple[Packet
     assert received(theirs, 5) == b"three"
 
 
-def test_what_the_network_does_not_take_waits_and_nothing_overtakes_it(
+def test_unsent_bytes_wait_and_keep_their_order(
     ends: tuple[PacketSocket, socket.socket],
 ) -> None:
     packets, theirs = ends
@@ -91,7 +91,7 @@ def test_what_the_network_does_not_take_waits_and_nothing_overtakes_it(
     assert found + received(theirs, len(first) + 3 - len(found)) == first + b"end"
 
 
-def test_a_connection_that_is_lost_while_sending_is_told_of_by_reading(
+def test_recv_raises_the_error_of_a_failed_send(
     ends: tuple[PacketSocket, socket.socket],
 ) -> None:
     packets, theirs = ends

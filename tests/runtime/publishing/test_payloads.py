@@ -14,6 +14,7 @@ from vcedge.detector import Detector
 from vcedge.runtime.assets.asset import Origin
 from vcedge.runtime.assets.scored_rows import ScoredRows
 from vcedge.runtime.codecs.reading import Samples
+from vcedge.runtime.engine.interface import AS_TRAINED
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.publishing.payloads import score_payload
 from vcedge.runtime.stream.score_block import Words
@@ -39,7 +40,7 @@ def test_block_payload_equals_payloads_of_its_rows(detector: Detector, first_ns:
 
     def payload(scores: Sequence[Score], *, block: bool) -> dict[str, Any]:
         samples = Samples((), values, timed=True, block=block)
-        return dict(json.loads(score_payload(ScoredRows(samples, (1, 0.0), scores, [], 1.0), ORIGIN)))
+        return dict(json.loads(score_payload(ScoredRows(samples, AS_TRAINED, scores, [], 1.0), ORIGIN)))
 
     together = payload(block, block=True)
     alone = [payload([score], block=False) for score in block]

@@ -1,4 +1,4 @@
-"""A recording goes out as messages and comes back as a recording, and both score alike."""
+"""Replay and record: a recording published and recorded again scores the same."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def lines_of(folder: Path) -> int:
     return sum(file.read_text().count("\n") for file in folder.glob("*.csv"))
 
 
-def test_replayed_scored_and_recorded_again(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_a_replayed_recording_is_scored_and_recorded_alike(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """CSV → replay → service and recorder → CSV: every score equals the offline one of both files."""
     source, out = tmp_path / "machine.csv", tmp_path / "history"
     write_recording(source, 1200)
@@ -92,7 +92,7 @@ def test_replayed_scored_and_recorded_again(shared_broker: Mosquitto, tmp_path: 
     assert scores_of(recorded) == expected
 
 
-def test_a_recorder_goes_on_with_its_files_after_a_restart(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_a_recorder_continues_its_files_after_a_restart(shared_broker: Mosquitto, tmp_path: Path) -> None:
     out = tmp_path / "out"
     config = configure(tmp_path, "again", shared_broker.url)
     for part in range(2):
@@ -175,7 +175,7 @@ def test_replay_reads_a_file_without_time_as_the_model_does(shared_broker: Mosqu
     ]
 
 
-def test_speed_is_the_recordings_own_times_a_factor() -> None:
+def test_pace_divides_the_recordings_intervals_by_the_speed() -> None:
     import time
 
     began = time.monotonic()
@@ -202,7 +202,7 @@ def test_speed_is_the_recordings_own_times_a_factor() -> None:
         (["{file}", "--broker", "mqtt://127.0.0.1:{port}"], 69, "no connection within 0.5 s"),
     ],
 )
-def test_replay_says_what_is_wrong(
+def test_replay_reports_what_is_wrong(
     arguments: list[str],
     code: int,
     words: str,

@@ -1,4 +1,4 @@
-"""The summary of a scoring lists the events that were found, each as it was last published."""
+"""The summary of scores lists each event in its last state."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def test_events_are_listed_with_their_explanation() -> None:
     detector = tiny_detector(threshold=8.0)
     values = recording(6, 400, 3)
     values[200:260, 1] += 40 * detector.features.scale[1] * np.resize([1.0, -1.0], 60)
-    tally, stream, last = ScoreSummary(detector), Stream(NumpyEngine(detector), adapt=False), {}
+    summary, stream, last = ScoreSummary(detector), Stream(NumpyEngine(detector), adapt=False), {}
     times = np.array([sample.time_ns for sample in samples(values)])
     for start in range(0, len(values), 150):
         block = stream.push_block(times[start : start + 150], values[start : start + 150])
-        tally.add_block(block)
+        summary.add_block(block)
         last |= {event.id: event for score in block for event in score.events if event.kind == "anomaly"}
-    found = json.loads(json.dumps(tally.to_json()))["found"]
-    assert len(found) == tally.events == len(last) > 0
+    found = json.loads(json.dumps(summary.to_json()))["found"]
+    assert len(found) == summary.events == len(last) > 0
     for item, event in zip(found, last.values(), strict=True):
         assert (item["start"], item["last"]) == (milliseconds(event.start_ns), milliseconds(event.time_ns))
         assert (item["resembles"], item["agreement"], item["why"]) == (event.resembles, event.agreement, event.why)

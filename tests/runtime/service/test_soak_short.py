@@ -30,7 +30,7 @@ def test_lost_packets_lose_no_score(shared_broker: Mosquitto) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system needs root")
 def test_full_file_system_is_reported_once(shared_broker: Mosquitto) -> None:
-    assert faults.disk(0.0) == {"told": 1, "passed": True}
+    assert faults.disk(0.0) == {"reports": 1, "passed": True}
 
 
 @pytest.mark.skipif(not Path(faults.FAKETIME).exists(), reason="faketime is not installed")

@@ -1,4 +1,4 @@
-"""The links `current` and `previous`: whatever is done, each points to a whole model or is not there."""
+"""The links `current` and `previous`: at any time each points to a complete model or does not exist."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def digest(number: int) -> str:
 
 @settings(max_examples=40)  # every step is flushed to the disk
 @given(STEPS)
-def test_any_sequence_of_steps(steps: list[tuple[str, int]]) -> None:
+def test_links_are_valid_after_any_sequence_of_steps(steps: list[tuple[str, int]]) -> None:
     """Against a model of two variables and a set."""
     with TemporaryDirectory() as folder:
         store = ModelStore(Path(folder), "pump")
@@ -59,7 +59,7 @@ def test_a_damaged_copy_is_written_again(tmp_path: Path) -> None:
     assert store.path(store.add(content(1))).read_bytes() == content(1)
 
 
-def test_a_link_to_nothing_is_no_model(tmp_path: Path) -> None:
+def test_a_dangling_link_is_no_model(tmp_path: Path) -> None:
     store = ModelStore(tmp_path, "pump")
     store.switch(store.add(content(1)))
     store.path(digest(1)).unlink()
@@ -72,7 +72,7 @@ def test_an_asset_cannot_point_out_of_its_folder(asset: str, tmp_path: Path) -> 
         ModelStore(tmp_path, asset)
 
 
-def test_a_link_that_somebody_laid_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_a_foreign_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     """Root writes there too, and the folder belongs to the service."""
     outside = tmp_path / "passwd"
     outside.write_text("root")

@@ -79,7 +79,7 @@ TestStack = Stack.TestCase
 TestStack.settings = settings(max_examples=40, stateful_step_count=30)
 
 
-def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:
+def test_the_oldest_results_are_deleted_beyond_the_limit(tmp_path: Path) -> None:
     spool = opened(tmp_path, max_bytes=4000)
     for number in range(100):
         spool.push(batch(number, size=20), NOW_MS)
@@ -89,7 +89,7 @@ def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:
     assert sum(file.stat().st_size for file in (tmp_path / "outbox").iterdir()) == spool.size
 
 
-def test_what_is_too_old_goes_but_a_clock_that_is_not_set_tells_no_age(tmp_path: Path) -> None:
+def test_old_results_are_deleted_but_not_by_a_clock_that_is_not_set(tmp_path: Path) -> None:
     spool = opened(tmp_path, max_age_s=60.0)
     spool.push(batch(1), 5_000)  # 1970
     assert spool.peek(NOW_MS) == batch(1)
@@ -100,7 +100,7 @@ def test_what_is_too_old_goes_but_a_clock_that_is_not_set_tells_no_age(tmp_path:
     assert spool.dropped == 6
 
 
-def test_a_damaged_batch_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_damaged_batch_is_lost_alone(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.push(batch(1), NOW_MS)
     spool.push(batch(2), NOW_MS)
@@ -114,7 +114,7 @@ def test_a_damaged_batch_costs_itself_alone(tmp_path: Path) -> None:
     assert spool.dropped == 3
 
 
-def test_a_damaged_header_costs_its_batch_at_most(tmp_path: Path) -> None:
+def test_a_damaged_header_loses_its_batch_at_most(tmp_path: Path) -> None:
     """Whatever became of a header, the batches before it are there and nothing is raised."""
     opened(tmp_path).push(batch(1), NOW_MS)
     path = next((tmp_path / "outbox").iterdir())
@@ -132,7 +132,7 @@ def test_a_damaged_header_costs_its_batch_at_most(tmp_path: Path) -> None:
         assert spool.peek(NOW_MS) == (batch(1) if found == batch(2) else [])
 
 
-def test_a_file_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_lost_alone(tmp_path: Path) -> None:
     """It is not written over either: perhaps somebody can read it later."""
     folder = tmp_path / "outbox"
     (folder / "00000002.log").mkdir(parents=True)
@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
     assert spool.peek(NOW_MS) == batch(3)
 
 
-def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:
+def test_a_full_disk_loses_no_stored_batch(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.push(batch(1), NOW_MS)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

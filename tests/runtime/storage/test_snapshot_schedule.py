@@ -1,4 +1,4 @@
-"""When a snapshot is due: wear on one side, a broker that waits on the other."""
+"""When a snapshot is due: a trade-off of flash wear against a stalled broker."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def work(
     return snapshots, arrived
 
 
-def test_a_window_that_is_kept_to_means_a_snapshot_for_half_of_it() -> None:
+def test_a_broker_that_fills_its_window_gets_a_snapshot_each_half_window() -> None:
     snapshots, arrived = work(SnapshotSchedule(1000, 0.0), 500, 10, 1000)
     assert arrived >= 4990
     assert snapshots == 10  # every 500 messages
 
 
-def test_a_slow_machine_means_a_snapshot_a_minute() -> None:
+def test_a_slow_machine_gets_a_snapshot_a_minute() -> None:
     snapshots, _ = work(SnapshotSchedule(1000, 0.0), 3600, 0.5, 1000)
     assert snapshots <= 3600 / INTERVAL_S + 1
 
@@ -51,7 +51,7 @@ def test_a_smaller_window_is_learned_from_two_stalls() -> None:
     assert schedule.window == 1000
 
 
-def test_a_window_that_is_not_kept_to_exactly_is_learned_too() -> None:
+def test_a_window_that_varies_is_learned_too() -> None:
     """A broker that sends 100 to 160, as amqtt with flow control does: a second's stall twice, and never again."""
     schedule = SnapshotSchedule(1000, 0.0)
     _, arrived = work(schedule, 60, 1000, 153, 101, 157, 135)
@@ -59,7 +59,7 @@ def test_a_window_that_is_not_kept_to_exactly_is_learned_too() -> None:
     assert arrived >= 57_000
 
 
-def test_pauses_are_no_stalls() -> None:
+def test_pauses_are_not_taken_for_stalls() -> None:
     """Bursts of 30 every 20 seconds: soon no pause is taken for a stall, and only the minute counts."""
     schedule, snapshots, pending = SnapshotSchedule(1000, 0.0), 0, 0
     for tick in range(round(3600 / 0.25)):
@@ -75,13 +75,13 @@ def test_pauses_are_no_stalls() -> None:
     assert snapshots <= 3600 / INTERVAL_S + 10
 
 
-def test_nothing_new_needs_no_snapshot() -> None:
+def test_no_snapshot_without_a_change() -> None:
     schedule = SnapshotSchedule(1000, 0.0)
     assert not schedule.is_due(10 * INTERVAL_S, 0, 0)
     assert schedule.is_due(10 * INTERVAL_S, 0, 1)
 
 
-def test_a_snapshot_that_is_asked_for_comes_soon_and_not_all_the_time() -> None:
+def test_requested_snapshots_come_soon_but_at_most_one_a_second() -> None:
     schedule, taken = SnapshotSchedule(1000, 0.0), []
     for tenth in range(1, 100):
         now_s = tenth / 10

@@ -28,9 +28,10 @@ def update(
     node: Node = None,
     config: Settings = DEFAULT_CONFIG,
 ) -> None:
-    """Offer a signed model to a running service: as a file on this device, or as a retained message.
+    """Offer a signed model to a running service.
 
-    The service checks and tries it, and reports the result on topic .../ASSET/model/state (docs/succession.md).
+    The model goes as a file on this device, or as a retained message to a broker. The service checks and tries it, and
+    reports the result on topic .../ASSET/model/state (docs/succession.md).
 
     \b
     Example:
@@ -65,7 +66,9 @@ def rollback(
         Path | None, typer.Option("--root", metavar="DIR", help="Another root, such as a card's image.")
     ] = None,
 ) -> None:
-    """Roll back an asset to its previous model, or the program to its previous release, on this device.
+    """Roll back an asset's model, or the program, on this device.
+
+    The previous model or release runs again.
 
     \b
     Example:

@@ -30,7 +30,9 @@ def render(
     watchdog_s: Watchdog = 30,
     memory: Memory = "512M",
 ) -> None:
-    """Write the systemd units and example configurations of a broker to a folder, and change nothing else.
+    """Write the systemd units and a broker's examples to a folder.
+
+    Changes nothing else.
 
     \b
     Example:
@@ -60,10 +62,10 @@ def install(
     memory: Memory = "512M",
     healthy_s: Healthy = 0,
 ) -> None:
-    """Install or update the service and start it. Does nothing if all is up to date.
+    """Install or update the service and start it.
 
-    It records what it installs, and changes no other file. If the new version does not start, the old one runs again.
-    On a device without vcedge the bundle installs itself: sudo python3 BUNDLE.
+    Does nothing if all is up to date. It records what it installs, and changes no other file. If the new version does
+    not start, the old one runs again. On a device without vcedge the bundle installs itself: sudo python3 BUNDLE.
 
     \b
     Example:
@@ -88,7 +90,7 @@ def uninstall(
     dry_run: DryRun = False,
     purge: Annotated[bool, typer.Option("--purge", help="Remove state, models and configuration as well.")] = False,
 ) -> None:
-    """Stop the service and remove what was installed, and nothing else.
+    """Stop the service and remove only what was installed.
 
     \b
     Example:
@@ -106,7 +108,7 @@ def status(
     root: Root = None,
     json: Annotated[bool, typer.Option("--json", help="Print the state as JSON on stdout.")] = False,
 ) -> None:
-    """Show what is installed on this device, and whether it runs.
+    """Show what is installed on this device and whether it runs.
 
     \b
     Example:

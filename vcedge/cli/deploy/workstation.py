@@ -24,7 +24,7 @@ def bundle(
     ] = None,
     config: Config = None,
 ) -> None:
-    """Bundle vcedge and all its dependencies in one file that installs offline.
+    """Bundle vcedge and its dependencies in one offline installer.
 
     \b
     Example:
@@ -56,10 +56,10 @@ def push(
         list[str] | None, typer.Option("--ssh-option", help="An option for ssh -o; repeatable.")
     ] = None,
 ) -> None:
-    """Copy a bundle to a device by ssh, install it there, and wait until the service is connected to its broker.
+    """Copy a bundle to a device by ssh and install it there.
 
-    If anything fails, the connection included, the old version keeps running: the device decides alone. The user must
-    be root, or have sudo without a password.
+    Waits until the service is connected to its broker. If anything fails, the connection included, the old version
+    keeps running: the device decides alone. The user must be root, or have sudo without a password.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""One cell of the table: a model of a size on a set from a seed, measured and kept in a file of its own."""
+"""Experiments: a model of a size on a set with a seed, measured and kept in its own file."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from benchmarks.detection.results import commit
 from benchmarks.paper.ablation import ABLATIONS
 from benchmarks.paper.data import Dataset, make_lanes
 from benchmarks.paper.exported import measure_exported
-from benchmarks.paper.models import MODELS, Budget, Model
+from benchmarks.paper.models import MODELS, MatchedCost, Model
 from benchmarks.paper.training import HARD, Outcome, Plan, evaluate, mask_of, train, unrolled_windows
 from vcedge import __version__
 from vcedge.errors import DataError
 from vcedge.files import write_atomic
 
-Row = dict[str, Any]
+ResultRow = dict[str, Any]
 ALL: Mapping[str, Model] = {**MODELS, **ABLATIONS}
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A place in the table."""
+class Experiment:
+    """Names one experiment."""
 
     set: str
     model: str
@@ -39,73 +39,74 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """Name of its file."""
         return f"{self.set}-{self.model}-{self.size}-{self.seed}.json"
 
     @property
-    def budget(self) -> Cell | None:
-        """The cell whose operations it is to match."""
+    def budget(self) -> Experiment | None:
+        """The experiment whose operations it must match."""
         of = ALL[self.model].of
-        return None if of is None else Cell(self.set, of, self.size, self.seed)
+        return None if of is None else Experiment(self.set, of, self.size, self.seed)
 
 
-class Table:
-    """A folder of results. A file is complete or not there, so that a run which was killed goes on where it was."""
+class ResultStore:
+    """A folder of results. A file is complete or absent, so that a killed run resumes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "cells"
 
-    def get(self, cell: Cell) -> Row | None:
-        """What was measured, None where nothing was yet. Raises DataError for a file that is no result."""
-        path = self._folder / cell.name
+    def get(self, experiment: Experiment) -> ResultRow | None:
+        """Return the result, None if there is none yet; DataError for a file that is not a result."""
+        path = self._folder / experiment.name
         return _read(path) if path.is_file() else None
 
-    def put(self, cell: Cell, row: Row) -> None:
-        """Keep a result."""
+    def put(self, experiment: Experiment, row: ResultRow) -> None:
+        """Write a result."""
         self._folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(row, allow_nan=False) + "\n"
-        write_atomic(self._folder / cell.name, text.encode())
+        write_atomic(self._folder / experiment.name, text.encode())
 
-    def rows(self) -> list[Row]:
-        """All there are."""
+    def rows(self) -> list[ResultRow]:
+        """Return all results."""
         return [_read(path) for path in sorted(self._folder.glob("*.json"))]
 
 
-def _read(path: Path) -> Row:
+def _read(path: Path) -> ResultRow:
     try:
         row = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         row = None
     if not isinstance(row, dict) or "test" not in row:
-        raise DataError(f"{path}: is no result of scripts/bench paper; remove it and run again")
+        raise DataError(f"{path}: not a result of scripts/bench paper; remove it and run again")
     return row
 
 
-def cells_of(sets: Iterable[str], models: Sequence[str], sizes: Sequence[int], seeds: int) -> list[Cell]:
-    """All cells, set by set and model by model, each after the one whose budget it needs."""
-    wanted: dict[Cell, None] = {}
+def experiments_of(sets: Iterable[str], models: Sequence[str], sizes: Sequence[int], seeds: int) -> list[Experiment]:
+    """Return all experiments, set by set and model by model, each after the one whose budget it needs."""
+    wanted: dict[Experiment, None] = {}
     for name in sets:
         for model in models:
             for size in sizes:
                 for seed in range(seeds):
-                    cell = Cell(name, model, size, seed)
-                    if cell.budget is not None:
-                        wanted[cell.budget] = None
-                    wanted[cell] = None
+                    experiment = Experiment(name, model, size, seed)
+                    if experiment.budget is not None:
+                        wanted[experiment.budget] = None
+                    wanted[experiment] = None
     return list(wanted)
 
 
-def run_cell(cell: Cell, dataset: Dataset, plan: Plan, table: Table) -> Row:
-    """Train and measure; the budget comes from the table."""
-    torch.manual_seed(cell.seed)
+def run_experiment(experiment: Experiment, dataset: Dataset, plan: Plan, store: ResultStore) -> ResultRow:
+    """Train and measure; the budget comes from an earlier result."""
+    torch.manual_seed(experiment.seed)
     torch.set_num_threads(1)
-    recipe = ALL[cell.model].make(dataset.inputs, cell.size, _budget(table, cell))
+    recipe = ALL[experiment.model].make(dataset.inputs, experiment.size, _budget(store, experiment))
 
     def progress(epoch: int, loss: float, cost: float) -> None:
-        words = f"{cell.set} {cell.model} {cell.size} seed {cell.seed}: epoch {epoch + 1} of {plan.epochs}"
+        name = f"{experiment.set} {experiment.model} {experiment.size} seed {experiment.seed}"
+        words = f"{name}: epoch {epoch + 1} of {plan.epochs}"
         print(f"\r{words}, validation {loss:.3f}, cost {cost:.3f} ", end="", file=sys.stderr, flush=True)
 
-    outcome = train(recipe, dataset, plan, cell.seed, progress)
+    outcome = train(recipe, dataset, plan, experiment.seed, progress)
     print(f"in {outcome.seconds:.0f} s", file=sys.stderr, flush=True)
     network, body = outcome.network, outcome.network.body
     measured = {
@@ -116,7 +117,7 @@ def run_cell(cell: Cell, dataset: Dataset, plan: Plan, table: Table) -> Row:
     if body.exports:
         exported = measure_exported(network, dataset, mask_of(recipe, outcome.best, 1.0, plan))
     return {
-        **vars(cell),
+        **vars(experiment),
         "hidden": body.hidden,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         **measured,
@@ -128,15 +129,15 @@ def run_cell(cell: Cell, dataset: Dataset, plan: Plan, table: Table) -> Row:
     }
 
 
-def _budget(table: Table, cell: Cell) -> Budget | None:
-    if cell.budget is None:
+def _budget(store: ResultStore, experiment: Experiment) -> MatchedCost | None:
+    if experiment.budget is None:
         return None
-    row = table.get(cell.budget)
-    assert row is not None, "cells_of puts the cell whose budget is needed first"
-    return Budget(row["test"]["macs"]["all"], row["test"]["square"])
+    row = store.get(experiment.budget)
+    assert row is not None, "experiments_of puts the experiment whose budget is needed first"
+    return MatchedCost(row["test"]["macs"]["all"], row["test"]["square"])
 
 
-def _training(outcome: Outcome, plan: Plan) -> Row:
+def _training(outcome: Outcome, plan: Plan) -> ResultRow:
     return {
         "plan": vars(plan),
         "epochs": outcome.epochs,
@@ -146,7 +147,7 @@ def _training(outcome: Outcome, plan: Plan) -> Row:
     }
 
 
-def _origin() -> Row:
+def _origin() -> ResultRow:
     return {
         "versions": {
             "vcedge": __version__,
@@ -160,7 +161,7 @@ def _origin() -> Row:
 
 
 def _histogram(outcome: Outcome, dataset: Dataset, plan: Plan) -> dict[str, int]:
-    """How often each number of dimensions was updated on the test pieces."""
+    """Count how often each number of dimensions was updated on the test pieces."""
     counts: dict[str, int] = {}
     outcome.network.eval()
     with torch.no_grad():
@@ -172,7 +173,7 @@ def _histogram(outcome: Outcome, dataset: Dataset, plan: Plan) -> dict[str, int]
 
 
 def _trace(outcome: Outcome, dataset: Dataset) -> list[int]:
-    """Dimensions updated at each step of the first test piece."""
+    """Return the dimensions updated at each step of the first test piece."""
     outcome.network.eval()
     lanes = make_lanes(dataset.test[:1], 1)
     with torch.no_grad():
