@@ -57,7 +57,7 @@ class Inhibition:
         if self._run_when is not None:
             value = float(values[self._run_when.channel])
             if not math.isnan(value):
-                numbers.running = self._run_when.above < value < self._run_when.below
+                numbers.running = bool(self._run_when.above < value < self._run_when.below)
         if numbers.until_ns and time_ns >= numbers.until_ns:
             numbers.until_ns = 0
         return not numbers.running or time_ns < numbers.until_ns

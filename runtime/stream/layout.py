@@ -18,6 +18,7 @@ from vcedge.runtime.stream.score import Status
 from vcedge.runtime.stream.score_block import COLUMNS
 from vcedge.runtime.stream.state import ARRAYS, KINDS, Numbers, TrackerRecord
 
+OTHER_KERNEL = "the kernel was built from other sources"
 KERNEL: dict[str, Any] = _kernel.stream_layout()
 ITEMS = {  # for each channel, and further ones
     "channels": (1, 0),
@@ -30,7 +31,8 @@ ITEMS = {  # for each channel, and further ones
 def structure_fields(structure: type[Structure]) -> list[tuple[str, str, int, int]]:
     """Return name, type, items and offset of each field of a ctypes structure."""
     fields = []
-    for name, kind in structure._fields_:  # noqa: SLF001 - the public interface of ctypes
+    for entry in structure._fields_:
+        name, kind = entry[:2]
         offset = getattr(structure, name).offset
         items = getattr(kind, "_length_", 1)
         kind = getattr(kind, "_type_", kind) if items > 1 else kind
@@ -59,7 +61,7 @@ def check_layout(kernel: dict[str, Any]) -> None:
             continue
         pairs = zip([*found, None], [*wanted, None], strict=False)
         here, there = next((pair for pair in pairs if pair[0] != pair[1]), (found, wanted))
-        raise ImportError(f"the kernel was built from other sources: {part} has {here}, expected {there}; reinstall vcedge")
+        raise ImportError(f"{OTHER_KERNEL}: {part} has {here}, expected {there}; reinstall vcedge")
 
 
 check_layout(KERNEL)

@@ -19,7 +19,7 @@ from vcedge.runtime.stream import explainer
 from vcedge.runtime.stream.adaptive_threshold import AdaptiveThreshold
 from vcedge.runtime.stream.compute_budget import ComputeBudget
 from vcedge.runtime.stream.events import GROWTH
-from vcedge.runtime.stream.layout import RULES, rules_dtype
+from vcedge.runtime.stream.layout import OTHER_KERNEL, RULES, rules_dtype
 from vcedge.runtime.stream.score_block import ScoreBlock
 from vcedge.runtime.stream.sensor_health import SensorHealth
 from vcedge.runtime.stream.state import StreamState
@@ -49,7 +49,7 @@ class NativeRows:
     def judge(
         self, state: StreamState, block: ScoreBlock, values: F64, rows: tuple[int, int], policy: ComputePolicy
     ) -> int:
-        """Judge the rows [start, stop) of values (N, C) into the block; return the first row that is left for Python."""
+        """Judge the rows [start, stop) of values (N, C); return the first one that is left for Python."""
         row, end = rows
         while row < end:
             stop = min(row + ROWS, end)
@@ -87,7 +87,7 @@ def rules_of(detector: Detector, calibration: Calibration, parts: StreamParts) -
         "shapes": detector.resemblance is not None,
     }
     if scalars.keys() != set(RULES.names or ()):
-        raise ImportError(f"the kernel was built from other sources: its rules are {RULES.names}; reinstall vcedge")
+        raise ImportError(f"{OTHER_KERNEL}: its rules are {RULES.names}; reinstall vcedge")
     rules = np.zeros(1, rules_dtype(detector.channels))
     for name, value in scalars.items():
         rules["scalars"][name] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import get_args, overload
+from typing import Any, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,8 @@ class ScoreBlock(Sequence[Score]):
         self.first_seq = first_seq
         self.columns = np.zeros(rows * (ROW_BYTES + channels), np.uint8)
         """One after the other the arrays below, in their order: what the kernel writes."""
-        column, at = {}, 0
+        column: dict[str, NDArray[Any]] = {}
+        at = 0
         for name, kind, items in COLUMNS:
             size = rows * np.dtype(kind).itemsize * (items or channels)
             column[name] = self.columns[at : at + size].view(kind)

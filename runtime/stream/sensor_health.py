@@ -16,7 +16,7 @@ from vcedge.limits import EventRule
 from vcedge.runtime.stream.events import Event, EventKind, EventTracker
 from vcedge.runtime.stream.score import Status
 from vcedge.runtime.stream.score_block import SHARES, Words
-from vcedge.runtime.stream.state import KINDS, NO_TOP, TOP_CHANNELS, StreamState
+from vcedge.runtime.stream.state import KINDS, NO_TOP, TOP_CHANNELS, Numbers, StreamState
 from vcedge.schema import F64, NS_PER_S, beyond_limits
 
 Mask = NDArray[np.bool_]
@@ -50,9 +50,12 @@ def status_of(checked: Checked, *, warming: bool, stuck: bool) -> Status:
 class StuckCounter:
     """Counts how long each channel has stood still to the last bit; a run longer than in training is a defect."""
 
-    def __init__(self, limits: tuple[int, ...], state: StreamState) -> None:
+    def __init__(self, limits: tuple[int, ...], state: StreamState | None = None) -> None:
+        """Take the longest run (C,) of each channel, 0: any; and the state to work on, by default a fresh one."""
         self._limits = np.array(limits)
-        self._numbers, self._last, self._run = state.numbers, state.last, state.run
+        self._numbers = Numbers.fresh() if state is None else state.numbers
+        self._last: F64 = np.full(len(limits), np.nan) if state is None else state.last
+        self._run: NDArray[np.int64] = np.zeros(len(limits), np.int64) if state is None else state.run
         self._none = np.zeros(len(limits), bool)
 
     def push(self, values: F64, *, complete: bool = False) -> Mask:
@@ -69,7 +72,7 @@ class StuckCounter:
         present = np.isfinite(values)
         self._run[:] = np.where(present, np.where(same, self._run + 1, 0), self._run)
         self._last[:] = np.where(present, values, self._last)
-        self._numbers.standing = 1
+        self._numbers.standing = int(np.count_nonzero(self._run) > 0)
         return np.asarray((self._limits > 0) & (self._run >= self._limits))
 
     def reset(self) -> None:
@@ -120,7 +123,7 @@ class SensorHealth:
         self._stuck = StuckCounter(detector.calibration.stuck_rows, state)
         self._numbers, self._absent = state.numbers, state.absent
         self._dropout_rows = max(1, -(-schema.max_gap_ns // schema.period_ns))
-        self._trackers = {
+        self._trackers: dict[EventKind, EventTracker] = {
             kind: EventTracker(kind, EventRule() if kind == "stuck" else HOLD, record, words.top)
             for kind, record in zip(KINDS, state.numbers.events, strict=True)
             if kind != "anomaly"
@@ -155,7 +158,8 @@ class SensorHealth:
             ("clock", None),
         )
         events = [self._push(kind, time_ns, mask) for kind, mask in found]
-        self._numbers.defects = self._absent.any() or any(tracker.is_open for tracker in self._trackers.values())
+        an_event = any(tracker.is_open for tracker in self._trackers.values())
+        self._numbers.defects = int(an_event or bool(self._absent.any()))
         return stuck, [event for event in events if event is not None]
 
     def blind(self, time_ns: int, checked: Checked) -> list[Event]:

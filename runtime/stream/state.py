@@ -8,7 +8,7 @@ Python and C read and write the same memory; `layout.py` compares both descripti
 from __future__ import annotations
 
 from ctypes import Structure, c_double, c_int32, c_int64
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ TOP_CHANNELS = 3
 NOBODY = -1
 """Stands in a list of leading channels where there is none."""
 NO_TOP = (NOBODY,) * TOP_CHANNELS
-KINDS = ("anomaly", "stuck", "limit", "rate", "dropout", "clock")
+StreamEventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock"]
+KINDS: tuple[StreamEventKind, ...] = get_args(StreamEventKind)
 """Events of a stream, in the order of their trackers in the record."""
 CLOSED, OPENED, UPDATED = 0, 1, 2
 """Values of `TrackerRecord.open`: no event, or the type that was published last."""
@@ -179,7 +180,7 @@ class StreamState:
     def __init__(self, detector: Detector) -> None:
         self.record: NDArray[Any] = np.zeros(1, stream_dtype(detector))
         row = self.record[0]
-        self.numbers = Numbers.from_buffer(self.record.view(np.uint8))
+        self.numbers = Numbers.from_buffer(self.record.view(np.uint8).data)
         self.engine = State(row["engine"].dtype, view=self.record["engine"])
         self.contributions: F64 = row["contributions"]
         self.last: F64 = row["last"]
@@ -194,10 +195,11 @@ class StreamState:
 
     def save(self) -> bytes:
         """Return the record as bytes; what no longer matters is zero in them, so that they compress well."""
-        copy = self.record.copy()
+        copy = self.record.view(np.uint8).copy()  # numpy leaves out padding where it copies records
         for name in ("residual", "z"):
-            copy[name][0, self.numbers.waiting + 1 :] = 0
-        return copy.tobytes()
+            copy.view(self.record.dtype)[name][0, self.numbers.waiting + 1 :] = 0
+        data: bytes = copy.tobytes()
+        return data
 
     def restore(self, data: bytes) -> None:
         """Continue from the bytes of `save`; the settings in the record stay. Raises DataError for another size."""

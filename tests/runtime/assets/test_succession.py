@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.detectors import START_NS, recording, samples, tiny_detector
-from vcedge.runtime.engine.interface import AS_TRAINED
 from vcedge.config.succession import StageConfig, UpdateConfig
 from vcedge.runtime.assets.agreement import Agreement, AgreementState, ModelTotals
 from vcedge.runtime.assets.compute_stages import ComputeStages
