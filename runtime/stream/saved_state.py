@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def restore_state(state: StreamState, snapshot: object, words: Words) -> None:
     state.restore(data[HEADER.size :])
 
 
+@lru_cache(maxsize=256)
 def fingerprint(dtype: np.dtype[Any]) -> bytes:
     """Return 8 bytes that stand for the layout of a record."""
     return hashlib.sha256("\n".join(_described(dtype, "", 0)).encode()).digest()[:8]

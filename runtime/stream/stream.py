@@ -69,6 +69,9 @@ class Stream:
         self._adaptive.start()
         self._native: NativeRows | None = None
         self._kernel = getattr(engine, "kernel", None)
+        self._one = ScoreBlock(self._words, np.zeros(1, np.int64), 0)
+        self._row: F64 = np.zeros((1, len(self._names)))
+        """Where a single sample lies for the kernel."""
 
     @property
     def detector(self) -> Detector:
@@ -144,10 +147,20 @@ class Stream:
     def push(self, sample: Sample, policy: ComputePolicy = AS_TRAINED) -> Score:
         """Score one sample. One whose time does not continue the stream changes no state (status `clock`).
 
-        Raises ValueError for values of another shape than (C,).
+        The kernel, where the engine has one, judges it if nothing but a score follows from it. Raises ValueError for
+        values of another shape than (C,).
         """
         if sample.values.shape != (len(self._names),):
             raise ValueError(f"values of shape {sample.values.shape}, expected ({len(self._names)},)")
+        native = self._native_rows()
+        if native is not None:
+            self._one.time_ns[0], self._row[0] = sample.time_ns, sample.values
+            if self._judge_natively(native, self._one, self._row, 0, policy):
+                return self._one.at(0)._replace(seq=self._numbers.seq)
+        return self.push_in_python(sample, policy)
+
+    def push_in_python(self, sample: Sample, policy: ComputePolicy = AS_TRAINED) -> Score:
+        """Score one sample without the kernel: the readable form, to which the kernel's is held bit for bit."""
         numbers = self._numbers
         numbers.seq += 1
         verdict = self._timeline.push(sample.time_ns)
@@ -184,7 +197,7 @@ class Stream:
             if native is not None:
                 row = self._judge_natively(native, block, values, row, policy)
             if row < len(block):
-                score = self.push(Sample(int(block.time_ns[row]), values[row]), policy)
+                score = self.push_in_python(Sample(int(block.time_ns[row]), values[row]), policy)
                 block.put(row, score, in_event=self.in_event)
                 row += 1
         return block

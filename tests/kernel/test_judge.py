@@ -80,7 +80,7 @@ def same(
     for start, stop in pairwise(borders):
         block = many.push_block(time_ns[start:stop], values[start:stop], compute)
         for row, found in enumerate(block):
-            wanted = one.push(Sample(int(time_ns[start + row]), values[start + row]), compute)
+            wanted = one.push_in_python(Sample(int(time_ns[start + row]), values[start + row]), compute)
             assert outcome(found) == outcome(wanted), start + row
             assert bool(block.in_event[row]) == one.in_event
             scores.append(found)
@@ -179,7 +179,7 @@ def test_a_machine_that_stands_now_and_then(plant: str) -> None:
         span = slice(start, start + 150)
         block = many.push_block(times(1200)[span], values[span])
         for row, found in enumerate(block):
-            wanted = one.push(Sample(int(times(1200)[start + row]), values[start + row]))
+            wanted = one.push_in_python(Sample(int(times(1200)[start + row]), values[start + row]))
             assert outcome(found) == outcome(wanted), start + row
         assert memory(many) == memory(one)
     assert many.inhibition.until_ns == 0

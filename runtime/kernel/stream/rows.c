@@ -11,6 +11,8 @@ typedef struct judging {
     const vce_rules *rules;
     vce_rule_arrays fixed;
     vce_stream state;
+    vce_policy policy;
+    double target;                         /* what the mean updated share is held to under the policy */
     void *step;                            /* scratch of the detector's step */
     char *saved;                           /* the detector's record before the row */
     double *values, *contributions, *room; /* (C), (C), (VCE_STATISTICS, C) */
@@ -73,7 +75,17 @@ static vce_columns columns_of(const vce_rows *rows, int channels)
     return columns;
 }
 
-static judging judging_of(const vce_detector *d, const void *rules, void *record, char *scratch)
+static double larger_of(double a, double b) { return b > a ? b : a; }
+static double smaller_of(double a, double b) { return b < a ? b : a; }
+
+/* As ComputeBudget.target. */
+static double target_of(const vce_rules *rules, double logit_bias)
+{
+    double looser = (exp(smaller_of(logit_bias, rules->most_bias)) - 1.0) * rules->above_floor;
+    return smaller_of(rules->target + looser, 1.0);
+}
+
+static judging judging_of(const vce_detector *d, const void *rules, void *record, char *scratch, vce_policy policy)
 {
     char *saved = scratch + rounded(vce_detector_scratch_size(d)), *values = saved + rounded(vce_record_size(d));
     char *contributions = values + channel_bytes(d), *room = contributions + channel_bytes(d);
@@ -83,6 +95,8 @@ static judging judging_of(const vce_detector *d, const void *rules, void *record
         .rules = rules,
         .fixed = rule_arrays_of(rules, d->shape.channels),
         .state = vce_stream_of(d, record),
+        .policy = policy,
+        .target = target_of(rules, policy.logit_bias),
         .step = scratch,
         .saved = saved,
         .values = (double *)(void *)values,
@@ -131,9 +145,6 @@ static void top_channels(const double *contributions, double raw, int channels, 
             top[kept++] = 128 * best[i] + share;
     }
 }
-
-static double larger_of(double a, double b) { return b > a ? b : a; }
-static double smaller_of(double a, double b) { return b < a ? b : a; }
 
 static double threshold_of(const vce_numbers *m) { return isnan(m->by_hand) ? m->threshold : m->by_hand; }
 
@@ -190,18 +201,16 @@ static void follow_reason(const judging *j, int64_t wake)
 }
 
 /* A floor that somebody asked for is not the scheduler's, and not counted. */
-static void spend(const judging *j, int32_t updated, vce_policy policy)
+static void spend(const judging *j, int32_t updated)
 {
     vce_numbers *m = j->state.numbers;
     const vce_rules *rules = j->rules;
     const vce_detector *d = j->detector;
-    int levels = d->cell.shape.levels, floor = policy.min_level;
+    int levels = d->cell.shape.levels, floor = j->policy.min_level;
     floor = floor < 1 ? 1 : floor > levels ? levels : floor;
     double share = (double)(updated - d->cell.boundaries[floor - 1] + d->cell.boundaries[0]) / (double)d->shape.hidden;
-    double looser = (exp(smaller_of(policy.logit_bias, rules->most_bias)) - 1.0) * rules->above_floor;
-    double target = smaller_of(rules->target + looser, 1.0);
     m->spent_rows = anomaly_of(j)->open ? m->spent_rows + 1 : 0;
-    double balance = m->balance + rules->rate * (target - share);
+    double balance = m->balance + rules->rate * (j->target - share);
     m->balance = smaller_of(larger_of(balance, rules->least_bias), rules->most_saved);
 }
 
@@ -256,7 +265,7 @@ static int status_of(const health *found, int warming)
 }
 
 /* Whether the row is done; if not, nothing has changed. */
-static int judge_row(const judging *j, const vce_rows *rows, const vce_columns *to, int64_t row, vce_policy policy)
+static int judge_row(const judging *j, const vce_rows *rows, const vce_columns *to, int64_t row)
 {
     const vce_detector *d = j->detector;
     const vce_rules *rules = j->rules;
@@ -281,8 +290,8 @@ static int judge_row(const judging *j, const vce_rows *rows, const vce_columns *
     double bias = anomaly_of(j)->open && m->spent_rows < rules->event_rows ? 0.0 : smaller_of(m->balance, 0.0);
     int32_t level;
     memcpy(j->saved, j->state.engine, vce_record_size(d));
-    double raw = vce_detector_step(d, j->state.engine, j->step, j->values, j->contributions, &level, policy.min_level,
-                                   (float)(policy.logit_bias + bias));
+    double raw = vce_detector_step(d, j->state.engine, j->step, j->values, j->contributions, &level, j->policy.min_level,
+                                   (float)(j->policy.logit_bias + bias));
     if (publishes(j, raw, threshold, warming)) {
         memcpy(j->state.engine, j->saved, vce_record_size(d));
         return 0;
@@ -295,7 +304,7 @@ static int judge_row(const judging *j, const vce_rows *rows, const vce_columns *
     remember_defects(j, missing, &found);
     memcpy(j->state.contributions, j->contributions, channel_bytes(d));
     if (levels > 1)
-        spend(j, updated, policy);
+        spend(j, updated);
     top_channels(j->contributions, raw, channels, m->top);
     follow_events(j, time_ns, raw, threshold, warming);
     if (rules->shapes)
@@ -315,9 +324,9 @@ int64_t vce_judge_rows(const vce_detector *detector, const void *rules, void *re
     const vce_numbers *m = record;
     if (m->last_ns < 0 || m->waiting < 0 || m->waiting >= VCE_BATCH || !(threshold_of(m) > 0))
         return VCE_BAD_NUMBER;
-    judging j = judging_of(detector, rules, record, scratch);
+    judging j = judging_of(detector, rules, record, scratch, policy);
     vce_columns to = columns_of(rows, detector->shape.channels);
-    while (start < stop && judge_row(&j, rows, &to, start, policy))
+    while (start < stop && judge_row(&j, rows, &to, start))
         start++;
     return start;
 }
