@@ -1,7 +1,7 @@
-"""Whether the graphs in a .tflite file hang together: sizes of constants, numbers of tensors, operators and branches.
+"""Checks the graphs in a .tflite file: sizes of constants, numbers of tensors, operators and branches.
 
-Only what `vcedge.export.tflite` writes is let through: a few operators, fixed shapes, everything computed before it is
-used, control flow in the first graph alone.
+Only what `vcedge.export.tflite` writes is accepted: a few operators, fixed shapes, every value computed before it is
+used, control flow in the first graph only.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from vcedge.runtime.exported.flatbuffer import FlatTable, Malformed, root
 
 IF, CASE = 118, 209
 OPERATORS = {0, 2, 9, 14, 18, 22, 28, 36, 41, 55, 57, 65, 71, IF, 123, 147, CASE}
-"""Builtin operators that may be in a file."""
+"""Builtin operators that a file may use."""
 ITEMSIZE = {0: 4, 2: 4, 6: 1, 9: 1}
-"""Bytes of an element of the types that may be in a file: float32, int32, bool, int8."""
+"""Size of an element, in bytes, of the types that a file may use: float32, int32, bool, int8."""
 NAMES = {0: "float32", 2: "int32", 6: "bool", 9: "int8"}
 MAX_SIZE = 2**30
 MODEL_CODES, MODEL_GRAPHS, MODEL_BUFFERS = 1, 2, 4
@@ -24,12 +24,12 @@ CODE_OLD, CODE_CUSTOM, CODE_NEW = 0, 1, 3
 GRAPH_TENSORS, GRAPH_INPUTS, GRAPH_OUTPUTS, GRAPH_OPERATORS = 0, 1, 2, 3
 TENSOR_SHAPE, TENSOR_TYPE, TENSOR_BUFFER, TENSOR_NAME, TENSOR_VARIABLE = 0, 1, 2, 3, 5
 OPERATOR_CODE, OPERATOR_INPUTS, OPERATOR_OUTPUTS, OPERATOR_OPTIONS, OPERATOR_OPTIONS_2 = 0, 1, 2, 4, 12
-"""Fields of the schema's tables."""
+"""Numbers of fields of the schema's tables."""
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """A tensor of a graph."""
+    """Describes a tensor of a graph."""
 
     name: str
     shape: tuple[int, ...]
@@ -39,14 +39,14 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Interface:
-    """What goes into the first graph of a file and what comes out, in order."""
+    """Describes the inputs and outputs of the first graph of a file, in order."""
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
 
 
 def interface_of(data: bytes) -> Interface:
-    """Check the graphs of a file whose digest is right. Raises Malformed."""
+    """Check the graphs of a file whose digest is right and return the interface. Raises Malformed."""
     model = root(data)
     sizes = [buffer.span(0)[1] for buffer in model.tables(MODEL_BUFFERS)]
     codes = [_builtin(code) for code in model.tables(MODEL_CODES)]
@@ -106,7 +106,7 @@ def _tensor(tensor: FlatTable, what: str, sizes: list[int]) -> TensorInfo:
 
 
 def _check_branches(graph: FlatTable, number: int, codes: list[int], interfaces: list[Interface]) -> None:
-    """Branches are later graphs that take and give what their operator does; in a branch there are none."""
+    """Check that branches are later graphs with their operator's inputs and outputs, and have no branches."""
     for i, operator in enumerate(graph.tables(GRAPH_OPERATORS)):
         builtin = codes[operator.integer(OPERATOR_CODE, "I")]
         if builtin not in (IF, CASE):
