@@ -90,3 +90,9 @@ def test_site_builds_strictly(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     html = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(?:src|href)="https?://(?!squidfunk|www\.mkdocs)', html), "the site loads from the network"
+
+
+def test_readme_repeats_the_measured_results() -> None:
+    (row,) = re.findall(r"^\| VCGRU \| (.*) \|$", text_of("docs/detection.md"), re.MULTILINE)
+    (said,) = re.findall(r"one default configuration: ([^;]*);", text_of("README.md"))
+    assert re.findall(r"\.\d{3}", said) == [cell.split()[0] for cell in row.split(" | ")]
