@@ -21,8 +21,8 @@ from tests.support.detectors import tiny_detector
 from tests.support.exports import GEOMETRIC, exported, model_of
 from vcedge.bench.break_even import BreakEven, break_even
 from vcedge.detector import Detector
-from vcedge.export.formats import Wanted, graph_of, writer_of
-from vcedge.export.parity import verify
+from vcedge.export.formats import ExportRequest, graph_of, writer_of
+from vcedge.export.verify import verify
 from vcedge.pinning import one_core
 from vcedge.runtime.exported.artifact import Artifact, artifact_of
 from vcedge.train.pipeline import train_detector
@@ -95,9 +95,9 @@ def _export_all(model: Artifact, folder: Path, *, int8: bool) -> None:
 def _wanted(detector: Detector, *, int8: bool) -> Iterator[Any]:
     for to, kinds in (("onnx", (False, True)), ("tflite", (False,))):
         for whole in kinds:
-            for layout in writer_of(to).layouts(detector, whole):
+            for layout in writer_of(to).layouts(detector, whole=whole):
                 for quantize in ("none", "int8") if int8 and not whole else ("none",):
-                    yield graph_of(detector, Wanted(to, layout, whole, quantize))
+                    yield graph_of(detector, ExportRequest(to, layout, whole, quantize))
 
 
 def _model(name: str, hidden: int, levels: Any) -> Artifact:

@@ -7,6 +7,7 @@ from Python. At the sizes of sensors numpy's call overhead dominates; the native
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 
 from benchmarks.timing import interleaved, machine, pin_to_one_core, show, wants_json
 from tests.support.detectors import recording, tiny_detector
+from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 
 CHANNELS, LEVELS = 16, 8
@@ -40,7 +42,7 @@ def _runs(hidden: int) -> dict[str, Callable[[], Any]]:
         engine.step(row, state)
     row = values[-1]
     runs: dict[str, Callable[[], Any]] = {
-        f"numpy level {level}/{LEVELS}": lambda level=level: engine.step(row, state, level, -1e6)
+        f"numpy level {level}/{LEVELS}": partial(engine.step, row, state, ComputePolicy(level, -1e6))
         for level in (1, 2, 4, 8)
     }
     linear = NumpyEngine(detector.without_network())

@@ -57,7 +57,7 @@ def contents(bundle: Path) -> tuple[bytes | None, bytes | None]:
 
 
 def install(layout: Layout, request: InstallRequest, report: Callable[[str], None], *, dry_run: bool = False) -> bool:
-    """Install or update, and return whether anything changed.
+    """Install or update, and return whether anything changed. After an error the device is as before.
 
     Args:
         layout: The device, or the root folder of another one.
@@ -71,8 +71,6 @@ def install(layout: Layout, request: InstallRequest, report: Callable[[str], Non
         InputNotFound: The configuration names a file that does not exist.
         Unavailable: systemd does not run, or the service does not start or connect.
         InputOutputError: A file cannot be written, or was not written by vcedge deploy.
-
-    After an error the device is as before.
     """
     systemd = Systemd(layout)
     if not dry_run:

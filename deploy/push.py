@@ -33,7 +33,10 @@ def push(host: str, upload: Upload, healthy_s: int, ssh_options: Sequence[str], 
         ssh_options: Options as for `ssh -o`.
         report: Called with a line for each step.
 
-    Raises the error of the installation, UsageError for an impossible host, Unavailable if it cannot be reached.
+    Raises:
+        VcedgeError: The error that the installation ended with.
+        UsageError: The host is impossible.
+        Unavailable: The host cannot be reached.
     """
     if host.startswith("-") or not host or any(character.isspace() for character in host):
         raise UsageError(f"{host}: expected a host as for ssh, such as pi@press-07")

@@ -1,1 +1,1 @@
-"""Writers of exported graphs."""
+"""Writes ONNX and TFLite files of a model, and verifies that they compute the same."""

@@ -1,6 +1,6 @@
-"""A recording for the parity gate, made from what the model knows of its plant; seeded, to be the same each time.
+"""Generates a recording for the parity gate from a model's statistics of its plant, with a fixed seed.
 
-Not for detection: it has to reach every level, wake the network, surprise it, and lose sensors, as a plant would.
+It is not for detection: it has to reach every level, wake the network, surprise it, and lose sensors.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from vcedge.detector import Detector
 from vcedge.schema import F64
 
 SIZES = (0.2, 1.0, 1.0, 4.0)
-"""Sizes of the noise, by episode: quiet, usual twice, a burst."""
+"""Noise levels to draw an episode's from: quiet, usual (twice as likely), a burst."""
 EPISODE = 40
 """Rows of an episode."""
 MISSING = 0.01
@@ -19,13 +19,13 @@ MOST_MEMORY = 0.999
 
 
 def generated(detector: Detector, rows: int, seed: int = 0) -> F64:
-    """Values (rows, C): each channel a random walk back to its mean, as quick as it was in training.
+    """Return values (rows, C): an autoregressive process for each channel, as fast as the channel was in training.
 
-    One value in a hundred is missing, one channel for a while, and one says something mad for a while.
+    One value in a hundred is missing, one channel is missing for a while, and one reads 1e30 for a while.
     """
     rng = np.random.default_rng(seed)
     features = detector.features
-    # The change's variance of a walk x' = m x + sqrt(1 - m^2) e with unit variance is 2 (1 - m).
+    # The change of x' = m x + sqrt(1 - m^2) e, which has unit variance, has the variance 2 (1 - m).
     memory = np.clip(1.0 - features.change_scale.astype(np.float64) ** 2 / 2, 0.0, MOST_MEMORY)
     size = np.repeat(rng.choice(SIZES, rows // EPISODE + 1), EPISODE)[:rows]
     noise = rng.standard_normal((rows, detector.channels)) * size[:, None] * np.sqrt(1 - memory**2)

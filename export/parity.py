@@ -1,115 +1,167 @@
-"""The parity gate: a model's oracle beside an exported file, closed loop, each with its own state.
-
-The compute policy of the steps varies: left to the scheduler, each level forced in turn, and probed. A probe chooses
-the logit bias so that the oracle's logit lies just below or just above a level's limit: an error in the scheduler that
-is larger than that shows at once, and not only where a recording happens to come near a limit.
-"""
+"""Compares the steps of a model and of an exported file: tolerances, differences, and the result of all steps."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 import numpy as np
 
-from vcedge.detector import Cell, Detector, Head
-from vcedge.errors import DataError, GateFailed
-from vcedge.export.generated import generated
-from vcedge.export.judging import FLOAT, INT8, PROBE, Judge, Parity, Tolerance
-from vcedge.model_file import model_id
-from vcedge.runtime.engine.interface import ComputePolicy, Engine
-from vcedge.runtime.engine.numpy_cell import NumpyNetwork
-from vcedge.runtime.engine.numpy_engine import NumpyEngine
+from vcedge.detector import Detector
 from vcedge.runtime.engine.state import State
-from vcedge.runtime.exported.artifact import Artifact, engine_for
-from vcedge.schema import F32, F64
-
-STEPS, WARM = 5000, 300
-"""Fewest steps that are compared, and steps of the oracle before them, so that no state begins with zeros."""
-NEVER = -1e30
-"""A bias that silences the scheduler: the level is the floor."""
-AUTO, FORCED, PROBED = range(3)
-PERIOD = 20
-"""Steps of a turn: the first half is left to the scheduler, a quarter forced, a quarter probed."""
+from vcedge.schema import F64
 
 
-def verify(model: Artifact, exported: Artifact, values: F64 | None = None) -> Parity:
-    """Whether an exported file does what the model does, over values (N, C) or a generated recording.
+@dataclass(frozen=True)
+class Tolerance:
+    """Limits how far an exported file may be from its model."""
 
-    Raises GateFailed where the file is of another model, DataError for a recording without rows, and what `engine_for`
-    raises.
-    """
-    if exported.graph is None:
-        raise DataError(f"{exported.name}: a model.vcedge, expected an exported file")
-    if exported.model != model.model:
-        made, wanted = (model_id(artifact.model)[:19] for artifact in (exported, model))
-        raise GateFailed(f"{exported.name}: exported from the model {made}, expected {wanted} of {model.name}")
-    rows = generated(model.detector, WARM + STEPS) if values is None else _long_enough(values)
-    tolerance = FLOAT if exported.graph.quantize == "none" else INT8
-    return compare(model.detector, engine_for(exported), rows, tolerance)
+    relative: float
+    """Largest difference of a number, relative to the array that it is part of."""
+    flips: float
+    """Largest share of steps at which the level may differ."""
+    same_state: bool = False
+    """Whether probes of the scheduler start from the oracle's state: with rounded weights the file's own drifts."""
 
 
-def compare(detector: Detector, engine: Engine, values: F64, tolerance: Tolerance = FLOAT) -> Parity:
-    """Step the oracle and an engine through the rows after the first `WARM` of values (N, C)."""
-    probe = _Probe(detector.cell, detector.head) if detector.cell and detector.head else None
-    oracle = NumpyEngine(detector, probe)
-    wanted = oracle.new_state()
-    for row in values[:WARM]:
-        oracle.step(row, wanted)
-    found = wanted.copy()
-    judge = Judge(detector, tolerance)
-    for step, row in enumerate(values[WARM:]):
-        kind, floor, bias, margin = _policy(step, detector)
-        if probe is not None and kind == PROBED and tolerance.same_state:
-            aside = wanted.copy(), wanted.copy()
-            probe.margin, margin, kind = margin, None, AUTO
-            level = oracle.step(row, aside[0], ComputePolicy(floor))[1]
-            judge.level(step, level, engine.step(row, aside[1], ComputePolicy(floor, probe.bias))[1])
-        if probe is not None:
-            probe.margin = margin
-        expected = oracle.step(row, wanted, ComputePolicy(floor, bias))
-        if probe is not None and kind == PROBED:
-            bias = probe.bias
-        before = found.h.copy()
-        outcome = engine.step(row, found, ComputePolicy(floor, bias))
-        if not judge.step(step, kind == AUTO, (*expected, wanted), (*outcome, found), before):
-            found = wanted.copy()
-    return judge.parity
+PROBE = 3e-5
+"""Distance from a level's limit at which the scheduler is probed, relative to its terms. It is never rounded."""
+FLOAT = Tolerance(relative=1e-5, flips=1e-3)
+INT8 = Tolerance(relative=3e-2, flips=1e-3, same_state=True)
 
 
-def _policy(step: int, detector: Detector) -> tuple[int, int, float, tuple[int, float] | None]:
-    """Kind, min_level, logit_bias of a step, and of a probe: the limit's number and how far from it to go."""
-    turn, place = divmod(step, PERIOD)
-    levels = detector.levels
-    if levels == 1 or place < PERIOD // 2:
-        return AUTO, 1, 0.0, None
-    if place < PERIOD * 3 // 4:
-        return FORCED, 1 + (turn % levels), NEVER, None
-    # a quarter of a turn probes both sides of some limits; the next turn goes on with the others
-    sign = 1 if place % 2 else -1
-    return PROBED, 1, 0.0, ((turn * PERIOD // 4 + place // 2) % (levels - 1), sign * PROBE)
+@dataclass(frozen=True)
+class Difference:
+    """Describes the first step that differs by more than the tolerance."""
+
+    step: int
+    what: str
+    level: int
+    expected: float
+    found: float
+
+    def __str__(self) -> str:
+        numbers = f"expected {self.expected:.7g}, found {self.found:.7g}"
+        return f"step {self.step}, level {self.level}: {self.what}: {numbers}"
 
 
-class _Probe(NumpyNetwork):
-    """The oracle's network; with a `margin` set it chooses the step's `bias` itself."""
+@dataclass
+class Parity:
+    """Collects the result of a comparison."""
 
-    def __init__(self, cell: Cell, head: Head) -> None:
-        super().__init__(cell, head)
-        self._gate = cell
-        self._limits = cell.spec.thresholds()
-        self.margin: tuple[int, float] | None = None
-        self.bias = 0.0
+    tolerance: Tolerance
+    steps: int = 0
+    flips: int = 0
+    """Steps at which the scheduler picked another level; the file's state is then replaced by the oracle's."""
+    ties: int = 0
+    """Steps at which the alarm differed while the statistic was within the tolerance of the threshold."""
+    levels: dict[int, int] = field(default_factory=dict)
+    """Number of compared steps by level."""
+    worst: dict[str, float] = field(default_factory=dict)
+    """Largest relative difference of each kind of number."""
+    first: Difference | None = None
 
-    def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
-        if self.margin is not None:
-            limit, margin = self.margin
-            terms = np.concatenate((self._gate.gate_input * signals, self._gate.gate_hidden * state.h))
-            wide = terms.astype(np.float64)
-            goal = self._limits[limit] + margin * max(1.0, float(np.abs(wide).sum()))
-            logit_bias = float(np.float32(goal - wide.sum() - self._gate.gate_bias))
-        self.bias = logit_bias
-        return super().step(signals, state, floor, logit_bias)
+    @property
+    def problem(self) -> str | None:
+        """Reason why the file fails; None if it passes."""
+        if self.first is not None:
+            return str(self.first)
+        allowed = int(self.tolerance.flips * self.steps)
+        return f"{self.flips} level flips in {self.steps} steps, allowed {allowed}" if self.flips > allowed else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result for scripts."""
+        first = self.first
+        return {
+            "passed": self.problem is None,
+            "problem": self.problem,
+            "steps": self.steps,
+            "flips": self.flips,
+            "ties": self.ties,
+            "levels": {str(level): count for level, count in sorted(self.levels.items())},
+            "worst": self.worst,
+            "tolerance": self.tolerance.relative,
+            "first": None if first is None else vars(first),
+        }
 
 
-def _long_enough(values: F64) -> F64:
-    """The rows, again from the first as often as the gate needs."""
-    if not len(values):
-        raise DataError("the recording has no rows, expected some to compare on")
-    return np.tile(values, (-(-(WARM + STEPS) // len(values)), 1))
+Outcome = tuple[float, int, F64, State]
+"""Statistic, level and contributions (C,) of a step, and the state after it."""
+
+
+class ParityCheck:
+    """Compares step by step and collects the `parity`."""
+
+    def __init__(self, detector: Detector, tolerance: Tolerance) -> None:
+        self.parity = Parity(tolerance, worst=dict.fromkeys(("h", "correction", "raw", "score", "contributions"), 0.0))
+        self._calibration = detector.calibration
+        self._boundaries = detector.boundaries
+        self._sizes = {"h": 0.0, "correction": 0.0}
+        """Largest absolute value so far of the arrays whose scale is not known beforehand."""
+
+    def compare(self, step: int, expected: Outcome, found: Outcome, before: F64, *, may_flip: bool) -> bool:
+        """Compare one step and return whether the file's state can go on, or the oracle's must replace it.
+
+        `before` (D,) is the file's h before the step. Unless `may_flip`, another level is a difference.
+        """
+        self.parity.steps += 1
+        self._numbers(step, expected, found)
+        level = expected[1]
+        self.parity.levels[level] = self.parity.levels.get(level, 0) + 1
+        self._sleeping(step, found, before)
+        if found[1] != level:
+            self.parity.flips += 1
+            if not may_flip:
+                self._differs(step, "level", level, level, found[1])
+            return False
+        for what, a, b in (
+            ("h", expected[3].h, found[3].h),
+            ("correction", expected[3].correction, found[3].correction),
+        ):
+            self._sizes[what] = max(self._sizes[what], float(np.abs(a).max(initial=0.0)))
+            self._close(step, what, level, a.astype(np.float64), b.astype(np.float64), self._sizes[what])
+        return True
+
+    def compare_level(self, step: int, expected: int, found: int) -> None:
+        """Compare the level of a probe, which must be the oracle's."""
+        if found != expected:
+            self._differs(step, "level", expected, expected, found)
+
+    def _numbers(self, step: int, expected: Outcome, found: Outcome) -> None:
+        """Compare the statistic, the contributions, the score and the alarm."""
+        (raw, level, contributions, _), (other, _, others, _) = expected, found
+        self._close(step, "raw", level, np.array([raw]), np.array([other]), raw)
+        self._close(step, "contributions", level, contributions, others, raw)
+        scores = [self._calibration.score(r) if np.isfinite(r) else r for r in (raw, other)]
+        self._close(step, "score", level, np.array(scores[:1]), np.array(scores[1:]), 1.0)
+        threshold = self._calibration.threshold
+        if (raw > threshold) != (other > threshold):
+            if abs(raw - threshold) <= self.parity.tolerance.relative * threshold:
+                self.parity.ties += 1
+            else:
+                self._differs(step, "alarm", level, raw, other)
+
+    def _sleeping(self, step: int, found: Outcome, before: F64) -> None:
+        """Check that h[k:] keeps its bits in a step that updates k dimensions."""
+        level = found[1]
+        if not 1 <= level <= len(self._boundaries):
+            return
+        k = self._boundaries[level - 1]
+        after = found[3].h
+        if before[k:].tobytes() != after[k:].tobytes():
+            place = k + int(np.argmax(before[k:] != after[k:]))
+            self._differs(step, f"h[{place}], asleep", level, float(before[place]), float(after[place]))
+
+    def _close(self, step: int, what: str, level: int, expected: F64, found: F64, size: float) -> None:
+        errors = np.abs(expected - found) / max(size, np.finfo(np.float32).tiny)
+        errors = np.where(np.isfinite(errors), errors, np.inf)
+        worst = float(errors.max(initial=0.0))
+        self.parity.worst[what] = max(self.parity.worst[what], worst)
+        if worst > self.parity.tolerance.relative:
+            at = int(errors.argmax())
+            name = what if len(expected) == 1 else f"{what}[{at}]"
+            self._differs(step, name, level, float(expected[at]), float(found[at]))
+
+    def _differs(self, step: int, what: str, level: int, expected: float, found: float) -> None:
+        if self.parity.first is None:
+            self.parity.first = Difference(step, what, level, expected, found)

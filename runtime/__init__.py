@@ -1,1 +1,1 @@
-"""What runs on the device: engines, the stream, messages, the MQTT service. Imports neither training nor export."""
+"""Runs on the device: engines, the stream, the MQTT service. Imports neither training nor export."""

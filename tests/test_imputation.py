@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vcedge.imputation import hold_last
 from vcedge.schema import F64
@@ -25,3 +27,14 @@ def test_missing_values_hold_the_last_one(values: list[float], expected: list[fl
     before = rows.copy()
     np.testing.assert_array_equal(hold_last(rows, np.isnan(rows), 7.0), np.array(expected))
     np.testing.assert_array_equal(rows, before)
+
+
+@given(st.lists(st.tuples(*[st.floats(-9, 9) | st.just(NAN)] * 2), max_size=12))
+def test_each_column_is_held_as_sample_by_sample(rows: list[tuple[float, float]]) -> None:
+    values: F64 = np.array(rows, np.float64).reshape(-1, 2)
+    expected, last = [], np.full(2, 7.0)
+    for row in values:
+        last = np.where(np.isnan(row), last, row)
+        expected.append(last)
+    held = hold_last(values, np.isnan(values), 7.0)
+    np.testing.assert_array_equal(held, np.reshape(expected, (-1, 2)))

@@ -11,8 +11,9 @@ from vcedge.schema import F64
 def hold_last(values: F64, missing: NDArray[np.bool_], initial: float) -> F64:
     """Return `values` (N, ...) with the last value in the place of each missing one, and `initial` before any."""
     rows = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
-    last = np.where(missing, -1, rows)  # (N, ...) the row that each value is taken from
+    last = np.where(missing, 0, rows)  # (N, ...) the row that each value is taken from
     np.maximum.accumulate(last, axis=0, out=last)
-    held = np.take_along_axis(values, np.maximum(last, 0), axis=0)
-    held[last < 0] = initial
+    held = np.take_along_axis(values, last, axis=0)
+    if missing[:1].any():
+        held[(last == 0) & missing[0]] = initial
     return held

@@ -1,4 +1,4 @@
-"""Writes the tables as Markdown between markers of docs/detection.md and README.md: no number is written by hand."""
+"""Writes the tables as Markdown between markers of two pages of docs: no number is written by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.detection.sets import SERIES, SETS
 from benchmarks.detection.summary import Summary, newest_version
 from benchmarks.markers import fill
 
-PAGE, README = ROOT / "docs" / "detection.md", ROOT / "README.md"
+PAGE, SUMMARY_PAGE = ROOT / "docs" / "measurements" / "detection.md", ROOT / "docs" / "detection.md"
 AT_PROMISE = (MAIN, OFF, TWIN, BEST_BASELINE, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
 THRESHOLDS = {
     "adapting": "1 false alarm a day, adapting",
@@ -28,19 +28,19 @@ THRESHOLDS = {
 }
 
 
-IN_README = (MAIN, OFF, TWIN, BEST_BASELINE, "window-PCA (reference)", "max |z|, EWMA 20", "random", "all ones")
+IN_SUMMARY = (MAIN, OFF, TWIN, BEST_BASELINE, "window-PCA (reference)", "max |z|, EWMA 20", "random", "all ones")
 
 
-def write_page(out: Path, page: Path = PAGE, readme: Path = README) -> str:
+def write_page(out: Path, page: Path = PAGE, summary: Path = SUMMARY_PAGE) -> str:
     """Make the tables of the results in a folder, and return their text.
 
-    They are written into the page, and a short table into the README.
+    They are written into the page, and a short table into the summary.
     """
     text = "\n\n".join(sections(out))
     fill(page, "detection", text)
     rows = _rows(out / "results.jsonl")
     if rows:
-        fill(readme, "detection", "\n\n".join(_short_table(rows)))
+        fill(summary, "detection", "\n\n".join(_short_table(rows)))
     return text
 
 
@@ -70,7 +70,7 @@ def _short_table(rows: list[ResultRow]) -> list[str]:
     """Return a sentence and a table of VUS-PR alone."""
     summary = Summary(rows)
     sets = [name for name in SETS if name in summary.sets]
-    lines = [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in IN_README if m in summary.methods]
+    lines = [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in IN_SUMMARY if m in summary.methods]
     updated = [summary.value(name, MAIN, "updated_normal").text() for name in sets]
     words = f"VUS-PR. {_coverage(summary, sets)} {_origin(rows)}"
     return [words, table(["", *_heads(summary, sets)], [*lines, ["share that VCGRU updates on normal rows", *updated]])]

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="instead of the set's own: for a trial")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder of the results, {OUT} where absent")
-    parser.add_argument("--tables", action="store_true", help="run nothing: write tables and plots, fill docs/paper.md")
+    parser.add_argument("--tables", action="store_true", help="run nothing: write tables, plots and pages")
     parser.add_argument("--pictures", action="store_true", help="run nothing: the pictures that explain the method")
     options = parser.parse_args()
     try:

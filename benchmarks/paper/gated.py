@@ -22,7 +22,19 @@ def signals_of(window: LaneWindow) -> Tensor:
     return torch.cat((window.x, window.x, window.change, window.x * window.keep), dim=-1)
 
 
-class GatedBody(Body):
+class CellBody(Body):
+    """A body around one cell of `vcedge.train`, which may have a scheduler."""
+
+    cell: VariableCell
+
+    def start(self, batch: int) -> State:
+        return (self.cell.recurrent.new_zeros(batch, self.hidden),)
+
+    def gate_parameters(self) -> list[nn.Parameter]:
+        return [] if self.cell.scheduler is None else list(self.cell.scheduler.parameters())
+
+
+class GatedBody(CellBody):
     """A cell that exports to model.vcedge: its inputs are not masked, and the scheduler sees their sizes."""
 
     exports = True
@@ -36,9 +48,6 @@ class GatedBody(Body):
     def make(self, spec: CellSpec) -> VariableCell:
         """Make the cell; an ablation makes a different one."""
         return CELLS[spec.kind](spec, 4 * spec.inputs, spec.inputs)
-
-    def start(self, batch: int) -> State:
-        return (self.cell.recurrent.new_zeros(batch, self.hidden),)
 
     def signals(self, window: LaneWindow) -> Tensor:
         """Return the scheduler's inputs."""
@@ -63,9 +72,6 @@ class GatedBody(Body):
             scheduler=torch.full_like(k, seen),
             state=(hidden[-1].detach(),),
         )
-
-    def gate_parameters(self) -> list[nn.Parameter]:
-        return [] if self.cell.scheduler is None else list(self.cell.scheduler.parameters())
 
 
 class BlindBody(GatedBody):
@@ -104,7 +110,7 @@ class ResetBeforeBody(GatedBody):
         return ResetBefore(spec, 4 * spec.inputs, spec.inputs)
 
 
-class PaperBody(Body):
+class PaperBody(CellBody):
     """The paper's own form: an embedding of D dimensions, masked with the state; the scheduler sees h and both."""
 
     def __init__(self, kind: CellKind, inputs: int, hidden: int) -> None:
@@ -113,9 +119,6 @@ class PaperBody(Body):
         self.embed = nn.Linear(inputs, hidden, bias=False)
         levels = 1 if kind in ("gru", "rnn") else hidden
         self.cell = PAPER_CELLS[kind](CellSpec(kind, hidden, hidden, boundaries_of(levels, hidden)), hidden, 0)
-
-    def start(self, batch: int) -> State:
-        return (self.cell.recurrent.new_zeros(batch, self.hidden),)
 
     def begin(self, window: LaneWindow, opening: float) -> None:
         if self.cell.scheduler is not None:
@@ -137,6 +140,3 @@ class PaperBody(Body):
             scheduler=torch.full_like(k, 0 if self.cell.scheduler is None else 2 * self.hidden),
             state=(hidden[-1].detach(),),
         )
-
-    def gate_parameters(self) -> list[nn.Parameter]:
-        return [] if self.cell.scheduler is None else list(self.cell.scheduler.parameters())

@@ -1,4 +1,4 @@
-"""Writes results as Markdown, CSV and plots, and the Markdown also between the markers of docs/paper.md."""
+"""Writes results as Markdown, CSV and plots, and the Markdown also into docs/measurements/paper.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.paper.models import MODELS
 from benchmarks.paper.plots import draw_all
 from benchmarks.paper.summary import MACS, Group, ResultRow, by_model, groups_of
 
-PAGE, IMAGES = ROOT / "docs" / "paper.md", ROOT / "docs" / "images"
+PAGE, IMAGES = ROOT / "docs" / "measurements" / "paper.md", ROOT / "docs" / "images"
 EXPLAINED, EXPLAINED_SET = ROOT / "docs" / "variable-computation.md", "jsb"
 """The page that explains the method shows the ablation on one set."""
 TITLES = {

@@ -7,16 +7,29 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from paho.mqtt.client import Client
+
+from benchmarks.soak.rig import client
 from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, payloads, running
 from tests.support.service import assert_same, by_seq, configure, offline, publish, wait_online
+from vcedge.runtime.recordings.replay import message_of
+from vcedge.schema import Sample
 
+NAMES = tiny_detector().schema.names
 PER_S = 10
 """Simulated samples a second."""
+
+
+def _queue(sender: Client, topic: str, rows: Iterable[Sample]) -> None:
+    """Publish rows without waiting: paho keeps them while the broker is down."""
+    for sample in rows:
+        sender.publish(topic, message_of(sample.time_ns, NAMES, sample.values), qos=1)
 
 
 def interrupted(folder: Path, way: str, down_s: int) -> dict[str, Any]:
@@ -32,22 +45,25 @@ def interrupted(folder: Path, way: str, down_s: int) -> dict[str, Any]:
         with Peer(broker.url, f"vcedge/{node}/#", persistent=True) as peer, running("run", config) as service:
             peer.patience_s = 120.0
             wait_online(peer, node)
+            sender = client(broker.port, "feeder")
             publish(peer, f"{node}/{node}", rows[:count])
             peer.scores(node, count // 2)
             getattr(broker, way)()
             service.wait_line("no connection to")
-            publish(peer, f"{node}/{node}", rows[count : 2 * count])
+            _queue(sender, f"{node}/{node}", rows[count : 2 * count])
             time.sleep(3.0)  # longer than the grace period after which the service saves unsent results, if any
             greetings = peer.count("status")
             broker.start()
             peer.until(lambda _: peer.count("status") > greetings, "a greeting")
             peer.until_last(status, b"online")
-            publish(peer, f"{node}/{node}", rows[2 * count :])
+            _queue(sender, f"{node}/{node}", rows[2 * count :])
             last_row = f'"ts":{rows[-1].time_ns // 10**6},'.encode()
             peer.until(lambda messages: any(last_row in m.payload for m in messages[-50:]), "the last score")
             peer.settle()
             while peer.listen(3.0):  # replayed scores follow the live ones
                 pass
+            sender.disconnect()
+            sender.loop_stop()
             assert service.end() == 0
         published = by_seq(payloads(peer.messages, node, "score"))
         lost = len(rows) - len(published)

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vcedge.detector import Cell
+from vcedge.export.network import StoredNetwork
 from vcedge.export.onnx.block import FLOAT, Block
 from vcedge.schema import F32
 
 
 class CellWriter:
-    """Writes updates of one cell; with `int8` the recurrent weights are rounded to 8 bits, one scale a column."""
+    """Writes updates of one cell; int8 recurrent weights have one scale a column."""
 
-    def __init__(self, cell: Cell, int8: bool) -> None:
-        self._cell, self._int8 = cell, int8
+    def __init__(self, net: StoredNetwork) -> None:
+        self._cell, self._int8 = net.cell, net.int8
 
     def update(self, block: Block, x: str, h: str, k: int, name: str) -> str:
-        """The new h (B, k) of h (B, k) and x (B, N), by the formulas of `vcedge.runtime.engine.numpy_cell`."""
+        """Return the new h (B, k) from h (B, k) and x (B, N), by the formulas of `vcedge.runtime.engine.numpy_cell`."""
         cell = self._cell
         gates = cell.spec.gates
         outside = block.product(x, _columns(cell.input[:, :k]), cell.bias[:, :k].ravel(), "cell/inputs")
@@ -35,7 +35,7 @@ class CellWriter:
         return block.op("Add", [h, change], name)
 
     def masked(self, block: Block, x: str, h: str, level: str, name: str) -> str:
-        """h (B, D) with the dimensions that each row's level (B, 1) updates new, computed from those alone."""
+        """Return h (B, D) with the dimensions updated that a row's level (B, 1) covers, computed from those alone."""
         spec = self._cell.spec
         first = np.searchsorted(spec.boundaries, np.arange(spec.hidden), side="right") + 1
         firsts = block.constant("cell/first_level", first.astype(np.int32)[None])
@@ -46,7 +46,7 @@ class CellWriter:
         return block.op("Where", [awake, new, h], name)
 
     def branches(self, block: Block, x: str, h: str, level: str, blocks: Sequence[int], name: str) -> str:
-        """h (1, D) with the dimensions new that the level (1, 1), one of `blocks` + 1, updates; the rest are copied."""
+        """Return h (1, D) with the dimensions updated that the level (1, 1), one of `blocks` + 1, covers."""
         if len(blocks) == 1:
             return self._leaf(block, x, h, self._cell.spec.boundaries[blocks[0]], name)
         half = len(blocks) // 2
@@ -68,7 +68,7 @@ class CellWriter:
         return block.op("Concat", [self.update(block, x, head, k, "cell/h_new"), tail], name, axis=1)
 
     def _recurrent(self, block: Block, h: str, k: int) -> str:
-        """U h of all gates (B, G k), with the candidate's bias that the reset gate weighs too."""
+        """Return U h of all gates (B, G k), with the candidate's bias that the reset gate scales too."""
         cell = self._cell
         weights = _columns(cell.recurrent[:, :k, :k])
         bias = np.zeros(weights.shape[1], np.float32)
@@ -80,8 +80,8 @@ class CellWriter:
         rounded = np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
         small, step, zero = block.ops("DynamicQuantizeLinear", [h], ["cell/h_int8", "cell/h_scale", "cell/h_zero"])
         w = block.constant("cell/recurrent/W_int8", rounded)
-        whole = block.op("MatMulInteger", [small, w, zero], "cell/recurrent_int32")
-        wide = block.op("Cast", [whole], "cell/recurrent_float", to=FLOAT)
+        integers = block.op("MatMulInteger", [small, w, zero], "cell/recurrent_int32")
+        wide = block.op("Cast", [integers], "cell/recurrent_float", to=FLOAT)
         scales = block.op(
             "Mul", [step, block.constant("cell/recurrent/scale", scale.astype(np.float32))], "cell/scales"
         )
@@ -90,5 +90,5 @@ class CellWriter:
 
 
 def _columns(weights: F32) -> F32:
-    """(G, k, n) for W x as (n, G k) for x W, gates beside each other."""
+    """Return weights (G, k, n) for W x as (n, G k) for x W, gates side by side."""
     return np.ascontiguousarray(weights.reshape(-1, weights.shape[2]).T)

@@ -1,14 +1,15 @@
 """The network as a graph: the scheduler's level, the cell in one of its layouts, the head. B is the batch.
 
-`dense` computes everything and masks it: the reference, and what a batch needs, whose streams have levels of their own.
-`branches` is a tree of `If` over the levels, with blocks of weights of their own: what is not updated is not computed.
+`dense` computes everything and masks it: it is the reference, and serves a batch, whose streams differ in level.
+`branches` is a tree of `If` over the levels, each with its own block of weights: only what is updated is computed.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from vcedge.detector import Cell, Head
+from vcedge.detector import Cell
+from vcedge.export.network import StoredNetwork
 from vcedge.export.onnx.block import INT32, Block
 from vcedge.export.onnx.cell import CellWriter
 
@@ -16,20 +17,14 @@ LAYOUTS = ("dense", "branches")
 
 
 def write_network(
-    block: Block,
-    cell: Cell,
-    head: Head,
-    layout: str,
-    int8: bool,
-    floor: str = "min_level",
-    correction: str = "correction",
+    block: Block, net: StoredNetwork, layout: str, floor: str = "min_level", correction: str = "correction"
 ) -> None:
-    """From `signals`, `h`, `floor`, `logit_bias` of the block to `level`, `h_next`, `correction`.
+    """Compute `level`, `h_next` and `correction` from `signals`, `h`, `floor` and `logit_bias` of the block.
 
-    Shapes: `vcedge.export.formats`.
+    `vcedge.export.formats` has their shapes.
     """
-    spec = cell.spec
-    writer = CellWriter(cell, int8)
+    cell, spec = net.cell, net.cell.spec
+    writer = CellWriter(net)
     if spec.levels == 1:
         batch = block.op("Shape", ["h"], "batch", start=0, end=1)
         block.op("Expand", [block.constant("one", np.array([1], np.int32)), batch], "level")
@@ -42,12 +37,12 @@ def write_network(
             writer.masked(block, x, "h", level, "h_next")
         else:
             writer.branches(block, x, "h", level, range(spec.levels), "h_next")
-    weights, bias = head.shrunk
+    weights, bias = net.head.shrunk
     block.product("h_next", weights.T, bias, correction)
 
 
 def _level(block: Block, cell: Cell, floor: str) -> str:
-    """The level (B, 1) int32 of eq. 7: how many limits the logit reaches, and at least `floor`."""
+    """Return the level (B, 1) int32 of eq. 7: 1 and the number of limits that the logit reaches, at least `floor`."""
     spec = cell.spec
     outside = block.product(
         "signals", cell.gate_input[:, None], np.array([cell.gate_bias], np.float32), "scheduler/signals"

@@ -1,4 +1,4 @@
-"""The scorer as operators: five smoothed errors, fused to the statistic, and its score. See `runtime/numpy_scorer.py`.
+"""The scorer as operators: smoothed errors fused to the statistic, and its score; see `runtime.engine.numpy_scorer`.
 
 P parts, C channels. Smoothing and fusion are in float64, as everywhere.
 """
@@ -14,7 +14,7 @@ TINY = float(np.finfo(np.float64).tiny)
 
 
 def write_scorer(block: Block, detector: Detector) -> None:
-    """From `z`, `error`, `unknown`, `lags`, `smooth`, `seen` to `raw`, `contributions`, `parts`, `smooth_next`."""
+    """Compute `raw`, `contributions`, `parts`, `smooth_next` of `z`, `error`, `unknown`, `lags`, `smooth`, `seen`."""
     scorer = detector.scorer
     kinds = {"error": _whitened(block, detector), "horizon": _horizon(block, detector)}
     kinds["reconstruction"] = _reconstruction(block, detector)
@@ -29,14 +29,14 @@ def write_scorer(block: Block, detector: Detector) -> None:
 
 
 def forecast(block: Block, highway: Highway, lags: str, first: int, name: str) -> str:
-    """The highway's forecast (1, C) from the rows of `lags` from number `first` on, newest first."""
+    """Return the highway's forecast (1, C) from the rows of `lags` from number `first` on, newest first."""
     rows = block.rows(lags, first, first + highway.order, f"{name}/rows")
     flat = block.op("Reshape", [rows, block.constant("shape/1_all", np.array([1, -1], np.int64))], f"{name}/flat")
     return block.product(flat, highway.weights[1:], highway.weights[0], name)
 
 
 def write_score(block: Block, calibration: Calibration) -> None:
-    """`score` (1,) of `raw` (1,): see `Calibration.score`."""
+    """Compute `score` (1,) of `raw` (1,); see `Calibration.score`."""
     tiny = block.doubles("score/tiny", [TINY])
     size = block.op("Log", [block.op("Max", ["raw", tiny], "score/positive")], "score/log_raw")
     below = block.op(
@@ -78,11 +78,13 @@ def _reconstruction(block: Block, detector: Detector) -> str:
     shape = block.constant("shape/lags_channels", np.array([len(model.lags), -1], np.int64))
     by_lag = block.op("Reshape", [block.op("Mul", [left, left], "window/squared"), shape], "window/by_lag")
     axis = block.constant("axis_0", np.zeros(1, np.int64))
-    return _known(block, block.op("ReduceSum", [by_lag, axis], "window/error", keepdims=1), "reconstruction", True)
+    return _known(
+        block, block.op("ReduceSum", [by_lag, axis], "window/error", keepdims=1), "reconstruction", squared=True
+    )
 
 
-def _known(block: Block, error: str, name: str, squared: bool = False) -> str:
-    """Capped squares (1, C) in float64; channels that are unknown are taken to be as the known ones on average."""
+def _known(block: Block, error: str, name: str, *, squared: bool = False) -> str:
+    """Return capped squares (1, C) in float64; unknown channels get the mean of the known ones."""
     square = error if squared else block.op("Mul", [error, error], f"{name}/squared")
     capped = block.op("Min", [square, block.floats("error/cap", ERROR_CAP)], f"{name}/capped")
     wide = block.op("Cast", [capped], f"{name}/double", to=DOUBLE)
@@ -97,7 +99,7 @@ def _known(block: Block, error: str, name: str, squared: bool = False) -> str:
 
 
 def _smooth(block: Block, detector: Detector, squared: str, ready: str) -> None:
-    """`smooth_next` (P, C): what has seen nothing begins with what is usual."""
+    """Compute `smooth_next` (P, C); a new state begins with `ScorerPart.initial`."""
     parts = detector.scorer.parts
     initial = [[part.initial] for part in parts]
     fresh = block.op("Equal", ["seen", block.constant("zero_long", np.zeros(1, np.int64))], "parts/fresh")
@@ -108,7 +110,7 @@ def _smooth(block: Block, detector: Detector, squared: str, ready: str) -> None:
 
 
 def _fuse(block: Block, detector: Detector) -> None:
-    """Weighted geometric mean of the parts over their usual values, and what each channel adds to it."""
+    """Compute the weighted geometric mean of the parts over their usual values, and each channel's contribution."""
     parts = detector.scorer.parts
     axis, axis_0 = block.constant("axis_1", np.array([1], np.int64)), block.constant("axis_0", np.zeros(1, np.int64))
     flat = block.constant("parts/are_sums", np.array([[part.kind == "reconstruction"] for part in parts]))

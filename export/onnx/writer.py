@@ -1,4 +1,4 @@
-"""The writer of .onnx files: standard operators only, checked before it is let go."""
+"""Writes .onnx files of standard operators only, checked by onnx's own checker."""
 
 from __future__ import annotations
 
@@ -8,49 +8,48 @@ from typing import Any
 import numpy as np
 
 from vcedge.detector import Detector
+from vcedge.export.network import network_of
 from vcedge.export.onnx.block import IR_VERSION, OPSET, Block, value
+from vcedge.export.onnx.detector import write_detector
 from vcedge.export.onnx.network import LAYOUTS, write_network
-from vcedge.export.onnx.whole import write_whole
 from vcedge.runtime.exported.artifact import GraphInfo
 from vcedge.runtime.exported.detector_engine import Slots, input_slots, output_slots
 from vcedge.runtime.exported.network_engine import NETWORK_TYPES, network_shapes
 from vcedge.runtime.exported.onnx_file import encoded
 
 LEAST_BRANCHES = 256
-"""Hidden size from which skipping gains more than `If` costs, by measurement: docs/export.md."""
+"""Hidden size from which skipping saves more than `If` costs, as measured: docs/export.md."""
 PRODUCER = "vcedge"
 
 
 class OnnxWriter:
-    """See `vcedge.export.formats.Writer`."""
+    """Writes .onnx files; see `vcedge.export.formats.Writer`."""
 
     def suffix(self, graph: GraphInfo) -> str:
-        """How the file's name ends."""
+        """Return the end of the file's name."""
         return ".onnx"
 
-    def layouts(self, detector: Detector, whole: bool) -> tuple[str, ...]:
-        """What there is for a detector, the default first."""
+    def layouts(self, detector: Detector, *, whole: bool) -> tuple[str, ...]:
+        """Return the layouts for a detector, the default first."""
         if detector.levels == 1:
             return ("dense",)
         return LAYOUTS if detector.hidden < LEAST_BRANCHES else tuple(reversed(LAYOUTS))
 
-    def quantizes(self, layout: str, whole: bool) -> bool:
-        """Whether the layout can have int8 weights."""
+    def quantizes(self, layout: str, *, whole: bool) -> bool:
+        """Return true: all layouts can have int8 weights."""
         return True
 
     def write(self, detector: Detector, graph: GraphInfo, metadata: Mapping[str, bytes]) -> bytes:
-        """The file; see the protocol."""
+        """Return the file; see the protocol."""
         import onnx
         from onnx import helper
 
         block, int8 = Block(), graph.quantize == "int8"
         if graph.whole:
-            write_whole(block, detector, graph.layout, int8)
+            write_detector(block, detector, graph.layout, int8=int8)
             inputs, outputs = (_values(slots(detector)) for slots in (input_slots, output_slots))
         else:
-            assert detector.cell is not None
-            assert detector.head is not None
-            write_network(block, detector.cell, detector.head, graph.layout, int8)
+            write_network(block, network_of(detector, int8=int8), graph.layout)
             inputs, outputs = _interface(detector, "batch" if graph.layout == "dense" else 1)
         model = helper.make_model(
             block.graph(inputs, outputs, detector.asset),
@@ -64,7 +63,7 @@ class OnnxWriter:
 
 
 def _interface(detector: Detector, batch: int | str) -> tuple[list[Any], list[Any]]:
-    """Inputs and outputs of a network's graph."""
+    """Return the inputs and outputs of a network's graph."""
     values = {}
     for name, (first, *rest) in network_shapes(detector).items():
         shape = [first] if name in ("min_level", "logit_bias") else [batch, *rest]

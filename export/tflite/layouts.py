@@ -1,13 +1,13 @@
-"""The layouts: how the levels of one network lie in a file. docs/export.md says which is for whom."""
+"""The layouts: how the levels of one network lie in a file. docs/export.md says when to choose which."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from vcedge.export.tflite.graph import CASE, IF, File, Graph, Tensor
+from vcedge.export.network import StoredNetwork
+from vcedge.export.tflite.graph import CASE, IF, FileBuilder, SubgraphBuilder, Tensor
 from vcedge.export.tflite.parts import (
     Inputs,
-    Network,
     head,
     inputs,
     level_of,
@@ -18,20 +18,20 @@ from vcedge.export.tflite.parts import (
 )
 
 SIGNATURE = "step"
-"""Key that hosts find the step by."""
+"""Signature key that hosts call the step by."""
 IF4 = (1 / 8, 1 / 4, 1 / 2, 1.0)
-"""Levels of the layout `if4`, as shares of the hidden dimensions: all of them together weigh 1.33 times the largest."""
+"""Levels of the layout `if4`, as shares of the hidden dimensions; together their weights are 1.33 times the largest."""
 
 
 def fits_if4(boundaries: tuple[int, ...]) -> bool:
-    """Whether a model was trained with the levels of `if4`. Others, rounded up to these, would be another model."""
+    """Return whether a model has exactly the levels of `if4`; rounded to them, others would be another model."""
     return tuple(8 * k for k in boundaries) == tuple(int(8 * share) * boundaries[-1] for share in IF4)
 
 
-def case(net: Network, signals: int) -> File:
-    """Scheduler and one branch for each level: STABLEHLO_CASE runs the chosen one only.
+def case(net: StoredNetwork, signals: int) -> FileBuilder:
+    """Write the scheduler and a branch for each level, of which STABLEHLO_CASE runs only the chosen one.
 
-    The file may hold no other subgraph: LiteRT takes each for a branch.
+    The file may hold no other subgraph: LiteRT treats each as a branch.
     """
     file, g, given = _begin(net, signals)
     index = schedule(g, net, given)
@@ -45,11 +45,11 @@ def case(net: Network, signals: int) -> File:
     return file
 
 
-def if4(net: Network, signals: int) -> File:
-    """A flat chain of IF, one for each level, for interpreters without STABLEHLO_CASE.
+def if4(net: StoredNetwork, signals: int) -> FileBuilder:
+    """Write a flat chain of IF, one for each level, for interpreters without STABLEHLO_CASE.
 
-    Exactly one of them updates h; the others hand it on. Flat because an IF inside an IF is prepared anew whenever the
-    other side is taken, which costs up to a millisecond.
+    Exactly one of them updates h; the others pass it on. The chain is flat because an IF inside an IF is prepared anew
+    whenever the other side is taken, which costs up to a millisecond.
     """
     file, g, given = _begin(net, signals)
     index = schedule(g, net, given)
@@ -70,8 +70,8 @@ def if4(net: Network, signals: int) -> File:
     return file
 
 
-def dense(net: Network, signals: int) -> File:
-    """Everything is computed at every step and a mask says what of it counts: for reference; nothing is saved."""
+def dense(net: StoredNetwork, signals: int) -> FileBuilder:
+    """Write a graph that computes all dimensions at every step and masks the result: a reference that saves nothing."""
     file, g, given = _begin(net, signals)
     index = schedule(g, net, given)
     x, h = network_inputs(g, net, given.signals), given.h
@@ -87,17 +87,17 @@ def dense(net: Network, signals: int) -> File:
     return file
 
 
-def scheduler_alone(net: Network, signals: int) -> File:
-    """The first of a family: which of its step models is next."""
+def scheduler_alone(net: StoredNetwork, signals: int) -> FileBuilder:
+    """Write the scheduler of a family, which picks the step model."""
     file, g, given = _begin(net, signals)
     level = level_of(g, schedule(g, net, given))
     _interface(file, g, given.all(), {"level": level})
     return file
 
 
-def step_alone(net: Network, level: int) -> File:
-    """A step model of a family: x (1, N) and h in, correction and h_next out, for one level."""
-    file = File()
+def step_alone(net: StoredNetwork, level: int) -> FileBuilder:
+    """Write the step model of one level of a family: x (1, N) and h in, correction and h_next out."""
+    file = FileBuilder()
     g = file.graph(f"level_{level}")
     x, h = g.tensor("x", (1, net.inputs)), g.tensor("h", (1, net.hidden))
     after = step_level(g, net, x, h, net.boundaries[level - 1])
@@ -105,23 +105,25 @@ def step_alone(net: Network, level: int) -> File:
     return file
 
 
-def _begin(net: Network, signals: int) -> tuple[File, Graph, Inputs]:
-    file = File()
+def _begin(net: StoredNetwork, signals: int) -> tuple[FileBuilder, SubgraphBuilder, Inputs]:
+    file = FileBuilder()
     g = file.graph("step")
     return file, g, inputs(g, net, signals)
 
 
-def _end(file: File, g: Graph, net: Network, given: Inputs, level: Tensor, after: Tensor) -> None:
+def _end(
+    file: FileBuilder, g: SubgraphBuilder, net: StoredNetwork, given: Inputs, level: Tensor, after: Tensor
+) -> None:
     outputs = {"correction": head(g, net, after), "level": level, "h_next": after}
     _interface(file, g, given.all(), outputs)
 
 
-def _interface(file: File, g: Graph, given: dict[str, Tensor], outputs: dict[str, Tensor]) -> None:
+def _interface(file: FileBuilder, g: SubgraphBuilder, given: dict[str, Tensor], outputs: dict[str, Tensor]) -> None:
     g.interface(given.values(), outputs.values())
     file.signature(g, SIGNATURE, given, outputs)
 
 
-def _branch(file: File, name: str, net: Network, k: int) -> None:
+def _branch(file: FileBuilder, name: str, net: StoredNetwork, k: int) -> None:
     g = file.graph(name)
     x, h = g.tensor("x", (1, net.inputs)), g.tensor("h", (1, net.hidden))
     g.interface([x, h], [step_level(g, net, x, h, k)])

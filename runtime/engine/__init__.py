@@ -1,1 +1,1 @@
-"""Run one sample through a detector: the numpy and the native engine."""
+"""Runs one sample through a detector: the numpy and the native engine."""

@@ -1,1 +1,1 @@
-"""Run a detector from an exported ONNX or TFLite file."""
+"""Runs a detector from an exported ONNX or TFLite file."""

@@ -1,9 +1,9 @@
-"""What a file that can be run holds: a model.vcedge, or a graph exported from one, which carries it in its metadata.
+"""Reads files that can be run: a model.vcedge, or a graph exported from one, which carries the model in its metadata.
 
-An exported file has three entries of metadata, whatever its format: `vcedge`, the manifest, the same text as in the
-model; `vcedge.model`, the bytes of the model.vcedge it was made from; `vcedge.export`, a JSON object that says what
-the graph is (`GraphInfo`). So one file is enough: what is not in the graph (highway, scorer, limits) comes from the
-model in it, which is read as strictly as any.
+An exported file has three entries of metadata in any format: `vcedge` is the manifest, the same text as in the model;
+`vcedge.model` has the bytes of the model.vcedge that it was made from; `vcedge.export` is a JSON object that describes
+the graph (`GraphInfo`). So one file is enough: what the graph lacks (highway, scorer, limits) comes from the model in
+it, which is read as strictly as any other.
 """
 
 from __future__ import annotations
@@ -32,45 +32,45 @@ GRAPH_FORMAT = 1
 Quantize = Literal["none", "int8"]
 
 READERS = {"onnx": "vcedge.runtime.exported.onnx_file", "tflite": "vcedge.runtime.exported.tflite_file"}
-"""Module of each format with `metadata(data, name) -> dict[str, bytes]`; raises ModelFileError. No interpreter."""
+"""Module of each format, with `metadata(data, name) -> dict[str, bytes]`, which needs no interpreter."""
 INTERPRETERS = {"onnx": "vcedge.runtime.exported.onnx_engine", "tflite": "vcedge.runtime.exported.tflite_engine"}
-"""Module of each engine that runs exported files, with `load(artifact) -> Engine`. Imports its interpreter in there."""
+"""Module of each engine that runs exported files, with `load(artifact) -> Engine`, which imports the interpreter."""
 
 
 @dataclass(frozen=True)
 class GraphInfo:
-    """What an exported graph is."""
+    """Describes an exported graph."""
 
     to: str
-    """`onnx` or `tflite`: the format, and the engine that runs it."""
+    """Format and the engine that runs it: `onnx` or `tflite`."""
     layout: str
     whole: bool = False
-    """Whether the graph is the detector from raw values to the statistic, or its network alone."""
+    """Whether the graph is the complete detector, from raw values to the statistic, or its network alone."""
     quantize: Quantize = "none"
 
     @property
     def words(self) -> str:
-        """For people."""
+        """Description for people, such as "onnx, dense, network"."""
         parts = [self.to, self.layout, "whole detector" if self.whole else "network"]
         return ", ".join(parts if self.quantize == "none" else [*parts, self.quantize])
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that was read and found sound; whether its graph computes what its model says is for the parity gate."""
+    """Holds a file that was read and checked; whether its graph computes what its model says, the parity gate tells."""
 
     name: str
-    """Its path, for messages."""
+    """Path, for messages."""
     data: bytes
     detector: Detector
     model: bytes
-    """The bytes of the model.vcedge: `data` itself, or what an exported file carries."""
+    """Bytes of the model.vcedge: `data` itself, or what an exported file carries."""
     graph: GraphInfo | None = None
-    """None: a model.vcedge."""
+    """None for a model.vcedge."""
 
 
 class _GraphPart(BaseModel):
-    """The entry `vcedge.export`: all keys, no others."""
+    """Checks the entry `vcedge.export`: exactly these keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -82,12 +82,12 @@ class _GraphPart(BaseModel):
 
 
 def read_artifact(path: Path) -> Artifact:
-    """The model or exported graph in a file. Raises ModelFileError for anything but a sound file, InputNotFound."""
+    """Read a model or an exported file. Raises ModelFileError unless it is sound, InputNotFound if there is none."""
     return artifact_of(model_file.read(path), str(path))
 
 
 def artifact_of(data: bytes, name: str) -> Artifact:
-    """The same from the bytes of a file; `name` stands in front of messages."""
+    """Parse the bytes of a model or an exported file; messages begin with `name`. Raises ModelFileError."""
     to = format_of(data, name)
     if to is None:
         return Artifact(name, data, model_file.loads(data, name), data)
@@ -107,8 +107,8 @@ def artifact_of(data: bytes, name: str) -> Artifact:
 
 
 def format_of(data: bytes, name: str) -> str | None:
-    """`onnx` or `tflite` by the first bytes, or where they say nothing by the name; None: read it as a model.vcedge."""
-    if data[4:8] == b"TFL3" or data[:4] == b"PK\x03\x04":  # a zip is a family of step models
+    """Return `onnx` or `tflite` by the first bytes, else by the end of the name; None for a model.vcedge."""
+    if data[4:8] == b"TFL3" or data[:4] == b"PK\x03\x04":  # a zip holds a family of step models
         return "tflite"
     if data[:1] == b"\x08" and data[8:9] != b"{":  # field 1 of a ModelProto; a safetensors header begins at 8
         return "onnx"
@@ -117,17 +117,17 @@ def format_of(data: bytes, name: str) -> str | None:
 
 
 def metadata_of(model: bytes, graph: GraphInfo) -> dict[str, bytes]:
-    """The entries of metadata for a graph made from the model file with these bytes."""
+    """Return the entries of metadata for a graph that is made from the model file with these bytes."""
     manifest = manifest_text(manifest_of(model_file.loads(model)))
     export = json.dumps({"format": GRAPH_FORMAT, **asdict(graph)}, sort_keys=True)
     return {MANIFEST: manifest.encode(), MODEL: model, EXPORT: export.encode()}
 
 
 def engine_for(artifact: Artifact, name: str = "auto") -> Engine:
-    """The engine of that name for a file. `auto` is for an exported file the interpreter of its format.
+    """Return the engine of that name for a file; `auto` is the interpreter of its format for an exported file.
 
-    An exported file runs in the engines of models too, by the model in it. Raises UsageError for a name that does not
-    run it, Unavailable where the interpreter is not installed, ModelFileError where it refuses the graph.
+    The engines of models run an exported file too, by the model in it. Raises UsageError if the named engine does not
+    run the file, Unavailable if the interpreter is not installed, ModelFileError if it refuses the graph.
     """
     graph = artifact.graph
     if graph is not None and name in ("auto", graph.to):

@@ -1,11 +1,11 @@
-"""A graph that is the whole detector: its interface, and the engine that runs it.
+"""Runs a graph of the complete detector, and defines its interface.
 
 inputs   values (1, C) float64         raw sensor values in the channels' units
-         missing (1, C) bool           which of them there are not; a NaN is taken for missing too
-         min_level (1,) int32, logit_bias (1,) float32   the compute policy, where there is a network
-         what `state_slots` lists      the state, all zeros at the start and after a gap
+         missing (1, C) bool           which of them are missing; a NaN counts as missing too
+         min_level (1,) int32, logit_bias (1,) float32   the compute policy, if there is a network
+         those of `state_slots`        the state, all zeros at the start and after a gap
 outputs  score (1,) float64            in [0, 1], 0.5 at the calibrated threshold
-         raw (1,) float64              the statistic; above the threshold in the manifest it is an alarm
+         raw (1,) float64              the statistic; an alarm above the threshold of the manifest
          contributions (1, C) float64  of each channel to the statistic
          level, wake (1,) int32        1 to L, and why: see `vcedge.runtime.engine.state`
          parts (P, 1) float64, residual (1, C) float32   for reports
@@ -33,7 +33,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def state_slots(detector: Detector) -> Slots:
-    """The state by its fields' names."""
+    """Return the fields of the state, by name."""
     channels, parts = detector.channels, len(detector.scorer.parts)
     slots: Slots = {
         "lags": ((detector.depth, channels), np.float32),
@@ -50,7 +50,7 @@ def state_slots(detector: Detector) -> Slots:
 
 
 def input_slots(detector: Detector) -> Slots:
-    """Everything that goes in."""
+    """Return all inputs of the graph, by name."""
     channels = detector.channels
     slots: Slots = {"values": ((1, channels), np.float64), "missing": ((1, channels), np.bool_)}
     if detector.cell is not None:
@@ -59,7 +59,7 @@ def input_slots(detector: Detector) -> Slots:
 
 
 def output_slots(detector: Detector) -> Slots:
-    """Everything that comes out."""
+    """Return all outputs of the graph, by name."""
     channels, parts = detector.channels, len(detector.scorer.parts)
     slots: Slots = {
         "score": ((1,), np.float64),
@@ -73,19 +73,19 @@ def output_slots(detector: Detector) -> Slots:
     return slots | {f"{name}_next": slot for name, slot in state_slots(detector).items()}
 
 
-class WholeGraph(Protocol):
-    """A whole detector's graph, loaded."""
+class DetectorGraph(Protocol):
+    """A loaded graph of a complete detector."""
 
     def run(self, feed: Arrays) -> Arrays:
-        """One step: outputs by their names."""
+        """Run one step and return its outputs by name."""
         ...
 
 
-class WholeEngine(NumpyEngine):
-    """Runs an exported file whose graph is the detector: every number of a step is the graph's."""
+class DetectorEngine(NumpyEngine):
+    """Runs an exported file whose graph is the detector; the graph computes every number of a step."""
 
-    def __init__(self, artifact: Artifact, graph: WholeGraph, name: str, interpreter: str) -> None:
-        """`name` is the engine's, `interpreter` what runs the graph and its version, for people."""
+    def __init__(self, artifact: Artifact, graph: DetectorGraph, name: str, interpreter: str) -> None:
+        """Wrap a graph; `name` is the engine's, `interpreter` the package that runs it with its version, for people."""
         super().__init__(artifact.detector)
         self._slots = state_slots(artifact.detector)
         self._graph = graph
@@ -93,7 +93,7 @@ class WholeEngine(NumpyEngine):
         self.interpreter = interpreter
 
     def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
-        """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
+        """Run one sample; see `Engine.step`."""
         detector, row = self.detector, state.record[0]
         if values.shape != (detector.channels,):
             raise ValueError(f"values of shape {values.shape}, expected {(detector.channels,)}")

@@ -1,7 +1,7 @@
-"""Reading FlatBuffers without the package of that name, and without trust: whatever leads out of the bytes is refused.
+"""Reads FlatBuffers from untrusted bytes, without the package of that name: an offset out of the bytes is an error.
 
-A buffer begins with the place of its root table. A table begins with the distance back to its vtable: two sizes, then
-for each field its offset within the table, 0 where it is absent. Vectors and strings begin with their length.
+A buffer begins with the offset of its root table. A table begins with the distance back to its vtable: two sizes, then
+the offset of each field within the table, 0 if it is absent. Vectors and strings begin with their length.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 VTABLE_HEAD = 4
-"""Bytes of a vtable before its fields."""
+"""Size of a vtable before its fields, in bytes."""
 
 
 class Malformed(ValueError):
-    """The bytes are no sound buffer; the message says where."""
+    """The bytes are not a valid buffer; the message says where."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table at a place in the bytes. Fields go by their number in the schema."""
+class FlatTable:
+    """Reads the fields of a table, by their number in the schema."""
 
     data: bytes
     at: int
 
-    def whole(self, field: int, layout: str = "i", default: int = 0) -> int:
-        """A field that is a number; `layout` is that of `struct`, without the byte order."""
+    def integer(self, field: int, layout: str = "i", default: int = 0) -> int:
+        """Return an integer field; `layout` is that of `struct` without the byte order."""
         place = self._place(field)
         return default if place == 0 else _number(self.data, place, layout)
 
-    def table(self, field: int) -> Table | None:
-        """A field that is a table; None where it is absent."""
+    def table(self, field: int) -> FlatTable | None:
+        """Return a field that is a table, None if it is absent."""
         place = self._place(field)
-        return None if place == 0 else Table(self.data, _follow(self.data, place))
+        return None if place == 0 else FlatTable(self.data, _follow(self.data, place))
 
     def text(self, field: int) -> str:
-        """A field that is a string; empty where it is absent."""
+        """Return a field that is a string, empty if it is absent."""
         start, length = self.span(field)
         try:
             return self.data[start : start + length].decode("utf-8")
@@ -47,7 +47,7 @@ class Table:
             raise Malformed(f"the string at byte {start} is not UTF-8") from None
 
     def span(self, field: int, size: int = 1) -> tuple[int, int]:
-        """First byte and number of elements, of `size` bytes each, of a field that is a vector; 0, 0 if absent."""
+        """Return first byte and length of a vector with elements of `size` bytes; (0, 0) if it is absent."""
         place = self._place(field)
         if place == 0:
             return 0, 0
@@ -57,20 +57,20 @@ class Table:
             raise Malformed(f"{length} elements at byte {start} of {len(self.data)}")
         return start + 4, length
 
-    def wholes(self, field: int) -> list[int]:
-        """A vector of int32."""
+    def integers(self, field: int) -> list[int]:
+        """Return a vector of int32."""
         start, length = self.span(field, 4)
         array: NDArray[np.int32] = np.frombuffer(self.data, "<i4", length, start)
         return [int(value) for value in array]
 
-    def tables(self, field: int) -> Iterator[Table]:
-        """A vector of tables."""
+    def tables(self, field: int) -> Iterator[FlatTable]:
+        """Yield the tables of a vector."""
         start, length = self.span(field, 4)
         for i in range(length):
-            yield Table(self.data, _follow(self.data, start + 4 * i))
+            yield FlatTable(self.data, _follow(self.data, start + 4 * i))
 
     def _place(self, field: int) -> int:
-        """Where a field begins, 0 where it is absent."""
+        """Return the first byte of a field, 0 if it is absent."""
         vtable = self.at - _number(self.data, self.at, "i")
         size, in_vtable = _number(self.data, vtable, "H"), VTABLE_HEAD + 2 * field
         if in_vtable + 2 > size:
@@ -79,9 +79,9 @@ class Table:
         return self.at + offset if offset else 0
 
 
-def root(data: bytes) -> Table:
-    """The root table."""
-    return Table(data, _follow(data, 0))
+def root(data: bytes) -> FlatTable:
+    """Return the root table."""
+    return FlatTable(data, _follow(data, 0))
 
 
 def _follow(data: bytes, place: int) -> int:

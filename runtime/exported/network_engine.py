@@ -1,7 +1,7 @@
-"""The step of the whole detector with its network in somebody else's interpreter.
+"""Runs a detector whose network is a graph in the interpreter of another project.
 
-What surrounds the network (features, highway, scorer) is the numpy engine's code, on the arrays of the model that the
-file carries; state and contract are the same.
+The numpy engine computes the rest (features, highway, scorer) from the model that the file carries; state and contract
+are the same.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from vcedge.runtime.exported.artifact import Artifact
 from vcedge.schema import F32
 
 
-class Graph(Protocol):
-    """A network's graph, loaded: the interface in `vcedge.export.formats`, for a batch of one."""
+class NetworkGraph(Protocol):
+    """A loaded graph of a network, with the interface of `vcedge.export.formats` for a batch of one."""
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
-        """One step, signals (S,) and h (D,), neither written to: correction (C,), level, h_next (D,).
+        """Run one step: signals (S,) and h (D,), neither written to, give correction (C,), level and h_next (D,).
 
-        What it returns may be the interpreter's own memory: it holds until the next call.
+        The arrays may be the interpreter's own memory, valid until the next call.
         """
         ...
 
 
-class GraphNetwork:
-    """See `vcedge.runtime.engine.numpy_engine.Network`."""
+class InterpretedNetwork:
+    """Runs the network of a detector in a graph; see `vcedge.runtime.engine.numpy_engine.Network`."""
 
-    def __init__(self, cell: Cell, graph: Graph) -> None:
+    def __init__(self, cell: Cell, graph: NetworkGraph) -> None:
         self._cell, self._graph = cell, graph
         self._lock = Lock()
-        """The interpreter is one for all streams, so that they take turns."""
+        """All streams share the interpreter and take turns."""
 
     def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
-        """One call of the interpreter; see the protocol."""
+        """Call the interpreter; see the protocol."""
         with self._lock:
             correction, level, after = self._graph.run(signals, state.h, floor, logit_bias)
             wake = WAKE_NONE if level <= floor else self._wake(signals, state.h)
@@ -49,25 +49,25 @@ class GraphNetwork:
         return level, wake
 
     def _wake(self, signals: F32, h: F32) -> int:
-        """The graph says only how far it woke; why is asked seldom, and of the same weights."""
+        """Return why the level is above the floor: the graph does not tell, the same weights do."""
         return loudest(self._cell.gate_input * signals, float(self._cell.gate_hidden @ h))
 
 
-class FileEngine(NumpyEngine):
-    """Runs an exported file whose graph is the network. See `vcedge.runtime.engine.registry.Engine`."""
+class NetworkEngine(NumpyEngine):
+    """Runs an exported file whose graph is the network; see `vcedge.runtime.engine.interface.Engine`."""
 
-    def __init__(self, artifact: Artifact, graph: Graph, name: str, interpreter: str) -> None:
-        """`name` is the engine's, `interpreter` what runs the graph and its version, for people."""
+    def __init__(self, artifact: Artifact, graph: NetworkGraph, name: str, interpreter: str) -> None:
+        """Wrap a graph; `name` is the engine's, `interpreter` the package that runs it with its version, for people."""
         if artifact.detector.cell is None:
             raise ModelFileError(f"{artifact.name}: a graph of the network alone, and the model in it has none")
-        super().__init__(artifact.detector, GraphNetwork(artifact.detector.cell, graph))
+        super().__init__(artifact.detector, InterpretedNetwork(artifact.detector.cell, graph))
         self.name = name
         self.graph = graph
         self.interpreter = interpreter
 
 
 def network_shapes(detector: Detector) -> dict[str, tuple[int, ...]]:
-    """Shapes of a network graph's inputs and outputs by their names, for a batch of one; what a file is checked for."""
+    """Return the shapes of a network graph's inputs and outputs by name, for a batch of one."""
     assert detector.cell is not None
     spec = detector.cell.spec
     signals = spec.signals(detector.channels) if spec.levels > 1 else spec.inputs
@@ -83,4 +83,4 @@ def network_shapes(detector: Detector) -> dict[str, tuple[int, ...]]:
 
 
 NETWORK_TYPES = {"min_level": np.int32, "level": np.int32}
-"""Types of those that are not float32."""
+"""Types of the inputs and outputs that are not float32."""

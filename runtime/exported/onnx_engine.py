@@ -1,4 +1,4 @@
-"""Engine `onnx`: exported .onnx files in onnxruntime."""
+"""Engine `onnx`: runs exported .onnx files in onnxruntime."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ import numpy as np
 from vcedge.errors import ModelFileError, Unavailable, first_line
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.exported.artifact import Artifact
-from vcedge.runtime.exported.detector_engine import Arrays, Slots, WholeEngine, input_slots, output_slots
-from vcedge.runtime.exported.network_engine import NETWORK_TYPES, FileEngine, network_shapes
+from vcedge.runtime.exported.detector_engine import Arrays, DetectorEngine, Slots, input_slots, output_slots
+from vcedge.runtime.exported.network_engine import NETWORK_TYPES, NetworkEngine, network_shapes
 from vcedge.schema import F32
 
 
 def load(artifact: Artifact) -> Engine:
-    """The engine of an .onnx file.
+    """Return the engine of an .onnx file.
 
-    Raises Unavailable without onnxruntime, ModelFileError where it refuses the graph or another was expected.
+    Raises Unavailable without onnxruntime, ModelFileError if it refuses the graph or the graph is not the model's.
     """
     session, interpreter = _session(artifact)
     detector = artifact.detector
     if artifact.graph is not None and artifact.graph.whole:
         _check_interface(session, input_slots(detector) | output_slots(detector), artifact.name)
-        return WholeEngine(artifact, OnnxWholeGraph(session), "onnx", interpreter)
+        return DetectorEngine(artifact, OnnxDetectorGraph(session), "onnx", interpreter)
     if detector.cell is None:
         raise ModelFileError(f"{artifact.name}: a graph of the network alone, and the model in it has none")
     shapes = network_shapes(detector)
     slots = {what: (shape, NETWORK_TYPES.get(what, np.float32)) for what, shape in shapes.items()}
     _check_interface(session, slots, artifact.name)
-    return FileEngine(artifact, OnnxGraph(session), "onnx", interpreter)
+    return NetworkEngine(artifact, OnnxNetworkGraph(session), "onnx", interpreter)
 
 
-class OnnxGraph:
-    """See `vcedge.runtime.exported.network_engine.Graph`."""
+class OnnxNetworkGraph:
+    """Runs a network in onnxruntime; see `vcedge.runtime.exported.network_engine.NetworkGraph`."""
 
     def __init__(self, session: Any) -> None:
         self._run = session.run
         self._outputs = ["correction", "level", "h_next"]
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
-        """One call of onnxruntime; see the protocol."""
+        """Call onnxruntime; see the protocol."""
         feed = {
             "signals": signals[None],
             "h": h[None],
@@ -51,20 +51,20 @@ class OnnxGraph:
         return correction[0], int(level[0]), after[0]
 
 
-class OnnxWholeGraph:
-    """See `vcedge.runtime.exported.detector_engine.WholeGraph`."""
+class OnnxDetectorGraph:
+    """Runs a detector in onnxruntime; see `vcedge.runtime.exported.detector_engine.DetectorGraph`."""
 
     def __init__(self, session: Any) -> None:
         self._run = session.run
         self._outputs = [output.name for output in session.get_outputs()]
 
     def run(self, feed: Arrays) -> Arrays:
-        """One call of onnxruntime."""
+        """Call onnxruntime; see the protocol."""
         return dict(zip(self._outputs, self._run(self._outputs, feed), strict=True))
 
 
 def _session(artifact: Artifact) -> tuple[Any, str]:
-    """A session of one thread that never spins: on a device the other cores belong to others."""
+    """Return a session and the interpreter's name. Its one thread never spins: other programs need the cores."""
     try:
         import onnxruntime
     except ImportError:
@@ -74,7 +74,7 @@ def _session(artifact: Artifact) -> tuple[Any, str]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # what it would log becomes the error below
+    options.log_severity_level = 4  # its log becomes the error below
     from onnxruntime.capi import onnxruntime_pybind11_state as states
 
     refusals = (states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf, states.NotImplemented)
@@ -96,7 +96,7 @@ _TYPES = {
 
 
 def _check_interface(session: Any, slots: Slots, name: str) -> None:
-    """The graph must have these inputs and outputs; where the model has a batch of one, any size of it will do."""
+    """Raise ModelFileError unless the graph has these inputs and outputs; a free size fits where the model has 1."""
     arguments = {argument.name: argument for argument in (*session.get_inputs(), *session.get_outputs())}
     for what in sorted(set(slots) ^ set(arguments)):
         known = "is missing in" if what in slots else "is not expected in"

@@ -1,7 +1,7 @@
-"""The metadata of an .onnx file without onnx or onnxruntime: the few protobuf fields that hold it.
+"""Reads the metadata of an .onnx file from its protobuf fields, without onnx or onnxruntime.
 
-A ModelProto is a sequence of fields; number 14 are entries of metadata, each a key (1) and a value (2). A value is
-text, so that bytes are in base64.
+A ModelProto is a sequence of fields; those of number 14 are entries of metadata, each a key (1) and a value (2). Values
+are text, so bytes are in base64.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from vcedge.errors import ModelFileError
 IR_VERSION, GRAPH, METADATA = 1, 7, 14
 KEY, VALUE = 1, 2
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-"""Wire types; the others are of groups, which ONNX has not."""
+"""Wire types; the others are for groups, which ONNX does not use."""
 BASE64 = "base64:"
-"""How a value begins that is bytes."""
+"""Prefix of a value that is bytes."""
 MAX_VARINT = 10
 Field = tuple[int, memoryview]
 
 
 def metadata(data: bytes, name: str) -> dict[str, bytes]:
-    """The entries of metadata by their keys. Raises ModelFileError for what is not a whole .onnx file."""
+    """Return the entries of metadata by key. Raises ModelFileError unless the file is a complete .onnx file."""
     try:
         fields = list(_fields(memoryview(data)))
         if not {IR_VERSION, GRAPH} <= {number for number, _ in fields}:
@@ -35,7 +35,7 @@ def metadata(data: bytes, name: str) -> dict[str, bytes]:
 
 
 def encoded(value: bytes) -> str:
-    """A value as text: as it is where it is JSON, else in base64."""
+    """Return a value as text: JSON unchanged, anything else in base64."""
     return value.decode() if value[:1] == b"{" else BASE64 + base64.b64encode(value).decode("ascii")
 
 
@@ -49,7 +49,7 @@ def _value(text: bytes) -> bytes:
 
 
 def _fields(data: memoryview) -> Iterator[Field]:
-    """Number and content of each field of a message; the content of one that is no bytes is empty."""
+    """Yield number and content of each field of a message; that of a varint is empty."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -70,7 +70,7 @@ def _fields(data: memoryview) -> Iterator[Field]:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """A whole number of variable length, and the place after it."""
+    """Return an integer of variable length and the offset after it."""
     value = 0
     for shift in range(MAX_VARINT):
         if at >= len(data):

@@ -1,7 +1,7 @@
-"""Engine `tflite`: exported .tflite files and families of them, in LiteRT or where it is missing in tflite-runtime.
+"""Engine `tflite`: runs exported .tflite files and families of them in LiteRT, or else in tflite-runtime.
 
-One thread, XNNPACK where the package has it. A file is checked before the interpreter sees it (`tflite_file.py`,
-`tflite_structure.py`).
+It uses one thread, and XNNPACK if the package has it. `tflite_file.py` and `tflite_structure.py` check a file before
+the interpreter gets it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vcedge.detector import Cell
 from vcedge.errors import ModelFileError, Unavailable, first_line
 from vcedge.runtime.exported.artifact import Artifact
 from vcedge.runtime.exported.flatbuffer import Malformed
-from vcedge.runtime.exported.network_engine import NETWORK_TYPES, FileEngine, network_shapes
+from vcedge.runtime.exported.network_engine import NETWORK_TYPES, NetworkEngine, network_shapes
 from vcedge.runtime.exported.tflite_file import MODEL_DIGEST, SCHEDULER, ZIP, members, metadata, step_name
 from vcedge.runtime.exported.tflite_scheduler import check_scheduler
 from vcedge.runtime.exported.tflite_structure import TensorInfo, interface_of
@@ -29,16 +29,16 @@ from vcedge.schema import F32
 
 NAME = "tflite"
 PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
-"""Packages with an interpreter by what is imported; the first that is installed runs."""
+"""Packages with an interpreter, by module; the first that is installed runs."""
 WARM = 2
-"""Steps after which tensors that were to move would have."""
+"""Steps after which a tensor without a fixed place would have moved."""
 Shapes = dict[str, tuple[int, ...]]
 
 
-def load(artifact: Artifact) -> FileEngine:
-    """The engine of an exported file.
+def load(artifact: Artifact) -> NetworkEngine:
+    """Return the engine of an exported file.
 
-    Raises Unavailable without an interpreter, ModelFileError for a graph that is not sound or not the model's.
+    Raises Unavailable without an interpreter, ModelFileError for a graph that is damaged or not the model's.
     """
     if artifact.detector.cell is None or artifact.graph is None or artifact.graph.whole:
         raise ModelFileError(f"{artifact.name}: expected the graph of a network, and that of the model in it")
@@ -46,14 +46,14 @@ def load(artifact: Artifact) -> FileEngine:
     words = f"{package} {version(package)}"
     shapes = network_shapes(artifact.detector)
     if artifact.data[:4] == ZIP:
-        graph: OneFile | Family = _family(artifact, shapes, make)
+        graph: SingleFileGraph | FamilyGraph = _family(artifact, shapes, make)
     else:
-        graph = OneFile(LoadedFile(artifact.data, artifact.name, make, shapes))
-    return FileEngine(artifact, graph, NAME, words)
+        graph = SingleFileGraph(LoadedFile(artifact.data, artifact.name, make, shapes))
+    return NetworkEngine(artifact, graph, NAME, words)
 
 
 def _interpreter() -> tuple[str, Any]:
-    """The package's name and its class Interpreter."""
+    """Return a package's name and its class Interpreter."""
     for module, package in PACKAGES.items():
         if find_spec(module) is not None:
             return package, import_module(f"{module}.interpreter").Interpreter
@@ -62,15 +62,18 @@ def _interpreter() -> tuple[str, Any]:
 
 
 class LoadedFile:
-    """A .tflite file in an interpreter, with its inputs and outputs as arrays by their names.
+    """Runs a .tflite file in an interpreter and gives access to its inputs and outputs by name.
 
-    The arrays are the tensors' own memory: of all that was tried this is the quickest, 0.2 µs where `set_tensor` takes
-    0.5. Tensors of fixed size stay where they are until the next `allocate_tensors`, as hosts in C++ rely on; here it
-    is checked once, and there is no next.
+    The arrays are the tensors' own memory, which is fastest: 0.2 µs, against 0.5 µs with `set_tensor`. Tensors of fixed
+    size stay in place until the next `allocate_tensors`, which hosts in C++ rely on too. Here it is called once, and
+    that the places are fixed is checked after it.
     """
 
     def __init__(self, data: bytes, name: str, make: Any, shapes: Shapes) -> None:
-        """`make` is the interpreter's class; `shapes` what inputs and outputs, by their names, may be."""
+        """Load the file; `make` is the interpreter's class, `shapes` are those of the allowed inputs and outputs.
+
+        Raises ModelFileError for a damaged file, or one with other inputs or outputs.
+        """
         try:
             interface = interface_of(data)
         except Malformed as error:
@@ -99,17 +102,17 @@ class LoadedFile:
         return int(self._interpreter.tensor(detail["index"])().ctypes.data)
 
 
-class OneFile:
-    """See `vcedge.runtime.exported.network_engine.Graph`."""
+class SingleFileGraph:
+    """Runs a network that is one file; see `vcedge.runtime.exported.network_engine.NetworkGraph`."""
 
     def __init__(self, file: LoadedFile) -> None:
-        self._invoke, tensors = file.invoke, file.tensors  # the method holds the memory that the arrays are in
+        self._invoke, tensors = file.invoke, file.tensors  # the bound method keeps the arrays' memory alive
         self._signals, self._h = tensors["signals"][0], tensors["h"][0]
         self._min_level, self._logit_bias = tensors["min_level"], tensors["logit_bias"]
         self._correction, self._level, self._after = tensors["correction"][0], tensors["level"], tensors["h_next"][0]
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
-        """One step; what comes out is in the interpreter's memory."""
+        """Run one step; the results are in the interpreter's memory."""
         self._signals[:] = signals
         self._h[:] = h
         self._min_level[0] = min_level
@@ -119,9 +122,9 @@ class OneFile:
 
 
 class HostScheduler:
-    """Which level of a family is next (eq. 7), from the model that is in the file.
+    """Picks the level of a family's next step (eq. 7) by the weights of the model in the file.
 
-    A product of two vectors is less in numpy than a call of an interpreter: 0.7 µs for 2.3.
+    A dot product takes less time in numpy than a call of the interpreter: 0.7 µs against 2.3 µs.
     """
 
     def __init__(self, cell: Cell) -> None:
@@ -129,13 +132,13 @@ class HostScheduler:
         self._limits = cell.spec.thresholds().tolist()
 
     def level(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> int:
-        """The level from `min_level` to L."""
+        """Return the level, from `min_level` to L."""
         logit = float(self._hidden.dot(h)) + float(self._input.dot(signals)) + self._bias + logit_bias
         return max(min_level, 1 + bisect_right(self._limits, logit))
 
 
-class Step:
-    """One level of a family."""
+class LevelStep:
+    """Runs the step model of one level of a family."""
 
     def __init__(self, file: LoadedFile) -> None:
         self._invoke, tensors = file.invoke, file.tensors
@@ -144,28 +147,28 @@ class Step:
         self._inputs = len(self._x)
 
     def run(self, signals: F32, h: F32) -> tuple[F32, F32]:
-        """Correction and h_next of one call of the interpreter, in its memory."""
+        """Run one step and return correction and h_next, in the interpreter's memory."""
         self._x[:] = signals[: self._inputs]
         self._h[:] = h
         self._invoke()
         return self._correction, self._after
 
 
-class Family:
-    """A step model for each level, and what chooses one. See `vcedge.runtime.exported.network_engine.Graph`."""
+class FamilyGraph:
+    """Runs a network that has a step model for each level; see `network_engine.NetworkGraph`."""
 
-    def __init__(self, scheduler: HostScheduler, steps: list[Step]) -> None:
+    def __init__(self, scheduler: HostScheduler, steps: list[LevelStep]) -> None:
         self._scheduler, self._steps = scheduler, steps
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
-        """Ask the scheduler, unless the floor leaves nothing to choose, then run the level's step model."""
+        """Pick the level, unless the floor is the highest one, and run that level's step model."""
         top = len(self._steps)
         level = min_level if min_level >= top else self._scheduler.level(signals, h, min_level, logit_bias)
         correction, after = self._steps[level - 1].run(signals, h)
         return correction, level, after
 
 
-def _family(artifact: Artifact, shapes: Shapes, make: Any) -> Family:
+def _family(artifact: Artifact, shapes: Shapes, make: Any) -> FamilyGraph:
     files = members(artifact.data, artifact.name)
     assert artifact.detector.cell is not None
     shapes = {**shapes, "x": (1, artifact.detector.cell.spec.inputs)}
@@ -179,7 +182,7 @@ def _family(artifact: Artifact, shapes: Shapes, make: Any) -> Family:
             raise ModelFileError(f"{name} is of another model")
         loaded.append(LoadedFile(files[member], name, make, shapes))
     check_scheduler(loaded[0].tensors, loaded[0].invoke, artifact.detector.cell, f"{artifact.name}: {SCHEDULER}")
-    return Family(HostScheduler(artifact.detector.cell), [Step(file) for file in loaded[1:]])
+    return FamilyGraph(HostScheduler(artifact.detector.cell), [LevelStep(file) for file in loaded[1:]])
 
 
 def _check(tensor: TensorInfo, shapes: Shapes, name: str) -> None:

@@ -1,8 +1,8 @@
-"""What is in an exported .tflite file, or in a zip of them, before any interpreter sees it.
+"""Reads an exported .tflite file, or a zip of them, before an interpreter gets it.
 
 Interpreters follow the offsets in a file unchecked: one flipped bit can end the process. So a file carries the SHA-256
-of its own bytes, and the sizes and numbers in its graphs are checked besides (`tflite_structure.py`). That finds what
-went wrong by accident; whose file it is, a signature says.
+of its own bytes, and `tflite_structure.py` checks the sizes and numbers in its graphs. Both find accidental damage;
+only a signature proves where a file comes from.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import zlib
 from collections.abc import Iterator
 
 from vcedge.errors import ModelFileError
-from vcedge.runtime.exported.flatbuffer import Malformed, Table, root
+from vcedge.runtime.exported.flatbuffer import FlatTable, Malformed, root
 
 IDENTIFIER = b"TFL3"
 VERSION = 3
 DIGEST = "vcedge.sha256"
-"""Entry of metadata: SHA-256 of the file with these 32 bytes zero."""
+"""Entry of metadata: the SHA-256 of the file, taken with these 32 bytes zero."""
 DIGEST_SIZE = 32
 MODEL_DIGEST = "vcedge.model.sha256"
-"""Entry of metadata of a step model in a zip: SHA-256 of the model.vcedge that it was made from."""
+"""Entry of metadata of a step model in a zip: the SHA-256 of the model.vcedge that it was made from."""
 ZIP = b"PK\x03\x04"
 SCHEDULER = "scheduler.tflite"
 MAX_MEMBERS = 1000
 MODEL_VERSION, MODEL_BUFFERS, MODEL_METADATA = 0, 4, 6
-"""Fields of the schema's root table."""
+"""Numbers of fields of the schema's root table."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def metadata(data: bytes, name: str) -> dict[str, bytes]:
-    """The entries of metadata by their keys; of a zip its files that are no graphs.
+    """Return the entries of metadata by key; of a zip, its files that are not graphs.
 
-    Raises ModelFileError for what is not a whole file that vcedge exported.
+    Raises ModelFileError unless the file is complete and exported by vcedge.
     """
     if data[:4] == ZIP:
         return {key: value for key, value in members(data, name).items() if not key.endswith(".tflite")}
@@ -42,7 +42,7 @@ def metadata(data: bytes, name: str) -> dict[str, bytes]:
         if data[4:8] != IDENTIFIER:
             raise Malformed("the identifier TFL3 is missing")
         model = root(data)
-        version = model.whole(MODEL_VERSION, "I")
+        version = model.integer(MODEL_VERSION, "I")
         if version != VERSION:
             raise Malformed(f"schema version {version}, expected {VERSION}")
         entries = {key: data[start : start + size] for key, start, size in _entries(model)}
@@ -56,33 +56,33 @@ def metadata(data: bytes, name: str) -> dict[str, bytes]:
 
 
 def digest(data: bytes) -> bytes:
-    """The SHA-256 that belongs into a file. Raises Malformed where it has no place for it."""
+    """Return the SHA-256 that belongs into a file. Raises Malformed if the file has no entry for it."""
     start = _digest_place(data)
     return hashlib.sha256(data[:start] + bytes(DIGEST_SIZE) + data[start + DIGEST_SIZE :]).digest()
 
 
 def sealed(data: bytes) -> bytes:
-    """The file with its digest put into the place that it has for it."""
+    """Return the file with its digest filled in."""
     start = _digest_place(data)
     return data[:start] + digest(data) + data[start + DIGEST_SIZE :]
 
 
 def step_name(level: int) -> str:
-    """Name in a zip of the model that does the step at a level, 1 to L."""
+    """Return the name in a zip of the step model of a level, 1 to L."""
     return f"level_{level}.tflite"
 
 
 def pack(files: dict[str, bytes]) -> bytes:
-    """A zip of files, the same bytes for the same files."""
+    """Return a zip of files; the same files give the same bytes."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # weights do not shrink, and hosts can map them
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # weights do not compress, and hosts can map them
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
     return out.getvalue()
 
 
 def members(data: bytes, name: str) -> dict[str, bytes]:
-    """The files in a zip by their names. Raises ModelFileError for a damaged zip, or one of another kind."""
+    """Return the files in a zip by name. Raises ModelFileError for a damaged zip, or one that vcedge did not pack."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
@@ -95,11 +95,11 @@ def members(data: bytes, name: str) -> dict[str, bytes]:
         raise ModelFileError(f"{name}: not a zip of step models, or damaged: {error}") from None
 
 
-def _entries(model: Table) -> Iterator[tuple[str, int, int]]:
-    """Name, first byte and size of each entry of metadata."""
+def _entries(model: FlatTable) -> Iterator[tuple[str, int, int]]:
+    """Yield name, first byte and size of each entry of metadata."""
     buffers = list(model.tables(MODEL_BUFFERS))
     for entry in model.tables(MODEL_METADATA):
-        number = entry.whole(1, "I")
+        number = entry.integer(1, "I")
         if number >= len(buffers):
             raise Malformed(f"buffer {number} of {len(buffers)}")
         yield entry.text(0), *buffers[number].span(0)

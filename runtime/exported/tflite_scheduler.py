@@ -1,4 +1,4 @@
-"""A family's scheduler member, which other hosts call: it has to pick the levels that the model's weights pick."""
+"""Checks a family's scheduler, which other hosts call: it must pick the levels that the model's weights pick."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vcedge.errors import ModelFileError
 
 PROBES = 8
 MARGIN = 2e-6
-"""How far from a limit the logit is set, over the size of its terms: float32 sums differ by less."""
+"""Distance from a limit at which the logit is set, relative to its terms: float32 sums differ by less."""
 
 
 def check_scheduler(tensors: Mapping[str, NDArray[Any]], invoke: Callable[[], None], cell: Cell, name: str) -> None:
-    """Set the logit just below and just above each level's limit, on states of zeros and random ones.
+    """Check the level just below and just above each limit of the logit, on states of zeros and on random ones.
 
-    `tensors` are the member's inputs and outputs by their names, `invoke` computes. Raises ModelFileError for another
-    level than the weights give.
+    `tensors` are the scheduler's inputs and outputs by name, `invoke` computes. Raises ModelFileError if a level
+    differs from that of the weights.
     """
     rng = np.random.default_rng(0)
     for probe in range(PROBES if cell.spec.levels > 1 else 0):

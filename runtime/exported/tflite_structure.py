@@ -1,7 +1,7 @@
-"""Whether the graphs in a .tflite file hang together: sizes of constants, numbers of tensors, operators and branches.
+"""Checks the graphs in a .tflite file: sizes of constants, numbers of tensors, operators and branches.
 
-Only what `vcedge.export.tflite` writes is let through: a few operators, fixed shapes, everything computed before it is
-used, control flow in the first graph alone.
+Only what `vcedge.export.tflite` writes is accepted: a few operators, fixed shapes, every value computed before it is
+used, control flow in the first graph only.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from vcedge.runtime.exported.flatbuffer import Malformed, Table, root
+from vcedge.runtime.exported.flatbuffer import FlatTable, Malformed, root
 
 IF, CASE = 118, 209
 OPERATORS = {0, 2, 9, 14, 18, 22, 28, 36, 41, 55, 57, 65, 71, IF, 123, 147, CASE}
-"""Builtin operators that may be in a file."""
+"""Builtin operators that a file may use."""
 ITEMSIZE = {0: 4, 2: 4, 6: 1, 9: 1}
-"""Bytes of an element of the types that may be in a file: float32, int32, bool, int8."""
+"""Size of an element, in bytes, of the types that a file may use: float32, int32, bool, int8."""
 NAMES = {0: "float32", 2: "int32", 6: "bool", 9: "int8"}
 MAX_SIZE = 2**30
 MODEL_CODES, MODEL_GRAPHS, MODEL_BUFFERS = 1, 2, 4
@@ -24,12 +24,12 @@ CODE_OLD, CODE_CUSTOM, CODE_NEW = 0, 1, 3
 GRAPH_TENSORS, GRAPH_INPUTS, GRAPH_OUTPUTS, GRAPH_OPERATORS = 0, 1, 2, 3
 TENSOR_SHAPE, TENSOR_TYPE, TENSOR_BUFFER, TENSOR_NAME, TENSOR_VARIABLE = 0, 1, 2, 3, 5
 OPERATOR_CODE, OPERATOR_INPUTS, OPERATOR_OUTPUTS, OPERATOR_OPTIONS, OPERATOR_OPTIONS_2 = 0, 1, 2, 4, 12
-"""Fields of the schema's tables."""
+"""Numbers of fields of the schema's tables."""
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """A tensor of a graph."""
+    """Describes a tensor of a graph."""
 
     name: str
     shape: tuple[int, ...]
@@ -39,14 +39,14 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Interface:
-    """What goes into the first graph of a file and what comes out, in order."""
+    """Describes the inputs and outputs of the first graph of a file, in order."""
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
 
 
 def interface_of(data: bytes) -> Interface:
-    """Check the graphs of a file whose digest is right. Raises Malformed."""
+    """Check the graphs of a file whose digest is right and return the interface. Raises Malformed."""
     model = root(data)
     sizes = [buffer.span(0)[1] for buffer in model.tables(MODEL_BUFFERS)]
     codes = [_builtin(code) for code in model.tables(MODEL_CODES)]
@@ -59,41 +59,41 @@ def interface_of(data: bytes) -> Interface:
     return interfaces[0]
 
 
-def _builtin(code: Table) -> int:
-    builtin = max(code.whole(CODE_OLD, "b"), code.whole(CODE_NEW, "i"))
+def _builtin(code: FlatTable) -> int:
+    builtin = max(code.integer(CODE_OLD, "b"), code.integer(CODE_NEW, "i"))
     if builtin not in OPERATORS or code.table(CODE_CUSTOM) is not None:
         raise Malformed(f"operator {builtin}, expected one that vcedge writes")
     return builtin
 
 
-def _graph(graph: Table, name: str, sizes: list[int], codes: list[int]) -> Interface:
+def _graph(graph: FlatTable, name: str, sizes: list[int], codes: list[int]) -> Interface:
     tensors = [_tensor(tensor, f"{name}: tensor {i}", sizes) for i, tensor in enumerate(graph.tables(GRAPH_TENSORS))]
-    inputs = graph.wholes(GRAPH_INPUTS)
+    inputs = graph.integers(GRAPH_INPUTS)
     _check_known(inputs, range(len(tensors)), f"{name}: input")
     known = {i for i, tensor in enumerate(tensors) if tensor.constant}
     _check_new(inputs, known, f"{name}: input")
     known.update(inputs)
     for i, operator in enumerate(graph.tables(GRAPH_OPERATORS)):
         what = f"{name}: operator {i}"
-        if operator.whole(OPERATOR_CODE, "I") >= len(codes):
-            raise Malformed(f"{what}: of the kind {operator.whole(OPERATOR_CODE, 'I')} of {len(codes)}")
-        _check_known(operator.wholes(OPERATOR_INPUTS), known, f"{what}: input")
-        results = operator.wholes(OPERATOR_OUTPUTS)
+        if operator.integer(OPERATOR_CODE, "I") >= len(codes):
+            raise Malformed(f"{what}: of the kind {operator.integer(OPERATOR_CODE, 'I')} of {len(codes)}")
+        _check_known(operator.integers(OPERATOR_INPUTS), known, f"{what}: input")
+        results = operator.integers(OPERATOR_OUTPUTS)
         _check_known(results, range(len(tensors)), f"{what}: output")
         _check_new(results, known, f"{what}: output")
         known.update(results)
-    outputs = graph.wholes(GRAPH_OUTPUTS)
+    outputs = graph.integers(GRAPH_OUTPUTS)
     _check_known(outputs, known, f"{name}: output")
     return Interface(tuple(tensors[i] for i in inputs), tuple(tensors[i] for i in outputs))
 
 
-def _tensor(tensor: Table, what: str, sizes: list[int]) -> TensorInfo:
+def _tensor(tensor: FlatTable, what: str, sizes: list[int]) -> TensorInfo:
     shape, kind, buffer = (
-        tuple(tensor.wholes(TENSOR_SHAPE)),
-        tensor.whole(TENSOR_TYPE, "b"),
-        tensor.whole(TENSOR_BUFFER, "I"),
+        tuple(tensor.integers(TENSOR_SHAPE)),
+        tensor.integer(TENSOR_TYPE, "b"),
+        tensor.integer(TENSOR_BUFFER, "I"),
     )
-    if kind not in ITEMSIZE or tensor.whole(TENSOR_VARIABLE, "b"):
+    if kind not in ITEMSIZE or tensor.integer(TENSOR_VARIABLE, "b"):
         raise Malformed(f"{what}: type {kind}, expected one of {', '.join(NAMES.values())}")
     size = prod(shape) * ITEMSIZE[kind]
     if any(length < 1 for length in shape) or size > MAX_SIZE:
@@ -105,10 +105,10 @@ def _tensor(tensor: Table, what: str, sizes: list[int]) -> TensorInfo:
     return TensorInfo(tensor.text(TENSOR_NAME), shape, NAMES[kind], sizes[buffer] > 0)
 
 
-def _check_branches(graph: Table, number: int, codes: list[int], interfaces: list[Interface]) -> None:
-    """Branches are later graphs that take and give what their operator does; in a branch there are none."""
+def _check_branches(graph: FlatTable, number: int, codes: list[int], interfaces: list[Interface]) -> None:
+    """Check that branches are later graphs with their operator's inputs and outputs, and have no branches."""
     for i, operator in enumerate(graph.tables(GRAPH_OPERATORS)):
-        builtin = codes[operator.whole(OPERATOR_CODE, "I")]
+        builtin = codes[operator.integer(OPERATOR_CODE, "I")]
         if builtin not in (IF, CASE):
             continue
         what = f"graph {number}: operator {i}"
@@ -117,10 +117,10 @@ def _check_branches(graph: Table, number: int, codes: list[int], interfaces: lis
         options = operator.table(OPERATOR_OPTIONS if builtin == IF else OPERATOR_OPTIONS_2)
         if options is None:
             raise Malformed(f"{what}: without its branches")
-        branches = [options.whole(0), options.whole(1)] if builtin == IF else options.wholes(0)
+        branches = [options.integer(0), options.integer(1)] if builtin == IF else options.integers(0)
         _check_known(branches, range(1, len(interfaces)), f"{what}: branch")
-        given, results = operator.wholes(OPERATOR_INPUTS)[1:], operator.wholes(OPERATOR_OUTPUTS)
-        shapes = [tuple(tensor.wholes(TENSOR_SHAPE)) for tensor in graph.tables(GRAPH_TENSORS)]
+        given, results = operator.integers(OPERATOR_INPUTS)[1:], operator.integers(OPERATOR_OUTPUTS)
+        shapes = [tuple(tensor.integers(TENSOR_SHAPE)) for tensor in graph.tables(GRAPH_TENSORS)]
         for branch in branches:
             taken, made = interfaces[branch].inputs, interfaces[branch].outputs
             if [t.shape for t in taken] != [shapes[j] for j in given] or [t.shape for t in made] != [

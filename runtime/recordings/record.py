@@ -157,13 +157,13 @@ class Recorder:
 
     def handle(self, message: Incoming) -> None:
         """Write the samples of one message. Raises InputOutputError if that fails."""
-        found = self._topic.read(message.topic)
-        record = None if found is None or message.retained else self._record_of(found[0])
-        if found is None or record is None:
+        asset, channel = self._topic.read(message.topic) or (None, None)
+        record = None if asset is None or message.retained else self._record_of(asset)
+        if asset is None or record is None:
             self.ignored += 1
             return
         try:
-            reading = self._decode(message.payload).named(found[1])
+            reading = self._decode(message.payload).named(channel)
         except Undecodable as reason:
             self.undecodable += 1
             log.warning("%s: left out: %s", message.topic, reason)
@@ -171,7 +171,7 @@ class Recorder:
         times, watermark = reading.times(message.arrival_ns), record.watermark_ns
         if message.duplicate and reading.timed and watermark is not None and times[-1] <= watermark:
             return
-        joiner = self._joiners.get(found[0])
+        joiner = self._joiners.get(asset)
         if joiner is None:
             record.write(reading, message.arrival_ns)
             return

@@ -13,7 +13,7 @@ from ai_edge_litert import interpreter as litert
 from tests.support.detectors import tiny_detector
 from tests.support.exports import exported, model_of, small_model
 from vcedge.errors import UsageError
-from vcedge.export.formats import Wanted, graph_of, writer_of
+from vcedge.export.formats import ExportRequest, graph_of, writer_of
 from vcedge.runtime.exported.artifact import MODEL
 from vcedge.runtime.exported.network_engine import network_shapes
 from vcedge.runtime.exported.tflite_file import metadata as tflite_metadata
@@ -91,23 +91,23 @@ def test_a_family_has_the_model_once() -> None:
 
 def test_the_default_layout_follows_from_the_size() -> None:
     small, large = tiny_detector(hidden=64), tiny_detector(hidden=256, levels=8)
-    assert graph_of(small, Wanted("onnx")).layout == "dense"
-    assert graph_of(large, Wanted("onnx")).layout == "branches"
-    assert graph_of(small, Wanted("tflite")).layout == "case"
-    assert graph_of(tiny_detector(cell="gru", levels=1), Wanted("tflite")).layout == "dense"
+    assert graph_of(small, ExportRequest("onnx")).layout == "dense"
+    assert graph_of(large, ExportRequest("onnx")).layout == "branches"
+    assert graph_of(small, ExportRequest("tflite")).layout == "case"
+    assert graph_of(tiny_detector(cell="gru", levels=1), ExportRequest("tflite")).layout == "dense"
 
 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (Wanted("pdf"), "--to pdf: expected one of onnx, tflite"),
-        (Wanted("onnx", "case"), "--layout case: expected one of dense, branches for this model"),
-        (Wanted("tflite", "if4"), "--layout if4: expected one of case, family, dense for this model"),
-        (Wanted("tflite", whole=True), "--to tflite: cannot write the whole detector"),
-        (Wanted("onnx", quantize="int4"), "--quantize int4: expected none or int8"),
+        (ExportRequest("pdf"), "--to pdf: expected one of onnx, tflite"),
+        (ExportRequest("onnx", "case"), "--layout case: expected one of dense, branches for this model"),
+        (ExportRequest("tflite", "if4"), "--layout if4: expected one of case, family, dense for this model"),
+        (ExportRequest("tflite", whole=True), "--to tflite: cannot write the whole detector"),
+        (ExportRequest("onnx", quantize="int4"), "--quantize int4: expected none or int8"),
     ],
 )
-def test_what_cannot_be_written_is_refused(wanted: Wanted, message: str) -> None:
+def test_what_cannot_be_written_is_refused(wanted: ExportRequest, message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         graph_of(tiny_detector(), wanted)
 
@@ -115,7 +115,7 @@ def test_what_cannot_be_written_is_refused(wanted: Wanted, message: str) -> None
 def test_a_detector_without_a_network_has_only_the_whole_graph_and_nothing_to_round() -> None:
     linear = model_of(tiny_detector(cell=None)).detector
     with pytest.raises(UsageError, match="the model has no network: only --whole can be exported"):
-        graph_of(linear, Wanted("onnx"))
+        graph_of(linear, ExportRequest("onnx"))
     with pytest.raises(UsageError, match="with int8 weights"):
-        graph_of(linear, Wanted("onnx", whole=True, quantize="int8"))
-    assert writer_of("tflite").layouts(linear, True) == ()
+        graph_of(linear, ExportRequest("onnx", whole=True, quantize="int8"))
+    assert writer_of("tflite").layouts(linear, whole=True) == ()

@@ -13,8 +13,8 @@ from tests.support.detectors import recording, tiny_detector
 from tests.support.exports import exported, forged, model_of, small_model
 from vcedge.detector import Cell, Detector
 from vcedge.errors import DataError, GateFailed, ModelFileError
-from vcedge.export.judging import FLOAT
-from vcedge.export.parity import STEPS, compare, verify
+from vcedge.export.parity import FLOAT
+from vcedge.export.verify import STEPS, compare, verify
 from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.engine.state import State
 from vcedge.runtime.exported.artifact import GraphInfo, engine_for

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.detectors import tiny_detector
 from vcedge.detector import Detector
-from vcedge.export.formats import Wanted, export_model, graph_of, writer_of
+from vcedge.export.formats import ExportRequest, export_model, graph_of, writer_of
 from vcedge.model_file import dumps
 from vcedge.runtime.exported.artifact import Artifact, GraphInfo, artifact_of, metadata_of
 
@@ -22,7 +22,7 @@ def exported(
     model: Artifact, to: str, layout: str | None = None, whole: bool = False, quantize: str = "none"
 ) -> Artifact:
     """An exported file of a model."""
-    return export_model(model, graph_of(model.detector, Wanted(to, layout, whole, quantize)))
+    return export_model(model, graph_of(model.detector, ExportRequest(to, layout, whole, quantize)))
 
 
 def forged(model: Artifact, wrong: Detector, graph: GraphInfo) -> Artifact:

@@ -13,7 +13,7 @@ from vcedge.bench.timing import TimedCall, interleaved
 from vcedge.export.formats import export_model, writer_of
 from vcedge.pinning import one_core
 from vcedge.runtime.exported.artifact import Artifact, GraphInfo, Quantize, engine_for
-from vcedge.runtime.exported.network_engine import FileEngine, network_shapes
+from vcedge.runtime.exported.network_engine import NetworkEngine, network_shapes
 
 ROUNDS = 50
 """Rounds of the timing; the medians are reported."""
@@ -90,7 +90,7 @@ def break_even(model: Artifact, exported: Artifact, rounds: int = ROUNDS) -> Bre
     levels = range(1, detector.levels + 1)
     runs = [TimedCall({"level": level}, _call(exported, level)) for level in levels]
     runs.append(TimedCall({}, _call(_dense(model, graph, "none"), detector.levels)))
-    int8 = writer_of(graph.to).quantizes("dense", graph.whole)
+    int8 = writer_of(graph.to).quantizes("dense", whole=graph.whole)
     if int8:
         runs.append(TimedCall({}, _call(_dense(model, graph, "int8"), detector.levels)))
     with one_core():
@@ -113,7 +113,7 @@ def _dense(model: Artifact, graph: GraphInfo, quantize: Quantize) -> Artifact:
 def _call(exported: Artifact, level: int) -> Callable[[], Any]:
     """Return one step at a level: of the network if the file holds only that, else of the whole detector."""
     engine, detector = engine_for(exported), exported.detector
-    if not isinstance(engine, FileEngine):
+    if not isinstance(engine, NetworkEngine):
         return step_of(engine, quiet_samples(detector), level)
     graph, shapes = engine.graph, network_shapes(detector)
     signals = np.random.default_rng(0).random(shapes["signals"][1]).astype(np.float32)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from vcedge.detector import Cell
-from vcedge.export.tflite.graph import File
+from vcedge.export.tflite.graph import FileBuilder
 from vcedge.schema import F32
 
 
 def dense_gru(cell: Cell, head: F32, head_bias: F32, *, int8: bool) -> bytes:
     """Return the file; its inputs are x (1, N) and h (1, D), its outputs y (1, C) and h' (1, D)."""
-    file = File()
+    file = FileBuilder()
     g = file.graph("gru")
     product = g.int8_product if int8 else g.product
     x, h = g.tensor("x", (1, cell.spec.inputs)), g.tensor("h", (1, cell.spec.hidden))

@@ -10,7 +10,7 @@ import typer
 from vcedge.cli.options import ModelFile
 
 if TYPE_CHECKING:
-    from vcedge.export.formats import Wanted
+    from vcedge.export.formats import ExportRequest
 
 
 def export_command(
@@ -40,27 +40,27 @@ def export_command(
     from vcedge.cli.console import print_json, single_threaded
 
     single_threaded()
-    from vcedge.export.formats import Wanted
+    from vcedge.export.formats import ExportRequest
 
-    written = _export(model, Wanted(to, layout, whole, quantize), out)
+    written = _export(model, ExportRequest(to, layout, whole, quantize), out)
     if json:
         print_json(written)
 
 
-def _export(model: Path, wanted: Wanted, out: Path) -> dict[str, Any]:
+def _export(model: Path, request: ExportRequest, out: Path) -> dict[str, Any]:
     """Write the file once it is verified; return its description as JSON values."""
     from vcedge.bench.break_even import break_even
     from vcedge.cli.console import note, note_all
     from vcedge.cli.verify import parity_text
     from vcedge.errors import GateFailed
     from vcedge.export.formats import export_model, graph_of
-    from vcedge.export.parity import verify
+    from vcedge.export.verify import verify
     from vcedge.files import write_atomic
     from vcedge.model_file import model_id
     from vcedge.runtime.exported.artifact import read_artifact
 
     source = read_artifact(model)
-    graph = graph_of(source.detector, wanted)
+    graph = graph_of(source.detector, request)
     exported = export_model(source, graph)
     parity = verify(source, exported)
     if parity.problem is not None:

@@ -11,7 +11,7 @@ from vcedge.cli.options import ModelFile
 
 if TYPE_CHECKING:
     from vcedge.detector import Detector
-    from vcedge.export.judging import Parity
+    from vcedge.export.parity import Parity
     from vcedge.schema import F64
 
 
@@ -39,7 +39,7 @@ def verify_command(
 
     single_threaded()
     from vcedge.errors import GateFailed
-    from vcedge.export.parity import verify
+    from vcedge.export.verify import verify
     from vcedge.runtime.exported.artifact import engine_for, read_artifact
 
     source = read_artifact(model)

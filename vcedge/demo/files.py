@@ -11,7 +11,7 @@ from vcedge.config.mqtt import MqttConfig
 from vcedge.demo.findings import Label
 from vcedge.demo.folder import Folder
 from vcedge.demo.plan import Plan
-from vcedge.schema import NS_PER_S
+from vcedge.limits import DAY_NS
 from vcedge.simulate import SENSORS, Simulation, simulate, write_csv
 
 NODE, ASSET = "demo", "demo-pump"
@@ -20,7 +20,6 @@ MQTT_VERSION: Literal["3.1.1"] = "3.1.1"
 SPAN = 300.0
 """Rows (seconds) that the statistic is smoothed over: a pump's faults grow over minutes, its load steps last seconds.
 With the default of 20 the load steps set the threshold, and slow faults stay below it."""
-DAY_NS = 86_400 * NS_PER_S
 
 
 def write_recordings(folder: Folder, plan: Plan) -> Simulation:

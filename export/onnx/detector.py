@@ -1,6 +1,6 @@
 """The whole detector as a graph: raw values to the score, by the formulas of `vcedge.runtime.engine.numpy_engine`.
 
-The interface is in `vcedge.runtime.exported.detector_engine`; every value is named after what it is there.
+`vcedge.runtime.exported.detector_engine` defines the interface; values have the names used there.
 """
 
 from __future__ import annotations
@@ -8,33 +8,34 @@ from __future__ import annotations
 import numpy as np
 
 from vcedge.detector import ERROR_CAP, Detector, Highway
+from vcedge.export.network import network_of
 from vcedge.export.onnx.block import BOOL, DOUBLE, FLOAT, INT32, Block
 from vcedge.export.onnx.network import write_network
 from vcedge.export.onnx.scoring import forecast, write_score, write_scorer
 from vcedge.runtime.engine.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
 
 
-def write_whole(block: Block, detector: Detector, layout: str, int8: bool) -> None:
-    """From the inputs of `vcedge.runtime.exported.detector_engine` to its outputs."""
+def write_detector(block: Block, detector: Detector, layout: str, *, int8: bool) -> None:
+    """Compute the outputs of `vcedge.runtime.exported.detector_engine` from its inputs."""
     _standardise(block, detector)
     _errors(block, detector)
     write_scorer(block, detector)
     write_score(block, detector.calibration)
-    if detector.cell is None or detector.head is None:
+    if detector.cell is None:
         block.op("Identity", [block.int32("one", 1)], "level")
         block.op("Identity", [block.int32("wake/none", WAKE_NONE)], "wake")
     else:
         _signals(block, detector)
         floor = _floor(block, detector)
-        write_network(block, detector.cell, detector.head, layout, int8, floor, "correction_next")
+        write_network(block, network_of(detector, int8=int8), layout, floor, "correction_next")
         _wake(block, detector)
     _remember(block, detector.highway)
 
 
 def _standardise(block: Block, detector: Detector) -> None:
-    """`z` (1, C), `gone` and `unknown`: missing now, and now or one sample ago; `last` is the sample before."""
+    """Compute `z` (1, C), `gone` (missing now), `unknown` (missing now or one sample ago), `last` (the row before)."""
     features = detector.features
-    # inf - inf and NaN - NaN are NaN: one operator finds what is not a number to work with
+    # inf - inf and NaN - NaN are NaN: one operator finds both
     odd = block.op("IsNaN", [block.op("Sub", ["values", "values"], "values/zero_or_nan")], "values/odd")
     block.op("Or", ["missing", odd], "gone")
     centred = block.op("Sub", ["values", block.doubles("features/center", features.center)], "values/centred")
@@ -50,7 +51,7 @@ def _standardise(block: Block, detector: Detector) -> None:
 
 
 def _errors(block: Block, detector: Detector) -> None:
-    """The highway's `residual` (1, C) in spreads, and `error` (1, C), the smaller one of it and the network's."""
+    """Compute the highway's `residual` (1, C) in spreads, and `error` (1, C), the smaller of it and the network's."""
     highway, head = detector.highway, detector.head
     order = block.constant("highway/order", np.array([highway.order], np.int64))
     early = block.op("Less", ["seen", order], "highway/early")
@@ -72,7 +73,7 @@ def _errors(block: Block, detector: Detector) -> None:
 
 
 def _signals(block: Block, detector: Detector) -> None:
-    """`signals` (1, S): what the cell sees, and after it the sizes that the scheduler sees besides."""
+    """Compute `signals` (1, S): the cell's inputs, then the sizes that only the scheduler sees."""
     features = detector.features
     parts = ["z"]
     if features.flags:
@@ -96,7 +97,7 @@ def _signals(block: Block, detector: Detector) -> None:
 
 
 def _floor(block: Block, detector: Detector) -> str:
-    """The least level (1,): min_level, or all of them in the first ticks of a surprise, which are counted."""
+    """Return the least level (1,): min_level, or the highest in the first ticks of a surprise, which are counted."""
     levels, limits = detector.levels, detector.calibration
     asked = block.op("Max", ["min_level", block.int32("one", 1)], "floor/at_least_1")
     floor = block.op("Min", [asked, block.int32("levels", levels)], "floor")
@@ -120,7 +121,7 @@ def _floor(block: Block, detector: Detector) -> str:
 
 
 def _wake(block: Block, detector: Detector) -> None:
-    """`wake` (1,): why the level is above the floor; see `vcedge.runtime.engine.numpy_cell.loudest`."""
+    """Compute `wake` (1,), why the level is above the floor; see `vcedge.runtime.engine.numpy_cell.loudest`."""
     assert detector.cell is not None
     cell, none = detector.cell, block.int32("wake/none", WAKE_NONE)
     if detector.levels == 1:

@@ -1,0 +1,40 @@
+"""The part of a detector that every exported graph holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vcedge.detector import Cell, Detector, Head
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """Holds a detector's cell and head, and says how their weights are stored."""
+
+    cell: Cell
+    head: Head
+    int8: bool = False
+    """Whether the recurrent products have int8 weights. Scheduler, V x and head stay float32: they are small, and an
+    error of the scheduler is another level."""
+
+    @property
+    def hidden(self) -> int:
+        """Number of hidden dimensions D."""
+        return self.cell.spec.hidden
+
+    @property
+    def inputs(self) -> int:
+        """Number of the cell's inputs N."""
+        return self.cell.spec.inputs
+
+    @property
+    def boundaries(self) -> tuple[int, ...]:
+        """(L,) dimensions that each level updates."""
+        return self.cell.spec.boundaries
+
+
+def network_of(detector: Detector, *, int8: bool) -> StoredNetwork:
+    """Return the network of a detector that has one."""
+    assert detector.cell is not None
+    assert detector.head is not None
+    return StoredNetwork(detector.cell, detector.head, int8)
