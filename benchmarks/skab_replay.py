@@ -30,7 +30,7 @@ ScoreRow = tuple[Any, ...]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(prog="scripts/bench replay", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--files", type=int, default=34)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

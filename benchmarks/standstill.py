@@ -1,6 +1,6 @@
 """Compares what to do with the state while a machine stands: step it, freeze it, or reset it at the next start.
 
-    python -m benchmarks.standstill MODEL [--stops N] [--seed S] [--serviced]
+    scripts/bench standstill MODEL [--stops N] [--seed S] [--serviced]
 
 The simulated rig is stopped for 3 to 40 minutes at random times, and each treatment of the state scores the same rows.
 Printed for each: false events in the half hour after a start, and the statistic's median and 95% quantile, relative to
@@ -64,9 +64,7 @@ def raws(engine: Engine, values: F64, way: str) -> tuple[F64, F64]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.standstill", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="scripts/bench standstill", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--stops", type=int, default=12)
     parser.add_argument("--seed", type=int, default=100)
@@ -92,7 +90,7 @@ def main() -> None:
                 if since[row] == 0:
                     tracker.close(row)
                     continue
-                event = tracker.push(row, value, limits.threshold, (), since[row] > settle)
+                event = tracker.push(row, value, limits.threshold, allowed=since[row] > settle)
                 if event is not None and event.type == "new":
                     opened.append(row)
             early = sum(any(0 <= row - start < WATCHED_ROWS for start in starts) for row in opened)

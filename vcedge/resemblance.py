@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.packed import pack, unpack
 from vcedge.schema import F32, F64
 
 SPANS = (8.0, 64.0)
@@ -103,81 +102,90 @@ def _total(values: F64) -> float:
     return float(np.cumsum(values)[-1])
 
 
-class ShapeTracker:
-    """Follows the shape of one stream; its state is the arrays of `snapshot`."""
+class ShapeCounts(Protocol):
+    """The two counts in a `ShapeTracker`'s state, wherever they are stored."""
 
-    def __init__(self, channels: int, change_scale: NDArray[Any]) -> None:
-        self._change_scale = change_scale.astype(np.float64)
+    shape_rows: int
+    """Number of rows of the open event so far."""
+    waiting: int
+    """Number of rows that are not in the means yet."""
+
+
+@dataclass
+class _OwnCounts:
+    shape_rows: int = 0
+    waiting: int = 0
+
+
+class ShapeMemory(NamedTuple):
+    """Holds the state of a `ShapeTracker`: counts, and arrays that it writes to. The engine's rows are float32."""
+
+    counts: ShapeCounts
+    means: F64  # (spans, K, C)
+    total: F64  # (F,)
+    residual: F32  # (BATCH + 1, C) of the last row in the means, then of the waiting rows
+    z: F32  # (BATCH + 1, C)
+
+    @classmethod
+    def fresh(cls, channels: int) -> ShapeMemory:
+        """Return the state of a new stream."""
+        means = np.zeros((len(SPANS), len(STATISTICS), channels))
+        rows = (BATCH + 1, channels)
+        return cls(_OwnCounts(), means, np.zeros(len(FEATURES)), np.zeros(rows, np.float32), np.zeros(rows, np.float32))
+
+
+class ShapeTracker:
+    """Follows the shape of one stream's open event; all of its state is in `memory`."""
+
+    def __init__(self, change_scale: NDArray[Any], memory: ShapeMemory | None = None) -> None:
+        """Follow channels with changes of the usual size (C,), in a given state or a new one."""
+        self.change_scale: F64 = change_scale.astype(np.float64)
+        self.memory = memory or ShapeMemory.fresh(len(change_scale))
         alpha = np.array([2 / (span + 1) for span in SPANS])[:, None]
         ages = np.arange(BATCH)[::-1]
-        self._weights = alpha * (1 - alpha) ** ages  # (spans, BATCH) of the rows of a batch, oldest first
-        self._keeps = (1 - alpha) ** np.arange(BATCH + 1)  # (spans, BATCH + 1) of the means before so many rows
-        self._means = np.zeros((len(SPANS), len(STATISTICS), channels))
-        self._sum = np.zeros(len(FEATURES))
-        self._rows = 0
-        self._residual = np.zeros((BATCH + 1, channels))  # of the last row in the means, then of the waiting rows
-        self._z = np.zeros((BATCH + 1, channels))
-        self._waiting = 0
+        self.weights: F64 = alpha * (1 - alpha) ** ages  # (spans, BATCH) of the rows of a batch, oldest first
+        self.keeps: F64 = (1 - alpha) ** np.arange(BATCH + 1)  # (spans, BATCH + 1) of the means before so many rows
 
     def push(self, residual: NDArray[Any], z: NDArray[Any], *, in_event: bool) -> None:
         """Add one row; `in_event` tells whether an event is open after it."""
-        self._waiting += 1
-        self._residual[self._waiting], self._z[self._waiting] = residual, z
+        memory, counts = self.memory, self.memory.counts
+        counts.waiting = waiting = counts.waiting + 1
+        memory.residual[waiting], memory.z[waiting] = residual, z
         if in_event:
             self._digest()
-            self._sum += shape(self._means[0], self._means[1])
-            self._rows += 1
+            memory.total[:] += shape(memory.means[0], memory.means[1])
+            counts.shape_rows += 1
             return
-        if self._waiting == BATCH:
+        if waiting == BATCH:
             self._digest()
-        if self._rows:
-            self._rows = 0
-            self._sum[:] = 0.0
+        if counts.shape_rows:
+            counts.shape_rows = 0
+            memory.total[:] = 0.0
 
     @property
     def features(self) -> F64 | None:
         """Mean shape (F,) of the open event, None without one."""
-        return self._sum / self._rows if self._rows else None
+        rows = self.memory.counts.shape_rows
+        return self.memory.total / rows if rows else None
 
     def reset(self) -> None:
         """Reset to the state of a new stream, as after a gap."""
-        for array in (self._means, self._sum, self._residual, self._z):
+        memory = self.memory
+        for array in (memory.means, memory.total, memory.residual, memory.z):
             array[:] = 0.0
-        self._rows = self._waiting = 0
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return the state as JSON values; `restore` is the inverse."""
-        rows = slice(0, self._waiting + 1)
-        return {
-            "means": pack(self._means),
-            "sum": pack(self._sum),
-            "rows": self._rows,
-            "waiting": self._waiting,
-            "residual": pack(self._residual[rows]),
-            "z": pack(self._z[rows]),
-        }
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Restore the snapshot of a tracker of as many channels. Raises DataError if the sizes differ."""
-        rows = slice(0, snapshot["waiting"] + 1)
-        self._means[:], self._sum[:] = unpack(snapshot["means"], self._means), unpack(snapshot["sum"], self._sum)
-        self._residual[rows] = unpack(snapshot["residual"], self._residual[rows])
-        self._z[rows] = unpack(snapshot["z"], self._z[rows])
-        self._rows, self._waiting = snapshot["rows"], snapshot["waiting"]
+        memory.counts.shape_rows = memory.counts.waiting = 0
 
     def _digest(self) -> None:
         """Add the waiting rows to the means."""
-        count = self._waiting
-        now, before = slice(1, count + 1), slice(0, count)
-        statistics = row_statistics(
-            self._residual[now], self._residual[before], self._z[now], self._z[before], self._change_scale
-        )  # (K, count, C)
+        memory, count = self.memory, self.memory.counts.waiting
+        residual, z = (rows[: count + 1].astype(np.float64) for rows in (memory.residual, memory.z))
+        statistics = row_statistics(residual[1:], residual[:-1], z[1:], z[:-1], self.change_scale)  # (K, count, C)
         terms = np.empty((len(SPANS), len(STATISTICS), count + 1, statistics.shape[2]))
-        np.multiply(self._means, self._keeps[:, count, None, None], out=terms[:, :, 0])
-        np.multiply(self._weights[:, None, -count:, None], statistics, out=terms[:, :, 1:])
-        self._means[:] = np.cumsum(terms, axis=2)[:, :, -1]
-        self._residual[0], self._z[0] = self._residual[count], self._z[count]
-        self._waiting = 0
+        np.multiply(memory.means, self.keeps[:, count, None, None], out=terms[:, :, 0])
+        np.multiply(self.weights[:, None, -count:, None], statistics, out=terms[:, :, 1:])
+        memory.means[:] = np.cumsum(terms, axis=2)[:, :, -1]
+        memory.residual[0], memory.z[0] = memory.residual[count], memory.z[count]
+        memory.counts.waiting = 0
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,9 @@ class State:
 
     __slots__ = ("correction", "forecast", "h", "held", "lags", "parts", "record", "residual", "smooth")
 
-    def __init__(self, dtype: np.dtype[Any], buffer: bytes | None = None) -> None:
-        self.record: NDArray[Any] = np.zeros(1, dtype)
+    def __init__(self, dtype: np.dtype[Any], buffer: bytes | None = None, *, view: NDArray[Any] | None = None) -> None:
+        """Make a fresh state, one of the bytes of another, or one over a record (1,) that belongs to somebody else."""
+        self.record: NDArray[Any] = np.zeros(1, dtype) if view is None else view
         if buffer is not None:
             if len(buffer) != dtype.itemsize:
                 raise DataError(f"state of {len(buffer)} bytes, expected {dtype.itemsize}: it is of another model")

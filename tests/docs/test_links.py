@@ -90,3 +90,20 @@ def test_site_builds_strictly(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     html = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(?:src|href)="https?://(?!squidfunk|www\.mkdocs)', html), "the site loads from the network"
+
+
+def test_readme_repeats_the_measured_results() -> None:
+    (row,) = re.findall(r"^\| VCGRU \| (.*) \|$", text_of("docs/detection.md"), re.MULTILINE)
+    (said,) = re.findall(r"one default configuration: ([^;]*);", text_of("README.md"))
+    assert re.findall(r"\.\d{3}", said) == [cell.split()[0] for cell in row.split(" | ")]
+
+
+def test_pages_named_in_code_exist() -> None:
+    suffixes = {".py", ".pyi", ".c", ".h", ".inc", ".yaml", ".toml", ".sh", ""}
+    folders = ("vcedge", "runtime", "export", "deploy", "scripts", "benchmarks", "configs", "tests")
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*")):
+        if path.suffix not in suffixes or not path.is_file() or "golden" in path.parts:
+            continue
+        for page in re.findall(r"\bdocs/[\w/-]+(?:\.md)?", path.read_text(encoding="utf-8")):
+            found = list(ROOT.glob(f"{page}*"))
+            assert found, f"{path.relative_to(ROOT)}: {page}"
