@@ -49,14 +49,14 @@ def metadata(data: bytes, name: str) -> dict[str, bytes]:
         if DIGEST not in entries:
             raise Malformed(f"metadata '{DIGEST}' is missing, expected a file that vcedge exported")
         if entries.pop(DIGEST) != digest(data):
-            raise Malformed("its content is not what was exported: the SHA-256 in it is another")
+            raise Malformed("its content was changed after the export: the SHA-256 in it differs")
     except Malformed as error:
         raise ModelFileError(f"{name}: not a TFLite file, damaged, or cut short: {error}") from None
     return entries
 
 
 def digest(data: bytes) -> bytes:
-    """Return the SHA-256 that belongs into a file. Raises Malformed if the file has no entry for it."""
+    """Return the SHA-256 that a file must hold. Raises Malformed if the file has no entry for it."""
     start = _digest_place(data)
     return hashlib.sha256(data[:start] + bytes(DIGEST_SIZE) + data[start + DIGEST_SIZE :]).digest()
 

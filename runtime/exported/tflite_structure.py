@@ -132,9 +132,9 @@ def _check_branches(graph: FlatTable, number: int, codes: list[int], interfaces:
 def _check_known(numbers: Iterable[int], known: Iterable[int], what: str) -> None:
     wrong = set(numbers).difference(known)
     if wrong:
-        raise Malformed(f"{what} {min(wrong)} is not there, or not yet")
+        raise Malformed(f"{what} {min(wrong)} is not defined, or is used before it is computed")
 
 
 def _check_new(numbers: list[int], known: set[int], what: str) -> None:
     if known.intersection(numbers) or len(set(numbers)) < len(numbers):
-        raise Malformed(f"{what} of {numbers} is there already")
+        raise Malformed(f"{what} of {numbers} is defined twice")
