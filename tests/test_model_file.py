@@ -124,7 +124,7 @@ def test_missing_and_special_files_are_input_not_found(tmp_path: Path) -> None:
         with pytest.raises(InputNotFound, match=str(path)):
             load(path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputNotFound, match="no regular file"):
+    with pytest.raises(InputNotFound, match="not a regular file"):
         load(tmp_path / "pipe")
 
 

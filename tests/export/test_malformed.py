@@ -93,7 +93,7 @@ ATTACKS = {
     "a newer manifest": ({"manifest": b'{"format": 99}'}, "newer"),
     "a manifest of another model": (
         {"manifest": metadata_of(OTHER.model, GRAPHS["net.onnx"])[MANIFEST]},
-        "is another manifest than that of the model",
+        "differs from the manifest of the model",
     ),
     "a model that is cut short": ({"model": MODEL_FILE.model[:-9]}, "model"),
     "no JSON": ({"export": b"{nonsense"}, "vcedge.export"),
