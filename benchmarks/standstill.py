@@ -90,7 +90,7 @@ def main() -> None:
                 if since[row] == 0:
                     tracker.close(row)
                     continue
-                event = tracker.push(row, value, limits.threshold, (), since[row] > settle)
+                event = tracker.push(row, value, limits.threshold, allowed=since[row] > settle)
                 if event is not None and event.type == "new":
                     opened.append(row)
             early = sum(any(0 <= row - start < WATCHED_ROWS for start in starts) for row in opened)

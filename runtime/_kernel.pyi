@@ -32,7 +32,7 @@ def pack(
     head_bias: F32,
     /,
 ) -> None: ...
-def judge_fields() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]: ...
+def stream_layout() -> dict[str, Any]: ...
 def score_lines(
     rows: int,
     start: int,
@@ -114,13 +114,15 @@ class Detector:
         logit_bias: float,
         /,
     ) -> None: ...
-    def judge(
+    def judge_rows(
         self,
-        rows: int,
+        rules: Array,
+        state: Array,
+        time_ns: Array,
+        values: F64,
+        columns: Array,
         start: int,
         stop: int,
-        state: Array,
-        arrays: tuple[Array, ...],
         min_level: int,
         logit_bias: float,
         /,

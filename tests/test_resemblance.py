@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -28,9 +28,9 @@ CHANGE = np.ones(3, np.float32)
 
 def followed(residual: F64, z: F64, opens: int = 0) -> F64:
     """Features of an event that opens at a row and lasts to the end."""
-    tracker = ShapeTracker(residual.shape[1], CHANGE[: residual.shape[1]])
+    tracker = ShapeTracker(CHANGE[: residual.shape[1]])
     for row in range(len(residual)):
-        tracker.push(residual[row], z[row], row >= opens)
+        tracker.push(residual[row], z[row], in_event=row >= opens)
     assert tracker.features is not None
     return tracker.features
 
@@ -78,16 +78,16 @@ def test_kinds_of_residual_leave_the_features_that_are_named_after_them() -> Non
 
 def test_an_event_is_forgotten_when_it_is_over_and_everything_on_reset() -> None:
     rng = np.random.default_rng(1)
-    tracker, fresh = ShapeTracker(2, CHANGE[:2]), ShapeTracker(2, CHANGE[:2])
+    tracker, fresh = ShapeTracker(CHANGE[:2]), ShapeTracker(CHANGE[:2])
     for row in rng.standard_normal((20, 2)):
-        tracker.push(row, row, True)
+        tracker.push(row, row, in_event=True)
     assert tracker.features is not None
-    tracker.push(np.zeros(2), np.zeros(2), False)
+    tracker.push(np.zeros(2), np.zeros(2), in_event=False)
     assert tracker.features is None
     tracker.reset()
     for row in rng.standard_normal((20, 2)):
-        tracker.push(row, row, True)
-        fresh.push(row, row, True)
+        tracker.push(row, row, in_event=True)
+        fresh.push(row, row, in_event=True)
     assert tracker.features is not None
     assert fresh.features is not None
     assert np.array_equal(tracker.features, fresh.features)
@@ -114,18 +114,18 @@ def at(place: float) -> F64:
 
 def test_the_nearest_kind_is_named_and_what_is_between_or_beyond_is_unclear() -> None:
     model = resemblance(("spike", "noise", "drift or offset", "drift or offset"), [0.0, 4.0, 8.0, 12.0])
-    assert [model.of(at(place)) for place in (0.5, 3.6, 10.0)] == ["spike", "noise", "drift or offset"]
-    assert model.of(at(40.0)) == UNCLEAR
+    assert [model.name_of(at(place)) for place in (0.5, 3.6, 10.0)] == ["spike", "noise", "drift or offset"]
+    assert model.name_of(at(40.0)) == UNCLEAR
     crowd = resemblance(("spike", "noise", "drift"), [0.0, 0.1, 0.2])
-    assert crowd.of(at(0.0)) == UNCLEAR
+    assert crowd.name_of(at(0.0)) == UNCLEAR
 
 
 def test_the_share_says_how_sure_the_name_is() -> None:
     model = resemblance(("spike", "noise"), [0.0, 4.0])
-    shares = [model.likeness(at(place))[1] for place in (-1.0, 0.0, 1.0, 1.9)]
+    shares = [model.classify(at(place))[1] for place in (-1.0, 0.0, 1.0, 1.9)]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 0.99 > 0.6 > shares[-1] > 0.5
-    assert model.likeness(at(40.0)) == (UNCLEAR, 0.0)
+    assert model.classify(at(40.0)) == (UNCLEAR, 0.0)
 
 
 def test_shapes_must_fit() -> None:
@@ -140,19 +140,17 @@ def test_shapes_must_fit() -> None:
 @settings(max_examples=30)
 def test_rows_that_wait_leave_the_same_as_one_by_one(seed: int, quiet: int, cut: int) -> None:
     rng = np.random.default_rng(seed)
-    residual, z = rng.standard_normal((2, quiet + 5, 3))
+    residual, z = rng.standard_normal((2, quiet + 5, 3)).astype(np.float32).astype(np.float64)
     means, last = np.zeros((len(SPANS), len(STATISTICS), 3)), np.zeros((2, 3))
     alpha = np.array([2 / (span + 1) for span in SPANS])[:, None, None]
-    tracker = ShapeTracker(3, CHANGE)
+    tracker = ShapeTracker(CHANGE)
     shapes = []
     for row in range(quiet + 5):
         means += alpha * (row_statistics(residual[row], last[0], z[row], last[1], CHANGE) - means)
         last = np.array([residual[row], z[row]])
-        tracker.push(residual[row], z[row], row >= quiet)
+        tracker.push(residual[row], z[row], in_event=row >= quiet)
         if row == min(cut, quiet + 3):  # a restart in between changes nothing
-            stored = json.loads(json.dumps(tracker.snapshot()))
-            tracker = ShapeTracker(3, CHANGE)
-            tracker.restore(stored)
+            tracker = ShapeTracker(CHANGE, copy.deepcopy(tracker.memory))
         if row >= quiet:
             shapes.append(shape(means[0], means[1]))
     assert tracker.features == pytest.approx(np.mean(shapes, axis=0), rel=1e-9)

@@ -1,4 +1,4 @@
-"""`python -m vcedge` is the program `vcedge`."""
+"""Runs the program `vcedge` as `python -m vcedge`."""
 
 from vcedge.cli.main import main
 

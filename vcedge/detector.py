@@ -1,7 +1,8 @@
-"""What a detector is made of: features, linear highway, gated cell, head, scorer, calibration.
+"""The parts of a detector: features, linear highway, gated cell, head, scorer, calibration.
 
-Plain arrays and numbers, frozen. `model_file` writes and reads it, an engine runs it. C is the number of channels,
-D of hidden dimensions, N of network inputs, G of the cell's gates, P the order of the highway, L the number of levels.
+They are plain arrays and numbers, frozen. `model_file` writes and reads them, an engine runs them. C is the number of
+channels, D of hidden dimensions, N of network inputs, G of the cell's gates, P the order of the highway, L the number
+of levels.
 """
 
 from __future__ import annotations
@@ -23,30 +24,30 @@ PartKind = Literal["error", "horizon", "reconstruction"]
 CellKind = Literal["vcgru", "vcrnn", "gru", "rnn"]
 CELL_KINDS: tuple[CellKind, ...] = ("vcgru", "vcrnn", "gru", "rnn")
 DENSE_KINDS: tuple[CellKind, ...] = ("gru", "rnn")
-"""Kinds without a scheduler: one level, everything is updated at every step."""
+"""Kinds without a scheduler: their one level updates everything at every step."""
 GATES: Mapping[CellKind, int] = {"vcgru": 3, "vcrnn": 1, "gru": 3, "rnn": 1}
 """Blocks of weights of each kind: update, reset and candidate of a GRU, the candidate alone of an Elman RNN."""
 ERROR_CAP = 400.0
-"""Largest squared error of one channel, in squared spreads: one mad sensor must not drown the others."""
+"""Largest squared error of one channel, in squared spreads: one broken sensor must not mask the others."""
 LEAST_PART = 1e-6
-"""Smallest value of a part of the scorer over its usual one: its logarithm must not drown the others."""
+"""Least ratio of a part of the scorer to its usual value: its logarithm must not mask the others."""
 
 SIZE_ERROR = 1e-9
-"""How far a fraction of the hidden size may be from a whole number of dimensions."""
+"""Largest distance of a fraction of the hidden size from an integer."""
 MAX_POWER = 700.0
-"""Largest exponent in the map from `raw` to a score: exp of little more overflows."""
+"""Largest exponent in the map from `raw` to a score: exp overflows just above it."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """From a raw reading to network inputs: standardise, clip, and flag what is missing."""
+    """Turns a raw reading into network inputs: standardises, clips, and flags missing values."""
 
     center: F64  # (C,) mean of each channel, in its unit
     scale: F64  # (C,) standard deviation of each channel, in its unit
     change_scale: F32  # (C,) spread of the change between two samples, in units of `scale`
     clip: float = 10.0
     flags: bool = False
-    """Whether the missing flags are network inputs: only where the training data could teach their weights."""
+    """Whether the missing flags are network inputs, as they are if the training data could teach their weights."""
 
     @property
     def inputs(self) -> int:
@@ -56,30 +57,30 @@ class Features:
 
 @dataclass(frozen=True)
 class Highway:
-    """Linear forecaster, ridge VAR(P) on standardised channels, and its held-out residuals."""
+    """Forecasts linearly, by ridge VAR(P) on standardised channels; holds the statistics of its held-out residuals."""
 
     weights: F32  # (1 + P*C, C) intercept first, then the samples `ahead`, `ahead` + 1, ... rows back
     bias: F32  # (C,) mean of the held-out residual, in units of `Features.scale`
     spread: F32  # (C,) standard deviation of the held-out residual, in units of `Features.scale`
     ridge: float = 10.0
-    """Strength of the ridge it was fitted with, for fitting it again on another machine."""
+    """Strength of the ridge that it was fitted with, for fitting it again on another machine."""
     ahead: int = 1
-    """How many rows ahead it forecasts."""
+    """Number of rows ahead that it forecasts."""
 
     @property
     def order(self) -> int:
-        """How many past samples P the forecast uses."""
+        """Number of past samples P that the forecast uses."""
         return (len(self.weights) - 1) // len(self.bias)
 
     @property
     def reach(self) -> int:
-        """Rows before the forecast one that it needs."""
+        """Number of rows before the forecast one that it needs."""
         return self.order + self.ahead - 1
 
 
 @dataclass(frozen=True)
 class CellSpec:
-    """Shape of the recurrent cell. `boundaries` (L,) are the leading dimensions k that each level updates."""
+    """Describes the shape of the cell; `boundaries` (L,) are the leading dimensions k that each level updates."""
 
     kind: CellKind
     inputs: int
@@ -98,7 +99,7 @@ class CellSpec:
 
     @property
     def reset_biases(self) -> int:
-        """Size of `Cell.reset_bias`: D, or 0 where there is no reset gate."""
+        """Size of `Cell.reset_bias`: D, or 0 without a reset gate."""
         return self.hidden if self.gates == 3 else 0
 
     def signals(self, channels: int) -> int:
@@ -106,25 +107,28 @@ class CellSpec:
         return self.inputs + 3 * channels
 
     def thresholds(self) -> F64:
-        """(L-1,) logits from which level 2, 3, ... is picked: no logistic on the device (PAPER.md, point 6).
+        """Return the logits (L-1,) from which level 2, 3, ... is picked, so that devices need no logistic function.
 
-        A level is taken where m D (eq. 7) is nearest to its k: the limit lies midway between two boundaries.
+        The level is the one whose k is nearest to m D (eq. 7): a limit lies midway between two boundaries.
         """
         share = np.array(self.boundaries, np.float64) / self.hidden
         middle = (share[1:] + share[:-1]) / 2
         return np.asarray(np.log(middle / (1 - middle)))
 
     def macs(self, updated: float, channels: int) -> float:
-        """Multiply-accumulates of cell, scheduler and head for `updated` dimensions (PAPER.md, convention)."""
+        """Return the multiply-accumulates of cell, scheduler and head for `updated` dimensions.
+
+        Element-wise operations are not counted, as in Jernite et al. 2017.
+        """
         scheduler = 0 if self.levels == 1 else self.hidden + self.signals(channels)
         return self.gates * updated * (updated + self.inputs) + scheduler + channels * self.hidden
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Weights of the recurrent cell; gates in the order update z, reset r, candidate c (eq. 4 to 7).
+    """Holds the weights of the recurrent cell; gates in the order update z, reset r, candidate c (eq. 4 to 7).
 
-    An RNN has the candidate alone (eq. 13), and no reset bias: the array is empty.
+    An RNN has only the candidate (eq. 13), and an empty reset bias. Equations are those of Jernite et al. 2017.
     """
 
     spec: CellSpec
@@ -139,11 +143,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Head:
-    """From the hidden state to the highway's next residual, shrunk per channel by what held-out data allows."""
+    """Maps the hidden state to the highway's next residual, shrunk for each channel as held-out data suggests."""
 
     weights: F32  # (C, D)
     bias: F32  # (C,)
-    shrink: F32  # (C,) in [0, 1]; 0: the network does not help on this channel
+    shrink: F32  # (C,) in [0, 1]; 0 where the network does not help
     error_scale: F32  # (C,) root mean square of the smaller held-out error, in spreads
 
     @property
@@ -154,20 +158,21 @@ class Head:
 
 @dataclass(frozen=True)
 class ScorerPart:
-    """One named part of the scorer: an exponentially weighted mean of squared errors of each channel.
+    """Describes one part of the scorer: an exponentially weighted mean of squared errors of each channel.
 
-    `error`: of the forecast of this row, whitened; root mean over channels. `horizon`: of a forecast made some rows
-    ago; root mean over channels. `reconstruction`: of the last rows put together from their principal components.
+    The errors of the kind `error` are those of the forecast of this row, whitened; of `horizon`, those of a forecast
+    made some rows ago; both then take the root and the mean over channels. The errors of `reconstruction` are those of
+    the last rows reconstructed from their principal components.
     """
 
     name: str
     kind: PartKind
     span: float
-    """Rows that are smoothed over: the mean's weights fall by 2 / (span + 1) each row."""
+    """Number of rows that are smoothed over; see `alpha`."""
     weight: float
     """Exponent in the weighted geometric mean of the parts; all weights sum to 1."""
     usual: float = 1.0
-    """Mean of the part on held-out normal rows: what it is divided by."""
+    """Mean of the part on held-out normal rows, which divides it."""
 
     @property
     def alpha(self) -> float:
@@ -185,7 +190,7 @@ class ScorerPart:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Principal components of the last rows, each K samples `lags` rows back: what is usual of channels and of time."""
+    """Holds principal components of windows of K samples, `lags` rows back: what is usual over channels and time."""
 
     lags: tuple[int, ...]
     mean: F32  # (K*C,)
@@ -194,7 +199,7 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class Scorer:
-    """From errors to the statistic: the weighted geometric mean of the parts, each over its usual value."""
+    """Maps errors to the statistic: the weighted geometric mean of the parts, each over its usual value."""
 
     parts: tuple[ScorerPart, ...]
     whiten: F32  # (C, C) symmetric: one-step residuals in spreads, times this, are uncorrelated of variance 1
@@ -203,72 +208,72 @@ class Scorer:
 
     @property
     def reach(self) -> int:
-        """Rows before the present one that are needed."""
+        """Number of rows before the present one that are needed."""
         return max(self.horizon.reach, *self.reconstruction.lags)
 
     @property
     def span(self) -> float:
-        """The longest span."""
+        """Longest span of a part."""
         return max(part.span for part in self.parts)
 
     def fuse(self, values: F64) -> F64:
-        """The statistic `raw` (...,) of the values of the parts (..., parts)."""
+        """Return the statistic `raw` (...,) for the values of the parts (..., parts)."""
         usual = np.array([part.usual for part in self.parts])
         weights = np.array([part.weight for part in self.parts])
         return np.asarray(np.exp(np.log(np.maximum(values / usual, LEAST_PART)) @ weights))
 
     def macs(self) -> int:
-        """Multiply-accumulates of a step: whitening, the second forecast, projection and its way back."""
+        """Return the multiply-accumulates of a step: whitening, second forecast, projection and reconstruction."""
         channels = len(self.whiten)
         return channels**2 * (1 + self.horizon.order) + 2 * self.reconstruction.components.size
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Limits measured on held-out normal data."""
+    """Holds the limits measured on held-out normal data."""
 
     threshold: float
-    """Limit of the statistic `raw` above which a row is an alarm. A stream may adapt it: `runtime/adaptive.py`."""
+    """Value of `raw` above which a row is an alarm. A stream may adapt it: `runtime.stream.adaptive_threshold`."""
     steepness: float
     """Exponent of the map from `raw` to a score in [0, 1]; the held-out median maps to 0.05."""
     surprise_limit: float
-    """One-step error above which the full network is computed, whatever the scheduler says."""
+    """One-step error above which all of the hidden state is updated, whatever the scheduler picks."""
     surprise_ticks: int
-    """For how many ticks a surprise keeps the full level."""
+    """Number of ticks for which a surprise forces the full level."""
     warmup_rows: int
-    """Rows after a reset that raise no alarm."""
+    """Number of rows after a reset that raise no alarm."""
     stuck_rows: tuple[int, ...]
-    """For each channel, a run of equal values longer than this is a stuck sensor; 0: never."""
+    """For each channel, the longest run of equal values that is not a stuck sensor; 0 for no limit."""
     false_alarms_per_day: float
     rows: int
-    """Held-out rows the limits were measured on."""
+    """Number of held-out rows that the limits were measured on."""
     target_share: float = 1.0
-    """Mean share of the hidden dimensions that rows may update over time; see `runtime.budget`."""
+    """Mean share of the hidden dimensions that may be updated; see `runtime.stream.compute_budget`."""
     usual: Usual = field(default_factory=Usual)
     tail: Tail = field(default_factory=Tail)
     events: EventRule = field(default_factory=EventRule)
 
-    def promising(self, false_alarms_per_day: float, period_ns: int) -> Calibration:
-        """The same with the threshold that opens so many events a day, from the tail of the held-out rows."""
+    def with_false_alarms(self, false_alarms_per_day: float, period_ns: int) -> Calibration:
+        """Return a calibration with the threshold that so many false alarms a day give, by the held-out tail."""
         threshold = self.tail.threshold(events_per_row(false_alarms_per_day, period_ns), self.rows)
         return replace(self, threshold=threshold, false_alarms_per_day=false_alarms_per_day)
 
     def score(self, raw: float, threshold: float | None = None) -> float:
-        """Calibrated score in [0, 1] of the statistic: 0.5 at the threshold, monotone in `raw`.
+        """Return the score in [0, 1] of a statistic: 0.5 at the threshold, monotone in `raw`.
 
-        A `threshold` set by hand takes the place of the calibrated one.
+        A given `threshold` replaces the calibrated one.
         """
         limit = self.threshold if threshold is None else threshold
         if raw <= 0.0:
             return 0.0
-        # (limit / raw) ** steepness by its logarithm, which neither overflows nor loses a tiny raw
+        # the logarithm of (limit / raw) ** steepness neither overflows nor underflows
         power = self.steepness * (math.log(limit) - math.log(raw))
         return 1.0 / (1.0 + math.exp(min(max(power, -MAX_POWER), MAX_POWER)))
 
 
 @dataclass(frozen=True)
 class Detector:
-    """All that model.vcedge holds. With `cell` and `head` absent it is the linear detector alone."""
+    """Holds everything in a model.vcedge. Without `cell` and `head` it is the linear detector alone."""
 
     asset: str
     schema: SensorSchema
@@ -279,11 +284,11 @@ class Detector:
     scorer: Scorer
     calibration: Calibration
     reading: Mapping[str, Any] = field(default_factory=dict)
-    """How the training files were read (`time`, `table`), the default for files to be scored."""
+    """How the training files were read (`time`, `table`); the default for files to score."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Data files with SHA-256, configuration, library versions, seed."""
     resemblance: Resemblance | None = None
-    """What events are compared with; None where too few injected faults raised events, or none were tried."""
+    """Kinds of faults to compare events with; None if too few injected faults raised events, or none were injected."""
 
     @property
     def channels(self) -> int:
@@ -292,7 +297,7 @@ class Detector:
 
     @property
     def depth(self) -> int:
-        """Past rows that a state keeps."""
+        """Number of past rows that a state keeps."""
         return max(self.highway.reach, self.scorer.reach)
 
     @property
@@ -311,21 +316,21 @@ class Detector:
         return (0,) if self.cell is None else self.cell.spec.boundaries
 
     def without_network(self) -> Detector:
-        """The same detector with the network switched off: highway and scorer only."""
+        """Return the detector with the network switched off: highway and scorer only."""
         return replace(self, cell=None, head=None)
 
     def macs(self, updated: float) -> float:
-        """Multiply-accumulates of one step that updates so many dimensions, highway and scorer included."""
+        """Return the multiply-accumulates of a step that updates so many dimensions, highway and scorer included."""
         network = 0.0 if self.cell is None else self.cell.spec.macs(updated, self.channels)
         return network + self.highway.order * self.channels**2 + self.scorer.macs()
 
 
 def boundaries_of(levels: int | list[float], hidden: int) -> tuple[int, ...]:
-    """Leading dimensions of each level, ending at `hidden`.
+    """Return the leading dimensions that each level updates, ending at `hidden`.
 
-    `levels` is a number of equal steps or an increasing list of fractions that ends at 1. Raises ValueError where
-    the hidden size cannot be cut that way: what is trained must be what runs, so nothing is rounded but the error of
-    a fraction in binary (0.29 of 100).
+    `levels` is a number of equal steps, or an increasing list of fractions that ends at 1. Raises ValueError if the
+    hidden size cannot be divided that way: the trained model must be the one that runs, so only the binary error of a
+    fraction (0.29 of 100) is rounded off.
     """
     if isinstance(levels, int):
         if levels < 1 or hidden % levels:
@@ -334,16 +339,16 @@ def boundaries_of(levels: int | list[float], hidden: int) -> tuple[int, ...]:
     sizes = [fraction * hidden for fraction in levels]
     if not sizes or sizes[-1] != hidden or sizes[0] <= 0 or any(b <= a for a, b in pairwise(sizes)):
         raise ValueError(f"levels {levels} must increase and end at 1")
-    whole = tuple(round(size) for size in sizes)
-    if any(abs(size - k) > SIZE_ERROR for size, k in zip(sizes, whole, strict=True)):
+    boundaries = tuple(round(size) for size in sizes)
+    if any(abs(size - k) > SIZE_ERROR for size, k in zip(sizes, boundaries, strict=True)):
         raise ValueError(f"levels {levels} of hidden_size {hidden} are not whole numbers of dimensions")
-    if whole[0] < 1 or any(b <= a for a, b in pairwise(whole)):
+    if boundaries[0] < 1 or any(b <= a for a, b in pairwise(boundaries)):
         raise ValueError(f"levels {levels} of hidden_size {hidden} must differ by at least one dimension")
-    return whole
+    return boundaries
 
 
-def scheduler_inputs(schema: SensorSchema, flags: bool) -> tuple[str, ...]:
-    """Names of what `Cell.gate_input` weighs, in its order: they say why the gate woke."""
+def scheduler_inputs(schema: SensorSchema, *, flags: bool) -> tuple[str, ...]:
+    """Return the names of the values that `Cell.gate_input` weighs, in its order: they tell why the gate opened."""
     names = schema.names
     raw = tuple(f"{name} level" for name in names)
     missing = tuple(f"{name} missing" for name in names) if flags else ()
@@ -358,5 +363,5 @@ def scheduler_inputs(schema: SensorSchema, flags: bool) -> tuple[str, ...]:
 
 
 def all_finite(array: NDArray[Any]) -> bool:
-    """Whether an array holds neither NaN nor infinity."""
+    """Return whether an array holds neither NaN nor infinity."""
     return bool(np.isfinite(array).all())

@@ -1,6 +1,6 @@
-"""The errors a user can cause, each with the exit code that scripts rely on (docs: exit codes).
+"""Defines the errors that a user can cause, each with the exit code that scripts rely on (docs: exit codes).
 
-A message is one or two lines and names the file, the key or row, the value and what was expected.
+A message has one or two lines and names the file, the key or row, the value and what was expected.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ class VcedgeError(Exception):
 
 
 class GateFailed(VcedgeError):
-    """A gate (verify, compare, evaluate with a bar) was not passed."""
+    """A gate (verify, compare, evaluate with a bar) failed."""
 
     exit_code = 1
 
 
 class UsageError(VcedgeError):
-    """The command line does not make sense."""
+    """The command line is wrong."""
 
     exit_code = 2
 
 
 class DataError(VcedgeError):
-    """A recording, a message or a model file holds something that cannot be used."""
+    """A recording, a message or a model file has content that cannot be used."""
 
     exit_code = 65
 
@@ -40,13 +40,13 @@ class ModelFileError(DataError):
 
 
 class InputNotFound(VcedgeError):
-    """A file that was named does not exist or cannot be opened for reading."""
+    """A named file does not exist or cannot be opened for reading."""
 
     exit_code = 66
 
 
 class Unavailable(VcedgeError):
-    """A broker, a service or an optional package that is needed now is not there."""
+    """A broker, a service or an optional package that is needed is not available."""
 
     exit_code = 69
 

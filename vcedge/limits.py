@@ -1,7 +1,7 @@
-"""The parts of a calibration that make a threshold keep its promise: the tail of the statistic, and what an event is.
+"""Finds the threshold for a rate of false alarms: the tail of the statistic, and the definition of an event.
 
-Everything about the statistic is in its logarithm: parts are fused by multiplying, drift scales it, and its tail there
-is short enough to be extended.
+The statistic is described by its logarithm: parts are fused by multiplying, drift scales it, and the logarithm's tail
+is short enough to extrapolate.
 """
 
 from __future__ import annotations
@@ -13,46 +13,46 @@ from vcedge.schema import NS_PER_S
 
 DAY_NS = 86_400 * NS_PER_S
 RELEASE = 0.8
-"""Share of the threshold below which an event ends where no calibration says otherwise: hysteresis against chatter."""
+"""Default share of the threshold below which an event ends: hysteresis against chatter."""
 
 MOST_LOG = 690.0
-"""Logarithm of the largest threshold: what is beyond is not a number any more."""
+"""Logarithm of the largest threshold; exp overflows soon after."""
 
 
 def events_per_row(false_alarms_per_day: float, period_ns: int) -> float:
-    """Events that a row may open on average for a number of false alarms a day."""
+    """Return how many events a row may open on average for a number of false alarms a day."""
     return min(false_alarms_per_day * period_ns / DAY_NS, 0.5)
 
 
 @dataclass(frozen=True)
 class EventRule:
-    """When rows become an event, and when it is over."""
+    """Says when rows become an event, and when it ends."""
 
     release: float = RELEASE
-    """The event is over below this share of the threshold. A narrow statistic needs less hysteresis than a wide one."""
+    """Share of the threshold below which an event ends. A narrow statistic needs less hysteresis than a wide one."""
     min_rows: int = 1
-    """So many rows in a row above the threshold open an event."""
+    """Number of consecutive rows above the threshold that open an event."""
     hold_rows: int = 0
-    """So many rows below the release are waited for before it ends: what comes back within them is the same event."""
+    """Number of rows below the release before an event ends; a return within them continues it."""
 
 
 @dataclass(frozen=True)
 class Tail:
-    """Generalised Pareto tail of the logarithms of held-out events' peaks (peaks over threshold)."""
+    """Describes the generalised Pareto tail of the logarithms of held-out events' peaks (peaks over threshold)."""
 
     start: float = 1.0
-    """Value of the statistic above which peaks were taken."""
+    """Value of the statistic above which peaks count."""
     scale: float = 0.5
     """Scale of the excess of a peak's logarithm over that of `start`."""
     shape: float = 0.0
-    """Below 0 the tail has an end, at 0 it is exponential."""
+    """Shape of the tail: it has an end below 0 and is exponential at 0."""
     peaks: int = 0
-    """Events above `start` on the held-out rows."""
+    """Number of events above `start` on the held-out rows."""
     floor: float = 1.0
-    """No threshold lies below it: an alarm is to be rare in time, too, however many a day are allowed."""
+    """Least threshold: alarms must cover little time, too, however many a day are allowed."""
 
     def threshold(self, events_per_row: float, rows: int) -> float:
-        """The value that opens so many events a row, from what so many held-out rows showed."""
+        """Return the threshold that opens so many events a row, by the peaks on so many held-out rows."""
         ratio = max(self.peaks / rows / events_per_row, 1.0)
         excess = math.log(ratio) if abs(self.shape) < 1e-6 else (ratio**self.shape - 1.0) / self.shape
         return max(math.exp(min(math.log(self.start) + self.scale * excess, MOST_LOG)), self.floor)
@@ -60,8 +60,8 @@ class Tail:
 
 @dataclass(frozen=True)
 class Usual:
-    """Where the statistic usually is."""
+    """Describes the usual values of the statistic."""
 
     median: float = 1.0
     width: float = 0.5
-    """Logarithm of its 90% quantile over its median."""
+    """Logarithm of the 90% quantile over the median."""

@@ -1,6 +1,6 @@
-"""The manifest of a model file: its keys, types and ranges, and the way between it and a detector.
+"""Defines the manifest of a model file: its keys, types and ranges; reads it, and writes that of a detector.
 
-docs/model-format.md is the page of text behind this. Also exported files carry a manifest.
+docs/model-format.md specifies it. Exported files carry a manifest too.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ Scales = Annotated[list[float], AfterValidator(_positive)]
 
 
 class _Part(BaseModel):
-    """A part of the manifest: all keys, no others, no type turned into another."""
+    """Checks a part of the manifest: exactly these keys, and no conversion of types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ChannelPart(_Part):
-    """One channel."""
+    """Checks one channel."""
 
     name: str = Field(min_length=1)
     unit: str
@@ -60,7 +60,7 @@ class ChannelPart(_Part):
 
 
 class SchemaPart(_Part):
-    """Channels and the spacing of samples."""
+    """Checks the channels and the spacing of samples."""
 
     channels: list[ChannelPart] = Field(min_length=1)
     period_ns: Nanoseconds
@@ -75,7 +75,7 @@ class SchemaPart(_Part):
 
 
 class FeaturesPart(_Part):
-    """Feature statistics of each channel."""
+    """Checks the feature statistics of each channel."""
 
     center: list[float]
     scale: Scales
@@ -85,14 +85,14 @@ class FeaturesPart(_Part):
 
 
 class HighwayPart(_Part):
-    """Order of the linear forecaster, and the ridge it was fitted with."""
+    """Checks the order of the linear forecaster and the ridge that it was fitted with."""
 
     order: int = Field(ge=1, le=INT32)
     ridge: Positive
 
 
 class CellPart(_Part):
-    """Shape of the cell."""
+    """Checks the shape of the cell."""
 
     kind: CellKind
     inputs: int = Field(ge=1, le=INT32)
@@ -112,12 +112,12 @@ class CellPart(_Part):
 
     @property
     def spec(self) -> CellSpec:
-        """The shape as a detector has it."""
+        """Shape as a detector holds it."""
         return CellSpec(self.kind, self.inputs, self.hidden, tuple(self.boundaries))
 
 
-class ScorerPartPart(_Part):
-    """One part of the scorer."""
+class ScorerPartEntry(_Part):
+    """Checks one part of the scorer."""
 
     name: str = Field(min_length=1)
     kind: PartKind
@@ -127,13 +127,13 @@ class ScorerPartPart(_Part):
 
 
 class HorizonPart(HighwayPart):
-    """The scorer's second forecaster."""
+    """Checks the scorer's second forecaster."""
 
     ahead: int = Field(ge=1, le=INT32)
 
 
 class ReconstructionPart(_Part):
-    """Which rows are put together from how many components."""
+    """Checks which rows are reconstructed, and from how many components."""
 
     lags: list[Count] = Field(min_length=1)
     components: int = Field(ge=1, le=INT32)
@@ -146,9 +146,9 @@ class ReconstructionPart(_Part):
 
 
 class ScorerManifest(_Part):
-    """The scorer."""
+    """Checks the scorer."""
 
-    parts: list[ScorerPartPart] = Field(min_length=1)
+    parts: list[ScorerPartEntry] = Field(min_length=1)
     horizon: HorizonPart
     reconstruction: ReconstructionPart
 
@@ -164,14 +164,14 @@ class ScorerManifest(_Part):
 
 
 class UsualPart(_Part):
-    """Where the statistic usually is."""
+    """Checks the usual values of the statistic."""
 
     median: Positive
     width: Positive
 
 
 class TailPart(_Part):
-    """Tail of the peaks of held-out events."""
+    """Checks the tail of the peaks of held-out events."""
 
     start: Positive
     scale: Positive
@@ -181,7 +181,7 @@ class TailPart(_Part):
 
 
 class EventRulePart(_Part):
-    """When rows become an event."""
+    """Checks when rows become an event."""
 
     release: float = Field(gt=0, le=1)
     min_rows: int = Field(ge=1, le=INT32)
@@ -189,7 +189,7 @@ class EventRulePart(_Part):
 
 
 class CalibrationPart(_Part):
-    """Limits."""
+    """Checks the limits."""
 
     threshold: Positive
     steepness: Positive
@@ -206,7 +206,7 @@ class CalibrationPart(_Part):
 
 
 class ResemblancePart(_Part):
-    """Kinds of faults that events are compared with, and what they are called."""
+    """Checks the kinds of faults that events are compared with, and their names."""
 
     kinds: list[Name] = Field(min_length=1)
     names: list[Name] = Field(min_length=1)
@@ -223,7 +223,7 @@ class ResemblancePart(_Part):
 
 
 class Manifest(_Part):
-    """The whole manifest."""
+    """Checks the complete manifest."""
 
     format: int = Field(ge=1, le=FORMAT)
     asset: str = Field(min_length=1, pattern=r"^[^/+#\s]+$")
@@ -260,7 +260,7 @@ class Manifest(_Part):
 
 
 def parse_manifest(text: str, name: str) -> Manifest:
-    """The checked manifest. Raises ModelFileError, one line that begins with `name`, the file's."""
+    """Parse and check a manifest. Raises ModelFileError with one line that begins with `name`, the file's."""
     raw = parse_json(text, name, "manifest")
     version = raw.get("format")
     if isinstance(version, int) and version > FORMAT:
@@ -275,7 +275,7 @@ def parse_manifest(text: str, name: str) -> Manifest:
 
 
 def manifest_of(detector: Detector) -> dict[str, Any]:
-    """The manifest of a detector, as plain JSON values."""
+    """Return the manifest of a detector as plain JSON values."""
     features, calibration, cell = detector.features, detector.calibration, detector.cell
     resemblance = detector.resemblance
     return {
@@ -335,8 +335,8 @@ def _scorer(scorer: Scorer) -> dict[str, Any]:
 
 
 def manifest_text(manifest: Mapping[str, Any]) -> str:
-    """The manifest as it stands in files: sorted keys, ASCII, floats that read back to the same bits.
+    """Return the manifest as text: sorted keys, ASCII, floats that read back to the same bits.
 
-    Raises ValueError or TypeError for values that JSON does not know.
+    Raises ValueError or TypeError for values that JSON cannot represent.
     """
     return json.dumps(manifest, sort_keys=True, allow_nan=False, separators=(",", ":"))

@@ -1,6 +1,6 @@
-"""model.vcedge: a detector as one safetensors file, and back. docs/model-format.md is the page of text behind this.
+"""Reads and writes model.vcedge, a detector as one safetensors file, as docs/model-format.md specifies.
 
-Reading is strict: whatever is not exactly as the page says is refused with one line, before anything is built of it.
+Reading is strict: a file that deviates from the specification is refused with one line before anything is built.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def save(detector: Detector, path: Path) -> None:
-    """Write the file, atomically: at no time is there a part of one under its name.
+    """Write a model file atomically: a reader sees the old file or the new one.
 
-    Raises ModelFileError for a detector that `load` would refuse (weights that are not finite, ...), OSError where
-    writing fails.
+    Raises ModelFileError for a detector that `load` would refuse (weights that are not finite, ...), OSError if writing
+    fails.
     """
     data = dumps(detector)
     loads(data, str(path))
@@ -57,20 +57,20 @@ def save(detector: Detector, path: Path) -> None:
 
 
 def dumps(detector: Detector) -> bytes:
-    """The bytes of the file, unchecked; the same detector gives the same bytes."""
+    """Return the bytes of a model file, unchecked; the same detector gives the same bytes."""
     tensors = {name: np.ascontiguousarray(array) for name, array in sorted(tensors_of(detector).items())}
     return bytes(tensor_file.save(tensors, {KEY: manifest_text(manifest_of(detector))}))
 
 
 def load(path: Path) -> Detector:
-    """The detector in a file. Raises ModelFileError for anything but a sound file, InputNotFound for none."""
+    """Load the detector in a file. Raises ModelFileError unless the file is valid, InputNotFound if there is none."""
     return loads(read(path), str(path))
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a model file, for `loads` and `model_id` of the same content. Raises like `load`."""
+    """Return the bytes of a model file, so that `loads` and `model_id` get the same content. Raises like `load`."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
+        if path.exists() and not path.is_file():  # reading a pipe could block
             raise InputNotFound(f"{path}: is no regular file, expected a model file")
         with path.open("rb") as file:
             data = file.read(MAX_FILE + 1)
@@ -82,13 +82,13 @@ def read(path: Path) -> bytes:
 
 
 def model_id(source: Path | bytes) -> str:
-    """`sha256:` and the SHA-256 of the whole file in hexadecimal. Raises like `load` for what cannot be read."""
+    """Return `sha256:` and the SHA-256 of the file in hexadecimal. Raises like `load` if it cannot be read."""
     data = source if isinstance(source, bytes) else read(source)
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def loads(data: bytes, name: str = "model") -> Detector:
-    """The detector in the bytes of a file; `name` stands in front of messages. Raises ModelFileError."""
+    """Load the detector in the bytes of a file; messages begin with `name`. Raises ModelFileError."""
     header = _header(data, name)
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or not isinstance(metadata.get(KEY), str):
@@ -188,7 +188,7 @@ def _calibration(part: CalibrationPart) -> Calibration:
 
 
 def _header(data: bytes, name: str) -> dict[str, Any]:
-    """The JSON header of a safetensors file, with all lengths checked first."""
+    """Return the JSON header of a safetensors file after checking its length."""
     if len(data) < 8:
         raise ModelFileError(f"{name}: {len(data)} bytes, expected a model file")
     (length,) = struct.unpack_from("<Q", data)
@@ -205,7 +205,7 @@ def _header(data: bytes, name: str) -> dict[str, Any]:
 
 
 def _check_shapes(header: Mapping[str, Any], expected: Shapes, name: str) -> None:
-    """The header must hold exactly the expected tensors, in their type and shape."""
+    """Raise ModelFileError unless the header lists exactly the expected tensors with their type and shape."""
     for tensor in sorted(set(expected) - set(header)):
         raise ModelFileError(f"{name}: tensor '{tensor}' is missing")
     for tensor in sorted(set(header) - set(expected)):
@@ -219,7 +219,7 @@ def _check_shapes(header: Mapping[str, Any], expected: Shapes, name: str) -> Non
 
 
 def _check_values(tensors: Mapping[str, NDArray[Any]], name: str) -> None:
-    """Weights must be finite, scales positive, shares between 0 and 1."""
+    """Raise ModelFileError for a value outside of its tensor's range."""
     for tensor, array in sorted(tensors.items()):
         wrong, expected = ~np.isfinite(array), "a finite number"
         if TENSORS[tensor].values == "positive":
@@ -234,7 +234,7 @@ def _check_values(tensors: Mapping[str, NDArray[Any]], name: str) -> None:
 
 
 def _exact_f32(values: list[float], what: str) -> F32:
-    """Numbers (C,) that are 32-bit floats already: rounding here would be another model."""
+    """Return numbers (C,) that must be 32-bit floats already: rounding would change the model."""
     wide = np.array(values, np.float64)
     with np.errstate(over="ignore"):
         narrow = wide.astype(np.float32)

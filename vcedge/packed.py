@@ -1,4 +1,4 @@
-"""Arrays as text in a JSON document, exact to the last bit: what the snapshots of streams are made of."""
+"""Encodes arrays as text for JSON, exact to the last bit, for the snapshots of streams."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vcedge.errors import DataError
 
 
 def pack(array: NDArray[Any]) -> str:
-    """The bytes of an array in base64, little-endian; NaN and infinities included, which JSON's numbers are not."""
+    """Return the bytes of an array in base64, little-endian, which keeps NaN and infinities unlike JSON numbers."""
     return pack_bytes(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
 
 
 def unpack(text: object, like: NDArray[Any]) -> NDArray[Any]:
-    """The array again, of the type and shape of `like`. Raises DataError where it is another one."""
+    """Return the array, of the type and shape of `like`. Raises DataError if its size differs."""
     data = unpack_bytes(text)
     if len(data) != like.nbytes:
         raise DataError(f"an array of {len(data)} bytes, expected {like.nbytes}")
@@ -27,12 +27,12 @@ def unpack(text: object, like: NDArray[Any]) -> NDArray[Any]:
 
 
 def pack_bytes(data: bytes) -> str:
-    """Bytes in base64."""
+    """Return bytes in base64."""
     return base64.b64encode(data).decode("ascii")
 
 
 def unpack_bytes(text: object) -> bytes:
-    """The inverse of `pack_bytes`. Raises DataError for anything that is not base64."""
+    """Return the bytes that `pack_bytes` encoded. Raises DataError for anything but base64."""
     try:
         return base64.b64decode(text if isinstance(text, str) else "?", validate=True)
     except binascii.Error:

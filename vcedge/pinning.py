@@ -1,4 +1,4 @@
-"""Times are compared on one core: a process that moves between cores leaves its caches behind."""
+"""Pins a thread to one core while times are compared: moving to another core would lose its caches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Keep this thread on one core meanwhile, where the system can."""
+    """Keep this thread on one core inside the block, if the system supports it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

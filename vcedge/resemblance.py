@@ -1,34 +1,33 @@
-"""Which kind of fault an event resembles: its shape in a few numbers, compared with those of injected faults.
+"""Names the kind of fault that an event resembles, by comparing its shape with those of injected faults.
 
-Every row leaves a few statistics of each channel in two exponentially weighted means, a fast and a slow one; while an
-event is open, the shape of its leading channel is averaged over its rows. Constant memory, no clock.
+Two exponentially weighted means, a fast and a slow one, follow a few statistics of each channel; while an event is
+open, the shape of its leading channel is averaged over its rows. Memory is constant, and no clock is read.
 
-Outside of events nobody asks, so that rows wait until there are BATCH of them, or an event opens: the means of a batch
-are the same to rounding, and cost a fraction of its rows one by one.
+Outside of events no shape is needed, so rows wait until there are BATCH of them or an event opens: the means of a batch
+are the same to rounding, and cost a fraction of single rows.
 
-`runtime/kernel/stream/shape.inc` does the same for many rows, and must give the same bits: sums are
-taken in the fixed order of `cumsum`, and logarithms are those of the C library.
+`runtime/kernel/stream/shape.inc` computes the same for many rows and must give the same bits: sums are taken in the
+fixed order of `cumsum`, and logarithms are those of the C library.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.packed import pack, unpack
 from vcedge.schema import F32, F64
 
 SPANS = (8.0, 64.0)
-"""Rows that the fast and the slow mean reach over."""
+"""Spans of the fast and the slow mean, in rows."""
 STATISTICS = ("residual", "squared", "fourth", "lagged", "change", "level", "still", "large")
 LARGE = 3.0
-"""A residual beyond so many spreads is a large one."""
+"""Number of spreads beyond which a residual is large."""
 LARGEST = 1e3
-"""Residuals count up to so many spreads: their fourth powers must stay numbers."""
+"""Number of spreads that residuals are clipped to: their fourth powers must stay finite."""
 FEATURES = (
     "one-sided, slow",
     "one-sided, fast",
@@ -47,12 +46,12 @@ FEATURES = (
 )
 UNCLEAR = "unclear"
 TINY, LEAST_CHANGE, LEAST_LEVEL = 1e-6, 1e-2, 0.1
-"""What is added so that nothing is divided by zero, and no logarithm leaves the range of what is usual."""
+"""Added so that nothing is divided by zero and logarithms stay in a usual range."""
 BATCH = 64
 
 
 def row_statistics(residual: F64, before: F64, z: F64, z_before: F64, change_scale: F64) -> F64:
-    """What rows say of each channel, (K, ..., C), in the order of STATISTICS.
+    """Return the statistics of rows for each channel, (K, ..., C), in the order of STATISTICS.
 
     `residual` (..., C) is the highway's in spreads, 0 where there is none, and `before` that of the row before; `z` and
     `z_before` the standardised samples, `change_scale` (C,) the usual size of their change (`Features.change_scale`).
@@ -73,7 +72,7 @@ def row_statistics(residual: F64, before: F64, z: F64, z_before: F64, change_sca
 
 
 def shape(fast: F64, slow: F64) -> F64:
-    """The features (F,) of the leading channel from the means (K, C) of the row statistics, free of its size."""
+    """Return the features (F,) of the leading channel, free of its scale, from means (K, C) of row statistics."""
     energy = fast[1] + slow[1]
     lead = int(np.argmax(energy))
     share = energy / max(_total(energy), TINY)
@@ -99,98 +98,107 @@ def shape(fast: F64, slow: F64) -> F64:
 
 
 def _total(values: F64) -> float:
-    """The sum (N,) from first to last: numpy's own sums in an order that depends on how many there are."""
+    """Return the sum (N,) from first to last: the order of numpy's own sum depends on N."""
     return float(np.cumsum(values)[-1])
 
 
-class ShapeTracker:
-    """Follows one stream; its whole memory is the arrays of `snapshot`."""
+class ShapeCounts(Protocol):
+    """The two counts in a `ShapeTracker`'s state, wherever they are stored."""
 
-    def __init__(self, channels: int, change_scale: NDArray[Any]) -> None:
-        self._change_scale = change_scale.astype(np.float64)
+    shape_rows: int
+    """Number of rows of the open event so far."""
+    waiting: int
+    """Number of rows that are not in the means yet."""
+
+
+@dataclass
+class _OwnCounts:
+    shape_rows: int = 0
+    waiting: int = 0
+
+
+class ShapeMemory(NamedTuple):
+    """Holds the state of a `ShapeTracker`: counts, and arrays that it writes to. The engine's rows are float32."""
+
+    counts: ShapeCounts
+    means: F64  # (spans, K, C)
+    total: F64  # (F,)
+    residual: F32  # (BATCH + 1, C) of the last row in the means, then of the waiting rows
+    z: F32  # (BATCH + 1, C)
+
+    @classmethod
+    def fresh(cls, channels: int) -> ShapeMemory:
+        """Return the state of a new stream."""
+        means = np.zeros((len(SPANS), len(STATISTICS), channels))
+        rows = (BATCH + 1, channels)
+        return cls(_OwnCounts(), means, np.zeros(len(FEATURES)), np.zeros(rows, np.float32), np.zeros(rows, np.float32))
+
+
+class ShapeTracker:
+    """Follows the shape of one stream's open event; all of its state is in `memory`."""
+
+    def __init__(self, change_scale: NDArray[Any], memory: ShapeMemory | None = None) -> None:
+        """Follow channels with changes of the usual size (C,), in a given state or a new one."""
+        self.change_scale: F64 = change_scale.astype(np.float64)
+        self.memory = memory or ShapeMemory.fresh(len(change_scale))
         alpha = np.array([2 / (span + 1) for span in SPANS])[:, None]
         ages = np.arange(BATCH)[::-1]
-        self._weights = alpha * (1 - alpha) ** ages  # (spans, BATCH) of the rows of a batch, oldest first
-        self._keeps = (1 - alpha) ** np.arange(BATCH + 1)  # (spans, BATCH + 1) of the means before so many rows
-        self._means = np.zeros((len(SPANS), len(STATISTICS), channels))
-        self._sum = np.zeros(len(FEATURES))
-        self._rows = 0
-        self._residual = np.zeros((BATCH + 1, channels))  # of the last row that was digested, then those that wait
-        self._z = np.zeros((BATCH + 1, channels))
-        self._waiting = 0
+        self.weights: F64 = alpha * (1 - alpha) ** ages  # (spans, BATCH) of the rows of a batch, oldest first
+        self.keeps: F64 = (1 - alpha) ** np.arange(BATCH + 1)  # (spans, BATCH + 1) of the means before so many rows
 
-    def push(self, residual: NDArray[Any], z: NDArray[Any], in_event: bool) -> None:
-        """One row; `in_event` says whether an event is open after it."""
-        self._waiting += 1
-        self._residual[self._waiting], self._z[self._waiting] = residual, z
+    def push(self, residual: NDArray[Any], z: NDArray[Any], *, in_event: bool) -> None:
+        """Add one row; `in_event` tells whether an event is open after it."""
+        memory, counts = self.memory, self.memory.counts
+        counts.waiting = waiting = counts.waiting + 1
+        memory.residual[waiting], memory.z[waiting] = residual, z
         if in_event:
             self._digest()
-            self._sum += shape(self._means[0], self._means[1])
-            self._rows += 1
+            memory.total[:] += shape(memory.means[0], memory.means[1])
+            counts.shape_rows += 1
             return
-        if self._waiting == BATCH:
+        if waiting == BATCH:
             self._digest()
-        if self._rows:
-            self._rows = 0
-            self._sum[:] = 0.0
+        if counts.shape_rows:
+            counts.shape_rows = 0
+            memory.total[:] = 0.0
 
     @property
     def features(self) -> F64 | None:
-        """Mean shape (F,) of the event that is open, None without one."""
-        return self._sum / self._rows if self._rows else None
+        """Mean shape (F,) of the open event, None without one."""
+        rows = self.memory.counts.shape_rows
+        return self.memory.total / rows if rows else None
 
     def reset(self) -> None:
-        """Forget everything, as after a gap."""
-        for array in (self._means, self._sum, self._residual, self._z):
+        """Reset to the state of a new stream, as after a gap."""
+        memory = self.memory
+        for array in (memory.means, memory.total, memory.residual, memory.z):
             array[:] = 0.0
-        self._rows = self._waiting = 0
-
-    def snapshot(self) -> dict[str, Any]:
-        """The memory as JSON values; `restore` is the inverse."""
-        rows = slice(0, self._waiting + 1)
-        return {
-            "means": pack(self._means),
-            "sum": pack(self._sum),
-            "rows": self._rows,
-            "waiting": self._waiting,
-            "residual": pack(self._residual[rows]),
-            "z": pack(self._z[rows]),
-        }
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on from a snapshot of a tracker of as many channels. Raises DataError for another one's."""
-        rows = slice(0, snapshot["waiting"] + 1)
-        self._means[:], self._sum[:] = unpack(snapshot["means"], self._means), unpack(snapshot["sum"], self._sum)
-        self._residual[rows] = unpack(snapshot["residual"], self._residual[rows])
-        self._z[rows] = unpack(snapshot["z"], self._z[rows])
-        self._rows, self._waiting = snapshot["rows"], snapshot["waiting"]
+        memory.counts.shape_rows = memory.counts.waiting = 0
 
     def _digest(self) -> None:
-        """Take the rows that wait into the means."""
-        count = self._waiting
-        now, before = slice(1, count + 1), slice(0, count)
-        statistics = row_statistics(
-            self._residual[now], self._residual[before], self._z[now], self._z[before], self._change_scale
-        )  # (K, count, C)
+        """Add the waiting rows to the means."""
+        memory, count = self.memory, self.memory.counts.waiting
+        residual, z = (rows[: count + 1].astype(np.float64) for rows in (memory.residual, memory.z))
+        statistics = row_statistics(residual[1:], residual[:-1], z[1:], z[:-1], self.change_scale)  # (K, count, C)
         terms = np.empty((len(SPANS), len(STATISTICS), count + 1, statistics.shape[2]))
-        np.multiply(self._means, self._keeps[:, count, None, None], out=terms[:, :, 0])
-        np.multiply(self._weights[:, None, -count:, None], statistics, out=terms[:, :, 1:])
-        self._means[:] = np.cumsum(terms, axis=2)[:, :, -1]
-        self._residual[0], self._z[0] = self._residual[count], self._z[count]
-        self._waiting = 0
+        np.multiply(memory.means, self.keeps[:, count, None, None], out=terms[:, :, 0])
+        np.multiply(self.weights[:, None, -count:, None], statistics, out=terms[:, :, 1:])
+        memory.means[:] = np.cumsum(terms, axis=2)[:, :, -1]
+        memory.residual[0], memory.z[0] = memory.residual[count], memory.z[count]
+        memory.counts.waiting = 0
 
 
 @dataclass(frozen=True)
 class Resemblance:
-    """Centroids of the kinds that can be told apart; those that cannot bear one name together."""
+    """Holds the centroids of the kinds of faults; kinds that cannot be told apart share a name."""
 
-    kinds: tuple[str, ...]  # (G,) of fault
-    names: tuple[str, ...]  # (G,) what they are called: "spike", "offset or drift", "unclear"
+    kinds: tuple[str, ...]  # (E,) of faults
+    names: tuple[str, ...]  # (E,) of the kinds: "spike", "offset or drift", "unclear"
     mean: F32  # (F,) of all injected events
-    whitening: F32  # (F, F) features minus mean times this have unit spread within a kind
-    centroids: F32  # (G, F) whitened
+    whitening: F32  # (F, F) features minus mean, times this, have unit spread within a kind
+    centroids: F32  # (E, F) whitened
     limit: float
-    """Squared distance to the nearest centroid beyond which an event is like none of them."""
+    """Squared distance to the nearest centroid beyond which an event resembles none of them."""
 
     def __post_init__(self) -> None:
         count = len(FEATURES)
@@ -199,19 +207,19 @@ class Resemblance:
             raise ValueError(f"resemblance of shapes {shapes} for {len(self.names)} names and {count} features")
 
     @property
-    def called(self) -> dict[str, str]:
-        """What each kind is called."""
+    def name_by_kind(self) -> dict[str, str]:
+        """Name of each kind."""
         return dict(zip(self.kinds, self.names, strict=True))
 
-    def of(self, features: F64) -> str:
-        """The name that an event of these features (F,) resembles most; see `likeness`."""
-        return self.likeness(features)[0]
+    def name_of(self, features: F64) -> str:
+        """Return the name that an event of these features (F,) resembles most; see `classify`."""
+        return self.classify(features)[0]
 
-    def likeness(self, features: F64) -> tuple[str, float]:
-        """The name that an event of these features (F,) resembles most, and how much of all likelihood it has.
+    def classify(self, features: F64) -> tuple[str, float]:
+        """Return the name that an event of these features (F,) resembles most, and its share of the likelihood.
 
-        UNCLEAR where no name is likelier than all others together, with the share of the likeliest, or where the event
-        is far from all of them, with 0.
+        The name is UNCLEAR if none is likelier than all others together, with the share of the likeliest, or if the
+        event is far from all of them, with 0.
         """
         place = (features - self.mean) @ self.whitening
         distance = ((self.centroids - place) ** 2).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Channels of a sensor stream, what is known of them, and one sample of them."""
+"""Describes the channels of a sensor stream and one sample of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 NS_PER_S = 1_000_000_000
 LARGEST_READING = 1e30
-"""No sensor reads more: 3.4e38 and the like stand for "no value" in files and messages."""
+"""Largest reading of a sensor: 3.4e38 and the like stand for "no value" in files and messages."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One sensor: its name in files and messages, its unit, and the limits of what it can plausibly read.
+    """Describes one sensor: its name in files and messages, its unit, and its plausible readings.
 
-    A value outside `low`..`high` is a defect of the sensor, not of the machine: it counts as missing.
+    A value outside `low`..`high` is a defect of the sensor, not of the machine, and counts as missing.
     """
 
     name: str
@@ -28,14 +28,14 @@ class Channel:
     low: float | None = None
     high: float | None = None
     rate: float | None = None
-    """The most it can change a second, in its unit. A faster value is a defect, unless the next one confirms it."""
+    """Largest change a second, in the unit. A faster change is a defect, unless the next value confirms it."""
 
 
 @dataclass(frozen=True)
 class SensorSchema:
-    """What a model expects of its input: channels in order, and the spacing of samples in time.
+    """Describes a model's input: the channels in order, and the spacing of samples in time.
 
-    `period_ns` is the usual distance of two samples; one longer than `max_gap_ns` cuts the stream.
+    `period_ns` is the usual time between two samples; more than `max_gap_ns` is a gap, which resets the state.
     """
 
     channels: tuple[Channel, ...]
@@ -48,17 +48,17 @@ class SensorSchema:
         return tuple(channel.name for channel in self.channels)
 
     def limits(self) -> tuple[F64, F64]:
-        """Lowest and highest plausible value of each channel, (C,) and (C,); ±1e30 where not stated."""
+        """Return the lowest and highest plausible value of each channel, (C,) and (C,); ±1e30 by default."""
         low = [-LARGEST_READING if c.low is None else c.low for c in self.channels]
         high = [LARGEST_READING if c.high is None else c.high for c in self.channels]
         return np.array(low, np.float64), np.array(high, np.float64)
 
     def rates(self) -> F64:
-        """The most each channel can change a second, (C,); infinite where not stated."""
+        """Return the largest change a second of each channel, (C,); infinite by default."""
         return np.array([np.inf if c.rate is None else c.rate for c in self.channels], np.float64)
 
     def to_json(self) -> dict[str, Any]:
-        """The schema as the manifest of a model file holds it."""
+        """Return the schema as it is in the manifest of a model file."""
         return {
             "channels": [
                 {"name": c.name, "unit": c.unit, "low": c.low, "high": c.high}
@@ -72,19 +72,19 @@ class SensorSchema:
 
 @dataclass(frozen=True)
 class Sample:
-    """One reading of all channels: `time_ns` since 1970 in UTC, `values` (C,) with NaN where missing."""
+    """Holds one reading of all channels: `time_ns` since 1970 in UTC, `values` (C,) with NaN where missing."""
 
     time_ns: int
     values: F64
 
 
 def beyond_limits(values: F64, low: F64, high: F64) -> NDArray[np.bool_]:
-    """Where values (..., C) lie outside the limits (C,) and (C,) of their channel, (..., C); NaN lies nowhere."""
+    """Return where values (..., C) lie outside the limits (C,) and (C,) of their channel; NaN does not."""
     with np.errstate(invalid="ignore"):
         return np.asarray((values < low) | (values > high))
 
 
 def schema_of(names: Sequence[str], period_s: float, max_gap_s: float) -> SensorSchema:
-    """A schema of bare channel names, as tests and simulations need it."""
+    """Return a schema of channels that have only a name."""
     channels = tuple(Channel(name) for name in names)
     return SensorSchema(channels, round(period_s * NS_PER_S), round(max_gap_s * NS_PER_S))

@@ -1,7 +1,7 @@
-"""Signed models: who vouches for a model, for which asset and channels, and how new it is. Ed25519 (RFC 8032).
+"""Signs and verifies models with Ed25519 (RFC 8032): the asset, the channels and the age of an update.
 
 A signature is one line of JSON beside the model (`model.vcedge.sig`): a statement as text, and the signature of exactly
-that text. The line followed by the model's bytes is the message that a device takes as an update.
+that text. An update message is this line followed by the model's bytes.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MAX_LINE = 2**17
-"""Longest signature that is looked at: the channels of a statement are most of it."""
+"""Longest signature line that is read; the channels make up most of it."""
 KEY_MODE = 0o600
 
 
 class PublicKey(Protocol):
-    """What checks signatures."""
+    """A public key, which checks signatures."""
 
     def verify(self, signature: bytes, data: bytes, /) -> None:
-        """Raises cryptography's InvalidSignature."""
+        """Raise cryptography's InvalidSignature unless the signature is that of the data."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What a signature says of a model."""
+    """Holds what a signature states about a model."""
 
     model: str
     """`sha256:…` of the file."""
@@ -46,10 +46,10 @@ class Statement:
     channels: tuple[tuple[str, str], ...]
     """Name and unit of each channel, in the model's order."""
     serial: int
-    """Of two models for one asset the one with the larger serial is newer: seconds since 1970 when it was signed."""
+    """Seconds since 1970 when the model was signed: a model with a larger serial is newer."""
 
     def text(self) -> str:
-        """As it is signed."""
+        """Return the signed text."""
         content = {
             "format": FORMAT,
             "model": self.model,
@@ -61,19 +61,19 @@ class Statement:
 
 
 def channels_of(schema: SensorSchema) -> tuple[tuple[str, str], ...]:
-    """What must be the same in a model and its successor."""
+    """Return the names and units of the channels, which an update must not change."""
     return tuple((channel.name, channel.unit) for channel in schema.channels)
 
 
 def sign(statement: Statement, key: Ed25519PrivateKey) -> bytes:
-    """The signature's line, with its end."""
+    """Return the line of a signature, with its line end."""
     text = statement.text()
     proof = base64.b64encode(key.sign(text.encode())).decode()
     return json.dumps({"statement": text, "signature": proof}).encode() + b"\n"
 
 
 def split_message(message: bytes) -> tuple[bytes, bytes]:
-    """Signature and model of an update's message. Raises ModelFileError."""
+    """Split an update message into its signature line and the model. Raises ModelFileError."""
     end = message.find(b"\n", 0, MAX_LINE)
     if end < 0:
         raise ModelFileError("no signature: expected its line and then the model")
@@ -81,9 +81,9 @@ def split_message(message: bytes) -> tuple[bytes, bytes]:
 
 
 def verify(line: bytes, model: bytes, key: PublicKey) -> Statement:
-    """What the signature says, once it is the key's and says it of this model.
+    """Return the statement of a signature after checking that the key made it for this model.
 
-    Raises ModelFileError with the reason: no signature, another key's, or that of another model.
+    Raises ModelFileError if there is no signature, or it is that of another key or another model.
     """
     from cryptography.exceptions import InvalidSignature
 
@@ -98,10 +98,10 @@ def verify(line: bytes, model: bytes, key: PublicKey) -> Statement:
     return statement
 
 
-def new_key(path: Path) -> Path:
-    """Write a private key, readable by its owner only, and the public one beside it, whose path is returned.
+def create_key(path: Path) -> Path:
+    """Write a new private key, readable by its owner only, and the public key beside it; return the latter's path.
 
-    Raises FileExistsError where there is one already.
+    Raises FileExistsError if there is a key already.
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -116,8 +116,8 @@ def new_key(path: Path) -> Path:
     return public
 
 
-def private_key(path: Path) -> Ed25519PrivateKey:
-    """The key in a PEM file. Raises InputNotFound, or ConfigError for anything but an Ed25519 key."""
+def load_private_key(path: Path) -> Ed25519PrivateKey:
+    """Load a key from a PEM file. Raises InputNotFound, or ConfigError for anything but an Ed25519 key."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -127,8 +127,8 @@ def private_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def public_key(path: Path) -> PublicKey:
-    """The key in a PEM file. Raises InputNotFound, or ConfigError for anything but an Ed25519 key."""
+def load_public_key(path: Path) -> PublicKey:
+    """Load a key from a PEM file. Raises InputNotFound, or ConfigError for anything but an Ed25519 key."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -159,14 +159,14 @@ def _parts(line: bytes) -> tuple[str, bytes]:
         text, proof = content["statement"], content["signature"]
         if not isinstance(text, str) or not isinstance(proof, str) or len(content) != 2:
             raise KeyError
-        text.encode()  # half of a surrogate pair was never signed
+        text.encode()  # raises ValueError for half of a surrogate pair, which cannot be signed
         return text, base64.b64decode(proof, validate=True)
     except (UnicodeDecodeError, KeyError, binascii.Error, ValueError, ModelFileError):
         raise ModelFileError("no signature: expected a line of JSON with statement and signature") from None
 
 
 def _statement(text: str) -> Statement:
-    """What stands in a text that was signed: that it was does not make it well formed."""
+    """Parse a signed text, which may still be malformed. Raises ModelFileError."""
     content = parse_json(text, "signature", "statement")
     try:
         if set(content) != {"format", "model", "asset", "channels", "serial"} or content["format"] != FORMAT:

@@ -1,4 +1,4 @@
-"""JSON of files that may come from anywhere: an object without repeated keys, NaN, or endless nesting."""
+"""Parses JSON from untrusted files: an object without repeated keys, NaN or deep nesting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ MAX_DEPTH = 32
 
 
 def parse_json(text: str, name: str, what: str) -> dict[str, Any]:
-    """A JSON object without repeated keys, NaN or deep nesting. Raises ModelFileError."""
+    """Return a JSON object without repeated keys, NaN or deep nesting; messages begin with `name` and `what`.
+
+    Raises ModelFileError.
+    """
 
     def refuse(reason: str) -> NoReturn:
         raise ModelFileError(f"{name}: {what} {reason}")
@@ -28,7 +31,7 @@ def parse_json(text: str, name: str, what: str) -> dict[str, Any]:
         value = json.loads(
             text, object_pairs_hook=pairs, parse_constant=lambda word: refuse(f"holds {word}, expected finite numbers")
         )
-    except ValueError as error:  # also of a number with thousands of digits
+    except ValueError as error:  # also for a number with thousands of digits
         raise ModelFileError(f"{name}: {what} is not JSON: {first_line(error)}") from None
     except RecursionError:
         refuse("is nested too deeply")
@@ -40,7 +43,7 @@ def parse_json(text: str, name: str, what: str) -> dict[str, Any]:
 
 
 def first_repeated(names: Iterable[str]) -> str | None:
-    """The first name that was there before."""
+    """Return the first name that repeats an earlier one, None if all differ."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -50,7 +53,7 @@ def first_repeated(names: Iterable[str]) -> str | None:
 
 
 def _depth_exceeds(value: object, limit: int) -> bool:
-    """Whether containers are nested deeper than `limit`; level by level, so that nothing recurses."""
+    """Return whether containers are nested deeper than `limit`, level by level without recursion."""
     level: list[object] = [value]
     for _ in range(limit + 1):
         below: list[object] = []

@@ -1,4 +1,4 @@
-"""Names of MQTT topics: which asset an input topic speaks of, and where results go."""
+"""Names of MQTT topics: the asset of an input topic, and the topics of results."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MAX_NAME = 100
 
 
 def is_pattern(asset: str) -> bool:
-    """Whether the name of an asset, such as "pump-*", stands for several."""
+    """Return whether the name of an asset, such as "pump-*", is a pattern for several."""
     return any(character in asset for character in "*?[")
 
 
-def odd_name(name: str) -> str:
-    """Why an asset may not have this name, which becomes a level of topics and part of files' names; empty: it may."""
+def name_problem(name: str) -> str:
+    """Return why an asset cannot have this name, a topic level and part of file names; empty if it can."""
     if len(name) > MAX_NAME:
         return f"a name of {len(name)} characters, expected at most {MAX_NAME}"
     if not name.isprintable() or set(name) & set("/+#") or name.strip() != name or name in ("", ".", ".."):
@@ -27,12 +27,10 @@ def odd_name(name: str) -> str:
 
 
 class InputTopic:
-    """A topic with `{asset}` as one whole level, and perhaps `{channel}`; `+` and a last `#` are MQTT's wildcards.
-
-    Raises ValueError for any other pattern.
-    """
+    """A topic pattern with `{asset}` as one level, and maybe `{channel}`; `+` and a last `#` are MQTT's wildcards."""
 
     def __init__(self, pattern: str) -> None:
+        """Compile a pattern. Raises ValueError for any other form."""
         levels = pattern.split("/")
         if levels.count(ASSET) != 1:
             raise ValueError("expected {asset} once, as one whole level of the topic, as in plant/{asset}")
@@ -48,30 +46,30 @@ class InputTopic:
         self.pattern = pattern
         self._regex = re.compile("/".join(_expression(level) for level in body) + rest, re.DOTALL)
 
-    def read(self, topic: str) -> tuple[str, str | None] | None:
-        """Asset and channel that a topic speaks of, the latter None where the pattern has none; None: another topic."""
+    def parse(self, topic: str) -> tuple[str, str | None] | None:
+        """Return asset and channel of a topic (None without `{channel}`); None if the topic does not match."""
         match = self._regex.fullmatch(topic)
         return None if match is None else (match["asset"], match["channel"] if self.has_channel else None)
 
     def asset_of(self, topic: str) -> str | None:
-        """The asset that a topic speaks of, or None where the topic is not of this pattern."""
-        found = self.read(topic)
+        """Return the asset of a topic, None if the topic does not match."""
+        found = self.parse(topic)
         return None if found is None else found[0]
 
     @cached_property
     def has_channel(self) -> bool:
-        """Whether there is one topic for each sensor."""
+        """Whether each sensor has its own topic."""
         return CHANNEL in self.pattern.split("/")
 
     def of(self, asset: str, channel: str = "+") -> str:
-        """The topic of one asset, and of one of its channels or with a wildcard of all, where it names one."""
+        """Return the topic of an asset; with `{channel}` of one of its channels, or of all by a wildcard."""
         levels = {ASSET: asset, CHANNEL: channel}
         return "/".join(levels.get(level, level) for level in self.pattern.split("/"))
 
     def subscriptions(self, assets: Iterable[str]) -> tuple[str, ...]:
-        """What to subscribe to for these names: one topic each, or one with a wildcard where one is a pattern.
+        """Return the topics to subscribe to for these assets: one each, or one for all if a name is a pattern.
 
-        Without any name: all assets.
+        Without names it is one topic for all assets.
         """
         names = list(assets)
         if not names or any(is_pattern(name) for name in names):
@@ -80,12 +78,12 @@ class InputTopic:
 
     @property
     def publishable(self) -> bool:
-        """Whether one can write to it: it has no wildcards."""
+        """Whether messages can be published to it: it has no wildcards."""
         return not {"+", "#"} & set(self.pattern.split("/"))
 
 
 def _expression(level: str) -> str:
-    """One level as a regular expression."""
+    """Return one level as a regular expression."""
     if level in (ASSET, CHANNEL):
         return f"(?P<{level[1:-1]}>[^/]+)"
     return "[^/]*" if level == "+" else re.escape(level)
@@ -93,37 +91,37 @@ def _expression(level: str) -> str:
 
 @dataclass(frozen=True)
 class OutputTopics:
-    """Where the service of one node writes."""
+    """Names the topics that the service of one node publishes to."""
 
     prefix: str
     node: str
 
     @cached_property
     def status(self) -> str:
-        """`online` or `offline`, retained."""
+        """Topic of `online` or `offline`, retained."""
         return f"{self.prefix}/{self.node}/status"
 
     @cached_property
     def stats(self) -> str:
-        """Counters of the service."""
+        """Topic of the service's counters."""
         return f"{self.prefix}/{self.node}/stats"
 
     @cached_property
     def deadletter(self) -> str:
-        """What could not be read."""
+        """Topic of messages that could not be read."""
         return f"{self.prefix}/{self.node}/deadletter"
 
     def of(self, asset: str, kind: str) -> str:
-        """A topic of one asset: `score`, `anomaly`, `event`, `health`, or a setting's `state`."""
+        """Return a topic of one asset: `score`, `anomaly`, `event`, `health`, or a setting's `state`."""
         return f"{self.prefix}/{self.node}/{asset}/{kind}"
 
     @cached_property
     def sets(self) -> str:
-        """What to subscribe to for the settings of every asset."""
+        """Topic to subscribe to for the settings of every asset."""
         return self.of("+", "+/set")
 
     def setting_of(self, topic: str) -> tuple[str, str] | None:
-        """The asset and the setting that a topic such as `{prefix}/{node}/pump-1/threshold/set` speaks of."""
+        """Return asset and setting of a topic such as `{prefix}/{node}/pump-1/threshold/set`, or None."""
         start, levels = self.of("", "")[:-1], topic.split("/")
         asset, setting = levels[-3:-1] if len(levels) > 3 else ("", "")
         return (asset, setting) if topic == f"{start}{asset}/{setting}/set" and asset else None

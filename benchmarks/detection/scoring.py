@@ -98,13 +98,13 @@ def _adapting(scores: LabelledScores, learnable: NDArray[np.bool_], limits: Cali
     for row, raw in enumerate(scores.raw.tolist()):
         eligible = bool(scores.eligible[row])
         alarm[row] = eligible and raw > adaptive.value
-        event = tracker.push(row, raw, adaptive.value, (), eligible)
+        event = tracker.push(row, raw, adaptive.value, allowed=eligible)
         if event is not None:
             events.append((row, event))
             if event.type == "end":
                 adaptive.event_ended()
         if learnable[row]:
-            adaptive.learn(raw, tracker.is_open)
+            adaptive.learn(raw, in_event=tracker.is_open)
     return _measures(alarm, spans_of(events, len(alarm)), scores.labels)
 
 

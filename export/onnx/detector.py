@@ -121,7 +121,7 @@ def _floor(block: Block, detector: Detector) -> str:
 
 
 def _wake(block: Block, detector: Detector) -> None:
-    """Compute `wake` (1,), why the level is above the floor; see `vcedge.runtime.engine.numpy_cell.loudest`."""
+    """Compute `wake` (1,), why the level is above the floor; see `vcedge.runtime.engine.numpy_cell.largest_term`."""
     assert detector.cell is not None
     cell, none = detector.cell, block.int32("wake/none", WAKE_NONE)
     if detector.levels == 1:

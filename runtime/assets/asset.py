@@ -53,13 +53,13 @@ class Asset:
 
     def new_stream(self, engine: Engine) -> Stream:
         """Return a stream of the asset for an engine."""
-        return Stream(engine, self._recipe.threshold, self._recipe.adapt, self._recipe.run_when)
+        return Stream(engine, self._recipe.threshold, adapt=self._recipe.adapt, run_when=self._recipe.run_when)
 
     def take_over(self, stream: Stream, model: str) -> None:
         """Put another model in charge, which has followed the asset. Settings hold for it as far as they fit."""
         before = self.settings.snapshot()
         stream.count_from(self.stream.seq)
-        stream.operation.restore(self.stream.operation.snapshot())
+        stream.inhibition.follow(self.stream.inhibition)
         self.stream, self.origin = stream, replace(self.origin, model=model)
         self.settings = self._new_settings(stream)
         try:
@@ -132,7 +132,7 @@ class Asset:
     def _new_shadow(self, shadow: ShadowRecipe | None) -> Shadow | None:
         if shadow is None:
             return None
-        stream = Stream(shadow.engine, None, self._recipe.adapt, self._recipe.run_when)
+        stream = Stream(shadow.engine, adapt=self._recipe.adapt, run_when=self._recipe.run_when)
         return Shadow(stream, shadow.model, shadow.config.disagree_ticks, safe=shadow.config.safe)
 
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from vcedge.runtime.assets.asset import Asset
 from vcedge.runtime.assets.recipes import Recipe
-from vcedge.topics import is_pattern, odd_name
+from vcedge.topics import is_pattern, name_problem
 
 
 class AssetRegistry:
@@ -49,7 +49,7 @@ class AssetRegistry:
         """Return why there can be no asset of that name; empty where there is one, or can be."""
         if name in self._assets:
             return ""
-        if odd := odd_name(name):
+        if odd := name_problem(name):
             return odd
         if self._key_of(name) is None:
             return "the configuration has no such asset"

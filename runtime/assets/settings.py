@@ -158,7 +158,7 @@ class Settings:
             return {**values, "threshold": stream.threshold, "calibrated": stream.detector.calibration.threshold}
         if kind == "compute":
             return {**values, "levels": stream.detector.levels}
-        until_ns = stream.operation.until_ns
+        until_ns = stream.inhibition.until_ns
         return {**values, "until": milliseconds(until_ns) if until_ns else None}
 
     def snapshot(self) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class Settings:
         stream = self._stream
         if isinstance(setting, InhibitSetting):
             for each in (stream, *self._companions.streams):
-                each.operation.inhibit(setting.until_ns)
+                each.inhibition.inhibit(setting.until_ns)
         elif isinstance(setting, ComputeSetting):
             self._compute(setting)
         elif isinstance(setting, StageSetting):

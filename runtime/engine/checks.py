@@ -1,7 +1,7 @@
-"""What every engine must do, as one public function that any engine can be given to.
+"""Checks that an engine keeps its contract.
 
-`check_engine` is run on each engine of this project and is meant for engines that others write. What an engine
-deliberately does differently it says on its class, in `check_exceptions`, never in a test.
+`check_engine` checks the engines of this project, and those that others write. An engine names the checks that it
+deliberately fails in `check_exceptions` on its class, never in a test.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from vcedge.runtime.engine.state import WAKE_SURPRISE, State
 from vcedge.schema import F64
 
 LEAK_BYTES = 24
-"""Bytes for each row of a recording that three passes over it may leave behind."""
+"""Bytes for each row of a recording that three passes over it may leave allocated."""
 MakeEngine = Callable[[Detector], Engine]
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check: its name, what went wrong (empty: nothing), and how long a step took in it."""
+    """Holds the result of one check; `problem` is empty if it passed."""
 
     name: str
     problem: str
@@ -34,14 +34,14 @@ class CheckResult:
 
 
 def check_engine(make: MakeEngine, detector: Detector, values: F64) -> list[CheckResult]:
-    """Run every check with a detector and a recording values (N, C), N at least 50; nothing is raised.
+    """Run every check on engines of a detector with the recording `values` (N, C), N at least 50.
 
-    A check named in the engine class's `check_exceptions` is left out.
+    An error in an engine becomes a problem and is not raised. The checks in its class's `check_exceptions` are skipped.
     """
     results = []
-    excepted = getattr(make(detector), "check_exceptions", ())
+    skipped = getattr(make(detector), "check_exceptions", ())
     for check in CHECKS:
-        if check.__name__ in excepted:
+        if check.__name__ in skipped:
             continue
         engine = make(detector)
         began = time.perf_counter()
@@ -54,7 +54,7 @@ def check_engine(make: MakeEngine, detector: Detector, values: F64) -> list[Chec
 
 
 def _run(engine: Engine, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> F64:
-    """Statistic, level and contributions of each row, (N, 2 + C)."""
+    """Return statistic, level and contributions of each row, (N, 2 + C)."""
     rows = []
     for row in values:
         raw, level, contributions = engine.step(row, state, policy)
@@ -63,13 +63,13 @@ def _run(engine: Engine, values: F64, state: State, policy: ComputePolicy = AS_T
 
 
 def same_input_gives_same_output(engine: Engine, values: F64) -> str | None:
-    """Two fresh states see the same rows: every bit is the same."""
+    """Check that two new states give the same bits for the same rows."""
     first, second = (_run(engine, values, engine.new_state()) for _ in range(2))
     return None if np.array_equal(first, second) else "two runs from fresh states differ"
 
 
 def reset_forgets_everything(engine: Engine, values: F64) -> str | None:
-    """After a reset the state is that of a new stream."""
+    """Check that a reset state is that of a new stream."""
     state = engine.new_state()
     before = _run(engine, values, state)
     state.reset()
@@ -77,7 +77,7 @@ def reset_forgets_everything(engine: Engine, values: F64) -> str | None:
 
 
 def states_are_independent(engine: Engine, values: F64) -> str | None:
-    """Two streams stepped in turn do not see each other."""
+    """Check that two streams stepped in turn do not affect each other."""
     alone = _run(engine, values, engine.new_state())
     state, other = engine.new_state(), engine.new_state()
     together = []
@@ -89,7 +89,7 @@ def states_are_independent(engine: Engine, values: F64) -> str | None:
 
 
 def state_survives_bytes(engine: Engine, values: F64) -> str | None:
-    """A state written and read back in the middle goes on as if nothing had happened."""
+    """Check that a state saved and restored halfway gives the same results."""
     state, half = engine.new_state(), len(values) // 2
     _run(engine, values[:half], state)
     restored = State(state.record.dtype, state.tobytes())
@@ -98,7 +98,7 @@ def state_survives_bytes(engine: Engine, values: F64) -> str | None:
 
 
 def many_is_the_loop(engine: Engine, values: F64) -> str | None:
-    """`step_many` agrees with `step` bit for bit."""
+    """Check that `step_many` agrees with `step` bit for bit."""
     states = [engine.new_state() for _ in range(3)]
     single = [engine.new_state() for _ in range(3)]
     for start in range(len(values) - 3):
@@ -114,7 +114,7 @@ def many_is_the_loop(engine: Engine, values: F64) -> str | None:
 
 
 def input_is_untouched(engine: Engine, values: F64) -> str | None:
-    """The engine does not write into what it is given."""
+    """Check that the engine does not write into its input."""
     row = values[0].copy()
     row.setflags(write=False)
     engine.step(row, engine.new_state())
@@ -122,7 +122,7 @@ def input_is_untouched(engine: Engine, values: F64) -> str | None:
 
 
 def missing_values_stay_finite(engine: Engine, values: F64) -> str | None:
-    """NaN and infinities are missing values: everything that comes out, and the state, stays finite."""
+    """Check that results and state stay finite if values are NaN or infinite, which both mean missing."""
     rng = np.random.default_rng(0)
     holes = values.copy()
     holes[rng.random(values.shape) < 0.3] = np.nan
@@ -134,14 +134,14 @@ def missing_values_stay_finite(engine: Engine, values: F64) -> str | None:
 
 
 def huge_values_stay_finite(engine: Engine, values: F64) -> str | None:
-    """A mad sensor (1e300) overflows nothing."""
-    mad = values.copy()
-    mad[::7] = 1e300
-    return None if np.isfinite(_run(engine, mad, engine.new_state())).all() else "a huge value overflowed"
+    """Check that extreme values (1e300) cause no overflow."""
+    extreme = values.copy()
+    extreme[::7] = 1e300
+    return None if np.isfinite(_run(engine, extreme, engine.new_state())).all() else "a huge value overflowed"
 
 
 def wrong_shape_is_refused(engine: Engine, values: F64) -> str | None:
-    """A row of another width raises ValueError and leaves the state as it was."""
+    """Check that a row of another shape raises ValueError and leaves the state unchanged."""
     state = engine.new_state()
     before = state.tobytes()
     for wrong in (values[0, :-1], np.append(values[0], 0.0), values[:2]):
@@ -154,14 +154,14 @@ def wrong_shape_is_refused(engine: Engine, values: F64) -> str | None:
 
 
 def contributions_sum_to_raw(engine: Engine, values: F64) -> str | None:
-    """The channels' contributions are not negative and add up to the statistic."""
+    """Check that the contributions are not negative and sum to the statistic."""
     out = _run(engine, values, engine.new_state())
     close = np.allclose(out[:, 2:].sum(axis=1), out[:, 0], rtol=1e-9, atol=1e-12)
     return None if close and (out[:, 2:] >= 0).all() else "contributions do not add up to raw"
 
 
 def policy_is_obeyed(engine: Engine, values: F64) -> str | None:
-    """`min_level` is a floor, a large `logit_bias` opens the gate, a very negative one leaves it to the floor."""
+    """Check that `min_level` is a floor, a large `logit_bias` opens the gate, and a very negative one closes it."""
     levels = engine.detector.levels
     for floor in range(1, levels + 1):
         if (_run(engine, values, engine.new_state(), ComputePolicy(min_level=floor))[:, 1] < floor).any():
@@ -177,9 +177,9 @@ def policy_is_obeyed(engine: Engine, values: F64) -> str | None:
 
 
 def memory_is_bounded(engine: Engine, values: F64) -> str | None:
-    """Steps leave nothing behind: the process is as large after many as after some.
+    """Check that steps do not leak memory.
 
-    What leaks does so in every round; what another thread keeps once (a buffer, a line of a log) is not the engine's.
+    A leak grows in every round; what another thread allocates once (a buffer, a log line) is not the engine's.
     """
     state = engine.new_state()
     _run(engine, values, state)
@@ -197,7 +197,7 @@ def memory_is_bounded(engine: Engine, values: F64) -> str | None:
 
 
 def sleeping_dimensions_keep_their_bits(engine: Engine, values: F64) -> str | None:
-    """h[k:] is the same before and after a step that updates k dimensions."""
+    """Check that h[k:] is unchanged by a step that updates k dimensions."""
     cell = engine.detector.cell
     if cell is None:
         return None

@@ -1,4 +1,4 @@
-"""The contract of an engine."""
+"""Defines the contract of an engine."""
 
 from __future__ import annotations
 
@@ -28,23 +28,31 @@ class Engine(Protocol):
 
     @property
     def detector(self) -> Detector:
-        """What is run."""
+        """Detector that the engine runs."""
         ...
 
     def new_state(self) -> State:
-        """A state that has seen nothing."""
+        """Return the state of a new stream."""
         ...
 
     def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
-        """One sample: (statistic `raw`, level 1..L, contributions (C,) that sum to `raw`).
+        """Run one sample and update the state.
 
-        `values` (C,) in the channels' units, NaN where missing, not written to. the
-        channels are those of the detector.
+        Args:
+            values: (C,) in the channels' units, NaN where missing; not written to.
+            state: The stream's state, changed in place.
+            policy: Least level, and bias of the scheduler's logit.
+
+        Returns:
+            The statistic `raw`, the level from 1 to L, and contributions (C,) of the channels that sum to `raw`.
+
+        Raises:
+            ValueError: `values` has another shape. The state is then unchanged.
         """
         ...
 
     def step_many(
         self, values: F64, states: list[State], policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, list[int], F64]:
-        """One sample for each of M streams: values (M, C) → raw (M,), levels, contributions (M, C)."""
+        """Run one sample of each of M streams: values (M, C) give raw (M,), M levels and contributions (M, C)."""
         ...

@@ -1,4 +1,4 @@
-"""The whole detector's step in the native kernel; it and the numpy engine go on with each other's states."""
+"""Runs the complete step of a detector in the native kernel; the numpy engine can continue its states."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ KINDS = {"error": 0, "horizon": 1, "reconstruction": 2}
 
 
 class NativeEngine:
-    """See `vcedge.runtime.engine.registry.Engine`."""
+    """Runs a detector in the native kernel; see `vcedge.runtime.engine.interface.Engine`."""
 
     name = "native"
 
-    def __init__(self, detector: Detector, isa: str = "auto", int8: bool = False) -> None:
-        """Pack a detector for an instruction set, see `NativeCell`. Raises Unavailable where it is not possible."""
+    def __init__(self, detector: Detector, isa: str = "auto", *, int8: bool = False) -> None:
+        """Pack a detector for an instruction set; see `NativeCell`. Raises Unavailable if it is too large."""
         self._detector = detector
         self._dtype = state_dtype(detector)
         self._channels = detector.channels
-        self.isa, number = isa_number(isa, int8)
-        cell = _packed_cell(detector, isa, int8)
+        self.isa, number = isa_number(isa, int8=int8)
+        cell = _packed_cell(detector, isa, int8=int8)
         shape = _shape(detector)
         sections = tuple(
             np.ascontiguousarray(array(detector), _TYPES[_FORMATS[name]]) for name, array in _SECTIONS.items()
@@ -46,21 +46,21 @@ class NativeEngine:
 
     @property
     def detector(self) -> Detector:
-        """What is run."""
+        """Detector that the engine runs."""
         return self._detector
 
     def new_state(self) -> State:
-        """A state that has seen nothing."""
+        """Return the state of a new stream."""
         return State(self._dtype)
 
     def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
-        """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
+        """Run one sample; see `Engine.step`."""
         return self.kernel.step(values, state.record, np.empty(self._channels), *policy)
 
     def step_many(
         self, values: F64, states: list[State], policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, list[int], F64]:
-        """One sample for each stream: the loop over `step`, so that both agree bit for bit."""
+        """Run one sample of each stream by `step`, so that both agree bit for bit."""
         step, contributions = self.kernel.step, np.empty((len(states), self._channels))
         rows = [step(v, s.record, c, *policy) for v, s, c in zip(values, states, contributions, strict=True)]
         return np.array([row[0] for row in rows]), [row[1] for row in rows], contributions
@@ -68,9 +68,9 @@ class NativeEngine:
     def run(
         self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, NDArray[np.int32], NDArray[np.int32], F64]:
-        """Many samples (N, C) of one stream: raw (N,), levels (N,), `State.wake` (N,), contributions (N, C).
+        """Run samples (N, C) of one stream: they give raw (N,), levels (N,), wakes (N,) and contributions (N, C).
 
-        Equal to as many single steps, bit for bit; other threads run meanwhile.
+        Equal to N single steps bit for bit. Other Python threads can run meanwhile.
         """
         rows = len(values)
         if values.shape != (rows, self._channels):
@@ -123,12 +123,12 @@ def _offsets(dtype: np.dtype[Any]) -> list[int]:
     return [*(offset for _, offset, *_ in dtype.fields.values()), dtype.itemsize]
 
 
-def _packed_cell(detector: Detector, isa: str, int8: bool) -> NDArray[np.uint8]:
-    """The cell, with a head whose output is the correction itself; empty without a network."""
+def _packed_cell(detector: Detector, isa: str, *, int8: bool) -> NDArray[np.uint8]:
+    """Return the packed cell with a head whose output is the correction itself; empty without a network."""
     if detector.cell is None or detector.head is None:
         return np.zeros(0, np.uint8)
     weights, bias = detector.head.shrunk
-    return NativeCell(detector.cell, weights, bias, isa, int8).packed
+    return NativeCell(detector.cell, weights, bias, isa, int8=int8).packed
 
 
 def _shape(detector: Detector) -> tuple[int, int, int, int, int, int, int, int, int, int, int]:

@@ -1,6 +1,6 @@
-"""Whether the native kernel is there, and why not. Without it the numpy engine serves.
+"""Tells whether the native kernel can be used, and why not; the numpy engine replaces it.
 
-The kernel is an optional extension: an install without a C compiler, or on a system that is not Linux, goes without.
+The kernel is an optional extension, which an install without a C compiler, or not on Linux, leaves out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ HOW_TO = "install a C compiler (Debian: gcc, python3-dev) and reinstall vcedge"
 
 
 def native_problem() -> str | None:
-    """Why the kernel cannot be used, in one line; None where it can."""
+    """Return in one line why the kernel cannot be used; None if it can."""
     if find_spec("vcedge.runtime._kernel") is None:
         return f"not built on this machine; {HOW_TO}"
     try:
@@ -26,24 +26,24 @@ def native_problem() -> str | None:
 
 
 def require_native() -> None:
-    """Raise Unavailable where the kernel cannot be used."""
+    """Raise Unavailable if the kernel cannot be used."""
     problem = native_problem()
     if problem is not None:
         raise Unavailable(f"native kernel: {problem}")
 
 
 def native_sets() -> list[str]:
-    """Instruction sets that the kernel has on this CPU, the one that serves first; none where it cannot be used."""
+    """Return the kernel's instruction sets on this CPU, the ones that serve first; none if it cannot be used."""
     if native_problem() is not None:
         return []
     from vcedge.runtime import _kernel
 
-    first = [_kernel.best(), _kernel.best(True)]
+    first = [_kernel.best(int8) for int8 in (False, True)]
     return first + [name for name in _kernel.isas() if name not in first]
 
 
 def native_status() -> str:
-    """What was found, in one line: for people who ask which engine serves, and why."""
+    """Return in one line, for people, which instruction sets serve, or why the kernel does not."""
     problem = native_problem()
     if problem is not None:
         return problem

@@ -1,4 +1,4 @@
-"""The network of the oracle in readable numpy: the scheduler's level, the update of h[:k], and the head."""
+"""The oracle's network in readable numpy: the scheduler's level, the update of h[:k], and the head."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from vcedge.schema import F32
 
 
 def sigmoid(x: F32) -> F32:
-    """Logistic function; written with tanh, which does not overflow."""
+    """Return the logistic function, by way of tanh, which does not overflow."""
     return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x), np.float32)
 
 
-def loudest(terms: F32, memory: float) -> int:
-    """Which of the scheduler's terms (N + 3C,) speaks loudest for waking, or WAKE_MEMORY where `memory`, u h, does."""
+def largest_term(terms: F32, memory: float) -> int:
+    """Return the index of the scheduler's largest term of (N + 3C,), or WAKE_MEMORY if `memory`, u h, is larger."""
     index = int(terms.argmax())
     return index if terms[index] >= memory else WAKE_MEMORY
 
 
 class GatedCell:
-    """One step of any kind: k leading dimensions from k leading dimensions and all inputs (eq. 4 to 7, 13 to 16)."""
+    """Runs a cell of any kind: k leading dimensions from k leading dimensions and all inputs (eq. 4 to 7, 13 to 16)."""
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
@@ -35,18 +35,18 @@ class GatedCell:
         self._bias = [np.ascontiguousarray(cell.bias[:, :k]) for k in cell.spec.boundaries]
 
     def schedule(self, h: F32, signals: F32, logit_bias: float) -> tuple[int, int]:
-        """Level 1..L that the scheduler picks (eq. 7), and which of its inputs speaks loudest for waking."""
+        """Return the level 1..L that the scheduler picks (eq. 7), and the largest of its terms; see `largest_term`."""
         cell = self._cell
         terms = cell.gate_input * signals  # (N + 3C,)
         memory = float(cell.gate_hidden @ h)
         logit = memory + float(terms.sum()) + cell.gate_bias + logit_bias
         level = 1 + bisect_right(self._thresholds, logit)
-        return level, loudest(terms, memory)
+        return level, largest_term(terms, memory)
 
     def update(self, h: F32, x: F32, level: int) -> None:
-        """Update h[:k] in place; h[k:] keeps its bits (hard form of the paper, reset gate after the product).
+        """Update h[:k] in place; h[k:] keeps its bits (the paper's hard mask, reset gate after the product).
 
-        With the hard mask e is 1 up to k, which leaves the candidate alone of eq. 13, and z of eq. 14 without its e.
+        With the hard mask e is 1 up to k: eq. 13 is then the candidate alone, and z of eq. 14 has no factor e.
         """
         block = level - 1
         k = len(self._bias[block][0])
@@ -62,14 +62,14 @@ class GatedCell:
 
 
 class NumpyNetwork:
-    """See `vcedge.runtime.engine.numpy_engine.Network`."""
+    """Runs cell and head in numpy; see `vcedge.runtime.engine.numpy_engine.Network`."""
 
     def __init__(self, cell: Cell, head: Head) -> None:
         self._cell, self._head = GatedCell(cell), head
         self._inputs = cell.spec.inputs
 
     def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
-        """One step of scheduler, cell and head; see the protocol."""
+        """Run one step of scheduler, cell and head; see the protocol."""
         level, wake = 1, WAKE_NONE
         if floor < self._cell.levels:
             level, wake = self._cell.schedule(state.h, signals, logit_bias)

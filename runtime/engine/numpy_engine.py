@@ -1,7 +1,7 @@
-"""The oracle: one step of the whole detector in readable numpy. Every other engine is compared with it.
+"""The oracle: the complete step of a detector in readable numpy, with which every other engine is compared.
 
-float32 as on the device, except standardisation and smoothing, which are float64 so that large offsets and long
-memories lose nothing.
+It computes in float32 as devices do, except for standardisation and smoothing: float64 keeps large offsets and long
+means exact.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from vcedge.schema import F32, F64
 
 
 class Network(Protocol):
-    """Scheduler, cell and head of one detector: the part of the step that an interpreter of exported files replaces."""
+    """Runs scheduler, cell and head of one detector: the part of a step that an exported file can replace."""
 
     def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
-        """Update `state.h` and `state.correction`, and nothing else: (level, wake).
+        """Update `state.h` and `state.correction`, and nothing else, and return level and wake.
 
-        `signals` (S,): the cell's inputs (N,), and with more than one level `scheduler_sizes` after them. The level is
-        at least `floor`; wake is `loudest` of the scheduler's terms where the level is above it, else WAKE_NONE.
+        `signals` (S,) are the cell's inputs (N,), with more than one level followed by `scheduler_sizes`. The level is
+        at least `floor`; wake is the scheduler's `largest_term` if the level is above the floor, else WAKE_NONE.
         """
         ...
 
 
 class NumpyEngine:
-    """See `vcedge.runtime.engine.registry.Engine`."""
+    """Runs a detector in numpy; see `vcedge.runtime.engine.interface.Engine`."""
 
     name = "numpy"
 
     def __init__(self, detector: Detector, network: Network | None = None) -> None:
-        """`network` stands in the place of the detector's cell and head in numpy."""
+        """Prepare a detector; `network` replaces its cell and head in numpy."""
         self._detector = detector
         self._dtype = state_dtype(detector)
         if network is None and detector.cell is not None and detector.head is not None:
@@ -48,15 +48,15 @@ class NumpyEngine:
 
     @property
     def detector(self) -> Detector:
-        """What is run."""
+        """Detector that the engine runs."""
         return self._detector
 
     def new_state(self) -> State:
-        """A state that has seen nothing."""
+        """Return the state of a new stream."""
         return State(self._dtype)
 
     def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
-        """One sample: (raw, level, contributions (C,)); see `Engine.step`."""
+        """Run one sample; see `Engine.step`."""
         if values.shape != self._zeros.shape:
             raise ValueError(f"values of shape {values.shape}, expected {self._zeros.shape}")
         z, missing = self._standardise(values, state)
@@ -73,16 +73,16 @@ class NumpyEngine:
     def step_many(
         self, values: F64, states: list[State], policy: ComputePolicy = AS_TRAINED
     ) -> tuple[F64, list[int], F64]:
-        """One sample for each stream: the loop over `step`, so that both agree bit for bit."""
+        """Run one sample of each stream by `step`, so that both agree bit for bit."""
         rows = [self.step(v, s, policy) for v, s in zip(values, states, strict=True)]
         raw = np.array([row[0] for row in rows])
         return raw, [row[1] for row in rows], np.array([row[2] for row in rows])
 
     def _standardise(self, values: F64, state: State) -> tuple[F32, NDArray[np.bool_]]:
-        """Standardised, clipped sample (C,), and what was missing in it.
+        """Return the standardised, clipped sample (C,), and which channels are missing (C,).
 
         A missing channel holds its last value, or the mean before any, as in fitting. Its own forecast would be
-        better for a sample or two, but fed back it runs away on channels that lean on others.
+        better for a sample or two, but fed back it diverges on channels that depend on others.
         """
         features = self._detector.features
         missing = ~np.isfinite(values)
@@ -91,9 +91,9 @@ class NumpyEngine:
         return (np.where(missing, state.lags[0], z) if missing.any() else z), missing
 
     def _errors(self, z: F32, unknown: NDArray[np.bool_], state: State) -> tuple[F32, F32]:
-        """The highway's residual (C,) in spreads, and the smaller error (C,) of it and the network.
+        """Return the highway's residual (C,) in spreads, and the smaller error (C,) of it and the network.
 
-        Channels that are missing, or were one sample ago, have neither: 0.
+        Both are 0 for channels that are missing or were one sample ago.
         """
         highway = self._detector.highway
         if state.seen < highway.order:
@@ -115,7 +115,7 @@ class NumpyEngine:
         state: State,
         policy: ComputePolicy,
     ) -> int:
-        """Pick the level, update the hidden state, and leave the next correction in the state."""
+        """Pick the level, and update the hidden state and the next correction."""
         assert self._network is not None
         x = np.concatenate((z, missing)).astype(np.float32) if self._detector.features.flags else z
         levels = self._detector.levels
@@ -134,9 +134,9 @@ class NumpyEngine:
         return level
 
     def _surprised(self, mean_error: float, state: State) -> bool:
-        """Whether this is one of the first ticks of a surprise, counted in the state.
+        """Return whether this is one of the first ticks of a surprise, which the state counts.
 
-        A surprise that lasts has its ticks once; it is over when as many ticks passed without one.
+        A lasting surprise has its ticks once; it ends after as many ticks without one.
         """
         ticks = self._detector.calibration.surprise_ticks
         forced, calm = int(state.record["forced"][0]), int(state.record["calm"][0])
@@ -162,7 +162,7 @@ class NumpyEngine:
 
 
 def scheduler_sizes(features: Features, z: F32, previous: F32, residual: F32) -> tuple[F32, F32, F32]:
-    """What a gate linear in signed signals cannot see: size, change and forecast error, each (..., C).
+    """Return what a gate linear in signed signals cannot see: size, change and forecast error, each (..., C).
 
     `z` and `previous` are a standardised sample and the one before it, `residual` the highway's, in spreads.
     """

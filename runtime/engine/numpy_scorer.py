@@ -1,4 +1,4 @@
-"""The scorer of the oracle in readable numpy: from one row's errors to the statistic and what each channel adds."""
+"""The oracle's scorer in readable numpy: from one row's errors to the statistic and each channel's contribution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcedge.schema import F32, F64
 
 
 class NumpyScorer:
-    """One step of every part, fused. All of a step's inputs are of before the row is pushed into the lags."""
+    """Computes one step of all parts and fuses them. A step comes before the row is pushed into the lags."""
 
     def __init__(self, scorer: Scorer, order: int) -> None:
         self._scorer, self._order = scorer, order
@@ -23,9 +23,9 @@ class NumpyScorer:
         self._lags = [lag - 1 for lag in scorer.reconstruction.lags[1:]]  # the present row is no lag yet
 
     def step(self, z: F32, error: F32, unknown: NDArray[np.bool_], state: State) -> tuple[float, F64]:
-        """Statistic and contributions (C,) that sum to it.
+        """Return the statistic and contributions (C,) that sum to it.
 
-        z (C,): the row; error (C,): what was left of it after the forecast, in spreads, 0 where `unknown` (C,).
+        `z` (C,) is the row and `error` (C,) its forecast error in spreads, 0 where `unknown` (C,).
         """
         if state.seen == 0:
             state.smooth[:] = self._initial
@@ -46,18 +46,18 @@ class NumpyScorer:
                 contributions += part.weight / total * share
         relative = np.maximum(state.parts / self._usual, LEAST_PART)
         raw = float(np.exp(np.log(relative) @ self._weights))
-        whole = float(contributions.sum())
-        return raw, contributions * (raw / whole) if whole > 0.0 else np.full(len(z), raw / len(z))
+        added = float(contributions.sum())
+        return raw, contributions * (raw / added) if added > 0.0 else np.full(len(z), raw / len(z))
 
     def _whitened(self, error: F32, unknown: NDArray[np.bool_], state: State) -> F64 | None:
-        """Squared whitened error (C,); None where there is none yet."""
+        """Return the squared whitened error (C,); None before the first."""
         if state.seen < self._order:
             return None
         white = error @ self._scorer.whiten
         return _known(np.minimum(white * white, ERROR_CAP), unknown)
 
     def _horizon(self, z: F32, unknown: NDArray[np.bool_], state: State) -> F64 | None:
-        """Squared error (C,) of the forecast made `ahead` rows ago, in spreads."""
+        """Return the squared error (C,) of the forecast made `ahead` rows ago, in spreads; None before the first."""
         highway = self._scorer.horizon
         if state.seen < highway.reach:
             return None
@@ -66,7 +66,7 @@ class NumpyScorer:
         return _known(np.minimum(error * error, ERROR_CAP), unknown)
 
     def _reconstruction(self, z: F32, unknown: NDArray[np.bool_], state: State) -> F64 | None:
-        """Squared error (C,) of the last rows put together from their components, summed over the lags."""
+        """Return the squared error (C,) of the last rows reconstructed from their components, summed over the lags."""
         model = self._scorer.reconstruction
         if state.seen < model.lags[-1]:
             return None
@@ -77,7 +77,7 @@ class NumpyScorer:
 
 
 def _known(squared: F32, unknown: NDArray[np.bool_]) -> F64:
-    """Errors (C,) of the known channels, in double precision; the unknown ones are taken to be like them on average."""
+    """Return the errors (C,) in float64; unknown channels get the mean of the known ones."""
     wide = squared.astype(np.float64)
     if not unknown.any():
         return wide

@@ -1,4 +1,4 @@
-"""The engines that are installed, by name."""
+"""Lists the installed engines by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcedge.runtime.engine.native_support import native_problem
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 
 REFERENCE = "numpy"
-"""What calibration runs, before and after training: limits must not depend on whether a machine has a C compiler."""
+"""Engine of calibration, before and after training: limits must not depend on whether a machine has a C compiler."""
 
 
 def _installed() -> dict[str, Callable[[Detector], Engine]]:
@@ -24,13 +24,13 @@ def _installed() -> dict[str, Callable[[Detector], Engine]]:
 
 
 ENGINES = _installed()
-"""What can run a detector here, the fastest first."""
+"""The installed engines by name, the fastest first."""
 
 
 def load_engine(detector: Detector, name: str = "auto") -> Engine:
-    """The engine of that name for a detector; `auto` takes the fastest that is installed.
+    """Return the engine of that name for a detector; `auto` is the fastest that is installed.
 
-    Raises UsageError for a name that is not there: but for `auto` an engine is never replaced by another.
+    Raises UsageError if it is not installed: a named engine is never replaced by another.
     """
     if name == "auto":
         name = next(iter(ENGINES))
@@ -40,7 +40,7 @@ def load_engine(detector: Detector, name: str = "auto") -> Engine:
     return ENGINES[name](detector)
 
 
-def engine_words(engine: Engine) -> str:
-    """An engine's name, for people; with the reason where it serves in place of the native one."""
+def describe_engine(engine: Engine) -> str:
+    """Return an engine's name for people, with the reason if it replaces the native one."""
     problem = native_problem()
     return engine.name if problem is None else f"{engine.name} (native: {problem})"

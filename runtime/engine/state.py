@@ -1,7 +1,7 @@
-"""The state of one stream: all that a detector remembers between two steps, in one flat record.
+"""The state of one stream: everything that a detector keeps between two steps, in one flat record.
 
-One contiguous buffer, so that a snapshot is its bytes, an array of N assets is N records, and a kernel gets one
-pointer. The engine is immutable; the state belongs to the caller, one for each asset.
+It is one contiguous buffer: a snapshot is its bytes, N streams are an array of N records, and the kernel takes one
+pointer. The engine is immutable; the caller owns a state for each stream.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from vcedge.errors import DataError
 from vcedge.schema import F32, F64
 
 WAKE_NONE, WAKE_SURPRISE, WAKE_MEMORY = -1, -2, -3
-"""Values of `State.wake` beside an index into `scheduler_inputs`: not awake, surprise, the hidden state."""
+"""Values of `State.wake` that are no index into `scheduler_inputs`: at the floor, surprise, the hidden state."""
 
 
 def state_dtype(detector: Detector) -> np.dtype[Any]:
-    """Layout of one state record: 8-byte fields first, so that every field is aligned to its size."""
+    """Return the layout of a state record: 8-byte fields first, so that every field is aligned to its size."""
     channels, hidden = detector.channels, detector.hidden
     return np.dtype(
         [
@@ -43,12 +43,13 @@ def state_dtype(detector: Detector) -> np.dtype[Any]:
 
 
 class State:
-    """Views into one record; see `state_dtype`. Equal bytes mean equal futures."""
+    """Holds views into one record; see `state_dtype`. States of equal bytes give equal results."""
 
     __slots__ = ("correction", "forecast", "h", "held", "lags", "parts", "record", "residual", "smooth")
 
-    def __init__(self, dtype: np.dtype[Any], buffer: bytes | None = None) -> None:
-        self.record: NDArray[Any] = np.zeros(1, dtype)
+    def __init__(self, dtype: np.dtype[Any], buffer: bytes | None = None, *, view: NDArray[Any] | None = None) -> None:
+        """Make a fresh state, one of the bytes of another, or one over a record (1,) that belongs to somebody else."""
+        self.record: NDArray[Any] = np.zeros(1, dtype) if view is None else view
         if buffer is not None:
             if len(buffer) != dtype.itemsize:
                 raise DataError(f"state of {len(buffer)} bytes, expected {dtype.itemsize}: it is of another model")
@@ -67,7 +68,7 @@ class State:
 
     @property
     def seen(self) -> int:
-        """Samples since the last reset."""
+        """Number of samples since the last reset."""
         return int(self.record["seen"][0])
 
     @property
@@ -77,18 +78,18 @@ class State:
 
     @property
     def wake(self) -> int:
-        """Why the last level was above the floor: an index into `scheduler_inputs` or a WAKE_ constant."""
+        """Reason why the last level was above the floor: an index into `scheduler_inputs` or a WAKE_ constant."""
         return int(self.record["wake"][0])
 
     def reset(self) -> None:
-        """Forget everything, as after a gap."""
+        """Reset to the state of a new stream, as after a gap."""
         self.record.view(np.uint8)[:] = 0
         self.record["wake"] = WAKE_NONE
 
     def copy(self) -> State:
-        """An independent state with the same future."""
+        """Return an independent copy."""
         return State(self.record.dtype, self.tobytes())
 
     def tobytes(self) -> bytes:
-        """The record as bytes, for snapshots; `State(dtype, bytes)` is the inverse."""
+        """Return the record as bytes for snapshots; `State(dtype, bytes)` is the inverse."""
         return self.record.tobytes()

@@ -13,7 +13,7 @@ import numpy as np
 
 from vcedge.detector import Cell, Detector
 from vcedge.errors import ModelFileError
-from vcedge.runtime.engine.numpy_cell import loudest
+from vcedge.runtime.engine.numpy_cell import largest_term
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.engine.state import WAKE_NONE, State
 from vcedge.runtime.exported.artifact import Artifact
@@ -50,7 +50,7 @@ class InterpretedNetwork:
 
     def _wake(self, signals: F32, h: F32) -> int:
         """Return why the level is above the floor: the graph does not tell, the same weights do."""
-        return loudest(self._cell.gate_input * signals, float(self._cell.gate_hidden @ h))
+        return largest_term(self._cell.gate_input * signals, float(self._cell.gate_hidden @ h))
 
 
 class NetworkEngine(NumpyEngine):

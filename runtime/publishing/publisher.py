@@ -91,7 +91,7 @@ class Publisher:
                 self._publish(asset, "event", event_payload(event, asset.origin))
             if anomaly != published.anomaly:
                 self._anomaly(asset, on=anomaly)
-        if asset.stream.operation.until_ns != published.inhibited_ns:
+        if asset.stream.inhibition.until_ns != published.inhibited_ns:
             self.setting(asset, "inhibit")
         if asset.companions.shadow is not None:
             self._shadow(asset, asset.companions.shadow, now_s)
@@ -102,7 +102,7 @@ class Publisher:
         if kind not in asset.settings.kinds:
             return
         if kind == "inhibit":
-            self.published(asset).inhibited_ns = asset.stream.operation.until_ns
+            self.published(asset).inhibited_ns = asset.stream.inhibition.until_ns
         payload = state_payload(asset.origin, {**asset.settings.state(kind), "refused": refused})
         self._publish(asset, f"{kind}/state", payload, retain=not refused)
 

@@ -19,7 +19,7 @@ from vcedge.runtime.codecs.reading import NamedSample, Reading, Undecodable, arr
 from vcedge.runtime.codecs.registry import Decoder
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.schema import NS_PER_S, schema_of
-from vcedge.topics import InputTopic, is_pattern, odd_name
+from vcedge.topics import InputTopic, is_pattern, name_problem
 from vcedge.wording import iso_time
 
 log = logging.getLogger("vcedge.record")
@@ -157,7 +157,7 @@ class Recorder:
 
     def handle(self, message: Incoming) -> None:
         """Write the samples of one message. Raises InputOutputError if that fails."""
-        asset, channel = self._topic.read(message.topic) or (None, None)
+        asset, channel = self._topic.parse(message.topic) or (None, None)
         record = None if asset is None or message.retained else self._record_of(asset)
         if asset is None or record is None:
             self.ignored += 1
@@ -189,7 +189,7 @@ class Recorder:
         record = self._records.get(name)
         if record is None:
             key = name if name in self._plans else next((p for p in self._plans if fnmatchcase(name, p)), None)
-            if key is None or odd_name(name) or len(self._records) >= self._max_records:
+            if key is None or name_problem(name) or len(self._records) >= self._max_records:
                 return None
             if len(quote(name, safe=" ")) > MAX_FILE_NAME:
                 return None

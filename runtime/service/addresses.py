@@ -26,7 +26,7 @@ def addressing(topic: InputTopic, outputs: OutputTopics, names: Container[str]) 
 
     @lru_cache(MAX_TOPICS)
     def address_of(text: str) -> Address:
-        if (sample := topic.read(text)) is not None:
+        if (sample := topic.parse(text)) is not None:
             asset, channel = sample
             return Address("sample", asset, channel, lane=lane_of(asset))
         if (found := outputs.setting_of(text)) is not None:

@@ -1,8 +1,10 @@
-"""The snapshot: the state of all assets in one file, whole or not at all, and the one before it.
+"""The snapshot: the state of all assets in one file, complete or not at all, and the one before it.
 
-    "vcedge-snapshot 1\n", a zlib stream of lines, SHA-256 of all before
+    "vcedge-snapshot 2\n", a zlib stream of lines, SHA-256 of all before
 
-The first line is a JSON object with what belongs to no asset, each further one `[asset, model id, state]`.
+The first line is a JSON object with what belongs to no asset, each further one `[asset, model id, state]`. States of
+streams are their bytes in base64 (runtime/stream/saved_state.py); in format 1, of the program before 0.1.0, they are
+JSON values, which are read as well.
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from vcedge.errors import DataError
+from vcedge.packed import pack_bytes
 from vcedge.runtime.storage.state_dir import StateDir
 
 log = logging.getLogger("vcedge.snapshot")
-MAGIC = b"vcedge-snapshot 1\n"
+MAGIC = b"vcedge-snapshot 2\n"
+READABLE = (MAGIC, b"vcedge-snapshot 1\n")
+"""Beginnings of the files that this program reads, of equal length."""
 DIGEST = hashlib.sha256().digest_size
 LEVEL = 1
 """Of compression: half the bytes for a tenth of a millisecond an asset; better ones save a twentieth more."""
@@ -37,8 +42,8 @@ class Contents:
 
 
 def encode_line(value: object) -> bytes:
-    """One line of a snapshot."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    """Return one line of a snapshot: JSON, with bytes in base64."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=pack_bytes).encode() + b"\n"
 
 
 class SnapshotStore:
@@ -72,9 +77,9 @@ class SnapshotStore:
 
 def decode(data: bytes) -> Contents:
     """The contents of a snapshot's file. Raises DataError where it is damaged, truncated or of another format."""
-    if not data.startswith(MAGIC):
-        newer = data.startswith(MAGIC.split(b" ")[0])
-        raise DataError("it is of another version of vcedge" if newer and len(data) > len(MAGIC) else "it is damaged")
+    if not data.startswith(READABLE):
+        other = data.startswith(MAGIC.split(b" ")[0]) and len(data) > len(MAGIC)
+        raise DataError("it is of another version of vcedge: every asset starts anew" if other else "it is damaged")
     body, digest = data[:-DIGEST], data[-DIGEST:]
     if hashlib.sha256(body).digest() != digest:
         raise DataError("it is damaged: its checksum differs")

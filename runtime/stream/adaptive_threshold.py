@@ -16,11 +16,10 @@ slowly that it is taken for drift is found when its statistic is MOST times what
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from vcedge.detector import Calibration
 from vcedge.limits import events_per_row
+from vcedge.runtime.stream.state import Numbers
 
 MOST = 4.0
 """Largest factor on the calibrated threshold. Errors count squared: twice the size of the smallest fault found."""
@@ -42,24 +41,18 @@ MOST_IMPUTED = 0.25
 """Largest share of missing channels with which a row still tells what normal is, for whoever calls `learn`."""
 
 
-@dataclass
-class Memory:
-    """All that is learned."""
-
-    level: float = 0.0
-    """Logarithm of the statistic's median over the held-out one; not below 0."""
-    pressure: float = 0.0
-    """What events added to the threshold's logarithm and quiet rows have not yet taken back."""
-    rows: int = 0
-    """Rows learned from."""
-
-
 class AdaptiveThreshold:
-    """The threshold of one stream; `enabled=False` keeps it where it was calibrated."""
+    """Adapts the threshold of one stream; `enabled=False` keeps it where it was calibrated.
 
-    def __init__(self, calibration: Calibration, period_ns: int, enabled: bool = True) -> None:
-        self._limits = calibration
-        self._enabled = enabled and calibration.rows > 0
+    Works on `numbers`: drift (logarithm of the statistic's median over the held-out one, not below 0), pressure (what
+    events added to the threshold's logarithm and quiet rows have not yet taken back), and learned_rows.
+    """
+
+    def __init__(
+        self, calibration: Calibration, period_ns: int, *, enabled: bool = True, numbers: Numbers | None = None
+    ) -> None:
+        self._calibration = calibration
+        self.enabled = enabled and calibration.rows > 0
         self._median = math.log(calibration.usual.median)
         self._clip = CLIP * calibration.usual.width
         self._relief = STEP * events_per_row(calibration.false_alarms_per_day, period_ns)
@@ -67,45 +60,74 @@ class AdaptiveThreshold:
         self._settling = int(SETTLING_PART * calibration.rows)
         self._most = math.log(MOST)
         self._slack = SLACK_PART * max(math.log(calibration.threshold) - self._median, 0.0)
-        self._memory = Memory()
-        self._value = calibration.threshold
+        self._numbers = numbers or Numbers.fresh()
+        if numbers is None:
+            self.start()
+
+    def start(self) -> None:
+        """Forget what was learned."""
+        self._numbers.drift = self._numbers.pressure = 0.0
+        self._numbers.learned_rows = 0
+        self._numbers.threshold = self._calibration.threshold
 
     @property
     def value(self) -> float:
         """The threshold of the next row, in the unit of `raw`."""
-        return self._value
+        return self._numbers.threshold
 
-    def learn(self, raw: float, in_event: bool) -> None:
-        """One row of sound input past the warm-up, and whether an event is open after it."""
-        if not self._enabled:
+    @property
+    def drift(self) -> float:
+        """Logarithm of the statistic's median over the held-out one."""
+        return self._numbers.drift
+
+    @property
+    def pressure(self) -> float:
+        """What events added to the threshold's logarithm and quiet rows have not yet taken back."""
+        return self._numbers.pressure
+
+    def learn(self, raw: float, *, in_event: bool) -> None:
+        """Learn from one row of sound input past the warm-up; `in_event` says whether an event is open after it."""
+        if not self.enabled:
             return
-        memory, gain = self._memory, self._gain
-        if memory.rows < self._settling:
-            gain = max(gain, 1.0 / (memory.rows + SETTLING_START))
-        elif in_event or raw > self._value:
+        numbers, gain = self._numbers, self._gain
+        rows = numbers.learned_rows
+        if rows < self._settling:
+            gain = max(gain, 1.0 / (rows + SETTLING_START))
+        elif in_event or raw > numbers.threshold:
             return
-        memory.rows += 1
-        deviation = math.log(max(raw, SMALLEST)) - self._median - memory.level
-        memory.level += gain * min(max(deviation, -self._clip), self._clip)
-        memory.level = min(max(memory.level, 0.0), self._most + self._slack)
-        memory.pressure = max(memory.pressure - self._relief, 0.0)
-        self._update()
+        numbers.learned_rows = rows + 1
+        drift = numbers.drift
+        deviation = math.log(max(raw, SMALLEST)) - self._median - drift
+        drift += gain * min(max(deviation, -self._clip), self._clip)
+        numbers.drift = min(max(drift, 0.0), self._most + self._slack)
+        numbers.pressure = max(numbers.pressure - self._relief, 0.0)
+        self.update()
 
     def event_ended(self) -> None:
-        """An event is over, whatever it was."""
-        if self._enabled:
-            self._memory.pressure = min(self._memory.pressure + STEP, self._most)
-            self._update()
+        """Raise the threshold by a step: an event is over, whatever it was."""
+        if self.enabled:
+            self._numbers.pressure = min(self._numbers.pressure + STEP, self._most)
+            self.update()
 
-    def snapshot(self) -> dict[str, Any]:
-        """What was learned, as JSON values; `restore` is the inverse."""
-        return asdict(self._memory)
+    def update(self) -> None:
+        """Set the threshold by what was learned, as after a restore."""
+        level = max(self._numbers.drift - self._slack, 0.0)
+        self._numbers.threshold = self._calibration.threshold * math.exp(
+            min(level + self._numbers.pressure, self._most)
+        )
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on from a snapshot of the same calibration."""
-        self._memory = Memory(**snapshot)
-        self._update()
-
-    def _update(self) -> None:
-        level = max(self._memory.level - self._slack, 0.0)
-        self._value = self._limits.threshold * math.exp(min(level + self._memory.pressure, self._most))
+    def rules(self) -> dict[str, float]:
+        """Return the constants that the kernel needs, by the names in kernel/stream/rows.h."""
+        return {
+            "calibrated": self._calibration.threshold,
+            "median": self._median,
+            "clip": self._clip,
+            "relief": self._relief,
+            "gain": self._gain,
+            "most": self._most,
+            "slack": self._slack,
+            "smallest": SMALLEST,
+            "most_imputed": MOST_IMPUTED,
+            "settling": self._settling,
+            "settling_start": SETTLING_START,
+        }

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import math
 
+from vcedge.runtime.stream.state import Numbers
+
 AIM = 0.9
 """What a row is credited, of the target above the floor: not all that an event's first rows took is paid back."""
 RATE = 1.0
@@ -26,46 +28,57 @@ EVENT_ROWS = 8
 """Rows after an event opened on which nothing is taken from the scheduler."""
 
 
-class Budget:
+class ComputeBudget:
     """Integral control of the updated share by a bias on the scheduler's logit."""
 
-    def __init__(self, target: float, floor: float = 0.0) -> None:
-        """`floor`: the share of the first level, which every row updates. A target of 1 takes nothing away."""
+    def __init__(self, target: float, floor: float = 0.0, numbers: Numbers | None = None) -> None:
+        """Hold the mean share to `target`; `floor` is the share of the first level, which every row updates.
+
+        A target of 1 takes nothing away.
+        """
         self._above = (AIM if target < 1.0 else 1.0) * max(target - floor, 0.0)
         self._target = min(target, floor + self._above)
-        self._balance = 0.0
-        self._event_rows = 0
-        """Rows spent in the event that is open."""
+        self._numbers = numbers or Numbers.fresh()
 
     def target(self, logit_bias: float = 0.0) -> float:
-        """What the mean share is held to where somebody adds this to the scheduler's logit.
+        """Return what the mean share is held to where somebody adds this to the scheduler's logit.
 
         That multiplies its odds, and the target as far as that is above the floor: otherwise the budget would take it
         back. A target at the floor would never let a surprise be paid back, and so shut the gate for good.
         """
         return min(self._target + (math.exp(min(logit_bias, MOST_BIAS)) - 1.0) * self._above, 1.0)
 
-    def bias(self, in_event: bool) -> float:
-        """What is added to the scheduler's logit on the next row, at most 0; `in_event`: one was open before it."""
-        return 0.0 if in_event and self._event_rows < EVENT_ROWS else min(self._balance, 0.0)
+    def bias(self, *, in_event: bool) -> float:
+        """Return what is added to the scheduler's logit on the next row, at most 0.
 
-    def spend(self, share: float, in_event: bool, logit_bias: float = 0.0) -> None:
+        `in_event` says whether an event was open before it.
+        """
+        numbers = self._numbers
+        return 0.0 if in_event and numbers.spent_rows < EVENT_ROWS else min(numbers.balance, 0.0)
+
+    def spend(self, share: float, *, in_event: bool, logit_bias: float = 0.0) -> None:
         """Count the share of the hidden dimensions that the row updated; `in_event` as for its bias.
 
-        What somebody asked for by a floor is not the scheduler's, and not to be counted.
+        The part that somebody asked for by a floor is not the scheduler's, and not to be counted.
         """
-        self._event_rows = self._event_rows + 1 if in_event else 0
-        balance = self._balance + RATE * (self.target(logit_bias) - share)
-        self._balance = min(max(balance, LEAST_BIAS), MOST_SAVED)
+        numbers = self._numbers
+        numbers.spent_rows = numbers.spent_rows + 1 if in_event else 0
+        balance = numbers.balance + RATE * (self.target(logit_bias) - share)
+        numbers.balance = min(max(balance, LEAST_BIAS), MOST_SAVED)
 
     def rest(self) -> None:
-        """Count a row of a machine that stands: it pays a debt and saves nothing. After enough of them it is as new."""
-        self._balance, self._event_rows = min(self._balance + RATE * self.target(), 0.0), 0
+        """Count a row of a machine that stands: it pays a debt and saves nothing."""
+        self._numbers.balance = min(self._numbers.balance + RATE * self.target(), 0.0)
+        self._numbers.spent_rows = 0
 
-    def snapshot(self) -> dict[str, float]:
-        """All that it remembers, as JSON values; `restore` is the inverse."""
-        return {"balance": self._balance, "event_rows": self._event_rows}
-
-    def restore(self, snapshot: dict[str, float]) -> None:
-        """Go on from a snapshot."""
-        self._balance, self._event_rows = snapshot["balance"], int(snapshot["event_rows"])
+    def rules(self) -> dict[str, float]:
+        """Return the constants that the kernel needs, by the names in kernel/stream/rows.h."""
+        return {
+            "target": self._target,
+            "above_floor": self._above,
+            "most_bias": MOST_BIAS,
+            "rate": RATE,
+            "least_bias": LEAST_BIAS,
+            "most_saved": MOST_SAVED,
+            "event_rows": EVENT_ROWS,
+        }

@@ -5,19 +5,23 @@ A pure state machine: no clock, and its whole memory can be taken out and put ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Literal
 
 from vcedge.limits import RELEASE, EventRule
+from vcedge.runtime.stream.state import CLOSED, NO_TOP, OPENED, UPDATED, TrackerRecord
 
 __all__ = ["GROWTH", "RELEASE", "Event", "EventKind", "EventTracker", "Top", "top_of", "track_events"]
 GROWTH = 1.25
 """An open event is reported again when its peak has grown by this factor."""
 
 EventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock", "disagreement", "model"]
+EventType = Literal["new", "update", "end"]
 Top = tuple[tuple[str, float], ...]
+TopCodes = tuple[int, ...]
+"""Leading channels as in `ScoreBlock.top`, TOP_CHANNELS of them."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Event:
 
     id: str
     kind: EventKind
-    type: Literal["new", "update", "end"]
+    type: EventType
     start_ns: int
     time_ns: int
     peak: float
@@ -44,22 +48,6 @@ class Event:
     """Why the gate woke: "Pressure change", "surprise", "memory"; empty where it did not."""
 
 
-@dataclass(frozen=True)
-class Memory:
-    """All that a tracker remembers."""
-
-    open: Event | None = None
-    """As it was last published."""
-    start_ns: int = 0
-    """First of the rows above the threshold, before there are enough of them for an event."""
-    above: int = 0
-    """Rows in a row above the threshold while nothing is open."""
-    below: int = 0
-    """Rows in a row below the release while an event is open."""
-    peak: float = 0.0
-    top: Top = ()
-
-
 class EventTracker:
     """Follows one kind of event of one stream.
 
@@ -67,71 +55,88 @@ class EventTracker:
     event, not a second one.
     """
 
-    def __init__(self, kind: EventKind, rule: EventRule | None = None) -> None:
+    def __init__(
+        self,
+        kind: EventKind,
+        rule: EventRule | None = None,
+        record: TrackerRecord | None = None,
+        names: Callable[[Sequence[int]], Top] | None = None,
+    ) -> None:
+        """Work on `record`, by default a fresh one; `names` turns the codes of leading channels into their names."""
         self._kind: EventKind = kind
-        self._rule = rule or EventRule()
-        self._memory = Memory()
+        self.rule = rule or EventRule()
+        self._record = record or TrackerRecord(top=NO_TOP, open_top=NO_TOP)
+        self._names = names or (lambda codes: ())
 
     @property
     def is_open(self) -> bool:
         """Whether an event is going on."""
-        return self._memory.open is not None
+        return self._record.open != CLOSED
 
     @property
     def open(self) -> Event | None:
-        """What is going on, as it was last published."""
-        return self._memory.open
+        """The event that is going on, as it was last published."""
+        record = self._record
+        if record.open == CLOSED:
+            return None
+        type_: EventType = "new" if record.open == OPENED else "update"
+        return self._event(type_, record.time_ns, record.open_peak, record.open_top)
 
-    def push(self, time_ns: int, value: float, threshold: float, top: Top, allowed: bool = True) -> Event | None:
-        """One row: the event to publish, if any. Where `allowed` is false nothing opens."""
-        memory = self._memory
-        if memory.open is None:
+    def push(
+        self, time_ns: int, value: float, threshold: float, top: TopCodes = NO_TOP, *, allowed: bool = True
+    ) -> Event | None:
+        """Follow one row; return the event to publish, if any. Where `allowed` is false nothing opens."""
+        record = self._record
+        if record.open == CLOSED:
             if allowed and value > threshold:
                 return self._exceeded(time_ns, value, top)
-            if memory.above:
-                self._memory = Memory()
+            if record.above:
+                self._forget()
             return None
-        if value < self._rule.release * threshold:
-            if memory.below >= self._rule.hold_rows:
+        if value < self.rule.release * threshold:
+            if record.below >= self.rule.hold_rows:
                 return self.close(time_ns)
-            self._memory = replace(memory, below=memory.below + 1)
+            record.below += 1
             return None
-        if memory.below or value > memory.peak:
-            peak, top = (value, top) if value > memory.peak else (memory.peak, memory.top)
-            self._memory = replace(memory, below=0, peak=peak, top=top)
-        return self._publish("update", time_ns) if value > GROWTH * memory.open.peak else None
+        record.below = 0
+        if value > record.peak:
+            record.peak, record.top[:] = value, top
+        return self._publish(UPDATED, time_ns) if value > GROWTH * record.open_peak else None
 
     def close(self, time_ns: int) -> Event | None:
-        """End what is open, as when the stream is cut by a gap."""
-        ended = None if self._memory.open is None else self._publish("end", time_ns)
-        self._memory = Memory()
+        """End the open event, as when the stream is cut by a gap."""
+        record = self._record
+        ended = None if record.open == CLOSED else self._event("end", time_ns, record.peak, record.top)
+        self._forget()
         return ended
 
-    def snapshot(self) -> dict[str, Any]:
-        """The memory as JSON values; `restore` is the inverse."""
-        return asdict(self._memory)
+    def _forget(self) -> None:
+        record = self._record
+        record.open = CLOSED
+        record.start_ns = record.time_ns = record.above = record.below = 0
+        record.peak = record.open_peak = 0.0
+        record.top[:] = record.open_top[:] = NO_TOP
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on from a snapshot of a tracker of the same kind and rule."""
-        memory = Memory(**{**snapshot, "top": top_of(snapshot["top"])})
-        event = snapshot["open"]
-        self._memory = replace(memory, open=event and Event(**{**event, "top": top_of(event["top"])}))
+    def _exceeded(self, time_ns: int, value: float, top: TopCodes) -> Event | None:
+        """Count a row above the threshold while nothing is open: the last one that an event needs, or one more."""
+        record = self._record
+        if record.above == 0:
+            record.start_ns = time_ns
+        if value > record.peak or record.above == 0:
+            record.peak, record.top[:] = value, top
+        record.above += 1
+        return None if record.above < self.rule.min_rows else self._publish(OPENED, time_ns)
 
-    def _exceeded(self, time_ns: int, value: float, top: Top) -> Event | None:
-        """A row above the threshold while nothing is open: the last one that an event needs, or one more."""
-        memory = self._memory
-        start_ns = time_ns if memory.above == 0 else memory.start_ns
-        if value > memory.peak or memory.above == 0:
-            memory = replace(memory, peak=value, top=top)
-        self._memory = replace(memory, start_ns=start_ns, above=memory.above + 1)
-        return None if self._memory.above < self._rule.min_rows else self._publish("new", time_ns)
+    def _publish(self, type_: int, time_ns: int) -> Event:
+        record = self._record
+        record.open, record.time_ns, record.open_peak = type_, time_ns, record.peak
+        record.open_top[:] = record.top[:]
+        return self._event("new" if type_ == OPENED else "update", time_ns, record.peak, record.top)
 
-    def _publish(self, type_: Literal["new", "update", "end"], time_ns: int) -> Event:
-        memory = self._memory
-        name = f"{self._kind}-{memory.start_ns}"
-        event = Event(name, self._kind, type_, memory.start_ns, time_ns, memory.peak, memory.top)
-        self._memory = replace(memory, open=event)
-        return event
+    def _event(self, type_: EventType, time_ns: int, peak: float, top: Sequence[int]) -> Event:
+        start_ns = self._record.start_ns
+        name = f"{self._kind}-{start_ns}"
+        return Event(name, self._kind, type_, start_ns, time_ns, peak, self._names(top[:]))
 
 
 def track_events(
@@ -144,7 +149,7 @@ def track_events(
     """
     tracker, row = EventTracker("anomaly", rule), -1
     for row, (value, allow) in enumerate(zip(values, repeat(True) if allowed is None else allowed, strict=False)):
-        event = tracker.push(row, value, threshold, (), allow)
+        event = tracker.push(row, value, threshold, allowed=allow)
         if event is not None:
             yield row, event
     last = tracker.close(row + 1)
@@ -153,5 +158,5 @@ def track_events(
 
 
 def top_of(pairs: Any) -> Top:
-    """Channels and shares as they were before JSON made lists of them."""
+    """Return channels and shares as they were before JSON made lists of them."""
     return tuple((str(name), float(share)) for name, share in pairs)

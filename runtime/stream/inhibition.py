@@ -1,4 +1,4 @@
-"""Whether a machine is at work: what it does while it stands or is being serviced is no reason for an alarm.
+"""Tells whether a machine is at work: what it does while it stands or is being serviced is no reason for an alarm.
 
 `run_when` names the channel that tells it; `inhibit` says it from outside, up to a time of the samples. No clock.
 """
@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
+from vcedge.runtime.stream.state import Numbers
 from vcedge.schema import F64
 
 
@@ -21,63 +21,56 @@ class RunWhen:
     below: float = math.inf
 
 
-@dataclass
-class Memory:
-    """All that is remembered."""
+class Inhibition:
+    """Tells whether the samples of one stream may raise an alarm."""
 
-    running: bool = True
-    """What the channel said last."""
-    until_ns: int = 0
-    """Samples before this time are inhibited from outside."""
-
-
-class Operation:
-    """Of one stream."""
-
-    def __init__(self, run_when: RunWhen | None = None) -> None:
+    def __init__(self, run_when: RunWhen | None = None, numbers: Numbers | None = None) -> None:
         self._run_when = run_when
-        self._memory = Memory()
+        self._numbers = numbers or Numbers.fresh()
 
     @property
     def until_ns(self) -> int:
         """Samples before this time are inhibited from outside; 0: none."""
-        return self._memory.until_ns
+        return self._numbers.until_ns
 
     def inhibit(self, until_ns: int) -> None:
-        """No alarm for samples before this time; 0 ends it."""
-        self._memory.until_ns = until_ns
+        """Allow no alarm for samples before this time; 0 ends it."""
+        self._numbers.until_ns = until_ns
+
+    def follow(self, other: Inhibition) -> None:
+        """Continue from another stream of the same asset."""
+        self._numbers.running, self._numbers.until_ns = other.running, other.until_ns
+
+    @property
+    def running(self) -> bool:
+        """What the channel of `run_when` said last."""
+        return bool(self._numbers.running)
 
     @property
     def always(self) -> bool:
         """Whether every later sample counts, whatever is in it."""
-        return self._run_when is None and self._memory.until_ns == 0
+        return self._run_when is None and self._numbers.until_ns == 0
 
     def inhibited(self, time_ns: int, values: F64) -> bool:
-        """Whether this sample (C,) may raise no alarm. Where the channel is missing, what it said last holds."""
-        memory = self._memory
+        """Return whether this sample (C,) may raise no alarm. Where the channel is missing, its last value holds."""
+        numbers = self._numbers
         if self._run_when is not None:
             value = float(values[self._run_when.channel])
             if not math.isnan(value):
-                memory.running = self._run_when.above < value < self._run_when.below
-        if memory.until_ns and time_ns >= memory.until_ns:
-            memory.until_ns = 0
-        return not memory.running or time_ns < memory.until_ns
+                numbers.running = bool(self._run_when.above < value < self._run_when.below)
+        if numbers.until_ns and time_ns >= numbers.until_ns:
+            numbers.until_ns = 0
+        return not numbers.running or time_ns < numbers.until_ns
 
-    def at_work(self, values: F64) -> int:
-        """How many of the first rows (N, C) are sure to be of a machine at work: `inhibited` of each would be false and
-        change nothing, whatever the sensors' health makes of its values."""
-        if self._memory.until_ns or not self._memory.running:
+    def count_running(self, values: F64) -> int:
+        """Return how many of the first rows (N, C) are sure to be of a machine at work.
+
+        `inhibited` of each would be false and change nothing, whatever the sensors' health makes of its values.
+        """
+        if self._numbers.until_ns or not self._numbers.running:
             return 0
         if self._run_when is None:
             return len(values)
         told = values[:, self._run_when.channel]
         stands = (told <= self._run_when.above) | (told >= self._run_when.below)  # not where it is missing
         return int(stands.argmax()) if stands.any() else len(values)
-
-    def snapshot(self) -> dict[str, Any]:
-        """The memory as JSON values; `restore` is the inverse."""
-        return asdict(self._memory)
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on from a snapshot."""
-        self._memory = Memory(**snapshot)

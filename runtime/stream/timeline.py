@@ -7,11 +7,10 @@ the stream starts afresh there.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Any
 
 from vcedge.limits import DAY_NS
+from vcedge.runtime.stream.state import NEVER, Numbers
 from vcedge.schema import NS_PER_S, SensorSchema
 
 CONFIRM = 3
@@ -47,94 +46,67 @@ class Verdict(Enum):
     """Far from the last one, or before 1970: not believed so far."""
 
 
-@dataclass
-class Memory:
-    """All that a timeline remembers, in nanoseconds since 1970."""
-
-    last_ns: int | None = None
-    """Time of the last accepted sample."""
-    before_ns: int | None = None
-    """Time of the last sample before a pause that the stream came out of just now."""
-    since: int = 0
-    """Samples since that pause."""
-    doubt_ns: int | None = None
-    """Time of the last sample that was not believed."""
-    doubts: int = 0
-    """Such samples in a row that agree with each other."""
-    wrong: int = 0
-    """Samples in a row that were not accepted."""
-
-
 class Timeline:
-    """Of one stream."""
+    """Judges the times of one stream's samples; times in nanoseconds since 1970."""
 
-    def __init__(self, schema: SensorSchema) -> None:
+    def __init__(self, schema: SensorSchema, numbers: Numbers | None = None) -> None:
         self._gap_ns = schema.max_gap_ns
         self._far_ns, self._late_ns = far_ns(schema), late_ns(schema)
-        self._memory = Memory()
+        self._numbers = numbers or Numbers.fresh()
 
     @property
     def last_ns(self) -> int | None:
         """Time of the last accepted sample; None before the first."""
-        return self._memory.last_ns
+        return None if self._numbers.last_ns == NEVER else self._numbers.last_ns
 
     @property
     def wrong(self) -> int:
         """Samples in a row that were not accepted."""
-        return self._memory.wrong
+        return self._numbers.wrong
 
     @property
     def steady(self) -> bool:
         """Whether nothing is doubted and no pause was just now: `push` of a time within a gap of the last is NEXT."""
-        memory = self._memory
-        return memory.last_ns is not None and memory.before_ns is None and memory.wrong == 0
-
-    def skip_to(self, time_ns: int) -> None:
-        """The same as pushing all samples up to this one, where `steady` and no two are more than a gap apart."""
-        self._memory.last_ns, self._memory.doubt_ns, self._memory.doubts = time_ns, None, 0
+        numbers = self._numbers
+        return numbers.last_ns != NEVER and numbers.before_ns == NEVER and numbers.wrong == 0
 
     def push(self, time_ns: int) -> Verdict:
-        """The verdict on the next sample. LATE and WILD ones are to change nothing but this memory."""
-        memory = self._memory
-        if memory.last_ns is None and time_ns >= 0:
+        """Return the verdict on the next sample. LATE and WILD ones are to change nothing but this state."""
+        numbers = self._numbers
+        last_ns = numbers.last_ns
+        if last_ns == NEVER and time_ns >= 0:
             return self._accept(time_ns, Verdict.NEXT)
-        step_ns = time_ns - (memory.last_ns or 0)
+        step_ns = time_ns - max(last_ns, 0)
         if 0 < step_ns <= self._far_ns and time_ns >= 0:
             if step_ns > self._gap_ns:
-                memory.before_ns, memory.since = memory.last_ns, 0
-            elif memory.before_ns is not None:
-                memory.since += 1
-                memory.before_ns = None if memory.since >= CONFIRM else memory.before_ns
+                numbers.before_ns, numbers.since = last_ns, 0
+            elif numbers.before_ns != NEVER:
+                numbers.since += 1
+                if numbers.since >= CONFIRM:
+                    numbers.before_ns = NEVER
             return self._accept(time_ns, Verdict.NEXT)
-        if memory.before_ns is not None and memory.before_ns < time_ns <= (memory.last_ns or 0):
-            memory.before_ns = None  # it follows what was before the pause: there was none, but a wrong clock
+        if numbers.before_ns != NEVER and numbers.before_ns < time_ns <= last_ns:
+            numbers.before_ns = NEVER  # it follows what was before the pause: there was none, but a wrong clock
             return self._accept(time_ns, Verdict.ANEW)
         return self._doubt(time_ns, step_ns)
 
     def _doubt(self, time_ns: int, step_ns: int) -> Verdict:
-        memory = self._memory
-        memory.wrong += 1
+        numbers = self._numbers
+        numbers.wrong += 1
         if time_ns < 0:
             return Verdict.WILD
         if -self._late_ns <= step_ns <= 0:
             return Verdict.LATE
-        agrees = memory.doubt_ns is not None and 0 < time_ns - memory.doubt_ns <= self._gap_ns
-        memory.doubts = memory.doubts + 1 if agrees else 1
-        memory.doubt_ns = time_ns
-        if memory.doubts < CONFIRM:
+        agrees = numbers.doubt_ns != NEVER and 0 < time_ns - numbers.doubt_ns <= self._gap_ns
+        numbers.doubts = numbers.doubts + 1 if agrees else 1
+        numbers.doubt_ns = time_ns
+        if numbers.doubts < CONFIRM:
             return Verdict.WILD
-        memory.before_ns = None
+        numbers.before_ns = NEVER
         return self._accept(time_ns, Verdict.ANEW)
 
     def _accept(self, time_ns: int, verdict: Verdict) -> Verdict:
-        memory = self._memory
-        memory.last_ns, memory.doubt_ns, memory.doubts, memory.wrong = time_ns, None, 0, 0
+        numbers = self._numbers
+        numbers.last_ns, numbers.doubt_ns = time_ns, NEVER
+        numbers.doubts = numbers.wrong = 0
         return verdict
-
-    def snapshot(self) -> dict[str, Any]:
-        """The memory as JSON values; `restore` is the inverse."""
-        return asdict(self._memory)
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on from a snapshot of the same schema."""
-        self._memory = Memory(**snapshot)

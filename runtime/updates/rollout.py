@@ -189,7 +189,7 @@ class Rollout:
         engine = self._config.assets[asset.name].engine
         recipe = recipe_of(artifact, engine, f"engine of {asset.name}")
         stream = asset.new_stream(recipe.engine)
-        stream.operation.inhibit(asset.stream.operation.until_ns)
+        stream.inhibition.inhibit(asset.stream.inhibition.until_ns)
         return Shadow(stream, recipe.model, 1)
 
 

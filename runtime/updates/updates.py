@@ -20,7 +20,7 @@ from vcedge.runtime.updates.pending import PendingUpdate, PendingUpdates
 from vcedge.runtime.updates.refusals import Refusals
 from vcedge.runtime.updates.rollout import Rollout, last_accepted, log_disk_errors
 from vcedge.runtime.updates.verify import Update, examine
-from vcedge.signature import PublicKey, channels_of, public_key
+from vcedge.signature import PublicKey, channels_of, load_public_key
 
 log = logging.getLogger("vcedge.updates")
 LOOK_S = 1.0
@@ -43,7 +43,7 @@ class Updates:
         self._signer = ""
         """Digest of the key's file."""
         if config.update is not None:
-            self._key = public_key(config.update.key)
+            self._key = load_public_key(config.update.key)
             self._signer = hashlib.sha256(config.update.key.read_bytes()).hexdigest()
         self._folder = config.state_dir / "updates"
         self._looked_s = 0.0

@@ -82,7 +82,7 @@ def smoothed(seed: int, rows: int, channels: int = 8, span: float = 20.0) -> F64
 
 def events_above(raw: F64, promise: ThresholdFit) -> int:
     tracker = EventTracker("anomaly", promise.events)
-    found = [tracker.push(row, value, promise.threshold, ()) for row, value in enumerate(raw.tolist())]
+    found = [tracker.push(row, value, promise.threshold) for row, value in enumerate(raw.tolist())]
     return sum(event is not None and event.type == "new" for event in found)
 
 

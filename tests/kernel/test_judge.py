@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -56,9 +55,9 @@ def outcome(score: Score) -> dict[str, Any]:
     return {name: getattr(score, name) for name in Score._fields}
 
 
-def memory(stream: Stream) -> str:
-    """Everything the future depends on. A cache may differ."""
-    return json.dumps(stream.snapshot())
+def memory(stream: Stream) -> bytes:
+    """Return everything that the future depends on."""
+    return stream.snapshot()
 
 
 Policy = tuple[int, float]
@@ -81,7 +80,7 @@ def same(
     for start, stop in pairwise(borders):
         block = many.push_block(time_ns[start:stop], values[start:stop], compute)
         for row, found in enumerate(block):
-            wanted = one.push(Sample(int(time_ns[start + row]), values[start + row]), compute)
+            wanted = one.push_in_python(Sample(int(time_ns[start + row]), values[start + row]), compute)
             assert outcome(found) == outcome(wanted), start + row
             assert bool(block.in_event[row]) == one.in_event
             scores.append(found)
@@ -176,14 +175,14 @@ def test_a_machine_that_stands_now_and_then(plant: str) -> None:
             if start == 450:
                 stream.set_threshold(None, false_alarms_per_day=5000.0)
             if start == 900:
-                stream.operation.inhibit(int(times(1200)[1000]))
+                stream.inhibition.inhibit(int(times(1200)[1000]))
         span = slice(start, start + 150)
         block = many.push_block(times(1200)[span], values[span])
         for row, found in enumerate(block):
-            wanted = one.push(Sample(int(times(1200)[start + row]), values[start + row]))
+            wanted = one.push_in_python(Sample(int(times(1200)[start + row]), values[start + row]))
             assert outcome(found) == outcome(wanted), start + row
         assert memory(many) == memory(one)
-    assert many.operation.until_ns == 0
+    assert many.inhibition.until_ns == 0
 
 
 def test_a_block_of_another_shape_and_an_empty_one() -> None:

@@ -16,8 +16,14 @@ if native_problem() is not None:
 
 from vcedge.runtime import _kernel
 from vcedge.runtime.engine.native_engine import NativeEngine
-from vcedge.runtime.stream import native_rows as native_judge
+from vcedge.runtime.stream.adaptive_threshold import AdaptiveThreshold
+from vcedge.runtime.stream.compute_budget import ComputeBudget
+from vcedge.runtime.stream.explainer import Explainer
+from vcedge.runtime.stream.layout import KERNEL, check_layout
+from vcedge.runtime.stream.native_rows import StreamParts, rules_of
 from vcedge.runtime.stream.score_block import ScoreBlock, Words
+from vcedge.runtime.stream.sensor_health import SensorHealth
+from vcedge.runtime.stream.state import StreamState
 from vcedge.runtime.stream.stream import Stream
 
 ROWS = 20
@@ -25,66 +31,64 @@ TIMES = START_NS + np.arange(2 * ROWS, dtype=np.int64) * NS_PER_S
 VALUES = recording(1, 2 * ROWS, 3)
 
 
-def call() -> tuple[Any, list[Any], list[Any], Stream]:
-    """The judge's call for a stream that has begun, its sizes and arrays, to be spoilt."""
+def call() -> tuple[Any, list[Any], Stream]:
+    """Return the kernel's method, its arguments for a stream that has begun, to be spoilt, and the stream."""
     engine = NativeEngine(tiny_detector())
     stream = Stream(engine)
     stream.push_block(TIMES[:ROWS], VALUES[:ROWS])
-    judge = native_judge.NativeJudge(engine.kernel)
-    fixed = judge._prepare(stream)
     block = ScoreBlock(Words(engine.detector), TIMES[ROWS:], ROWS + 1)
-    numbers, tops = native_judge._numbers_of(stream), native_judge._tops_of(stream)
-    parts = judge._parts(stream, native_judge._defects_of(stream))
-    columns = native_judge._columns(block, np.ascontiguousarray(VALUES[ROWS:]))
-    judge._rules["limit"] = 2.5
-    return engine.kernel.judge, [ROWS, 0, ROWS], [*fixed, numbers, *parts, tops, *columns], stream
+    words, fresh = Words(engine.detector), StreamState(engine.detector)
+    parts = StreamParts(
+        AdaptiveThreshold(engine.detector.calibration, NS_PER_S),
+        ComputeBudget(engine.detector.calibration.target_share),
+        SensorHealth(engine.detector, words, fresh),
+        Explainer(engine.detector, words, fresh).tracker,
+    )
+    rules = rules_of(engine.detector, engine.detector.calibration, parts)
+    arrays = [rules, stream.record.record, block.time_ns, np.ascontiguousarray(VALUES[ROWS:]), block.columns]
+    return engine.kernel.judge_rows, arrays, stream
 
 
 def test_the_call_as_it_should_be() -> None:
-    judge, sizes, arrays, stream = call()
-    assert judge(*sizes, stream.state.record, tuple(arrays), 1, 0.0) > 0
+    judge, arrays, _ = call()
+    assert judge(*arrays, 0, ROWS, 1, 0.0) > 0
 
 
-@pytest.mark.parametrize(
-    "sizes", [(ROWS, -1, ROWS), (ROWS, 5, 4), (ROWS, 0, ROWS + 1), (2**62, 0, 1), (ROWS + 1, 0, 1)]
-)
-def test_sizes_that_do_not_fit(sizes: tuple[int, int, int]) -> None:
-    judge, _, arrays, stream = call()
-    with pytest.raises(ValueError, match=r"rows|bytes"):
-        judge(*sizes, stream.state.record, tuple(arrays), 1, 0.0)
+@pytest.mark.parametrize("rows", [(-1, ROWS), (5, 4), (0, ROWS + 1), (0, 2**62)])
+def test_rows_that_do_not_fit_are_refused(rows: tuple[int, int]) -> None:
+    judge, arrays, _ = call()
+    with pytest.raises(ValueError, match="rows"):
+        judge(*arrays, *rows, 1, 0.0)
 
 
 def test_every_array_has_its_size_and_type() -> None:
-    judge, sizes, arrays, stream = call()
-    before = stream.state.tobytes()
+    judge, arrays, stream = call()
+    before = stream.snapshot()
     for index, array in enumerate(arrays):
-        for wrong in (
-            array.ravel()[:-1].copy(),
-            array.astype(np.float32) if array.dtype.kind in "fiu" else None,
-            None,
-            3,
-        ):
-            if isinstance(wrong, np.ndarray) and wrong.dtype == array.dtype and wrong.nbytes == array.nbytes:
-                continue
-            spoilt = [*arrays[:index], wrong, *arrays[index + 1 :]]
+        wrong: list[Any] = [array.view(np.uint8).ravel()[:-1].copy(), array.view(np.uint8)[1:].copy(), None, 3]
+        if array.dtype.kind in "fi":
+            wrong.append(array.astype(np.float32))
+        for spoilt in wrong:
             with pytest.raises((TypeError, ValueError)):
-                judge(*sizes, stream.state.record, tuple(spoilt), 1, 0.0)
-    with pytest.raises(ValueError, match="arrays are needed"):
-        judge(*sizes, stream.state.record, tuple(arrays[:-1]), 1, 0.0)
-    with pytest.raises((TypeError, ValueError, BufferError)):
-        judge(*sizes, np.zeros(3, np.uint8), tuple(arrays), 1, 0.0)
-    assert stream.state.tobytes() == before
+                judge(*arrays[:index], spoilt, *arrays[index + 1 :], 0, ROWS, 1, 0.0)
+    with pytest.raises(TypeError):
+        judge(*arrays[:-1], 0, ROWS, 1, 0.0)
+    assert stream.snapshot() == before
 
 
-@pytest.mark.parametrize("field", ["waiting", "last_ns"])
-@pytest.mark.parametrize("value", [-1, 64, 2**40])
-def test_a_memory_that_is_not_possible(field: str, value: int) -> None:
-    if field == "last_ns" and value > 0:
-        return
-    judge, sizes, arrays, stream = call()
-    arrays[9][field] = value
+@pytest.mark.parametrize(("field", "value"), [("waiting", -1), ("waiting", 64), ("waiting", 2**40), ("last_ns", -1)])
+def test_a_state_that_is_not_possible_is_refused(field: str, value: int) -> None:
+    judge, arrays, stream = call()
+    setattr(stream.record.numbers, field, value)
     with pytest.raises(ValueError, match="not that of a stream"):
-        judge(*sizes, stream.state.record, tuple(arrays), 1, 0.0)
+        judge(*arrays, 0, ROWS, 1, 0.0)
+
+
+@pytest.mark.parametrize("part", ["numbers", "tracker", "arrays", "columns", "statuses", "events", "wakes"])
+def test_a_kernel_with_another_layout_is_not_used(part: str) -> None:
+    check_layout(KERNEL)
+    with pytest.raises(ImportError, match=f"built from other sources: {part} has"):
+        check_layout({**KERNEL, part: KERNEL[part][1:]})
 
 
 def test_lines_of_arrays_that_do_not_fit() -> None:

@@ -93,7 +93,7 @@ def offer(machine: Machine, folder: Path, factor: float, serial: int) -> None:
     data = model_file.dumps(detector)
     channels = signature.channels_of(detector.schema)
     statement = signature.Statement(model_file.model_id(data), detector.asset, channels, serial)
-    line = signature.sign(statement, signature.private_key(folder / "plant.key"))
+    line = signature.sign(statement, signature.load_private_key(folder / "plant.key"))
     (machine.root / "root/next.vcedge").write_bytes(data)
     (machine.root / "root/next.vcedge.sig").write_bytes(line)
     machine.run("vcedge", "deploy", "update", "next.vcedge", "--asset", "tiny")

@@ -187,7 +187,7 @@ def test_a_push_by_ssh_ends_well_or_changes_nothing(machine: Machine) -> None:
 
 
 def test_signed_updates_take_over_are_refused_and_are_taken_back(machine: Machine, tmp_path: Path) -> None:
-    public = signature.new_key(tmp_path / "plant.key")
+    public = signature.create_key(tmp_path / "plant.key")
     shutil.copy(public, machine.root / "etc/vcedge/plant.key.pub")
     update = "{key: plant.key.pub, shadow_ticks: 150, probation_ticks: 350, max_error_ratio: 1.0e+12}"
     put(machine, "/etc/vcedge/runtime.yaml", CONFIG + f"update: {update}\n")

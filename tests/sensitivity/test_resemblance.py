@@ -31,7 +31,7 @@ def test_what_differs_is_told_apart() -> None:
     assert model is not None
     assert sorted(model.names) == ["drift", "noise", "spike"]
     assert all(item.alone > 0.95 * item.events for item in found)
-    assert model.of(np.eye(len(FEATURES))[0] * 8.0) == "noise"
+    assert model.name_of(np.eye(len(FEATURES))[0] * 8.0) == "noise"
 
 
 def test_what_looks_the_same_is_named_together() -> None:
@@ -63,7 +63,7 @@ def test_a_kind_with_few_events_is_not_learned() -> None:
     assert model is not None
     assert "delay" not in model.names
     assert next(item for item in found if item.kind == "delay").named == 0
-    assert model.of(np.eye(len(FEATURES))[0] * 60.0) == UNCLEAR
+    assert model.name_of(np.eye(len(FEATURES))[0] * 60.0) == UNCLEAR
 
 
 @pytest.mark.parametrize("count", [0, 3])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vcedge.calibration.split import Ranges, Split, rows_in
 from vcedge.runtime.engine.interface import ComputePolicy, Engine
-from vcedge.runtime.stream.compute_budget import Budget
+from vcedge.runtime.stream.compute_budget import ComputeBudget
 from vcedge.schema import F32, F64
 
 
@@ -81,7 +81,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
     for start, stop in ranges:
         if start != last or start in starts:
             state.reset()
-            budget = Budget(detector.calibration.target_share, boundaries[0] / max(detector.hidden, 1))
+            budget = ComputeBudget(detector.calibration.target_share, boundaries[0] / max(detector.hidden, 1))
         for row in range(start, stop):
             missing = ~np.isfinite(values[row])
             if missing.all():

@@ -50,7 +50,7 @@ def run_command(
 
 def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
     """Return one line for each asset: its topic, its model, its engine."""
-    from vcedge.runtime.engine.registry import engine_words
+    from vcedge.runtime.engine.registry import describe_engine
     from vcedge.topics import InputTopic
 
     topic = InputTopic(settings.input.topic)
@@ -58,7 +58,7 @@ def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
     for name, recipe in recipes.items():
         detector = recipe.engine.detector
         cell = "no network" if detector.cell is None else f"{detector.cell.spec.kind} of {detector.hidden}"
-        engine = f"engine {engine_words(recipe.engine)}"
+        engine = f"engine {describe_engine(recipe.engine)}"
         when = _running(settings, name)
         lines.append(f"{name}: {topic.of(name)}, {recipe.model}, {detector.channels} channels, {cell}, {engine}{when}")
     return lines

@@ -48,7 +48,7 @@ def _make_key(path: Path) -> None:
     from vcedge.errors import InputOutputError
 
     try:
-        public = signature.new_key(path)
+        public = signature.create_key(path)
     except FileExistsError as error:
         raise InputOutputError(f"{error.filename}: exists and is not overwritten, expected a new file") from None
     note(f"{path} written: keep it secret; copy {public} to the devices")
@@ -70,5 +70,5 @@ def _sign(model: Path, key: Path, out: Path, serial: int | None) -> None:
         int(time.time()) if serial is None else serial,
     )
     refuse_overwriting(out, [model, key])
-    write_atomic(out, signature.sign(statement, signature.private_key(key)))
+    write_atomic(out, signature.sign(statement, signature.load_private_key(key)))
     note(f"{out} written: {statement.model[:19]} for {statement.asset}, serial {statement.serial}")

@@ -83,7 +83,7 @@ def _affordable_rounds(faults: list[InjectedFault], most: int) -> list[list[Inje
 def _run(engine: Engine, values: F64, faults: list[InjectedFault], limit: float) -> list[tuple[F64, str, int]]:
     """Return features, kind and start of each fault in which an event opens; features average until either ends."""
     detector = engine.detector
-    tracker = ShapeTracker(detector.channels, detector.features.change_scale)
+    tracker = ShapeTracker(detector.features.change_scale)
     events, state = EventTracker("anomaly", detector.calibration.events), engine.new_state()
     warmup = detector.calibration.warmup_rows
     found: list[tuple[F64, str, int]] = []
@@ -95,8 +95,8 @@ def _run(engine: Engine, values: F64, faults: list[InjectedFault], limit: float)
         seen = state.seen
         raw, _, _ = engine.step(sample, state)
         was = events.is_open
-        events.push(row, raw, limit, (), seen >= warmup)
-        tracker.push(state.residual, state.lags[0], events.is_open)
+        events.push(row, raw, limit, allowed=seen >= warmup)
+        tracker.push(state.residual, state.lags[0], in_event=events.is_open)
         current = waiting[0] if waiting else None
         if current is None:
             break

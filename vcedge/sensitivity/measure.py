@@ -231,6 +231,6 @@ def _rows_until_found(engine: Engine, place: Place, faulty: F64, channel: int) -
         if np.isnan(values).all():
             continue
         raw, _, _ = engine.step(values, state)
-        if events.push(row, raw, threshold, ()) is not None or stuck.push(values)[channel]:
+        if events.push(row, raw, threshold) is not None or stuck.push(values)[channel]:
             return row
     return None

@@ -51,7 +51,7 @@ class Recognition:
 
     def to_json(self) -> dict[str, Any]:
         """Return the section of metrics.json."""
-        called = {} if self.model is None else self.model.called
+        called = {} if self.model is None else self.model.name_by_kind
         return {"kinds": [{**vars(item), "called": called.get(item.kind, UNCLEAR)} for item in self.kinds]}
 
 
@@ -91,7 +91,7 @@ def fit_resemblance(events: InjectedEvents) -> Recognition:
     for fitted, held in _folds(events.starts):
         model = _fit(events.features[fitted], events.kinds[fitted], events.starts[fitted])
         if model is not None:
-            named[held] = [model.of(features) for features in events.features[held]]
+            named[held] = [model.name_of(features) for features in events.features[held]]
     found = [_recognised(kind, named[events.kinds == kind].tolist()) for kind in KINDS if kind in events.kinds]
     return Recognition(_fit(events.features, events.kinds, events.starts), tuple(found))
 
@@ -111,7 +111,7 @@ def _fit(features: F64, kinds: Names, starts: NDArray[np.int64]) -> Resemblance 
         part = _centroids(features[fitted], kinds[fitted], {}, LEAST_EVENTS // 2)
         if part is not None:
             known = np.isin(kinds, alone.kinds) & held
-            pairs += [(str(kind), part.of(f)) for kind, f in zip(kinds[known], features[known], strict=True)]
+            pairs += [(str(kind), part.name_of(f)) for kind, f in zip(kinds[known], features[known], strict=True)]
     return _centroids(features, kinds, _names(alone.kinds, pairs))
 
 

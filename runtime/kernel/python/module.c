@@ -1,6 +1,6 @@
 /* The extension vcedge.runtime._kernel: the kernel's calls for Python, on the caller's arrays. */
 #include "python/stream.inc"
-#include "python/judge.inc"
+#include "python/rows.inc"
 #include "python/unroll.inc"
 
 static PyObject *py_isas(PyObject *module, PyObject *unused)
@@ -74,7 +74,8 @@ static PyMethodDef functions[] = {
      "detector_size(shape, isa, cell_bytes)\n\nBytes of a packed detector; 0: impossible."},
     {"detector_pack", py_detector_pack, METH_VARARGS,
      "detector_pack(shape, isa, model, clip, surprise_limit, sections, cell)\n\nPack a detector around a packed cell."},
-    {"judge_fields", py_judge_fields, METH_NOARGS, "judge_fields()\n\nNames and formats of the fields of rules, of memory."},
+    {"stream_layout", py_stream_layout, METH_NOARGS,
+     "stream_layout()\n\nThe records, columns and enumerations that Python and C share."},
     {"score_lines", py_score_lines, METH_VARARGS,
      "score_lines(rows, start, stop, arrays, channels, names, hidden, numbered)\n\nLines of scores.csv, and the first row "
      "that is left."},

@@ -6,8 +6,9 @@
 #define NS_PER_S INT64_C(1000000000)
 #define DAY_S INT64_C(86400)
 
-static const char *const words[VCE_STATUSES] = {"warmup", "ok",    "imputed", "stale",    "gap",
-                                                "stuck",  "limit", "rate",    "clock", "inhibited"};
+#define WORD(constant, word) word,
+static const char *const words[VCE_STATUSES] = {VCE_STATUS_LIST(WORD)};
+#undef WORD
 
 static char *text(char *to, const char *from, size_t length)
 {

@@ -1,8 +1,8 @@
-/* Lines of scores.csv from judged rows, as runtime/offline.py writes them: the same characters. */
+/* Lines of scores.csv from judged rows, as runtime/recordings/score_recording.py writes them: the same characters. */
 #ifndef VCEDGE_LINES_H
 #define VCEDGE_LINES_H
 
-#include "stream/judge.h"
+#include "stream/rows.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,7 +11,7 @@ extern "C" {
 typedef struct vce_lines {
     const int64_t *time_ns;
     const double *raw, *score;
-    const int32_t *updated, *top;  /* (N), (N, VCE_TOP) as in vce_rows */
+    const int32_t *updated, *top;  /* (N), (N, VCE_TOP) as in VCE_COLUMN_LIST */
     const uint8_t *status, *alarm; /* (N) */
     const char *names;             /* of the channels, one after the other */
     const int32_t *ends;           /* (C) where each name ends */

@@ -22,6 +22,7 @@ from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.settings import KINDS, Refused, SettingKind, Settings, kind_of, parse_setting
 from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.storage.snapshot import encode_line
 from vcedge.runtime.stream.stream import Stream
 from vcedge.topics import OutputTopics
 
@@ -162,11 +163,11 @@ def test_compute_setting_makes_the_policy() -> None:
 def test_inhibition_is_exact_to_the_microsecond(until: float) -> None:
     stream, settings = settings_of()
     put(settings, "inhibit", {"until": until})
-    assert abs(stream.operation.until_ns - until * 1e6) <= 1000
+    assert abs(stream.inhibition.until_ns - until * 1e6) <= 1000
     if isinstance(until, int):
-        assert stream.operation.until_ns == until * 1_000_000
+        assert stream.inhibition.until_ns == until * 1_000_000
     put(settings, "inhibit", {"until": None})
-    assert stream.operation.always
+    assert stream.inhibition.always
 
 
 MESSAGES: dict[SettingKind, list[dict[str, Any]]] = {
@@ -186,7 +187,7 @@ def test_restored_settings_give_the_same_scores(sets: list[tuple[SettingKind, di
     for kind, message in sets:
         put(settings, kind, message)
     again, restored = settings_of(threshold=None)
-    stored = json.loads(json.dumps([settings.snapshot(), stream.snapshot()]))
+    stored = json.loads(encode_line([settings.snapshot(), stream.snapshot()]))
     restored.restore(stored[0])
     again.restore(stored[1])
     for kind in settings.kinds:

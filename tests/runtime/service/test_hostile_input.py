@@ -17,7 +17,7 @@ from tests.support.process import EMULATOR_MB
 from tests.support.service import assert_same, configure, offline, publish, wait_online
 from vcedge.runtime.monitoring.status_socket import ask_service
 from vcedge.runtime.publishing.dead_letters import BURST
-from vcedge.topics import odd_name
+from vcedge.topics import name_problem
 
 pytestmark = pytest.mark.slow
 
@@ -121,4 +121,4 @@ def test_retained_messages_are_not_scored(shared_broker: Mosquitto, tmp_path: Pa
      ("\u202ea", False), ("..", False), ("", False), ("a/b", False), ("+", False), ("#", False), ("\ud800", False)],
 )  # fmt: skip
 def test_odd_name_tells_allowed_asset_names(name: str, allowed: bool) -> None:
-    assert (odd_name(name) == "") == allowed
+    assert (name_problem(name) == "") == allowed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from vcedge.limits import DAY_NS, EventRule
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.stream.adaptive_threshold import MOST, STEP, AdaptiveThreshold
 from vcedge.runtime.stream.events import EventTracker
+from vcedge.runtime.stream.state import Numbers
 from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import F64, NS_PER_S
 
@@ -56,16 +56,16 @@ LIMITS = calibration()
 
 def follow(raw: F64, limits: Calibration, enabled: bool = True) -> tuple[list[int], F64, float]:
     """Rows at which events open, the threshold (N,) of each row, and the share of rows with an event open."""
-    adaptive = AdaptiveThreshold(limits, NS_PER_S, enabled)
+    adaptive = AdaptiveThreshold(limits, NS_PER_S, enabled=enabled)
     tracker, opened, values, during = EventTracker("anomaly", limits.events), [], np.zeros(len(raw)), 0
     for row, value in enumerate(raw.tolist()):
         values[row] = adaptive.value
-        event = tracker.push(row, value, adaptive.value, ())
+        event = tracker.push(row, value, adaptive.value)
         if event is not None and event.type == "new":
             opened.append(row)
         if event is not None and event.type == "end":
             adaptive.event_ended()
-        adaptive.learn(value, tracker.is_open)
+        adaptive.learn(value, in_event=tracker.is_open)
         during += tracker.is_open
     return opened, values, during / len(raw)
 
@@ -144,17 +144,20 @@ def test_more_events_than_promised_raise_the_threshold_step_by_step(happenings: 
 
 @given(RAW, st.integers(0, 80))
 def test_a_restored_threshold_has_the_same_future(raw: list[float], at: int) -> None:
-    one, other = (AdaptiveThreshold(LIMITS, NS_PER_S) for _ in range(2))
+    numbers = Numbers.fresh()
+    one = other = AdaptiveThreshold(LIMITS, NS_PER_S, numbers=numbers)
+    one.start()
     for row, value in enumerate(raw):
         if row == at:
-            other = AdaptiveThreshold(LIMITS, NS_PER_S)
-            other.restore(json.loads(json.dumps(one.snapshot())))
-        for adaptive in (one, other):
+            restored = Numbers.from_buffer_copy(numbers)
+            other = AdaptiveThreshold(LIMITS, NS_PER_S, numbers=restored)
+            other.update()
+        for adaptive in {one, other}:
             adaptive.learn(value, in_event=value > 50)
             if value > 50:
                 adaptive.event_ended()
         assert one.value == other.value
-    assert one.snapshot() == other.snapshot()
+    assert (one.drift, one.pressure) == (other.drift, other.pressure)
 
 
 def calibrated() -> Detector:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,8 @@ from hypothesis import strategies as st
 from tests.support.detectors import recording, samples, tiny_detector
 from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
-from vcedge.runtime.stream.compute_budget import EVENT_ROWS, LEAST_BIAS, MOST_SAVED, Budget
+from vcedge.runtime.stream.compute_budget import EVENT_ROWS, LEAST_BIAS, MOST_SAVED, ComputeBudget
+from vcedge.runtime.stream.state import Numbers
 from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import F64
 
@@ -60,7 +60,7 @@ def test_a_floor_that_was_asked_for_makes_no_debt() -> None:
     rows = samples(recording(3, 400, 3))
     full = [stream.push(row, ComputePolicy(detector.levels)) for row in rows]
     assert share(full) == 1.0
-    assert stream.budget.bias(False) == 0.0
+    assert stream.budget.bias(in_event=False) == 0.0
 
 
 def test_looseness_moves_what_the_share_is_held_to() -> None:
@@ -76,14 +76,14 @@ def test_looseness_moves_what_the_share_is_held_to() -> None:
 
 @given(st.floats(0.01, 1), st.floats(0, 1), st.floats(-1e6, 1e6))
 def test_targets_lie_between_the_floor_and_everything(target: float, floor: float, bias: float) -> None:
-    budget = Budget(target, floor)
+    budget = ComputeBudget(target, floor)
     assert budget.target() <= target
     assert min(target, floor) <= budget.target(bias) + 1e-12 <= 1.0 + 1e-12
     assert (budget.target(bias) - budget.target()) * bias >= 0
 
 
 def test_what_quiet_rows_save_is_there_for_a_load_step_but_no_more() -> None:
-    budget = Budget(0.25, 0.125)
+    budget = ComputeBudget(0.25, 0.125)
     for _ in range(10_000):
         budget.spend(0.125, in_event=False)
     dense = 0
@@ -95,7 +95,7 @@ def test_what_quiet_rows_save_is_there_for_a_load_step_but_no_more() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=200, max_size=300), st.floats(0.2, 1))
 def test_whoever_spends_nothing_that_is_taken_away_keeps_to_the_target(asked: list[float], target: float) -> None:
-    budget, shares = Budget(target, 0.125), []
+    budget, shares = ComputeBudget(target, 0.125), []
     for share in asked:
         shares.append(0.125 if budget.bias(in_event=False) < 0 else max(share, 0.125))
         budget.spend(shares[-1], in_event=False)
@@ -104,19 +104,20 @@ def test_whoever_spends_nothing_that_is_taken_away_keeps_to_the_target(asked: li
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.floats(0.01, 1))
 def test_it_only_ever_takes_away_and_is_bounded(rows: list[tuple[float, bool]], target: float) -> None:
-    budget, open_rows = Budget(target), 0
+    budget, open_rows = ComputeBudget(target), 0
     for spent, in_event in rows:
-        assert LEAST_BIAS <= budget.bias(in_event) <= 0
+        assert LEAST_BIAS <= budget.bias(in_event=in_event) <= 0
         if in_event and open_rows < EVENT_ROWS:
-            assert budget.bias(in_event) == 0
-        budget.spend(spent, in_event)
+            assert budget.bias(in_event=in_event) == 0
+        budget.spend(spent, in_event=in_event)
         open_rows = open_rows + 1 if in_event else 0
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.booleans())
 def test_a_restored_one_goes_on_as_the_first_would(rows: list[tuple[float, bool]], in_event: bool) -> None:
-    first, second = Budget(0.2), Budget(0.2)
-    for row in rows:
-        first.spend(*row)
-    second.restore(json.loads(json.dumps(first.snapshot())))
-    assert second.bias(in_event) == first.bias(in_event)
+    numbers = Numbers.fresh()
+    first = ComputeBudget(0.2, numbers=numbers)
+    for spent, was_in_event in rows:
+        first.spend(spent, in_event=was_in_event)
+    second = ComputeBudget(0.2, numbers=Numbers.from_buffer_copy(numbers))
+    assert second.bias(in_event=in_event) == first.bias(in_event=in_event)

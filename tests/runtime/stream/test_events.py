@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from vcedge.limits import EventRule
 from vcedge.runtime.stream.events import GROWTH, RELEASE, Event, EventTracker
+from vcedge.runtime.stream.state import NO_TOP, TrackerRecord
 
 THRESHOLD = 8.0
 VALUES = st.lists(st.one_of(st.floats(0, 40), st.sampled_from([1.0, 7.0, 8.0, 9.0])), max_size=60)
@@ -20,9 +20,10 @@ RULES = st.builds(EventRule, st.floats(0.5, 0.99), st.integers(1, 5), st.integer
 def followed(values: list[float], rule: EventRule | None = None) -> list[tuple[Event, list[float]]]:
     """Each published event with the values of its time so far; what is open at the end is closed."""
     rule = rule or EventRule()
-    tracker, found, during, above = EventTracker("anomaly", rule), [], list[float](), list[float]()
+    found, during, above = [], list[float](), list[float]()
+    tracker = EventTracker("anomaly", rule, names=lambda codes: ((f"at {codes[0] / 1000}", 1.0),))
     for time_ns, value in enumerate(values):
-        event = tracker.push(time_ns, value, THRESHOLD, ((f"at {value}", 1.0),))
+        event = tracker.push(time_ns, value, THRESHOLD, (round(1000 * value), -1, -1))
         above = [*above, value] if value > THRESHOLD else []
         if event is not None and event.type == "new":
             during = above
@@ -41,7 +42,7 @@ def followed(values: list[float], rule: EventRule | None = None) -> list[tuple[E
 def test_an_event_knows_its_true_peak_and_its_top(values: list[float], rule: EventRule) -> None:
     for event, during in followed(values, rule):
         assert event.peak == max(during)
-        assert event.top == ((f"at {event.peak}", 1.0),)
+        assert event.top == ((f"at {round(1000 * event.peak) / 1000}", 1.0),)
         assert event.type != "update" or event.peak == during[-1]
 
 
@@ -74,7 +75,7 @@ def test_an_event_takes_its_rows_to_open_and_to_end(values: list[float], rule: E
     tracker = EventTracker("anomaly", rule)
     for time_ns, value in enumerate(values):
         was_open = tracker.is_open
-        event = tracker.push(time_ns, value, THRESHOLD, ())
+        event = tracker.push(time_ns, value, THRESHOLD)
         if event is not None and event.type == "new":
             assert not was_open
             assert event.start_ns == time_ns - rule.min_rows + 1
@@ -88,21 +89,21 @@ def test_an_event_takes_its_rows_to_open_and_to_end(values: list[float], rule: E
 
 @given(VALUES, RULES, st.integers(0, 60))
 def test_a_restored_tracker_has_the_same_future(values: list[float], rule: EventRule, at: int) -> None:
-    one, other = EventTracker("anomaly", rule), EventTracker("anomaly", rule)
+    record = TrackerRecord(top=NO_TOP, open_top=NO_TOP)
+    one = other = EventTracker("anomaly", rule, record)
     for time_ns, value in enumerate(values):
         if time_ns == at:
-            other = EventTracker("anomaly", rule)
-            other.restore(json.loads(json.dumps(one.snapshot())))
-        top = (("Channel 0", 0.5), ("Channel 1", 0.25))
-        expected = one.push(time_ns, value, THRESHOLD, top)
-        assert other.push(time_ns, value, THRESHOLD, top) == expected
-    assert other.snapshot() == one.snapshot()
+            other = EventTracker("anomaly", rule, TrackerRecord.from_buffer_copy(record))
+        expected = one.push(time_ns, value, THRESHOLD, (50, 153, -1))
+        if other is not one:
+            assert other.push(time_ns, value, THRESHOLD, (50, 153, -1)) == expected
+            assert other.open == one.open
 
 
 @given(VALUES, RULES)
 def test_nothing_opens_where_it_is_not_allowed(values: list[float], rule: EventRule) -> None:
     tracker = EventTracker("anomaly", rule)
-    assert [tracker.push(t, value, THRESHOLD, (), allowed=False) for t, value in enumerate(values)].count(None) == len(
+    assert [tracker.push(t, value, THRESHOLD, allowed=False) for t, value in enumerate(values)].count(None) == len(
         values
     )
 

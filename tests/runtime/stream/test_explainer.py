@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +12,11 @@ from vcedge.detector import Detector
 from vcedge.resemblance import ShapeTracker
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.engine.state import WAKE_NONE
 from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.explainer import LOOK_BACK, Explainer
+from vcedge.runtime.stream.score_block import Words
+from vcedge.runtime.stream.state import StreamState
 from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import F64, NS_PER_S
 
@@ -39,7 +41,7 @@ def events_of(scores: list[Score]) -> list[Event]:
 def test_an_event_says_what_it_resembles_by_its_mean_shape_so_far() -> None:
     assert DETECTOR.resemblance is not None
     values, engine = faulty(), NumpyEngine(DETECTOR)
-    tracker, state = ShapeTracker(3, DETECTOR.features.change_scale), engine.new_state()
+    tracker, state = ShapeTracker(DETECTOR.features.change_scale), engine.new_state()
     scores = pushed(DETECTOR, values)
     is_open, expected, found = False, [], []
     for row, score in zip(values, scores, strict=True):
@@ -48,11 +50,11 @@ def test_an_event_says_what_it_resembles_by_its_mean_shape_so_far() -> None:
         for event in events_of([score]):
             is_open = event.type != "end"
             found.append((event.resembles, event.agreement))
-        tracker.push(state.residual, state.lags[0], is_open)
+        tracker.push(state.residual, state.lags[0], in_event=is_open)
         for event in events_of([score]):
             shape = before if event.type == "end" else tracker.features
             assert shape is not None
-            name, share = DETECTOR.resemblance.likeness(shape)
+            name, share = DETECTOR.resemblance.classify(shape)
             expected.append((name, round(share, 2)))
     assert found == expected
     assert len(found) >= 2
@@ -102,17 +104,19 @@ def test_an_event_that_a_gap_ends_is_explained_and_the_next_begins_afresh() -> N
 
 @pytest.mark.parametrize("cut", [150, 199, 210, 245])
 def test_a_snapshot_goes_on_as_if_nothing_had_happened(cut: int) -> None:
-    engine = NumpyEngine(DETECTOR)
-    state, explainer = engine.new_state(), Explainer(DETECTOR)
-    undisturbed = Explainer(DETECTOR)
+    engine, words = NumpyEngine(DETECTOR), Words(DETECTOR)
+    state, kept = engine.new_state(), StreamState(DETECTOR)
+    explainer = Explainer(DETECTOR, words, kept)
+    undisturbed = Explainer(DETECTOR, words, StreamState(DETECTOR))
     for number, row in enumerate(faulty()):
         engine.step(row, state)
         is_open = 203 <= number < 270
         kind = "new" if number == 203 else "end" if number == 270 else "update"
         event = Event("a", "anomaly", kind, 0, number, 1.0, ()) if 203 <= number <= 270 else None  # type: ignore[arg-type]
-        wake = "Channel 1 error" if number % 7 == 0 else ""
-        assert explainer.row(event, state, wake, is_open) == undisturbed.row(event, state, wake, is_open)
+        wake = 2 if number % 7 == 0 else WAKE_NONE
+        expected = undisturbed.row(event, state, wake, is_open=is_open)
+        assert explainer.row(event, state, wake, is_open=is_open) == expected
         if number == cut:
-            stored = json.loads(json.dumps(explainer.snapshot()))
-            explainer = Explainer(DETECTOR)
-            explainer.restore(stored)
+            restored = StreamState(DETECTOR)
+            restored.restore(kept.save())
+            explainer = Explainer(DETECTOR, words, restored)

@@ -19,7 +19,8 @@ from vcedge.config.runtime import load_runtime_config
 from vcedge.errors import ConfigError
 from vcedge.runtime.assets.recipes import Recipe, load_recipes
 from vcedge.runtime.engine.registry import load_engine
-from vcedge.runtime.stream.inhibition import Operation, RunWhen
+from vcedge.runtime.stream.inhibition import Inhibition, RunWhen
+from vcedge.runtime.stream.state import Numbers
 from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import NS_PER_S, Sample
 
@@ -90,12 +91,13 @@ def test_after_a_rest_a_stream_equals_a_fresh_one(seed: int, rest: int, spoiled:
     rows, scores = samples(values), []
     for index, row in enumerate(rows):
         if by_hand and index == AT:
-            stream.operation.inhibit(rows[AT + rest].time_ns)
+            stream.inhibition.inhibit(rows[AT + rest].time_ns)
         scores.append(stream.push(row))
     assert {s.status for s in scores[AT : AT + rest]} == {"inhibited"}
     fresh = Stream(load_engine(TIGHT), 1e9, run_when=run_when)
     assert judged(scores[AT + rest :]) == judged([fresh.push(row) for row in rows[AT + rest :]])
-    assert stream.budget.snapshot() == fresh.budget.snapshot()
+    numbers, expected = stream.record.numbers, fresh.record.numbers
+    assert (numbers.balance, numbers.spent_rows) == (expected.balance, expected.spent_rows)
 
 
 def test_the_machine_runs_before_its_channel_said_anything() -> None:
@@ -121,14 +123,15 @@ def test_rows_that_are_sure_to_be_of_a_machine_at_work(
     told: list[float], hidden: list[bool], rule: RunWhen | None, first: float, until_ns: int
 ) -> None:
     """Whatever the health of the sensor makes of its readings: it may hide any of them."""
-    operation = Operation(rule)
-    operation.inhibit(until_ns)
-    operation.inhibited(1, np.array([0.0, first]))
-    before = operation.snapshot()
+    numbers = Numbers.fresh()
+    inhibition = Inhibition(rule, numbers)
+    inhibition.inhibit(until_ns)
+    inhibition.inhibited(1, np.array([0.0, first]))
+    before = bytes(numbers)
     values = np.column_stack((np.zeros(len(told)), np.array(told, np.float64)))
-    sure = operation.at_work(values)
+    sure = inhibition.count_running(values)
     for row, hide in zip(values[:sure], hidden, strict=False):
-        assert not operation.inhibited(2, np.where(hide, np.nan, row))
-        assert operation.snapshot() == before
+        assert not inhibition.inhibited(2, np.where(hide, np.nan, row))
+        assert bytes(numbers) == before
     if 0 < sure < len(told):
-        assert operation.inhibited(3, values[sure])
+        assert inhibition.inhibited(3, values[sure])

@@ -212,9 +212,9 @@ def test_an_event_ends_when_the_machine_is_stopped_and_inhibit_ends_by_the_sampl
     stream, scores = Stream(load_engine(tiny_detector(threshold=8.0)), adapt=False), []
     for index, row in enumerate(rows):
         if index == AT + 20:
-            stream.operation.inhibit(rows[UNTIL].time_ns)
+            stream.inhibition.inhibit(rows[UNTIL].time_ns)
         scores.append(stream.push(row))
-    assert stream.operation.always
+    assert stream.inhibition.always
     assert {s.status for s in scores[AT + 20 : UNTIL]} == {"inhibited"}
     assert scores[AT + 19].alarm
     assert ("anomaly", "end") in kinds_of(scores[AT + 20 : AT + 21])

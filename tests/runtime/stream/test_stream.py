@@ -172,7 +172,7 @@ def test_stuck_counter_counts_equal_neighbours(values: list[float], limit: int) 
 def test_events_open_above_the_threshold_and_end_below_the_release(values: list[float]) -> None:
     tracker, is_open, ids = EventTracker("anomaly"), False, set()
     for time_ns, value in enumerate(values):
-        event = tracker.push(time_ns, value, 5.0, ())
+        event = tracker.push(time_ns, value, 5.0)
         if event is not None and event.type == "new":
             assert not is_open
             assert value > 5.0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vcedge.runtime.stream.state import Numbers
 from vcedge.runtime.stream.timeline import CONFIRM, LATE_NS, Timeline, Verdict
 from vcedge.schema import NS_PER_S, schema_of
 
@@ -68,24 +67,13 @@ def test_whatever_came_before_a_steady_clock_is_believed_soon(junk: list[int], s
 
 @given(st.lists(st.integers(0, 100) | st.integers(0, 4 * YEAR), max_size=40))
 def test_accepted_times_grow_but_where_they_start_anew(seconds: list[int]) -> None:
-    timeline, last = Timeline(SCHEMA), None
+    numbers, last = Numbers.fresh(), None
     for second in seconds:
-        stored = json.dumps(timeline.snapshot())
-        timeline = Timeline(SCHEMA)
-        timeline.restore(json.loads(stored))
+        numbers = Numbers.from_buffer_copy(numbers)
+        timeline = Timeline(SCHEMA, numbers)
         verdict = timeline.push(second * NS_PER_S)
         if verdict is Verdict.NEXT:
             assert last is None or second > last
         if verdict in (Verdict.NEXT, Verdict.ANEW):
             last = second
         assert timeline.last_ns == (None if last is None else last * NS_PER_S)
-
-
-def test_skipping_is_pushing() -> None:
-    pushed, skipped = Timeline(SCHEMA), Timeline(SCHEMA)
-    for timeline in (pushed, skipped):
-        verdicts(NOW, timeline=timeline)
-        assert timeline.steady
-    verdicts(*from_(NOW + 1, 10), timeline=pushed)
-    skipped.skip_to((NOW + 10) * NS_PER_S)
-    assert pushed.snapshot() == skipped.snapshot()

@@ -52,8 +52,8 @@ class Device:
 
     def __init__(self, folder: Path, node: str, url: str, **update: Any) -> None:
         self.node, self.topic = node, f"vcedge/{node}/{node}"
-        public = signature.new_key(folder / "plant.key")
-        self._key = signature.private_key(folder / "plant.key")
+        public = signature.create_key(folder / "plant.key")
+        self._key = signature.load_private_key(folder / "plant.key")
         self.store = ModelStore(folder / "state" / "models", node)
         self.store.switch(self.store.add(model_file.dumps(IN_CHARGE)))
         self.before = self.store.current
@@ -297,8 +297,8 @@ def test_refused_update_is_reported_once_over_a_restart(shared_broker: Mosquitto
                 assert service.end() == 0
         assert len(device.outcomes(peer)) == 2
         # With the key of who signed it, it is another matter.
-        signature.new_key(tmp_path / "other.key")
-        other = signature.private_key(tmp_path / "other.key")
+        signature.create_key(tmp_path / "other.key")
+        other = signature.load_private_key(tmp_path / "other.key")
         device.config.write_text(device.config.read_text().replace("plant.key.pub", "other.key.pub"))
         with running("run", device.config) as service:
             peer.publish(f"{device.topic}/model/set", device.signed(GOOD, 1, other))

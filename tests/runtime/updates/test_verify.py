@@ -17,7 +17,7 @@ from tests.support.process import modules_after, vcedge
 from vcedge import model_file
 from vcedge.errors import ConfigError, ModelFileError
 from vcedge.runtime.updates.verify import Update, examine
-from vcedge.signature import Statement, channels_of, new_key, private_key, public_key, sign
+from vcedge.signature import Statement, channels_of, create_key, load_private_key, load_public_key, sign
 
 KEY = Ed25519PrivateKey.generate()
 IN_CHARGE = tiny_detector()
@@ -121,7 +121,7 @@ def test_signature_of_the_command_line_verifies(tmp_path: Path) -> None:
     result = vcedge("sign", str(tmp_path / "model.vcedge"), "--key", str(tmp_path / "plant.key"), "--serial", "7")
     assert (result.returncode, result.stdout) == (0, "")
     message = (tmp_path / "model.vcedge.sig").read_bytes() + NEXT
-    key = public_key(tmp_path / "plant.key.pub")
+    key = load_public_key(tmp_path / "plant.key.pub")
     assert examine(message, key, IN_CHARGE.asset, IN_CHARGE.schema, 6).statement.serial == 7
     again = vcedge("sign", "--new-key", str(tmp_path / "plant.key"))
     assert again.returncode == 74
@@ -129,9 +129,14 @@ def test_signature_of_the_command_line_verifies(tmp_path: Path) -> None:
 
 
 def test_key_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
-    public = new_key(tmp_path / "plant.key")
+    public = create_key(tmp_path / "plant.key")
     (tmp_path / "noise").write_bytes(b"-----BEGIN NOTHING-----")
-    for load, path in ((private_key, public), (public_key, tmp_path / "plant.key"), (public_key, tmp_path / "noise")):
+    wrong = (
+        (load_private_key, public),
+        (load_public_key, tmp_path / "plant.key"),
+        (load_public_key, tmp_path / "noise"),
+    )
+    for load, path in wrong:
         with pytest.raises(ConfigError, match=f"{path.name}: expected a "):
             load(path)
 

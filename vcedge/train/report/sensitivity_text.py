@@ -95,7 +95,7 @@ def table(sensitivity: Sensitivity) -> list[FaultRow]:
 
 def name_rows(recognition: Recognition) -> list[tuple[str, str, str, str, str]]:
     """Return for each kind with events: its title, their name, their number, the shares named correctly and alone."""
-    called = {} if recognition.model is None else recognition.model.called
+    called = {} if recognition.model is None else recognition.model.name_by_kind
     titles = {str(kind): title for kind, title in TITLES.items()}
     return [
         (

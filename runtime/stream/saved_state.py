@@ -1,0 +1,71 @@
+"""Snapshots of one stream: the bytes of its record behind a header that says what they are.
+
+    "VCST", format version (u16), 2 bytes 0, layout fingerprint (8 bytes), the record
+
+The fingerprint covers the name, type, size and offset of every field. A program whose record has another layout refuses
+the bytes instead of misreading them; `upgrade.py` reads the last released format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from vcedge.errors import DataError
+from vcedge.packed import unpack_bytes
+from vcedge.runtime.stream.score_block import Words
+from vcedge.runtime.stream.state import StreamState
+from vcedge.runtime.stream.upgrade import restore_format_1
+
+FORMAT = 2
+MAGIC = b"VCST"
+HEADER = struct.Struct("<4sHxx8s")
+
+
+def save_state(state: StreamState) -> bytes:
+    """Return the snapshot of a stream's state."""
+    return HEADER.pack(MAGIC, FORMAT, fingerprint(state.record.dtype)) + state.save()
+
+
+def restore_state(state: StreamState, snapshot: object, words: Words) -> None:
+    """Set the state from a snapshot: bytes, their base64 text, or the JSON values of format 1.
+
+    Raises DataError that says what is lost where the snapshot is of another model, layout or version.
+    """
+    if isinstance(snapshot, dict):
+        restore_format_1(state, snapshot, words)
+        return
+    data = snapshot if isinstance(snapshot, bytes) else unpack_bytes(snapshot)
+    if len(data) < HEADER.size:
+        raise DataError(f"a snapshot of {len(data)} bytes, expected at least {HEADER.size}")
+    magic, version, layout = HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise DataError("not the snapshot of a stream")
+    if version != FORMAT:
+        raise DataError(f"a snapshot of format {version}, this program reads 1 and {FORMAT}: the stream starts anew")
+    if layout != fingerprint(state.record.dtype):
+        raise DataError("a snapshot of another model or of a program with another layout: the stream starts anew")
+    state.restore(data[HEADER.size :])
+
+
+@lru_cache(maxsize=256)
+def fingerprint(dtype: np.dtype[Any]) -> bytes:
+    """Return 8 bytes that stand for the layout of a record."""
+    return hashlib.sha256("\n".join(_described(dtype, "", 0)).encode()).digest()[:8]
+
+
+def _described(dtype: np.dtype[Any], name: str, offset: int) -> list[str]:
+    """Return one line for each field, those of nested records included."""
+    if dtype.subdtype is not None:
+        inner, shape = dtype.subdtype
+        return [f"{name} {shape}", *_described(inner, name, offset)]
+    if dtype.fields is None:
+        return [f"{name} {dtype.newbyteorder('<').str} at {offset}"]
+    lines = [f"{name} record of {dtype.itemsize} at {offset}"]
+    for field, (kind, at, *_) in dtype.fields.items():
+        lines += _described(kind, f"{name}.{field}", at)
+    return lines

@@ -1,0 +1,36 @@
+"""Snapshots of every released format: an asset continues from them as if nothing had happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.golden.snapshots.cases import CASES, FOLDER, new_asset, prepare, rows_of
+from vcedge.errors import DataError
+from vcedge.runtime.storage.snapshot import decode
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_asset_continues_from_a_snapshot_of_each_format(number: int, case: str) -> None:
+    model, state = decode((FOLDER / f"format-{number}.snapshot").read_bytes()).assets[case]
+    restored, undisturbed = new_asset(case), new_asset(case)
+    assert model == restored.origin.model
+    restored.restore(state)
+    prepare(case, undisturbed.stream)
+    assert restored.stream.threshold == undisturbed.stream.threshold
+    assert restored.stream.open_event == undisturbed.stream.open_event
+    for row in rows_of(case)[CASES[case] :]:
+        assert restored.stream.push(row) == undisturbed.stream.push(row)
+    assert restored.stream.snapshot() == undisturbed.stream.snapshot()
+
+
+@pytest.mark.parametrize("key", decode((FOLDER / "format-1.snapshot").read_bytes()).assets["running"][1]["stream"])
+@pytest.mark.parametrize("value", [None, "x", [], {"seq": 1}])
+def test_a_spoiled_snapshot_of_format_1_is_refused(key: str, value: object) -> None:
+    stream_state = decode((FOLDER / "format-1.snapshot").read_bytes()).assets["running"][1]["stream"]
+    without = {name: content for name, content in stream_state.items() if name != key}
+    with pytest.raises(DataError):
+        new_asset("running").stream.restore(without)
+    if isinstance(stream_state[key], dict | str):
+        with pytest.raises(DataError):
+            new_asset("running").stream.restore({**stream_state, key: value})
