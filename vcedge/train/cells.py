@@ -54,6 +54,8 @@ class VariableCell(nn.Module, ABC):
         gate = None if self.scheduler is None else self.scheduler.from_inputs(signals)
         if self.native and can_unroll(a):
             return self._unroll(a, gate, keep, h, mode)
+        if not len(x):
+            return h.new_zeros((0, *h.shape)), h.new_zeros((0, len(h)))
         hidden, shares = [], []
         for t in range(len(x)):
             h = h * keep[t]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sysconfig
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 from vcedge.runtime.engine.native_support import native_problem, native_sets, native_status, require_native
 
 
-def test_built_where_there_is_a_compiler() -> None:
+def test_kernel_is_built_if_there_is_a_compiler() -> None:
     headers = Path(sysconfig.get_paths()["include"], "Python.h")
-    if shutil.which("cc") is None or not headers.exists():
+    if shutil.which(os.environ.get("CC", "cc")) is None or not headers.exists():
         pytest.skip("no C compiler or no Python headers")
     assert native_problem() is None, "build it: python setup.py build_ext --inplace (scripts/setup does)"
 
