@@ -65,7 +65,7 @@ def test_update_and_stage_by_the_program(broker: Mosquitto, tmp_path: Path) -> N
         assert "no signature" in refused.stderr
     gone = vcedge("deploy", "stage", "fan", *far)
     assert gone.returncode == 69
-    assert "does the service run" in gone.stderr
+    assert "check that the service runs" in gone.stderr
 
 
 def test_an_unreachable_broker_is_reported(tmp_path: Path) -> None:
