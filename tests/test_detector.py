@@ -21,7 +21,7 @@ def calibration(threshold: float, steepness: float) -> Calibration:
 @given(RAW, RAW, LIMIT, STEEPNESS)
 @example(5e-324, 1.0, 1.7976931348623157e308, 16.0)
 @example(1e-3, 1e300, 5e-324, 1e308)
-def test_the_score_is_a_monotone_share_for_every_statistic(a: float, b: float, limit: float, steepness: float) -> None:
+def test_score_is_monotone_between_0_and_1(a: float, b: float, limit: float, steepness: float) -> None:
     limits = calibration(limit, steepness)
     low, high = limits.score(min(a, b)), limits.score(max(a, b))
     assert 0.0 <= low <= high <= 1.0
@@ -33,7 +33,7 @@ def test_the_score_is_a_monotone_share_for_every_statistic(a: float, b: float, l
 
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100), st.floats(0.25, 4.0))
-def test_the_score_is_the_power_of_the_ratio(raw: float, limit: float, steepness: float) -> None:
+def test_score_is_a_power_of_the_ratio_to_the_threshold(raw: float, limit: float, steepness: float) -> None:
     expected = 1.0 / (1.0 + (limit / raw) ** steepness)
     assert calibration(limit, steepness).score(raw) == pytest.approx(expected, rel=1e-12)
 
@@ -47,7 +47,7 @@ def test_the_score_is_the_power_of_the_ratio(raw: float, limit: float, steepness
         (4, 16, (4, 8, 12, 16)),
     ],
 )
-def test_levels_are_whole_numbers_of_dimensions(levels: int | list[float], hidden: int, sizes: tuple[int, ...]) -> None:
+def test_boundaries_of_levels(levels: int | list[float], hidden: int, sizes: tuple[int, ...]) -> None:
     assert boundaries_of(levels, hidden) == sizes
 
 
@@ -64,13 +64,15 @@ def test_levels_are_whole_numbers_of_dimensions(levels: int | list[float], hidde
         (3, 16, "not a multiple"),
     ],
 )
-def test_levels_that_do_not_cut_the_hidden_size(levels: int | list[float], hidden: int, words: str) -> None:
+def test_levels_that_do_not_divide_the_hidden_size_are_refused(
+    levels: int | list[float], hidden: int, words: str
+) -> None:
     with pytest.raises(ValueError, match=words):
         boundaries_of(levels, hidden)
 
 
 @given(st.integers(4, 4096), st.data())
-def test_every_fraction_of_whole_dimensions_is_accepted(hidden: int, data: st.DataObject) -> None:
+def test_fractions_of_integer_dimensions_are_accepted(hidden: int, data: st.DataObject) -> None:
     sizes = [*sorted(data.draw(st.sets(st.integers(1, hidden - 1), max_size=6))), hidden]
     assert boundaries_of([k / hidden for k in sizes], hidden) == tuple(sizes)
 
@@ -78,7 +80,7 @@ def test_every_fraction_of_whole_dimensions_is_accepted(hidden: int, data: st.Da
 @pytest.mark.parametrize(
     ("kind", "macs"), [("vcgru", 3 * 8 * 11), ("vcrnn", 8 * 11), ("gru", 3 * 16 * 19), ("rnn", 16 * 19)]
 )
-def test_work_of_each_kind(kind: CellKind, macs: int) -> None:
+def test_macs_of_each_kind_of_cell(kind: CellKind, macs: int) -> None:
     """The project's counting convention: G k (k + N), the scheduler with what it reads, and the head."""
     dense = kind in DENSE_KINDS
     spec = CellSpec(kind, inputs=3, hidden=16, boundaries=(16,) if dense else (8, 16))
@@ -87,5 +89,5 @@ def test_work_of_each_kind(kind: CellKind, macs: int) -> None:
 
 
 @pytest.mark.parametrize("kind", CELL_KINDS)
-def test_every_kind_can_be_configured(kind: CellKind) -> None:
+def test_configuration_has_every_kind_of_cell(kind: CellKind) -> None:
     assert ModelConfig(cell=kind).cell == kind

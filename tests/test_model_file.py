@@ -61,7 +61,7 @@ def refusal(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_round_trip_changes_nothing(name: str, tmp_path: Path) -> None:
+def test_round_trip_is_exact(name: str, tmp_path: Path) -> None:
     detector, path = VARIANTS[name], tmp_path / "model.vcedge"
     save(detector, path)
     back = load(path)
@@ -70,7 +70,7 @@ def test_a_round_trip_changes_nothing(name: str, tmp_path: Path) -> None:
     assert back.cell is None or back.cell.recurrent.flags.writeable
 
 
-def test_odd_numbers_and_names_survive() -> None:
+def test_extreme_numbers_and_unusual_names_survive() -> None:
     detector = tiny_detector()
     features = replace(detector.features, center=np.array([-0.0, 1e-300, 0.1 + 0.2]), clip=1 / 3)
     schema = replace(
@@ -86,7 +86,7 @@ def test_odd_numbers_and_names_survive() -> None:
     assert_equal(odd, loads(dumps(odd)))
 
 
-def test_the_id_is_that_of_the_bytes(tmp_path: Path) -> None:
+def test_model_id_is_the_digest_of_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "model.vcedge"
     save(tiny_detector(), path)
     assert model_id(path) == model_id(SOUND) == model_id(read(path))
@@ -95,7 +95,7 @@ def test_the_id_is_that_of_the_bytes(tmp_path: Path) -> None:
     assert model_id(dumps(tiny_detector(1))) != model_id(SOUND)
 
 
-def test_writing_is_atomic_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
     path = tmp_path / "model.vcedge"
     path.write_text("old")
     detector = tiny_detector()
@@ -110,7 +110,7 @@ def test_writing_is_atomic_and_leaves_nothing_behind(tmp_path: Path) -> None:
         save(detector, tmp_path / "nowhere" / "model.vcedge")
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_save_through_a_link_replaces_its_target(tmp_path: Path) -> None:
     link = tmp_path / "current"
     (tmp_path / "real").write_text("old")
     link.symlink_to("real")
@@ -119,17 +119,17 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "real").read_bytes() == SOUND
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
+def test_missing_and_special_files_are_input_not_found(tmp_path: Path) -> None:
     for path in (tmp_path / "none.vcedge", tmp_path):
         with pytest.raises(InputNotFound, match=str(path)):
             load(path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputNotFound, match="no regular file"):
+    with pytest.raises(InputNotFound, match="not a regular file"):
         load(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_malicious_file_is_refused(name: str) -> None:
+def test_malicious_file_is_refused(name: str) -> None:
     attack, expected = ATTACKS[name]
     message = refusal(attack(SOUND))
     assert message.startswith("tiny.vcedge: ")
@@ -139,7 +139,7 @@ def test_a_malicious_file_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RNN_ATTACKS)
-def test_a_file_of_an_rnn_with_parts_of_another_kind_is_refused(name: str) -> None:
+def test_malicious_file_of_an_rnn_is_refused(name: str) -> None:
     attack, expected = RNN_ATTACKS[name]
     message = refusal(attack(dumps(VARIANTS["vcrnn"])))
     assert message.startswith("tiny.vcedge: ")
@@ -147,7 +147,7 @@ def test_a_file_of_an_rnn_with_parts_of_another_kind_is_refused(name: str) -> No
 
 
 @pytest.mark.parametrize("path", leaves(manifest_of(tiny_detector())))
-def test_every_key_is_needed_and_has_a_type(path: str) -> None:
+def test_manifest_without_a_key_or_with_another_type_is_refused(path: str) -> None:
     last = path.rpartition(".")[2]
     spelled = path.replace(".0", "[0]")
     assert f"key '{spelled}' is missing" in refusal(manifest_without(path)(SOUND))
@@ -157,14 +157,14 @@ def test_every_key_is_needed_and_has_a_type(path: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMITTED)
-def test_committed_malicious_files(name: str) -> None:
+def test_committed_malicious_files_are_refused(name: str) -> None:
     data = (MODELS / name / "model.vcedge").read_bytes()
     with pytest.raises(ModelFileError) as caught:
         loads(data, "model.vcedge")
     assert f"{caught.value}\n" == (MODELS / name / "expected.err").read_text()
 
 
-def test_the_committed_model_scores_as_it_did() -> None:
+def test_committed_model_gives_the_golden_scores() -> None:
     detector = load(MODEL)
     assert_equal(detector, tiny_detector())
     times, values = tiny_input()
@@ -189,12 +189,12 @@ def _loads_or_refuses(data: bytes) -> Detector | None:
 @given(st.integers(0, len(SOUND) - 1))
 @example(0)
 @example(8)
-def test_a_file_cut_anywhere_is_refused(length: int) -> None:
+def test_truncated_file_is_refused(length: int) -> None:
     assert _loads_or_refuses(SOUND[:length]) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 255)), min_size=1, max_size=4))
-def test_changed_bytes_give_a_refusal_or_a_sound_detector(changes: list[tuple[int, int]]) -> None:
+def test_changed_bytes_are_refused_or_load_to_a_valid_detector(changes: list[tuple[int, int]]) -> None:
     data = bytearray(SOUND)
     for position, value in changes:
         data[position] = value

@@ -37,14 +37,14 @@ def followed(residual: F64, z: F64, opens: int = 0) -> F64:
 
 @given(st.integers(0, 999), st.floats(0, 1e9), st.integers(1, 3))
 @settings(max_examples=60)
-def test_features_are_finite_whatever_comes(seed: int, size: float, channels: int) -> None:
+def test_features_are_finite(seed: int, size: float, channels: int) -> None:
     residual = size * np.random.default_rng(seed).standard_t(1, (30, channels))
     features = followed(np.nan_to_num(residual), np.clip(residual, -10, 10))
     assert features.shape == (len(FEATURES),)
     assert np.isfinite(features).all()
 
 
-def test_the_size_of_a_fault_is_not_its_shape() -> None:
+def test_features_do_not_depend_on_the_size_of_a_fault() -> None:
     rng = np.random.default_rng(0)
     residual, z = rng.standard_normal((80, 3)), rng.standard_normal((80, 3))
     residual[:, 1] *= 5
@@ -53,7 +53,7 @@ def test_the_size_of_a_fault_is_not_its_shape() -> None:
     assert large[size_free] == pytest.approx(small[size_free], abs=1e-3)
 
 
-def test_kinds_of_residual_leave_the_features_that_are_named_after_them() -> None:
+def test_features_tell_kinds_of_residuals_apart() -> None:
     rows = np.arange(100)
     calm = np.random.default_rng(0).standard_normal((100, 3))
     of = {name: FEATURES.index(name) for name in FEATURES}
@@ -76,7 +76,7 @@ def test_kinds_of_residual_leave_the_features_that_are_named_after_them() -> Non
     assert followed(residual, still)[of["still, fast"]] > 0.8
 
 
-def test_an_event_is_forgotten_when_it_is_over_and_everything_on_reset() -> None:
+def test_features_end_with_the_event_and_reset_clears_the_state() -> None:
     rng = np.random.default_rng(1)
     tracker, fresh = ShapeTracker(CHANGE[:2]), ShapeTracker(CHANGE[:2])
     for row in rng.standard_normal((20, 2)):
@@ -112,7 +112,7 @@ def at(place: float) -> F64:
     return np.eye(len(FEATURES))[0] * place
 
 
-def test_the_nearest_kind_is_named_and_what_is_between_or_beyond_is_unclear() -> None:
+def test_name_is_that_of_the_nearest_kind_or_unclear() -> None:
     model = resemblance(("spike", "noise", "drift or offset", "drift or offset"), [0.0, 4.0, 8.0, 12.0])
     assert [model.name_of(at(place)) for place in (0.5, 3.6, 10.0)] == ["spike", "noise", "drift or offset"]
     assert model.name_of(at(40.0)) == UNCLEAR
@@ -120,7 +120,7 @@ def test_the_nearest_kind_is_named_and_what_is_between_or_beyond_is_unclear() ->
     assert crowd.name_of(at(0.0)) == UNCLEAR
 
 
-def test_the_share_says_how_sure_the_name_is() -> None:
+def test_share_falls_between_two_kinds() -> None:
     model = resemblance(("spike", "noise"), [0.0, 4.0])
     shares = [model.classify(at(place))[1] for place in (-1.0, 0.0, 1.0, 1.9)]
     assert shares == sorted(shares, reverse=True)
@@ -128,7 +128,7 @@ def test_the_share_says_how_sure_the_name_is() -> None:
     assert model.classify(at(40.0)) == (UNCLEAR, 0.0)
 
 
-def test_shapes_must_fit() -> None:
+def test_arrays_of_wrong_shapes_are_refused() -> None:
     sound = resemblance(("spike", "noise"), [0.0, 4.0])
     with pytest.raises(ValueError, match="resemblance of shapes"):
         replace(sound, mean=np.zeros(1, np.float32))
@@ -138,7 +138,7 @@ def test_shapes_must_fit() -> None:
 
 @given(st.integers(0, 999), st.integers(1, 3 * BATCH), st.integers(0, 3 * BATCH))
 @settings(max_examples=30)
-def test_rows_that_wait_leave_the_same_as_one_by_one(seed: int, quiet: int, cut: int) -> None:
+def test_batched_rows_give_the_means_of_single_rows(seed: int, quiet: int, cut: int) -> None:
     rng = np.random.default_rng(seed)
     residual, z = rng.standard_normal((2, quiet + 5, 3)).astype(np.float32).astype(np.float64)
     means, last = np.zeros((len(SPANS), len(STATISTICS), 3)), np.zeros((2, 3))

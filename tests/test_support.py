@@ -31,6 +31,6 @@ def test_the_same_seed_gives_the_same_recording() -> None:
     assert np.isnan(recording(3, 1000, 2, missing=0.1)).mean() == pytest.approx(0.1, abs=0.03)
 
 
-def test_without_a_network_and_with_a_dense_one() -> None:
+def test_detectors_without_a_network_and_with_a_dense_one() -> None:
     assert tiny_detector(cell=None).hidden == 0
     assert tiny_detector(cell="gru").levels == tiny_detector(cell="rnn").levels == 1

@@ -34,7 +34,7 @@ def test_asset_of(pattern: str, topic: str, asset: str | None) -> None:
 
 
 @given(LEVEL, LEVEL, LEVEL)
-def test_the_topic_of_an_asset_gives_the_asset_back(before: str, asset: str, after: str) -> None:
+def test_topic_of_an_asset_parses_back_to_it(before: str, asset: str, after: str) -> None:
     pattern = f"p{before}/{{asset}}/{after}"
     if set("{}") & set(before + after):
         with pytest.raises(ValueError, match="expected"):
@@ -45,7 +45,7 @@ def test_the_topic_of_an_asset_gives_the_asset_back(before: str, asset: str, aft
 
 
 @pytest.mark.parametrize("pattern", ["plant", "{asset}/{asset}", "x{asset}", "#/{asset}", "a#/{asset}", "a+/{asset}"])
-def test_what_is_no_input_topic(pattern: str) -> None:
+def test_invalid_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         InputTopic(pattern)
 
@@ -64,7 +64,7 @@ def test_is_pattern(name: str, pattern: bool) -> None:
     assert is_pattern(name) == pattern
 
 
-def test_outputs() -> None:
+def test_output_topics() -> None:
     topics = OutputTopics("site/v", "n")
     assert topics.status == "site/v/n/status"
     assert topics.of("a", "score") == "site/v/n/a/score"

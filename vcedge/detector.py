@@ -51,7 +51,7 @@ class Features:
 
     @property
     def inputs(self) -> int:
-        """Number of network inputs N: the standardised channels and, with `flags`, as many flags."""
+        """Number of network inputs N: the standardised channels and, with `flags`, a flag for each."""
         return len(self.center) * (2 if self.flags else 1)
 
 
@@ -181,7 +181,7 @@ class ScorerPart:
 
     @property
     def initial(self) -> float:
-        """Value that the mean starts from: the usual one, so that the first rows bring neither bias nor noise.
+        """Value that the mean starts from: the usual one, which avoids bias and noise in the first rows.
 
         The root of the mean is what counts, except for a reconstruction.
         """
@@ -254,7 +254,7 @@ class Calibration:
     events: EventRule = field(default_factory=EventRule)
 
     def with_false_alarms(self, false_alarms_per_day: float, period_ns: int) -> Calibration:
-        """Return a calibration with the threshold that so many false alarms a day give, by the held-out tail."""
+        """Return a calibration with the threshold that gives this many false alarms a day, by the held-out tail."""
         threshold = self.tail.threshold(events_per_row(false_alarms_per_day, period_ns), self.rows)
         return replace(self, threshold=threshold, false_alarms_per_day=false_alarms_per_day)
 
@@ -320,7 +320,7 @@ class Detector:
         return replace(self, cell=None, head=None)
 
     def macs(self, updated: float) -> float:
-        """Return the multiply-accumulates of a step that updates so many dimensions, highway and scorer included."""
+        """Return the multiply-accumulates of a step that updates this many dimensions, with highway and scorer."""
         network = 0.0 if self.cell is None else self.cell.spec.macs(updated, self.channels)
         return network + self.highway.order * self.channels**2 + self.scorer.macs()
 

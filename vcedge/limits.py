@@ -52,7 +52,7 @@ class Tail:
     """Least threshold: alarms must cover little time, too, however many a day are allowed."""
 
     def threshold(self, events_per_row: float, rows: int) -> float:
-        """Return the threshold that opens so many events a row, by the peaks on so many held-out rows."""
+        """Return the threshold that opens this many events a row, by the peaks on this many held-out rows."""
         ratio = max(self.peaks / rows / events_per_row, 1.0)
         excess = math.log(ratio) if abs(self.shape) < 1e-6 else (ratio**self.shape - 1.0) / self.shape
         return max(math.exp(min(math.log(self.start) + self.scale * excess, MOST_LOG)), self.floor)

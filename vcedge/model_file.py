@@ -71,7 +71,7 @@ def read(path: Path) -> bytes:
     """Return the bytes of a model file, so that `loads` and `model_id` get the same content. Raises like `load`."""
     try:
         if path.exists() and not path.is_file():  # reading a pipe could block
-            raise InputNotFound(f"{path}: is no regular file, expected a model file")
+            raise InputNotFound(f"{path}: not a regular file, expected a model file")
         with path.open("rb") as file:
             data = file.read(MAX_FILE + 1)
     except OSError as error:

@@ -36,4 +36,4 @@ def unpack_bytes(text: object) -> bytes:
     try:
         return base64.b64decode(text if isinstance(text, str) else "?", validate=True)
     except binascii.Error:
-        raise DataError("no base64 where an array was expected") from None
+        raise DataError("not base64, expected an array in base64") from None

@@ -144,7 +144,7 @@ class ShapeTracker:
         alpha = np.array([2 / (span + 1) for span in SPANS])[:, None]
         ages = np.arange(BATCH)[::-1]
         self.weights: F64 = alpha * (1 - alpha) ** ages  # (spans, BATCH) of the rows of a batch, oldest first
-        self.keeps: F64 = (1 - alpha) ** np.arange(BATCH + 1)  # (spans, BATCH + 1) of the means before so many rows
+        self.keeps: F64 = (1 - alpha) ** np.arange(BATCH + 1)  # (spans, BATCH + 1) of the means before this many rows
 
     def push(self, residual: NDArray[Any], z: NDArray[Any], *, in_event: bool) -> None:
         """Add one row; `in_event` tells whether an event is open after it."""

@@ -76,7 +76,7 @@ def split_message(message: bytes) -> tuple[bytes, bytes]:
     """Split an update message into its signature line and the model. Raises ModelFileError."""
     end = message.find(b"\n", 0, MAX_LINE)
     if end < 0:
-        raise ModelFileError("no signature: expected its line and then the model")
+        raise ModelFileError("no signature line before the model")
     return message[: end + 1], message[end + 1 :]
 
 
@@ -91,10 +91,10 @@ def verify(line: bytes, model: bytes, key: PublicKey) -> Statement:
     try:
         key.verify(proof, text.encode())
     except InvalidSignature:
-        raise ModelFileError("the signature is not by the key of this device") from None
+        raise ModelFileError("the signature is not by the key that this device trusts") from None
     statement = _statement(text)
     if statement.model != f"sha256:{hashlib.sha256(model).hexdigest()}":
-        raise ModelFileError("the signature is that of another model, or the model is damaged")
+        raise ModelFileError("the signature belongs to another model, or the model is damaged")
     return statement
 
 

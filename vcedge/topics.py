@@ -22,7 +22,9 @@ def name_problem(name: str) -> str:
     if len(name) > MAX_NAME:
         return f"a name of {len(name)} characters, expected at most {MAX_NAME}"
     if not name.isprintable() or set(name) & set("/+#") or name.strip() != name or name in ("", ".", ".."):
-        return "a name with characters that no topic should have"
+        return (
+            "a name that cannot be a topic level: expected printable characters without /, + or #, no space at an end"
+        )
     return ""
 
 

@@ -35,7 +35,7 @@ def utc_time(time_ns: int) -> str:
 def iso_time(time_ns: int, digits: int | None = None) -> str:
     """Return a time as ISO 8601 in UTC, such as 2020-02-08T13:30:47.250Z.
 
-    The fraction of a second is cut to so many digits; by default it has as many as the time needs: 3, 6 or 9.
+    `digits` cuts the fraction of a second; by default it has the digits that the time needs: 3, 6 or 9.
     """
     seconds, fraction = divmod(time_ns, _NS_PER_S)
     if digits is None:

@@ -34,7 +34,7 @@ class Block:
         full = self._scope + name
         tensor = self._from_array(np.ascontiguousarray(value), full)
         if self._constants.setdefault(full, tensor).SerializeToString() != tensor.SerializeToString():
-            raise ValueError(f"two constants of the name {full}")
+            raise ValueError(f"constant {full} has two different values")
         return full
 
     def floats(self, name: str, value: ArrayLike) -> str:

@@ -37,7 +37,7 @@ class NativeEngine:
         )
         size = _kernel.detector_size(shape, number, cell.nbytes)
         if not size:
-            raise Unavailable(f"engine 'native': a detector of shape {shape} is too large for it, use 'numpy'")
+            raise Unavailable(f"engine 'native': a detector of shape {shape} is too large, use engine 'numpy'")
         self._packed = aligned(size)
         limit = detector.calibration.surprise_limit
         _kernel.detector_pack(shape, number, self._packed, detector.features.clip, limit, sections, cell)

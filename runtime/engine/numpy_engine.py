@@ -136,7 +136,7 @@ class NumpyEngine:
     def _surprised(self, mean_error: float, state: State) -> bool:
         """Return whether this is one of the first ticks of a surprise, which the state counts.
 
-        A lasting surprise has its ticks once; it ends after as many ticks without one.
+        A lasting surprise forces its ticks only once; it ends after the same number of ticks without one.
         """
         ticks = self._detector.calibration.surprise_ticks
         forced, calm = int(state.record["forced"][0]), int(state.record["calm"][0])

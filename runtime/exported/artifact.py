@@ -102,7 +102,7 @@ def artifact_of(data: bytes, name: str) -> Artifact:
         raise ModelFileError(f"{name}: key 'to' is '{graph.to}' in a file of the format {to}")
     detector = model_file.loads(metadata[MODEL], f"{name}: model")
     if manifest != manifest_text(manifest_of(detector)):
-        raise ModelFileError(f"{name}: metadata '{MANIFEST}' is another manifest than that of the model in '{MODEL}'")
+        raise ModelFileError(f"{name}: metadata '{MANIFEST}' differs from the manifest of the model in '{MODEL}'")
     return Artifact(name, data, detector, metadata[MODEL], graph)
 
 

@@ -91,5 +91,5 @@ def _follow(data: bytes, place: int) -> int:
 def _number(data: bytes, at: int, layout: str) -> int:
     size = struct.calcsize("<" + layout)
     if not 0 <= at <= len(data) - size:
-        raise Malformed(f"leads to byte {at} of {len(data)}")
+        raise Malformed(f"an offset leads to byte {at} of {len(data)}")
     return int(struct.unpack_from("<" + layout, data, at)[0])

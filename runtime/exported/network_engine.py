@@ -59,7 +59,7 @@ class NetworkEngine(NumpyEngine):
     def __init__(self, artifact: Artifact, graph: NetworkGraph, name: str, interpreter: str) -> None:
         """Wrap a graph; `name` is the engine's, `interpreter` the package that runs it with its version, for people."""
         if artifact.detector.cell is None:
-            raise ModelFileError(f"{artifact.name}: a graph of the network alone, and the model in it has none")
+            raise ModelFileError(f"{artifact.name}: a graph of the network alone, but its model has no network")
         super().__init__(artifact.detector, InterpretedNetwork(artifact.detector.cell, graph))
         self.name = name
         self.graph = graph

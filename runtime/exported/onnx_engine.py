@@ -25,7 +25,7 @@ def load(artifact: Artifact) -> Engine:
         _check_interface(session, input_slots(detector) | output_slots(detector), artifact.name)
         return DetectorEngine(artifact, OnnxDetectorGraph(session), "onnx", interpreter)
     if detector.cell is None:
-        raise ModelFileError(f"{artifact.name}: a graph of the network alone, and the model in it has none")
+        raise ModelFileError(f"{artifact.name}: a graph of the network alone, but its model has no network")
     shapes = network_shapes(detector)
     slots = {what: (shape, NETWORK_TYPES.get(what, np.float32)) for what, shape in shapes.items()}
     _check_interface(session, slots, artifact.name)

@@ -41,7 +41,7 @@ def load(artifact: Artifact) -> NetworkEngine:
     Raises Unavailable without an interpreter, ModelFileError for a graph that is damaged or not the model's.
     """
     if artifact.detector.cell is None or artifact.graph is None or artifact.graph.whole:
-        raise ModelFileError(f"{artifact.name}: expected the graph of a network, and that of the model in it")
+        raise ModelFileError(f"{artifact.name}: expected a graph of a network whose model has one")
     package, make = _interpreter()
     words = f"{package} {version(package)}"
     shapes = network_shapes(artifact.detector)
@@ -179,7 +179,7 @@ def _family(artifact: Artifact, shapes: Shapes, make: Any) -> FamilyGraph:
         if member not in files:
             raise ModelFileError(f"{name} is missing")
         if metadata(files[member], name).get(MODEL_DIGEST) != model:
-            raise ModelFileError(f"{name} is of another model")
+            raise ModelFileError(f"{name} was exported from another model")
         loaded.append(LoadedFile(files[member], name, make, shapes))
     check_scheduler(loaded[0].tensors, loaded[0].invoke, artifact.detector.cell, f"{artifact.name}: {SCHEDULER}")
     return FamilyGraph(HostScheduler(artifact.detector.cell), [LevelStep(file) for file in loaded[1:]])

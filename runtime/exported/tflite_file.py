@@ -49,7 +49,7 @@ def metadata(data: bytes, name: str) -> dict[str, bytes]:
         if DIGEST not in entries:
             raise Malformed(f"metadata '{DIGEST}' is missing, expected a file that vcedge exported")
         if entries.pop(DIGEST) != digest(data):
-            raise Malformed("its content is not what was exported: the SHA-256 in it is another")
+            raise Malformed("the content does not match the SHA-256 in it")
     except Malformed as error:
         raise ModelFileError(f"{name}: not a TFLite file, damaged, or cut short: {error}") from None
     return entries
@@ -87,9 +87,9 @@ def members(data: bytes, name: str) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
             if len(infos) > MAX_MEMBERS or sum(info.file_size for info in infos) > len(data):
-                raise zipfile.BadZipFile("more in it than vcedge packs")
+                raise zipfile.BadZipFile("more files or bytes than vcedge packs")
             if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 for info in infos):
-                raise zipfile.BadZipFile("files in it are compressed or encrypted, which vcedge leaves")
+                raise zipfile.BadZipFile("files in it are compressed or encrypted, expected stored ones")
             return {info.filename: archive.read(info) for info in infos}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
         raise ModelFileError(f"{name}: not a zip of step models, or damaged: {error}") from None

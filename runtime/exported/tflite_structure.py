@@ -76,7 +76,7 @@ def _graph(graph: FlatTable, name: str, sizes: list[int], codes: list[int]) -> I
     for i, operator in enumerate(graph.tables(GRAPH_OPERATORS)):
         what = f"{name}: operator {i}"
         if operator.integer(OPERATOR_CODE, "I") >= len(codes):
-            raise Malformed(f"{what}: of the kind {operator.integer(OPERATOR_CODE, 'I')} of {len(codes)}")
+            raise Malformed(f"{what}: code {operator.integer(OPERATOR_CODE, 'I')} of {len(codes)}")
         _check_known(operator.integers(OPERATOR_INPUTS), known, f"{what}: input")
         results = operator.integers(OPERATOR_OUTPUTS)
         _check_known(results, range(len(tensors)), f"{what}: output")
@@ -116,7 +116,7 @@ def _check_branches(graph: FlatTable, number: int, codes: list[int], interfaces:
             raise Malformed(f"{what}: control flow in a branch")
         options = operator.table(OPERATOR_OPTIONS if builtin == IF else OPERATOR_OPTIONS_2)
         if options is None:
-            raise Malformed(f"{what}: without its branches")
+            raise Malformed(f"{what}: no branches")
         branches = [options.integer(0), options.integer(1)] if builtin == IF else options.integers(0)
         _check_known(branches, range(1, len(interfaces)), f"{what}: branch")
         given, results = operator.integers(OPERATOR_INPUTS)[1:], operator.integers(OPERATOR_OUTPUTS)
@@ -126,15 +126,15 @@ def _check_branches(graph: FlatTable, number: int, codes: list[int], interfaces:
             if [t.shape for t in taken] != [shapes[j] for j in given] or [t.shape for t in made] != [
                 shapes[j] for j in results
             ]:
-                raise Malformed(f"{what}: branch {branch} has other inputs or outputs than it")
+                raise Malformed(f"{what}: branch {branch} has other inputs or outputs than the operator")
 
 
 def _check_known(numbers: Iterable[int], known: Iterable[int], what: str) -> None:
     wrong = set(numbers).difference(known)
     if wrong:
-        raise Malformed(f"{what} {min(wrong)} is not there, or not yet")
+        raise Malformed(f"{what} {min(wrong)} does not exist, or is not computed yet")
 
 
 def _check_new(numbers: list[int], known: set[int], what: str) -> None:
     if known.intersection(numbers) or len(set(numbers)) < len(numbers):
-        raise Malformed(f"{what} of {numbers} is there already")
+        raise Malformed(f"{what} of {numbers} is computed twice")

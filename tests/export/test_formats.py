@@ -23,7 +23,7 @@ EVERY += [("tflite", "if4", False), ("tflite", "family", False), ("tflite", "den
 
 
 @pytest.mark.parametrize(("to", "layout", "whole"), EVERY)
-def test_the_same_model_gives_the_same_bytes_and_carries_itself(to: str, layout: str, whole: bool) -> None:
+def test_export_is_reproducible_and_carries_the_model(to: str, layout: str, whole: bool) -> None:
     model = small_model()
     first, second = (exported(model, to, layout, whole) for _ in range(2))
     assert first.data == second.data
@@ -67,7 +67,7 @@ def test_branches_skip_and_dense_takes_a_batch() -> None:
         np.testing.assert_allclose(together[2][row], alone[2][0], atol=1e-6)
 
 
-def test_a_tflite_file_has_a_signature_that_other_languages_call() -> None:
+def test_tflite_file_has_a_signature_for_other_languages() -> None:
     model = small_model()
     interpreter = litert.Interpreter(model_content=exported(model, "tflite", "case").data, num_threads=1)
     step = interpreter.get_signature_runner("step")
@@ -82,14 +82,14 @@ def test_a_tflite_file_has_a_signature_that_other_languages_call() -> None:
     assert (out["h_next"].shape, out["correction"].shape) == ((1, 16), (1, 3))
 
 
-def test_a_family_has_the_model_once() -> None:
+def test_family_holds_the_model_once() -> None:
     model = small_model(hidden=64)
     assert model.data == tflite_metadata(exported(model, "tflite", "family").data, "family.zip")[MODEL]
     parts = exported(model, "tflite", "family").data
     assert parts.count(model.data[:200]) == 1
 
 
-def test_the_default_layout_follows_from_the_size() -> None:
+def test_default_layout_depends_on_the_hidden_size() -> None:
     small, large = tiny_detector(hidden=64), tiny_detector(hidden=256, levels=8)
     assert graph_of(small, ExportRequest("onnx")).layout == "dense"
     assert graph_of(large, ExportRequest("onnx")).layout == "branches"
@@ -107,12 +107,12 @@ def test_the_default_layout_follows_from_the_size() -> None:
         (ExportRequest("onnx", quantize="int4"), "--quantize int4: expected none or int8"),
     ],
 )
-def test_what_cannot_be_written_is_refused(wanted: ExportRequest, message: str) -> None:
+def test_impossible_request_is_refused(wanted: ExportRequest, message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         graph_of(tiny_detector(), wanted)
 
 
-def test_a_detector_without_a_network_has_only_the_whole_graph_and_nothing_to_round() -> None:
+def test_detector_without_a_network_exports_whole_and_not_int8() -> None:
     linear = model_of(tiny_detector(cell=None)).detector
     with pytest.raises(UsageError, match="the model has no network: only --whole can be exported"):
         graph_of(linear, ExportRequest("onnx"))

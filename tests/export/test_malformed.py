@@ -36,12 +36,12 @@ def load(data: bytes, name: str) -> None:
 
 
 @every
-def test_the_files_themselves_are_sound(name: str) -> None:
+def test_unchanged_files_are_accepted(name: str) -> None:
     load(FILES[name], name)
 
 
 @every
-def test_a_file_that_is_cut_short_is_refused_at_every_length(name: str) -> None:
+def test_truncated_file_is_refused(name: str) -> None:
     data = FILES[name]
     for length in {*range(0, 64), *np.linspace(64, len(data) - 1, 60).astype(int).tolist(), len(data) - 1}:
         with pytest.raises(ModelFileError):
@@ -93,7 +93,7 @@ ATTACKS = {
     "a newer manifest": ({"manifest": b'{"format": 99}'}, "newer"),
     "a manifest of another model": (
         {"manifest": metadata_of(OTHER.model, GRAPHS["net.onnx"])[MANIFEST]},
-        "is another manifest than that of the model",
+        "differs from the manifest of the model",
     ),
     "a model that is cut short": ({"model": MODEL_FILE.model[:-9]}, "model"),
     "no JSON": ({"export": b"{nonsense"}, "vcedge.export"),
@@ -101,7 +101,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", list(ATTACKS))
-def test_metadata_that_is_wrong_is_refused(attack: str) -> None:
+def test_wrong_metadata_is_refused(attack: str) -> None:
     changes, message = ATTACKS[attack]
     with pytest.raises(ModelFileError, match=message):
         load(with_metadata("net.onnx", **changes), "net.onnx")  # type: ignore[arg-type]
@@ -114,7 +114,7 @@ def test_a_graph_of_other_shapes_than_its_model_is_refused(graph: GraphInfo) -> 
         engine_for(forged(MODEL_FILE, wider, graph))
 
 
-def test_a_graph_that_onnxruntime_refuses_and_one_with_other_names() -> None:
+def test_graph_that_onnxruntime_refuses_or_with_other_names_is_refused() -> None:
     proto = onnx.load_from_string(FILES["net.onnx"])
     proto.graph.node[0].op_type = "Nonsense"
     with pytest.raises(ModelFileError, match=r"onnxruntime .* refuses it"):
@@ -132,14 +132,14 @@ def test_a_whole_graph_must_have_the_state_of_its_model() -> None:
         engine_for(forged(MODEL_FILE, other, whole))
 
 
-def test_what_is_something_else_is_refused() -> None:
+def test_file_of_another_kind_is_refused() -> None:
     for name in ("x.onnx", "x.tflite", "x.zip", "model.vcedge"):
         for data in (b"", b"\x00" * 4000, b"a text file\n" * 50, b"PK\x03\x04" + b"\x01" * 200):
             with pytest.raises(ModelFileError):
                 load(data, name)
 
 
-def test_a_model_says_which_engine_does_not_run_it() -> None:
+def test_engine_that_does_not_run_a_model_is_named() -> None:
     model = model_of(replace(tiny_detector(), asset="other"))
     with pytest.raises(UsageError, match=r"engine 'onnx' runs .onnx files"):
         engine_for(model, "onnx")

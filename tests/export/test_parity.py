@@ -33,7 +33,7 @@ Change = Callable[[Cell], Cell]
 
 
 @pytest.mark.parametrize(("to", "layout", "whole"), FLOAT_LAYOUTS)
-def test_every_layout_does_as_the_model_does(to: str, layout: str, whole: bool) -> None:
+def test_every_layout_passes(to: str, layout: str, whole: bool) -> None:
     model = small_model(flags=True)
     parity = verify(model, exported(model, to, layout, whole))
     assert parity.problem is None
@@ -45,7 +45,7 @@ def test_every_layout_does_as_the_model_does(to: str, layout: str, whole: bool) 
 
 
 @pytest.mark.parametrize(("to", "layout"), [("onnx", "branches"), ("tflite", "case"), ("tflite", "family")])
-def test_int8_is_near_and_not_the_same(to: str, layout: str) -> None:
+def test_int8_is_close_but_not_equal(to: str, layout: str) -> None:
     model = small_model()
     parity = verify(model, exported(model, to, layout, quantize="int8"))
     assert parity.problem is None
@@ -54,12 +54,12 @@ def test_int8_is_near_and_not_the_same(to: str, layout: str) -> None:
 
 @pytest.mark.parametrize("changes", [{"cell": "gru", "levels": 1}, {"cell": "vcrnn"}, {"cell": "rnn", "levels": 1}])
 @pytest.mark.parametrize("to", ["onnx", "tflite"])
-def test_the_other_kinds_of_cell(to: str, changes: dict[str, Any]) -> None:
+def test_other_kinds_of_cell_pass(to: str, changes: dict[str, Any]) -> None:
     model = small_model(**changes)
     assert verify(model, exported(model, to)).problem is None
 
 
-def test_a_detector_without_a_network() -> None:
+def test_detector_without_a_network_passes() -> None:
     model = model_of(tiny_detector(cell=None))
     assert verify(model, exported(model, "onnx", whole=True)).problem is None
 
@@ -87,7 +87,7 @@ def transposed(cell: Cell) -> Cell:
 @pytest.mark.parametrize(
     ("change", "what"), [(swapped, "h["), (bias_off, "h["), (gate_off, "level"), (transposed, "h[")]
 )
-def test_a_wrong_network_is_stopped_and_the_step_is_named(change: Change, what: str, to: str, layout: str) -> None:
+def test_wrong_network_fails_and_the_step_is_named(change: Change, what: str, to: str, layout: str) -> None:
     model = small_model()
     assert model.detector.cell is not None
     wrong = replace(model.detector, cell=change(model.detector.cell))
@@ -98,7 +98,7 @@ def test_a_wrong_network_is_stopped_and_the_step_is_named(change: Change, what: 
     assert parity.first.what.startswith(what)
 
 
-def test_a_wrong_scheduler_is_found_behind_rounded_weights_too() -> None:
+def test_wrong_scheduler_fails_with_int8_too() -> None:
     model = small_model()
     assert model.detector.cell is not None
     wrong = replace(model.detector, cell=gate_off(model.detector.cell))
@@ -127,7 +127,7 @@ def other_weights(detector: Detector) -> Detector:
 
 
 @pytest.mark.parametrize("change", [off_by_little, other_weights])
-def test_a_wrong_part_around_the_network_is_stopped(change: Callable[[Detector], Detector]) -> None:
+def test_wrong_part_around_the_network_fails(change: Callable[[Detector], Detector]) -> None:
     model = small_model()
     wrong = change(model.detector)
     assert verify(model, forged(model, wrong, GraphInfo("onnx", "dense", True))).problem is not None
@@ -149,7 +149,7 @@ class Forgetful:
         return outcome
 
 
-def test_a_state_that_is_not_fed_back_is_stopped() -> None:
+def test_state_that_is_not_fed_back_fails() -> None:
     model = small_model()
     engine: Any = Forgetful(engine_for(exported(model, "onnx")))
     assert compare(model.detector, engine, recording(1, 600, 3)).problem is not None

@@ -12,7 +12,7 @@ import pytest
 from vcedge.runtime.engine.native_support import native_problem, native_sets, native_status, require_native
 
 
-def test_built_where_there_is_a_compiler() -> None:
+def test_kernel_is_built_if_there_is_a_compiler() -> None:
     headers = Path(sysconfig.get_paths()["include"], "Python.h")
     if shutil.which(os.environ.get("CC", "cc")) is None or not headers.exists():
         pytest.skip("no C compiler or no Python headers")

@@ -20,7 +20,7 @@ VARIANTS = variants()
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_contract(name: str) -> None:
+def test_engine_keeps_its_contract(name: str) -> None:
     detector = VARIANTS[name]
     results = check_engine(NumpyEngine, detector, recording(1, 300, detector.channels))
     assert [result for result in results if result.problem] == []
@@ -43,7 +43,7 @@ def test_checks_find_a_broken_engine() -> None:
 
 
 @pytest.mark.parametrize("name", ["vcgru", "vcrnn"])
-def test_levels_vary_and_quiet_rows_use_less(name: str) -> None:
+def test_quiet_rows_use_lower_levels(name: str) -> None:
     detector = VARIANTS[name]
     engine, state = NumpyEngine(detector), NumpyEngine(detector).new_state()
     levels = [engine.step(row, state)[1] for row in recording(3, 2000, 3)]
@@ -75,7 +75,7 @@ def as_the_others(before: F64, after: F64, others: list[int]) -> F64:
     return np.asarray(before[:, 1] + alpha * (squared.mean(axis=1) - before[:, 1]))
 
 
-def test_a_missing_channel_holds_its_value_and_counts_again_once_it_has_a_past() -> None:
+def test_missing_channel_holds_its_value_and_counts_one_row_after_it_returns() -> None:
     engine = NumpyEngine(VARIANTS["vcgru"])
     state = engine.new_state()
     rows = recording(5, 200, 3)
@@ -97,7 +97,7 @@ def test_a_missing_channel_holds_its_value_and_counts_again_once_it_has_a_past()
 
 
 @pytest.mark.parametrize("channel", range(4))
-def test_a_dead_channel_does_not_run_away(channel: int) -> None:
+def test_dead_channel_does_not_diverge(channel: int) -> None:
     """Also where channels lean on each other so much that a forecast fed back would grow."""
     detector = tiny_detector(channels=4, cell=None)
     weights = detector.highway.weights.copy()
@@ -129,7 +129,7 @@ def test_the_statistic_is_the_weighted_geometric_mean_of_the_parts_over_their_us
     assert run(parts) == pytest.approx(np.exp(weights @ np.log(alone)), rel=1e-9)
 
 
-def test_what_has_seen_nothing_says_as_usual() -> None:
+def test_new_state_starts_from_the_usual_values() -> None:
     detector = VARIANTS["linear"]
     engine = NumpyEngine(detector)
     raw, _, contributions = engine.step(recording(6, 1, 3)[0], engine.new_state())
@@ -156,7 +156,7 @@ def test_the_error_parts_are_smoothed_root_means_of_whitened_errors() -> None:
         assert state.parts[0] == pytest.approx(np.sqrt(smooth).mean(), rel=1e-4)
 
 
-def test_windows_made_of_the_components_reconstruct_to_nothing() -> None:
+def test_windows_of_the_components_have_no_reconstruction_error() -> None:
     """What lies in their span leaves no error, and what is orthogonal to it leaves all of it."""
     detector = VARIANTS["linear"]
     model = detector.scorer.reconstruction
@@ -177,7 +177,7 @@ def test_windows_made_of_the_components_reconstruct_to_nothing() -> None:
     assert smooth[1] == pytest.approx(len(model.lags) * level[:3] ** 2, rel=1e-5)
 
 
-def test_unknown_channels_are_taken_to_be_as_wrong_as_the_others() -> None:
+def test_unknown_channels_get_the_mean_error_of_the_others() -> None:
     """Half of the channels missing must not halve the statistic."""
     detector = tiny_detector(channels=6, cell=None)
     engine = NumpyEngine(detector)

@@ -37,7 +37,7 @@ def suffix(to: str, layout: str) -> str:
 
 
 @pytest.mark.parametrize(("to", "layout", "whole"), KINDS)
-def test_the_contract_of_an_engine(to: str, layout: str, whole: bool) -> None:
+def test_engine_keeps_its_contract(to: str, layout: str, whole: bool) -> None:
     model = small_model()
     artifact = exported(model, to, layout, whole)
     results = check_engine(lambda _: engine_for(artifact), model.detector, recording(1, 200, 3))
@@ -46,9 +46,7 @@ def test_the_contract_of_an_engine(to: str, layout: str, whole: bool) -> None:
 
 @pytest.mark.parametrize(("to", "layout", "whole"), [*KINDS, ("native", "", False), ("numpy", "", False)])
 @pytest.mark.parametrize("message", [b'{"looseness": 0.01}', b'{"policy": "auto"}', b'{"min_level": 2}'])
-def test_a_surprise_gets_the_whole_network_whatever_the_policy(
-    to: str, layout: str, whole: bool, message: bytes
-) -> None:
+def test_surprise_forces_the_full_level_under_any_policy(to: str, layout: str, whole: bool, message: bytes) -> None:
     model = small_model()
     if to not in ("onnx", "tflite", *ENGINES):
         pytest.skip(f"engine {to} is not built here")
@@ -80,7 +78,7 @@ def skab() -> tuple[Artifact, list[Sample]]:
 
 
 @pytest.mark.parametrize(("to", "layout", "whole"), KINDS)
-def test_the_service_gives_the_same_alarms_on_each_engine(
+def test_service_gives_the_same_alarms_on_each_engine(
     to: str, layout: str, whole: bool, skab: tuple[Artifact, list[Sample]], shared_broker: Mosquitto, tmp_path: Path
 ) -> None:
     model, rows = skab
@@ -107,7 +105,7 @@ def test_the_service_gives_the_same_alarms_on_each_engine(
     np.testing.assert_allclose([s["raw"] for s in published], [s.raw for s in expected], rtol=1e-4)
 
 
-def test_a_file_is_scored_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_scores_an_exported_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = small_model()
     header = "time," + ",".join(model.detector.schema.names)
     lines = [f"{s.time_ns / 1e9},{','.join(map(repr, s.values.tolist()))}" for s in samples(recording(2, 200, 3))]

@@ -120,5 +120,5 @@ def test_retained_messages_are_not_scored(shared_broker: Mosquitto, tmp_path: Pa
     [("pump-é 3", True), ("a" * 100, True), ("a" * 101, False), ("a\nb", False), ("a\x00", False), (" a", False),
      ("\u202ea", False), ("..", False), ("", False), ("a/b", False), ("+", False), ("#", False), ("\ud800", False)],
 )  # fmt: skip
-def test_odd_name_tells_allowed_asset_names(name: str, allowed: bool) -> None:
+def test_name_problem_tells_allowed_asset_names(name: str, allowed: bool) -> None:
     assert (name_problem(name) == "") == allowed
