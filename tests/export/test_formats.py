@@ -58,7 +58,10 @@ def test_branches_layout_skips_and_dense_layout_has_a_batch() -> None:
     signals = rng.standard_normal((7, shapes["signals"][1])).astype(np.float32)
     h = rng.standard_normal((7, shapes["h"][1])).astype(np.float32)
     policy = {"min_level": np.array([1], np.int32), "logit_bias": np.zeros(1, np.float32)}
-    dense, one = (onnxruntime.InferenceSession(kinds[layout]) for layout in ("dense", "branches"))
+    dense, one = (
+        onnxruntime.InferenceSession(kinds[layout], providers=["CPUExecutionProvider"])
+        for layout in ("dense", "branches")
+    )
     together = dense.run(None, {"signals": signals, "h": h, **policy})
     for row in range(7):
         alone = one.run(None, {"signals": signals[row : row + 1], "h": h[row : row + 1], **policy})
