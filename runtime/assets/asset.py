@@ -49,7 +49,7 @@ class Asset:
         self._rate_limit = _rate_limit(recipe)
         self._reach_ns = far_ns(self.stream.detector.schema) if recipe.join is None else recipe.join.ahead_ns
         self._line: bytes | None = b""
-        """The line of the next snapshot; None if it has to be encoded anew."""
+        """The line of the next snapshot; None if it has to be encoded again."""
 
     def new_stream(self, engine: Engine) -> Stream:
         """Return a stream of the asset for an engine."""

@@ -15,4 +15,4 @@ class Outcome(Enum):
     USED = 2
     """State that a restart must keep."""
     URGENT = 3
-    """State that somebody relies on from now on: the next snapshot should follow soon."""
+    """State that a person or program relies on from now on: the next snapshot should follow soon."""
