@@ -33,7 +33,7 @@ def load(*paths: Path, **data: Any) -> Recording:
     return load_history(DataConfig(train=[str(path) for path in paths], **data), Path())
 
 
-def concatenated(reader: RowReader) -> RowBlock:
+def all_rows(reader: RowReader) -> RowBlock:
     """Return all blocks of a reader as one."""
     blocks = list(reader)
     return RowBlock(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.history.conftest import concatenated, load
+from tests.history.conftest import all_rows, load
 from vcedge.config.train import ReadingConfig, TableConfig
 from vcedge.errors import ConfigError, DataError
 from vcedge.history import NO_TIME, open_rows
@@ -59,7 +59,7 @@ def test_npz_with_labels_beside_the_matrix(tmp_path: Path) -> None:
     table = TableConfig(array="test")
     assert load(path, table={"array": "test"}).schema.names == ("ch0", "ch1")
     schema = schema_of(["ch0", "ch1"], 1, 10)
-    block = concatenated(open_rows([path], schema, ReadingConfig(table=table), ["label"]))
+    block = all_rows(open_rows([path], schema, ReadingConfig(table=table), ["label"]))
     assert block.extra["label"].tolist() == [0, 0, 1, 1]
     assert block.time_ns[:2].tolist() == [START, START + DAY]
     assert block.time_ns[3] == NO_TIME

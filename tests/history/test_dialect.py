@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.history.conftest import Write, concatenated, load
+from tests.history.conftest import Write, all_rows, load
 from vcedge.config.train import ReadingConfig, TableConfig
 from vcedge.errors import ConfigError, DataError
 from vcedge.history import open_rows
@@ -170,6 +170,6 @@ def test_random_table_in_random_dialect_round_trip(
     path = tmp_path / "random.csv"
     path.write_text(text, newline="")
     schema = schema_of([f"s{j}" for j in range(len(values[0]))], 60, 600)
-    block = concatenated(open_rows([path], schema, ReadingConfig(table=config)))
+    block = all_rows(open_rows([path], schema, ReadingConfig(table=config)))
     np.testing.assert_array_equal(block.values, values)
     assert block.time_ns.tolist() == [START + i * 60 * 10**9 for i in range(len(values))]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.history.conftest import Write, concatenated, load
+from tests.history.conftest import Write, all_rows, load
 from vcedge.config.train import DataConfig, ReadingConfig, TableConfig
 from vcedge.errors import DataError, VcedgeError
 from vcedge.history import load_history, open_rows
@@ -93,13 +93,11 @@ def test_fast_and_slow_paths_agree(tmp_path: Path, cells: list[tuple[str, str]])
     def read(name: str, lines: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         path = tmp_path / name
         path.write_text("a,b,note\n" + "".join(lines), newline="")
-        return concatenated(
-            open_rows([path], schema, ReadingConfig(table=TableConfig(delimiter=",", header=True)))
-        ).values
+        return all_rows(open_rows([path], schema, ReadingConfig(table=TableConfig(delimiter=",", header=True)))).values
 
-    together_read = read("all.csv", [f"{a},{b},\n" for a, b in cells])
+    mixed = read("all.csv", [f"{a},{b},\n" for a, b in cells])
     alone = [read("one.csv", [f"{a},{b},x\n"])[0] for a, b in cells]
-    np.testing.assert_array_equal(together_read, alone)
+    np.testing.assert_array_equal(mixed, alone)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.history.conftest import concatenated
+from tests.history.conftest import all_rows
 from vcedge.config.train import ReadingConfig
 from vcedge.errors import DataError, InputOutputError
 from vcedge.history import CsvWriter, open_rows
@@ -31,7 +31,7 @@ def test_round_trip(tmp_path: Path, values: np.ndarray, step_ns: int) -> None:
     times = START + np.arange(len(values), dtype=np.int64) * step_ns
     with CsvWriter(path, NAMES, flush_rows=7) as writer:
         writer.append_many(times, values)
-    block = concatenated(open_rows([path], SCHEMA, ReadingConfig()))
+    block = all_rows(open_rows([path], SCHEMA, ReadingConfig()))
     assert block.time_ns.tolist() == times.tolist()
     np.testing.assert_array_equal(block.values, values)
     assert np.signbit(block.values[block.values == 0]).tolist() == np.signbit(values[values == 0]).tolist()
@@ -69,7 +69,7 @@ def test_append_to_a_truncated_file(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
     with CsvWriter(path, NAMES, append=True) as writer:
         writer.append(START + 5_000_000_000, np.full(3, 5.0))
-    block = concatenated(open_rows([path], SCHEMA, ReadingConfig()))
+    block = all_rows(open_rows([path], SCHEMA, ReadingConfig()))
     assert len(block.values) == 3
     assert block.values[2].tolist() == [5.0] * 3
     with pytest.raises(DataError, match="has the columns time, Pressure"):
