@@ -17,7 +17,6 @@ from vcedge.calibration.calibrate import (
     assemble,
     calibrate_limits,
     fit_linear,
-    stuck_limits,
     tail_trace,
     wants_flags,
     weighted,
@@ -25,6 +24,7 @@ from vcedge.calibration.calibrate import (
 from vcedge.calibration.refit import refit
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Ranges, Split, split_by_time
+from vcedge.calibration.stuck import stuck_limits
 from vcedge.calibration.threshold import fit_threshold, tail_quantile
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
 from vcedge.detector import Calibration, Detector

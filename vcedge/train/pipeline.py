@@ -18,7 +18,6 @@ from vcedge.calibration.calibrate import (
     assemble,
     calibrate_limits,
     fit_linear,
-    stuck_limits,
     wants_flags,
     weighted,
 )
@@ -28,6 +27,7 @@ from vcedge.calibration.refit import refit
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Split, split_by_time
+from vcedge.calibration.stuck import stuck_limits
 from vcedge.calibration.trace import Trace, TracedRows, run_engine
 from vcedge.config.train import ScoreConfig, TrainConfig
 from vcedge.detector import DENSE_KINDS, CellSpec, Detector, boundaries_of
