@@ -89,7 +89,7 @@ class BlindBody(GatedBody):
 class ResetBefore(VCGRU):
     """A VCGRU with the reset gate before the product, as eq. 15 is printed."""
 
-    unrolls = False
+    kernel_unrolls = False
 
     def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
         """Return the next state by eq. 14 to 16."""

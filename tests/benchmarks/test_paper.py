@@ -396,3 +396,14 @@ def test_a_cuda_device_gives_the_same_states(name: str, music: Dataset) -> None:
     there = evaluate(network.to("cuda"), music, lanes, 20)
     assert there.loss == pytest.approx(here.loss, rel=1e-4)
     assert there.macs["all"] == pytest.approx(here.macs["all"], rel=1e-2)
+
+
+def test_the_reset_gate_of_the_ablation_acts_before_the_product(music: Dataset) -> None:
+    window = window_of(music.test[:2])
+    torch.manual_seed(3)
+    before = ABLATIONS["reset-before"].make(music.inputs, 16, None).body
+    after = MODELS["vcgru"].make(music.inputs, 16, None).body
+    with torch.no_grad():
+        before.cell.recurrent.mul_(4)
+    after.load_state_dict(before.state_dict())
+    assert not torch.allclose(run(before, window).hidden, run(after, window).hidden, atol=1e-3)

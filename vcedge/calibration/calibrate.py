@@ -32,7 +32,7 @@ FLAGS_SHARE = 0.001
 """Missing flags become network inputs if more than this share of the values is missing: their weights cannot
 be learned from fewer."""
 SHRINK_PARTS, SHRINK_LEAST, SHRINK_CHANCE = 4, 0.01, 4.0
-"""The tail is cut into SHRINK_PARTS. A channel's correction is used only if, in each part, a factor fitted on the others
+"""The tail is cut into SHRINK_PARTS. A channel's correction is used only if in each part a factor fitted on the others
 removes the share SHRINK_LEAST of the squared residual and SHRINK_CHANCE times the mean residual of a row: a part of few
 rows can agree by chance. An untrained network passes on almost no channel."""
 
@@ -198,7 +198,7 @@ def tail_trace(detector: Detector, values: F64, split: Split) -> Trace:
 
 
 def _measured_head(detector: Detector, head: Head, values: F64, split: Split) -> Head:
-    """Shrink each channel's correction to the part that helps on all of the held-out tail, and scale errors to match."""
+    """Shrink each channel's correction to the part that helps on all of the tail, and scale the errors to match."""
     ones = np.ones(detector.channels, np.float32)
     trace = tail_trace(replace(detector, head=replace(head, shrink=ones, error_scale=ones)), values, split)
     shrink = _shrinkage(trace)

@@ -30,7 +30,7 @@ LEAST_USUAL = 1e-6
 
 
 def fit_scorer(values: F64, features: Features, cross: CrossFit, split: Split, span: float) -> Scorer:
-    """Fit the scorer to values (N, C), with equal weights; `with_usual` measures the usual values of its parts later."""
+    """Fit the scorer to values (N, C), with equal weights; `with_usual` later measures the means of its parts."""
     order, ridge = cross.highway.order, cross.highway.ridge
     parts = (
         ScorerPart("fast", "error", max(FAST * span, 1.0), 0.2),

@@ -1,7 +1,7 @@
 """Defines the kinds of synthetic faults by how each changes the readings of one channel.
 
 A fault changes some rows of one channel (a swap: of two) and nothing else. Sizes are in units of the channel's own
-noise, the spread of a linear forecaster's residual, so that faults of equal size are about equally hard to detect on every channel.
+noise, the spread of a linear forecaster's residual, so that a size is about equally hard to detect on every channel.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class NormalRows:
 def correlation_rows(series: F64) -> F64:
     """Return the rows (C,) until the autocorrelation of each column of a series (N, C) falls to 1/e, at least 1.
 
-    NaN counts as the mean. The result is N for a column whose autocorrelation never falls that far, and 1 for a constant.
+    NaN counts as the mean. A column whose autocorrelation never falls that far gives N, a constant 1.
     """
     rows = len(series)
     centred = np.nan_to_num(series - _mean(series))

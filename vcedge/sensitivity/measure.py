@@ -105,7 +105,7 @@ def measure_sensitivity(
 
 
 def _prepare_trials(detector: Detector, rows: TracedRows, steps: int) -> Trials | None:
-    """Choose the places and the lengths of faults that the tail and the limit of steps allow; None without any place."""
+    """Choose the places and the lengths of faults that the tail and the steps allow; None without any place."""
     tail, values = rows.tail, rows.values
     count = PLACES if detector.channels <= MANY_CHANNELS else PLACES_MANY
     residual = np.where(tail.known, tail.residual, np.nan)
