@@ -1,8 +1,8 @@
 """Limits how many samples an asset may send, by the time in its own samples.
 
-A machine sends one sample a period, also when hours of them arrive at once after an outage: their times go on. The
-times of a flood do not, and its messages cost more than the time they bring. No clock is read, so that a message that
-is delivered again gets the same answer.
+A machine sends one sample a period. Even if hours of samples arrive at once after an outage, their times advance, which
+earns credit. In a flood the times do not advance enough. No clock is read, so that the decision about a message is the
+same when it is delivered again.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def _all_milliseconds(time_ns: NDArray[np.int64]) -> list[int] | list[int | floa
 
 @dataclass(frozen=True)
 class Health:
-    """Describes how the input of one asset is, and its threshold."""
+    """Describes the condition of one asset's input, and its threshold."""
 
     status: str
     missing: tuple[str, ...]
@@ -150,7 +150,7 @@ def stats_payload(node: str, boot: str, numbers: Mapping[str, float]) -> bytes:
 
 
 def deadletter_payload(id_: str, topic: str, reason: str, payload: bytes) -> bytes:
-    """Encode why a message is not used, and the beginning of it. `id_` is the message's id in the log."""
+    """Encode why a message is not used, with the message's beginning. `id_` is the message's id in the log."""
     return write(
         {
             "schema": SCHEMA,

@@ -19,14 +19,14 @@ log = logging.getLogger("vcedge.scoring")
 
 
 class Scoring:
-    """Scores, publishes and counts."""
+    """Scores samples, and publishes, counts and logs the results."""
 
     def __init__(self, counters: Counters, publisher: Publisher) -> None:
         self._counters = counters
         self._publisher = publisher
 
     def score(self, asset: Asset, samples: Samples, message: Incoming | None) -> None:
-        """Score samples that `message` completed; None: they were flushed after a silence."""
+        """Score samples; `message` completed them, or is None if they were flushed after a silence."""
         rows = score_rows(asset.stream, samples, asset.policy)
         self._counters.count_scores(rows.scores, rows.us)
         anomalies = asset.companions.follow(rows)
@@ -37,7 +37,7 @@ class Scoring:
         self._count_and_log(asset, rows, message)
 
     def _count_and_log(self, asset: Asset, rows: ScoredRows, message: Incoming | None) -> None:
-        """Count and log the events of a message. Most messages have none, and cost nothing here."""
+        """Count and log the events of a message. Returns at once for most messages, which have none."""
         events = [*chain.from_iterable(events_of(rows.scores).values()), *asset.companions.events]
         if not events and not log.isEnabledFor(logging.DEBUG):
             return

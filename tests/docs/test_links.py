@@ -1,4 +1,4 @@
-"""The documents: the README is short, links and named paths exist, the site's navigation is complete and builds."""
+"""The documents: a short README, existing links and paths, and a complete navigation that builds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_readme_is_short() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_relative_links_lead_to_files(page: str) -> None:
+def test_relative_links_exist(page: str) -> None:
     for target in LINK.findall(FENCE.sub("", text_of(page))):
         if "://" in target or target.startswith(("#", "mailto:")):
             continue
