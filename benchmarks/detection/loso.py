@@ -1,4 +1,4 @@
-"""Leave one set out: tunes the hand-tuned settings on four sets and reports on the fifth; the network is off.
+"""Leaves one set out: tunes the hand-tuned settings on four sets and reports on the fifth, with the network off.
 
 Each part of the scorer is independent of the others, so one pass over a series with all candidate parts gives every
 combination of them.
@@ -44,7 +44,7 @@ FILE = "loso.jsonl"
 
 @dataclass(frozen=True)
 class Setting:
-    """Holds one value of everything that was tuned; spans are in units of `score.span`."""
+    """Holds a value of each tuned setting; spans are in units of `score.span`."""
 
     nearly: float = NEARLY
     lags: tuple[int, ...] = LAGS

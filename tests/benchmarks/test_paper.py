@@ -23,7 +23,7 @@ from benchmarks.paper.rivals.delta import DeltaBody
 from benchmarks.paper.rivals.fastgrnn import FastGRNNBody, rank_for
 from benchmarks.paper.rivals.skipping import RandomSkipBody, SkipBody
 from benchmarks.paper.summary import by_model, groups_of
-from benchmarks.paper.training import HARD, Plan, evaluate, mask_of, train
+from benchmarks.paper.training import HARD, TrainingPlan, evaluate, mask_of, train
 from benchmarks.paper.unrolled import Body, Unrolled
 from vcedge.detector import CellKind
 from vcedge.errors import DataError, InputNotFound
@@ -31,7 +31,7 @@ from vcedge.runtime.engine.native_support import native_problem
 from vcedge.train.cells import CELLS
 
 KEYS, HIDDEN = 12, 16
-PLAN = Plan(epochs=3, patience=5, lanes=4, window=16)
+PLAN = TrainingPlan(epochs=3, patience=5, lanes=4, window=16)
 
 
 def pieces(seed: int, count: int = 6, length: int = 40) -> list[Roll]:

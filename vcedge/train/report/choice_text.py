@@ -99,7 +99,7 @@ def _order_text(choice: OrderChoice, error: Mapping[tuple[int, float], float]) -
     if len(error) == 1:
         return text + "Both were set in the configuration."
     text += (
-        f"Of {len(error)} candidate pairs it uses the fewest rows among those whose error is at most "
+        f"Of {len(error)} pairs compared it uses the fewest rows among those whose error is at most "
         f"{math.exp(NEARLY / 2) - 1:.0%} above the best ({best:.3f}): a forecaster with more past rows also learns to "
         "follow a fault. "
     )
