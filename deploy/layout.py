@@ -1,4 +1,4 @@
-"""Where the files of vcedge are on a device, or below another root: a test, or the image of a card."""
+"""Maps the files of vcedge on a device, or below another root such as the image of a card."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Layout:
     root: Path = Path("/")
 
     def at(self, path: str) -> Path:
-        """Return where an absolute path of the device is reached from here."""
+        """Return the path below the root for an absolute path on the device."""
         return self.root / path.lstrip("/")
 
     @property

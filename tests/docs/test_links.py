@@ -107,3 +107,12 @@ def test_pages_named_in_code_exist() -> None:
         for page in re.findall(r"\bdocs/[\w/-]+(?:\.md)?", path.read_text(encoding="utf-8")):
             found = list(ROOT.glob(f"{page}*"))
             assert found, f"{path.relative_to(ROOT)}: {page}"
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/images/message.svg"])
+def test_modules_on_a_messages_way_exist(page: str) -> None:
+    rooms = "|".join(path.name for path in (ROOT / "runtime").iterdir() if (path / "__init__.py").exists())
+    modules = re.findall(rf"[`>\s]((?:{rooms})/[a-z_]+)[`<]", text_of(page))
+    assert len(modules) > 8
+    for module in modules:
+        assert (ROOT / "runtime" / f"{module}.py").exists(), module

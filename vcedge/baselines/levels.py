@@ -26,7 +26,7 @@ class MaxAbsZ:
 
     @property
     def cost(self) -> Cost:
-        """Numbers: centre and scale of each channel."""
+        """Cost in numbers: centre and scale of each channel."""
         return Cost(0.0, 2 * len(self.features.center))
 
     def score(self, values: F64, ranges: Ranges) -> F64:
@@ -37,7 +37,7 @@ class MaxAbsZ:
 
 @dataclass(frozen=True)
 class Persistence:
-    """Forecasts that nothing changes, and scores squared changes in units of their usual size."""
+    """Forecasts that nothing changes, and scores squared changes in units of their size on the fitted rows."""
 
     features: Features
     scale: ResidualScale
@@ -51,7 +51,7 @@ class Persistence:
 
     @property
     def cost(self) -> Cost:
-        """Numbers: centre, scale, mean and size of change, and the last row."""
+        """Cost in numbers: centre, scale, mean and size of change, and the last row."""
         return Cost(0.0, 5 * len(self.features.center), rows=2)
 
     def score(self, values: F64, ranges: Ranges) -> F64:

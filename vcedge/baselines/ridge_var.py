@@ -39,12 +39,12 @@ class RidgeVar:
 
     @property
     def cost(self) -> Cost:
-        """Numbers: weights, features, residual scale and the last rows."""
+        """Cost in numbers: weights, features, residual scale and the last rows."""
         channels = len(self.features.center)
         return Cost(self.order * channels**2, self.weights.size + (4 + self.order) * channels, rows=self.order + 1)
 
     def score(self, values: F64, ranges: Ranges) -> F64:
-        """See `Fitted.score`; a channel that is missing now, or was one row ago, has no error."""
+        """See `Fitted.score`; a channel that is missing in a row or the one before has no error there."""
         pieces = []
         for z, (start, stop) in zip(standardised(values, self.features, ranges), ranges, strict=True):
             measured = np.isfinite(values[start:stop])

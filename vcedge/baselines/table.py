@@ -1,4 +1,4 @@
-"""All baselines by the names that tables of results use."""
+"""Lists all baselines by the names that tables of results use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vcedge.calibration.split import Ranges
 from vcedge.schema import F64
 
 SPAN = 20.0
-"""Span in rows with which the reference scoring's best baselines are smoothed."""
+"""Span in rows over which the best baselines of the reference scoring are smoothed."""
 DETECTORS: dict[str, Fit] = {
     "persistence": Persistence.fit,
     "max |z|": MaxAbsZ.fit,

@@ -1,4 +1,4 @@
-"""Trivial scores that any detector must beat: random ones, and an alarm on every row."""
+"""Gives trivial scores that any detector must exceed: random ones, and an alarm on every row."""
 
 from __future__ import annotations
 

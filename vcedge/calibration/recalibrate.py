@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vcedge.calibration.calibrate import calibrate_limits, fit_linear_like, stuck_limits
+from vcedge.calibration.calibrate import calibrate_limits, fit_linear_like
 from vcedge.calibration.refit import refit
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH, reweighted
 from vcedge.calibration.split import split_by_time
+from vcedge.calibration.stuck import stuck_limits
 from vcedge.detector import Detector
 from vcedge.history import Recording
 

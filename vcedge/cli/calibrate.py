@@ -54,7 +54,7 @@ def calibrate_command(
 
 @dataclass(frozen=True)
 class Adaptation:
-    """What to read of the other machine, and what to change in the model besides the fit."""
+    """Says what to read of the other machine, and what to change in the model besides the fit."""
 
     rows: int | None
     asset: str | None

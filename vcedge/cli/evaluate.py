@@ -61,7 +61,7 @@ def evaluate_command(
     wanted = parse_bars(bars or [])
     runner = load(model, engine, network=network)
     if label in runner.detector.schema.names:
-        raise UsageError(f"--label {label}: is a channel that {model} watches, expected a column that it does not see")
+        raise UsageError(f"--label {label}: is a channel that {model} watches, expected a column that is no channel")
     found = _evaluate(runner, inputs, LabelOptions(label, skip_rows, window, overrides or []))
     promised = runner.detector.calibration.false_alarms_per_day
     if json:
@@ -83,7 +83,7 @@ def evaluate_command(
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """How labelled recordings are read and counted; see the options of the command."""
+    """Says how to read and count labelled recordings; see the options of the command."""
 
     column: str
     skip_rows: int
@@ -93,7 +93,7 @@ class LabelOptions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measures of each file, their mean, and the means of trivial detectors by name."""
+    """Holds the measures of each file, their mean, and the means of trivial detectors by name."""
 
     files: Sequence[tuple[Path, Measures]]
     mean: Measures
@@ -186,7 +186,7 @@ def _table(rows: Sequence[tuple[str, Measures]]) -> list[str]:
 
 
 def _promise(mean: Measures, promised: float) -> str:
-    """Return whether the promised false alarms were kept, and on how much time that rests."""
+    """Return the counted and the expected false alarms, and the length of normal operation."""
     days = mean["normal_days"]
     return (
         f"false alarms: {mean['false_alarms']:.0f} in {duration(DAY_S * days)} of normal operation; "

@@ -1,6 +1,6 @@
 """Computes metrics of scores against labels, both threshold-free and of alarms at a threshold.
 
-Point-adjusted F1 is absent on purpose: a random score wins under it.
+Point-adjusted F1 is absent on purpose: random scores reach high values of it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def confusion(alarm: ArrayLike, labels: ArrayLike) -> Confusion:
 def count_events(alarm: ArrayLike, labels: ArrayLike, gap: int = 0) -> EventCounts:
     """Count the events of labels (N,) that alarms (N,) find, and the runs of alarms that overlap none.
 
-    If `gap` is not 0, runs at most so many rows apart count as one.
+    Runs at most `gap` rows apart count as one; 0 merges none.
     """
     raised, true = np.asarray(alarm).astype(bool), np.asarray(labels).astype(bool)
     events = segments(true)

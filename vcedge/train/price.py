@@ -1,4 +1,4 @@
-"""The price of an update in the loss: a Lagrange multiplier that holds the updated share at its target."""
+"""Adapts the price of an update in the loss, a Lagrange multiplier that holds the updated share at its target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of a comparison as JSON values: compare.json."""
+"""Collects the numbers of a comparison as JSON values, for compare.json."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
 
 
 def truth_of(comparison: Comparison) -> str:
-    """Return where the truth comes from: "labels", "injected faults" or "none"."""
+    """Return the source of the truth: "labels", "injected faults" or "none"."""
     if comparison.labelled:
         return "labels"
     return "injected faults" if any(case.faults for case in comparison.cases) else "none"
