@@ -36,10 +36,7 @@ def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
             name: dict(zip(REGIMES, map(_number, shares), strict=True)) for name, shares in comparison.regimes.items()
         },
         "events": [_event(one, comparison) for one in comparison.outcomes],
-        "bars": [
-            {"measure": bar.measure, "expected": bar.value, "met": bar.met(comparison.main.mean[bar.measure])}
-            for bar in bars
-        ],
+        "bars": [bar.to_json(comparison.main.mean) for bar in bars],
     }
 
 
