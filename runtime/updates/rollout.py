@@ -79,17 +79,9 @@ class Rollout:
     def publish_state(self, asset: Asset, state: str, reason: str) -> None:
         """Publish the retained state alone."""
         trial, store = asset.companions.trial, self.store(asset)
-        self._publisher.model(
-            asset,
-            {
-                "state": state,
-                "reason": reason,
-                "current": store.current,
-                "previous": store.previous,
-                "on_trial": None if trial is None else trial.digest,
-                "serial": _known_serial(store),
-            },
-        )
+        values = {"state": state, "reason": reason, "current": store.current, "previous": store.previous}
+        values |= {"on_trial": None if trial is None else trial.digest}
+        self._publisher.model(asset, {**values, "serial": _known_serial(store)})
 
     def _resume_asset(self, asset: Asset) -> bool:
         """Continue the trial of one asset, if there is one; end it where its note or model is damaged."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from vcedge.evaluation.metrics import segments
+from vcedge.evaluation.vus import segments
 from vcedge.imputation import hold_last
 from vcedge.schema import F64
 from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome
