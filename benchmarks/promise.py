@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.datasets import data_folder, load_reference
 from benchmarks.detection.sets import Series
 from vcedge.calibration.calibrate import calibrate_limits
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import refit
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
 from vcedge.evaluation.replay import replay

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from vcedge.runtime.assets.asset import Asset
+from vcedge.runtime.assets.asset import PER_PERIOD, Asset
 from vcedge.runtime.assets.joiner import Joiner
-from vcedge.runtime.assets.rate_limit import PER_PERIOD
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.codecs.reading import NamedSample, Reading, Samples, Undecodable, arrange, named_samples
 from vcedge.runtime.codecs.registry import Decoder

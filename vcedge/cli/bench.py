@@ -40,8 +40,7 @@ def bench_command(
       vcedge bench model.vcedge --json > bench.json
     """
     single_threaded()
-    from vcedge.bench.measure import measure
-    from vcedge.bench.table import table
+    from vcedge.bench.measure import measure, table
 
     subject, extra = _subject(model, synthetic, recording)
     result = measure(subject, extra, rounds)

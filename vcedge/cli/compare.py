@@ -46,8 +46,7 @@ def compare_command(
     single_threaded()
     from vcedge.config.train import load_train_config
     from vcedge.evaluation.bars import check_bars, parse_bars
-    from vcedge.train.compare.output import NUMBERS, PAGE
-    from vcedge.train.compare.summary import to_json
+    from vcedge.train.compare.summary import NUMBERS, PAGE, to_json
 
     wanted = parse_bars(bars or [])
     fixed = ["model.cell=vcgru", *([] if seed is None else [f"train.seed={seed}"])]  # the other cells are its rivals
@@ -66,7 +65,7 @@ def _compare(settings: TrainConfig, held_out: float, out: Path, bars: list[Bar])
     from vcedge.history import load_history
     from vcedge.train.compare.cases import prepare
     from vcedge.train.compare.comparison import compare
-    from vcedge.train.compare.output import write_comparison
+    from vcedge.train.compare.summary import write_comparison
 
     out.mkdir(parents=True, exist_ok=True)
     recording = load_history(settings.data, settings.base_dir)

@@ -95,7 +95,10 @@ def describe(detector: Detector, file: str, identity: str, size: int) -> dict[st
         "id": identity,
         "bytes": size,
         "parameters": sum(int(tensor.size) for tensor in tensors_of(detector).values()),
-        "macs": {"full": detector.macs(detector.hidden), "levels": _level_macs(detector)},
+        "macs": {
+            "full": detector.macs(detector.hidden),
+            "levels": [] if cell is None else [detector.macs(k) for k in detector.boundaries],
+        },
         "asset": detector.asset,
         "period_s": detector.schema.period_ns / NS_PER_S,
         "max_gap_s": detector.schema.max_gap_ns / NS_PER_S,
@@ -176,11 +179,6 @@ def _provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     if seed is not None:
         rows.append(("seed", str(seed)))
     return rows
-
-
-def _level_macs(detector: Detector) -> list[float]:
-    """Return the multiply-accumulates of a step at each level."""
-    return [] if detector.cell is None else [detector.macs(k) for k in detector.boundaries]
 
 
 def _target(detector: Detector) -> float | None:
