@@ -27,8 +27,8 @@ from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Ranges, Split, split_by_time
 from vcedge.calibration.threshold import fit_threshold, tail_quantile
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
-from vcedge.detector import Calibration, Detector
-from vcedge.limits import DAY_NS, EventRule, events_per_row
+from vcedge.detector import Detector
+from vcedge.limits import DAY_NS, Calibration, EventRule, events_per_row
 from vcedge.schema import F64
 from vcedge.train.pipeline import train_detector
 

@@ -17,7 +17,8 @@ from benchmarks.paper.data import Dataset, Roll, make_lanes
 from benchmarks.paper.gated import GatedBody
 from benchmarks.paper.training import evaluate
 from benchmarks.paper.unrolled import Network
-from vcedge.detector import Calibration, Detector, Features, Highway, Reconstruction, Scorer, ScorerPart
+from vcedge.detector import Detector, Features, Highway, Reconstruction, Scorer, ScorerPart
+from vcedge.limits import Calibration
 from vcedge.model_file import load, save
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.engine.registry import ENGINES, load_engine

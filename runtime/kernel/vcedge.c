@@ -1,4 +1,4 @@
-/* Which instruction set serves, and the public calls. */
+/* Selects the instruction set, and implements the public calls. */
 #include "detector/detector_internal.h"
 
 #include <string.h>
@@ -111,10 +111,10 @@ size_t vce_scratch_size(const vce_cell *cell, int32_t streams)
 int vce_step(const vce_cell *cell, void *state, void *scratch, const float *x, float *y, int min_level,
              float logit_bias)
 {
-    vce_memory memory = vce_memory_of(cell, state);
-    int level = cell->ops->step(cell, memory, scratch, x, min_level, logit_bias);
+    vce_cell_state s = vce_cell_state_of(cell, state);
+    int level = cell->ops->step(cell, s, scratch, x, min_level, logit_bias);
     if (y)
-        memcpy(y, memory.y, sizeof(float) * (size_t)cell->shape.outputs);
+        memcpy(y, s.y, sizeof(float) * (size_t)cell->shape.outputs);
     return level;
 }
 
@@ -138,7 +138,7 @@ void vce_step_many(const vce_cell *cell, int32_t streams, void *states, size_t s
 }
 
 size_t vce_record_size(const vce_detector *d) { return (size_t)d->record[VCE_FIELDS]; }
-size_t vce_detector_scratch_size(const vce_detector *d) { return (size_t)(uintptr_t)vce_work_of(d, NULL).end; }
+size_t vce_detector_scratch_size(const vce_detector *d) { return (size_t)(uintptr_t)vce_scratch_of(d, NULL).end; }
 
 double vce_detector_step(const vce_detector *d, void *record, void *scratch, const double *values,
                          double *contributions, int32_t *level, int min_level, float logit_bias)

@@ -113,7 +113,7 @@ def stats_payload(node: str, boot: str, numbers: Mapping[str, float]) -> bytes:
 
 
 def deadletter_payload(id_: str, topic: str, reason: str, payload: bytes) -> bytes:
-    """Encode why a message is not used, and the beginning of it. `id_` is the message's id in the log."""
+    """Encode why a message is not used, with the message's beginning. `id_` is the message's id in the log."""
     excerpt = payload[:MAX_EXCERPT].decode("utf-8", "replace")
     values = {"id": id_, "topic": topic[:MAX_TOPIC], "reason": reason, "size": len(payload), "payload": excerpt}
     return write({"schema": SCHEMA, **values})

@@ -1,4 +1,4 @@
-"""The last published state of an asset: what is published again only when it changes."""
+"""Holds the last published state of an asset, which is published again only when it changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Published:
     score: Score | None = None
     score_s: float = 0.0
     anomaly: bool | None = None
-    """None before the first, and where it has to be published again."""
+    """None before the first."""
     health: Condition | None = None
     health_s: float = 0.0
     agreement_s: float = 0.0
@@ -36,7 +36,7 @@ class Published:
         return {"age_s": round(now_s - self.score_s, 3), "last": milliseconds(last.time_ns), "seq": last.seq}
 
     def condition(self, asset: Asset, now_s: float) -> Condition:
-        """Return how the asset's input is: `waiting` before the first sample, `stale` in silence, else as scored."""
+        """Return the condition of the input: `waiting` before the first sample, `stale` in silence, else as scored."""
         if self.score is None:
             return "waiting", ()
         if now_s - self.score_s > asset.stream.detector.schema.max_gap_ns / NS_PER_S:

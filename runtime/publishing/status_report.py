@@ -25,7 +25,7 @@ def service_report(
     counts: Mapping[str, Mapping[str, Any]],
     assets: list[dict[str, Any]],
 ) -> Report:
-    """Return the whole report.
+    """Return the complete report.
 
     Args:
         identity: node, boot, broker, and whether the broker has acknowledged `online` (`heard`).

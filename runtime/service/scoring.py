@@ -19,7 +19,7 @@ log = logging.getLogger("vcedge.scoring")
 
 
 def score(reporting: Reporting, asset: Asset, samples: Samples, message: Incoming | None) -> None:
-    """Score samples that `message` completed; None: they were flushed after a silence."""
+    """Score samples; `message` completed them, or is None if they were flushed after a silence."""
     rows = score_rows(asset.stream, samples, asset.policy)
     reporting.counters.count_scores(rows.scores, rows.us)
     anomalies = asset.companions.follow(rows)
@@ -31,7 +31,7 @@ def score(reporting: Reporting, asset: Asset, samples: Samples, message: Incomin
 
 
 def _count_and_log(counters: Counters, asset: Asset, rows: ScoredRows, message: Incoming | None) -> None:
-    """Count and log the events of a message. Most messages have none, and cost nothing here."""
+    """Count and log the events of a message. Returns at once for most messages, which have none."""
     events = [*chain.from_iterable(events_of(rows.scores).values()), *asset.companions.events]
     if not events and not log.isEnabledFor(logging.DEBUG):
         return

@@ -1,10 +1,10 @@
-"""The snapshot: the state of all assets in one file, complete or not at all, and the one before it.
+"""Stores the state of all assets in one file, written atomically, and keeps the file before it.
 
     "vcedge-snapshot 2\n", a zlib stream of lines, SHA-256 of all before
 
-The first line is a JSON object with what belongs to no asset, each further one `[asset, model id, state]`. States of
-streams are their bytes in base64 (runtime/stream/saved_state.py); in format 1, of the program before 0.1.0, they are
-JSON values, which are read as well.
+The first line is a JSON object with the state that belongs to no asset, each further one `[asset, model id, state]`.
+States of streams are their bytes in base64 (runtime/stream/saved_state.py). Format 1, of the program before 0.1.0, has
+them as JSON values and can be read too.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ READABLE = (MAGIC, b"vcedge-snapshot 1\n")
 """Beginnings of the files that this program reads, of equal length."""
 DIGEST = hashlib.sha256().digest_size
 LEVEL = 1
-"""Of compression: half the bytes for a tenth of a millisecond an asset; better ones save a twentieth more."""
+"""Level of zlib: it halves the size in a tenth of a millisecond an asset; higher levels save a twentieth more."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a snapshot says."""
+    """Holds the content of a snapshot."""
 
     common: dict[str, Any]
-    """What belongs to no asset."""
+    """The state that belongs to no asset."""
     assets: dict[str, tuple[str, dict[str, Any]]]
-    """Model id and state of each."""
+    """Model id and state of each asset."""
 
 
 def encode_line(value: object) -> bytes:
@@ -47,19 +47,19 @@ def encode_line(value: object) -> bytes:
 
 
 class SnapshotStore:
-    """The two files of a service."""
+    """Writes and reads the snapshot of a service, and keeps the one before it."""
 
-    def __init__(self, disk: StateDir) -> None:
-        self._disk = disk
-        self._current = disk.path / "snapshot"
-        self._previous = disk.path / "snapshot.previous"
+    def __init__(self, state_dir: StateDir) -> None:
+        self._state_dir = state_dir
+        self._current = state_dir.path / "snapshot"
+        self._previous = state_dir.path / "snapshot.previous"
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Replace the snapshot; the last one is kept. When this returns it is on the medium. Raises OSError."""
-        self._disk.replace(self._current, _packed(lines), self._previous)
+        """Write a snapshot, and keep the last one. When this returns, the snapshot is on the medium. Raises OSError."""
+        self._state_dir.replace(self._current, _packed(lines), self._previous)
 
     def read(self) -> Iterator[Contents]:
-        """The snapshots that are intact, newest first; for one that is not, a line in the log."""
+        """Yield the intact snapshots, newest first; log why another one cannot be used."""
         for path in (self._current, self._previous):
             contents = self._intact(path)
             if contents is not None:
@@ -76,7 +76,7 @@ class SnapshotStore:
 
 
 def decode(data: bytes) -> Contents:
-    """The contents of a snapshot's file. Raises DataError where it is damaged, truncated or of another format."""
+    """Return the content of a snapshot's file. Raises DataError if it is damaged, truncated or of another format."""
     if not data.startswith(READABLE):
         other = data.startswith(MAGIC.split(b" ")[0]) and len(data) > len(MAGIC)
         raise DataError("it is of another version of vcedge: every asset starts anew" if other else "it is damaged")
@@ -92,7 +92,7 @@ def decode(data: bytes) -> Contents:
 
 
 def _packed(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """A snapshot's file, piece by piece."""
+    """Yield the bytes of a snapshot's file, piece by piece."""
     digest, deflate = hashlib.sha256(), zlib.compressobj(LEVEL)
 
     def pieces() -> Iterator[bytes]:

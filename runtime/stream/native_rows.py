@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge import resemblance
-from vcedge.detector import MAX_POWER, Calibration, Detector
+from vcedge.detector import Detector
+from vcedge.limits import MAX_POWER, Calibration
 from vcedge.resemblance import ShapeTracker
 from vcedge.runtime import _kernel
 from vcedge.runtime.engine.interface import ComputePolicy

@@ -18,9 +18,9 @@ from vcedge.calibration.scorer import DEFAULT_SPAN, fit_scorer, medium_span, wit
 from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in
 from vcedge.calibration.threshold import fit_threshold, steepness, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
-from vcedge.detector import Calibration, Cell, Detector, Features, Head, Scorer
+from vcedge.detector import Cell, Detector, Features, Head, Scorer
 from vcedge.errors import DataError
-from vcedge.limits import EventRule, events_per_row
+from vcedge.limits import Calibration, EventRule, events_per_row
 from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F32, F64, SensorSchema
 

@@ -1,4 +1,4 @@
-/* The packed model: its sizes, its packing, its checking. */
+/* Lays out, packs and checks the packed cell. */
 #include "internal.h"
 
 #include <string.h>
@@ -10,37 +10,23 @@ int vce_shape_ok(const vce_shape *s)
            s->outputs <= VCE_MAX_SIZE && s->levels >= 1 && s->levels <= s->hidden;
 }
 
-static uint64_t take(uint64_t *end, uint64_t bytes)
-{
-    uint64_t start = *end;
-    *end = (start + bytes + VCE_ALIGN - 1) / VCE_ALIGN * VCE_ALIGN;
-    return start;
-}
-
 /* No overflow: with sizes up to VCE_MAX_SIZE the largest section has 2^16 * 2^17 * 3 * 4 bytes. */
 vce_sections vce_layout(const vce_shape *s, const struct vce_ops *ops)
 {
-    int width = ops->width;
-    uint64_t hidden = (uint64_t)vce_padded(s->hidden, width), outputs = (uint64_t)vce_padded(s->outputs, width);
-    uint64_t columns = (uint64_t)s->inputs + (ops->group ? 0 : (uint64_t)s->hidden), gates = (uint64_t)s->gates;
-    uint64_t end = VCE_ALIGN * ((sizeof(vce_header) + VCE_ALIGN - 1) / VCE_ALIGN);
+    const uint64_t L = (uint64_t)s->levels, S = (uint64_t)s->signals, N = (uint64_t)s->inputs, D = (uint64_t)s->hidden;
+    const uint64_t G = (uint64_t)s->gates, W = (uint64_t)ops->width, P = (uint64_t)vce_padded(s->hidden, ops->width);
+    const uint64_t C = (uint64_t)vce_padded(s->outputs, ops->width), INT8_STRIDE = vce_int8_stride(s, ops);
+    const int INT8 = ops->group != 0, OFFSET = ops->offset;
+    uint64_t end = vce_aligned(sizeof(vce_header));
     vce_sections at;
-    at.boundaries = take(&end, 4 * (uint64_t)s->levels);
-    at.thresholds = take(&end, 8 * ((uint64_t)s->levels - 1));
-    at.gate_input = take(&end, 4 * (uint64_t)s->signals);
-    at.gate_hidden = take(&end, 4 * hidden);
-    at.bias = take(&end, 4 * hidden * (gates + (gates == 3)));
-    at.panels = take(&end, 4 * hidden * columns * gates);
-    at.head_bias = take(&end, 4 * outputs);
-    at.head = take(&end, 4 * outputs * (uint64_t)s->hidden);
-    at.scales = take(&end, ops->group ? 4 * hidden * gates : 0);
-    at.offsets = take(&end, ops->offset ? 4 * (uint64_t)s->levels * hidden * gates : 0);
-    at.whole = take(&end, hidden / (uint64_t)width * vce_whole_stride(s, ops));
+#define RESERVE(type, field, items) at.field = vce_reserve(&end, sizeof(type) * (items));
+    VCE_CELL_SECTIONS(RESERVE)
+#undef RESERVE
     at.bytes = end;
     return at;
 }
 
-uint64_t vce_whole_stride(const vce_shape *s, const struct vce_ops *ops)
+uint64_t vce_int8_stride(const vce_shape *s, const struct vce_ops *ops)
 {
     return ops->group ? (uint64_t)(vce_padded(s->hidden, ops->group) * s->gates * ops->width) : 0;
 }
@@ -67,24 +53,18 @@ static int levels_ok(const vce_shape *s, const int32_t *boundaries, const double
     return VCE_OK;
 }
 
-static int all_finite(const float *values, uint64_t n)
-{
-    int ok = 1;
-    for (uint64_t i = 0; i < n; i++)
-        ok &= values[i] - values[i] == 0;
-    return ok;
-}
-
 static int weights_finite(const vce_shape *s, const vce_weights *w)
 {
     uint64_t hidden = (uint64_t)s->hidden, rows = hidden * (uint64_t)s->gates, outputs = (uint64_t)s->outputs;
-    return all_finite(w->recurrent, rows * hidden) && all_finite(w->input, rows * (uint64_t)s->inputs) &&
-           all_finite(w->bias, rows) && (s->gates == 1 || all_finite(w->reset_bias, hidden)) &&
-           all_finite(w->gate_hidden, hidden) && all_finite(w->gate_input, (uint64_t)s->signals) &&
-           all_finite(w->head, outputs * hidden) && all_finite(w->head_bias, outputs) && all_finite(&w->gate_bias, 1);
+    return vce_floats_finite(w->recurrent, rows * hidden) && vce_floats_finite(w->input, rows * (uint64_t)s->inputs) &&
+           vce_floats_finite(w->bias, rows) && (s->gates == 1 || vce_floats_finite(w->reset_bias, hidden)) &&
+           vce_floats_finite(w->gate_hidden, hidden) && vce_floats_finite(w->gate_input, (uint64_t)s->signals) &&
+           vce_floats_finite(w->head, outputs * hidden) && vce_floats_finite(w->head_bias, outputs) &&
+           vce_floats_finite(&w->gate_bias, 1);
 }
 
-/* Rows of `width` at a time, gates beside each other: each panel that a level uses is read from its start. */
+/* Pack `width` rows at a time with their gates side by side, so that a level reads each of its panels from the start.
+ */
 static void pack_panels(const vce_shape *s, const vce_weights *w, int width, int64_t recurrent, float *bias,
                         float *panels)
 {
@@ -105,15 +85,6 @@ static void pack_panels(const vce_shape *s, const vce_weights *w, int width, int
             if (s->gates == 3)
                 bias[first * biases + 3 * width + lane] = w->reset_bias[row];
         }
-}
-
-static void pack_head(const vce_shape *s, const vce_weights *w, int width, float *bias, float *head)
-{
-    for (int64_t row = 0; row < s->outputs; row++) {
-        bias[row] = w->head_bias[row];
-        for (int64_t j = 0; j < s->hidden; j++)
-            head[(row / width * s->hidden + j) * width + row % width] = w->head[row * s->hidden + j];
-    }
 }
 
 int vce_pack(const vce_shape *shape, const vce_weights *w, int isa, void *model, size_t size)
@@ -151,8 +122,10 @@ int vce_pack(const vce_shape *shape, const vce_weights *w, int isa, void *model,
     pack_panels(shape, w, ops->width, ops->group ? 0 : shape->hidden, (float *)(void *)(base + at.bias),
                 (float *)(void *)(base + at.panels));
     if (ops->group)
-        vce_pack_whole(shape, w, ops, base, &at);
-    pack_head(shape, w, ops->width, (float *)(void *)(base + at.head_bias), (float *)(void *)(base + at.head));
+        vce_pack_int8(shape, w, ops, base, &at);
+    if (shape->outputs)
+        memcpy(base + at.head_bias, w->head_bias, 4 * (size_t)shape->outputs);
+    vce_pack_matrix(w->head, shape->outputs, shape->hidden, ops->width, (float *)(void *)(base + at.head));
     return VCE_OK;
 }
 
@@ -183,21 +156,14 @@ int vce_open(vce_cell *cell, const void *model, size_t size)
     cell->padded = (int32_t)vce_padded(header.shape.hidden, ops->width);
     cell->panel_stride = (size_t)(header.shape.inputs + (ops->group ? 0 : header.shape.hidden)) *
                          (size_t)(header.shape.gates * ops->width);
-    cell->whole_stride = (size_t)vce_whole_stride(&header.shape, ops);
-    cell->boundaries = (const int32_t *)(const void *)(base + at.boundaries);
-    cell->thresholds = (const double *)(const void *)(base + at.thresholds);
-    cell->gate_input = (const float *)(const void *)(base + at.gate_input);
-    cell->gate_hidden = (const float *)(const void *)(base + at.gate_hidden);
-    cell->bias = (const float *)(const void *)(base + at.bias);
-    cell->panels = (const float *)(const void *)(base + at.panels);
-    cell->head_bias = (const float *)(const void *)(base + at.head_bias);
-    cell->head = (const float *)(const void *)(base + at.head);
-    cell->scales = (const float *)(const void *)(base + at.scales);
-    cell->offsets = (const int32_t *)(const void *)(base + at.offsets);
-    cell->whole = (const int8_t *)(base + at.whole);
+    cell->int8_stride = (size_t)vce_int8_stride(&header.shape, ops);
+#define POINT(type, field, items) cell->field = (const type *)(const void *)(base + at.field);
+    VCE_CELL_SECTIONS(POINT)
+#undef POINT
     int bad = levels_ok(&cell->shape, cell->boundaries, cell->thresholds);
     if (bad)
         return bad;
     uint64_t floats = (at.offsets - at.gate_input) / sizeof(float);
-    return all_finite(cell->gate_input, floats) && all_finite(&cell->gate_bias, 1) ? VCE_OK : VCE_BAD_NUMBER;
+    return vce_floats_finite(cell->gate_input, floats) && vce_floats_finite(&cell->gate_bias, 1) ? VCE_OK
+                                                                                                 : VCE_BAD_NUMBER;
 }

@@ -1,7 +1,7 @@
-/* The cell for comparison: float64 sums in a fixed order, no fused multiply-add, no libm, so that every CPU gives the
- * same bits. Nothing is kept incrementally. Reads the packed model with panels of one row. */
+/* The reference cell: float64 sums in a fixed order without fused multiply-add or libm, so every CPU gives the same
+ * bits. Every step computes everything anew. Its packed model has panels of one row. */
 #include "internal.h"
-#include "numbers.h"
+#include "exact_math.h"
 
 static double sigmoid(double x) { return 1.0 / (1.0 + exact_exp(-x)); }
 static double tangent(double x) { return 1.0 - 2.0 / (1.0 + exact_exp(x + x)); }
@@ -17,7 +17,8 @@ static double sum(const float *a, const float *b, int64_t n, int64_t stride)
 static float new_value(const vce_cell *cell, int row, int k, const float *h, const float *x)
 {
     int gates = cell->shape.gates, n = cell->shape.inputs;
-    const float *panel = cell->panels + (size_t)row * cell->panel_stride, *bias = cell->bias + row * (gates == 3 ? 4 : 1);
+    const float *panel = cell->panels + (size_t)row * cell->panel_stride,
+                *bias = cell->bias + row * (gates == 3 ? 4 : 1);
     double from_x[3], from_h[3];
     for (int g = 0; g < gates; g++) {
         from_x[g] = (double)bias[g] + sum(panel + g, x, n, gates);
@@ -30,26 +31,26 @@ static float new_value(const vce_cell *cell, int row, int k, const float *h, con
     return (float)(z * c + (1.0 - z) * (double)h[row]);
 }
 
-static int pick_level(const vce_cell *cell, vce_memory m, const float *x, int min_level, float logit_bias)
+static int pick_level(const vce_cell *cell, vce_cell_state s, const float *x, int min_level, float logit_bias)
 {
     int levels = cell->shape.levels, level = 1, floor = min_level < levels ? min_level : levels;
-    double logit = sum(cell->gate_hidden, m.h, cell->shape.hidden, 1) + sum(cell->gate_input, x, cell->shape.signals, 1) +
-                   (double)cell->gate_bias + (double)logit_bias;
+    double logit = sum(cell->gate_hidden, s.h, cell->shape.hidden, 1) +
+                   sum(cell->gate_input, x, cell->shape.signals, 1) + (double)cell->gate_bias + (double)logit_bias;
     for (int i = 0; i + 1 < levels; i++)
         level += !(logit < cell->thresholds[i]);
     return level < floor ? floor : level;
 }
 
-static int step(const vce_cell *cell, vce_memory m, void *scratch, const float *x, int min_level, float logit_bias)
+static int step(const vce_cell *cell, vce_cell_state s, void *scratch, const float *x, int min_level, float logit_bias)
 {
     float *next = scratch;
-    int level = pick_level(cell, m, x, min_level, logit_bias), D = cell->shape.hidden;
+    int level = pick_level(cell, s, x, min_level, logit_bias), D = cell->shape.hidden;
     int k = cell->boundaries[level - 1];
     for (int row = 0; row < k; row++)
-        next[row] = new_value(cell, row, k, m.h, x);
-    memcpy(m.h, next, sizeof(float) * (size_t)k);
+        next[row] = new_value(cell, row, k, s.h, x);
+    memcpy(s.h, next, sizeof(float) * (size_t)k);
     for (int row = 0; row < cell->shape.outputs; row++)
-        m.y[row] = (float)((double)cell->head_bias[row] + sum(cell->head + (size_t)row * (size_t)D, m.h, D, 1));
+        s.y[row] = (float)((double)cell->head_bias[row] + sum(cell->head + (size_t)row * (size_t)D, s.h, D, 1));
     return level;
 }
 
@@ -58,10 +59,10 @@ static void step_many(const vce_cell *cell, int32_t streams, void *states, size_
 {
     size_t signals = (size_t)cell->shape.signals, outputs = (size_t)cell->shape.outputs;
     for (size_t i = 0; i < (size_t)streams; i++) {
-        vce_memory m = vce_memory_of(cell, (char *)states + i * stride);
-        levels[i] = step(cell, m, scratch, x + i * signals, min_level, logit_bias);
+        vce_cell_state s = vce_cell_state_of(cell, (char *)states + i * stride);
+        levels[i] = step(cell, s, scratch, x + i * signals, min_level, logit_bias);
         if (y)
-            memcpy(y + i * outputs, m.y, sizeof(float) * outputs);
+            memcpy(y + i * outputs, s.y, sizeof(float) * outputs);
     }
 }
 

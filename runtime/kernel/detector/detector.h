@@ -1,10 +1,11 @@
-/* vcedge: one step of the whole detector: features, linear forecast, scheduler, cell, head, scorer.
+/* vcedge: one step of a detector: features, linear forecast, scheduler, cell, head, scorer.
  *
- * Memory as in vcedge.h: a packed model (VCE_ALIGN-aligned, read only, without pointers) that holds the packed cell too, a
- * vce_detector that points into it, a scratch for each call. The state is the record of runtime/state.py: its layout is
- * handed over when a model is packed, so that both engines go on with each other's state. Records are 8-aligned.
+ * Memory as in vcedge.h: a packed model (VCE_ALIGN-aligned, read only, without pointers) that holds the packed cell
+ * too, a vce_detector that points into it, a scratch for each call. The state is the record of runtime/engine/state.py,
+ * whose layout is passed when a model is packed, so that both engines can continue each other's states. Records are
+ * 8-aligned.
  *
- * What is computed is runtime/numpy_engine.py: float32, but float64 to standardise, to smooth and to fuse.
+ * It computes what runtime/engine/numpy_engine.py does: in float32, but standardises, smooths and fuses in float64.
  */
 #ifndef VCEDGE_DETECTOR_H
 #define VCEDGE_DETECTOR_H
@@ -33,63 +34,76 @@ typedef struct vce_detector_shape {
     int32_t reserved;
 } vce_detector_shape;
 
-/* What a detector is made of beside its cell, in this order. A matrix is (outputs, inputs), row-major, like W in W x. */
-enum vce_section {
-    VCE_CENTER,         /* double (C) */
-    VCE_SCALE,          /* double (C) */
-    VCE_ALPHA,          /* double (parts): 2 / (span + 1) */
-    VCE_WEIGHT,         /* double (parts) */
-    VCE_USUAL,          /* double (parts) */
-    VCE_INITIAL,        /* double (parts): what a smoothed value begins with */
-    VCE_KINDS,          /* int32 (parts): enum vce_part */
-    VCE_LAGS,           /* int32 (K): 0 for the present row, increasing */
-    VCE_RECORD,         /* int32 (VCE_FIELDS + 1): where each field of the record begins, and the record's bytes */
-    VCE_CHANGE_SCALE,   /* float (C) */
-    VCE_BIAS,           /* float (C) of the forecast */
-    VCE_SPREAD,         /* float (C) of its residual */
-    VCE_START,          /* float (C) intercept of the forecast */
-    VCE_HORIZON_BIAS,   /* float (C) */
-    VCE_HORIZON_SPREAD, /* float (C) */
-    VCE_HORIZON_START,  /* float (C) */
-    VCE_ERROR_SCALE,    /* float (C), with a network */
-    VCE_MEAN,           /* float (K C) */
-    VCE_FORECAST,       /* matrix (C, order C) */
-    VCE_WHITEN,         /* matrix (C, C) */
-    VCE_HORIZON,        /* matrix (C, horizon_order C) */
-    VCE_COMPONENTS,     /* matrix (M, K C) */
-    VCE_BACK,           /* matrix (K C, M): its transpose */
-    VCE_SECTIONS
-};
+/* clang-format off */
+/* What a detector is made of beside its cell, in this order: F(constant, type, field, rows, columns, matrix). A matrix is
+ * (outputs, inputs), row-major, like W in W x; it is packed in panels of the SIMD width. The counts are those of
+ * detector.c: C channels, K lags, M components, and products of them. */
+#define VCE_DETECTOR_SECTIONS(F) \
+    F(VCE_CENTER, double, center, C, ONE, 0) \
+    F(VCE_SCALE, double, scale, C, ONE, 0) \
+    F(VCE_ALPHA, double, alpha, PARTS, ONE, 0)            /* 2 / (span + 1) */ \
+    F(VCE_WEIGHT, double, weight, PARTS, ONE, 0) \
+    F(VCE_USUAL, double, usual, PARTS, ONE, 0) \
+    F(VCE_INITIAL, double, initial, PARTS, ONE, 0)        /* what a smoothed value begins with */ \
+    F(VCE_KINDS, int32_t, kinds, PARTS, ONE, 0)           /* enum vce_part */ \
+    F(VCE_LAGS, int32_t, lags, K, ONE, 0)                 /* 0 for the present row, increasing */ \
+    F(VCE_RECORD, int32_t, record, RECORD, ONE, 0)        /* offset of each field of the record, and its size */ \
+    F(VCE_CHANGE_SCALE, float, change_scale, C, ONE, 0) \
+    F(VCE_BIAS, float, bias, C, ONE, 0)                   /* of the forecast */ \
+    F(VCE_SPREAD, float, spread, C, ONE, 0)               /* of the forecast's residual */ \
+    F(VCE_START, float, start, C, ONE, 0)                 /* intercept of the forecast */ \
+    F(VCE_HORIZON_BIAS, float, horizon_bias, C, ONE, 0) \
+    F(VCE_HORIZON_SPREAD, float, horizon_spread, C, ONE, 0) \
+    F(VCE_HORIZON_START, float, horizon_start, C, ONE, 0) \
+    F(VCE_ERROR_SCALE, float, error_scale, NETWORK_C, ONE, 0) \
+    F(VCE_MEAN, float, mean, KC, ONE, 0) \
+    F(VCE_FORECAST, float, forecast, C, ORDER_C, 1) \
+    F(VCE_WHITEN, float, whiten, C, C, 1) \
+    F(VCE_HORIZON, float, horizon, C, HORIZON_C, 1) \
+    F(VCE_COMPONENTS, float, components, M, KC, 1) \
+    F(VCE_BACK, float, back, KC, M, 1)                    /* transpose of the components */
 
-enum vce_part { VCE_PART_ERROR, VCE_PART_HORIZON, VCE_PART_RECONSTRUCTION, VCE_PARTS };
+/* Parts of the scorer: F(constant, kind). */
+#define VCE_PART_LIST(F) \
+    F(VCE_PART_ERROR, "error") \
+    F(VCE_PART_HORIZON, "horizon") \
+    F(VCE_PART_RECONSTRUCTION, "reconstruction")
 
-/* Fields of the record, in the order of runtime/state.py. */
-enum vce_field {
-    VCE_F_SMOOTH,     /* double (parts, C) */
-    VCE_F_PARTS,      /* double (parts) */
-    VCE_F_SEEN,       /* int64 */
-    VCE_F_FORCED,     /* int32 */
-    VCE_F_CALM,       /* int32 */
-    VCE_F_WAKE,       /* int32: an input of the scheduler, or enum vce_wake */
-    VCE_F_LEVEL,      /* int32 */
-    VCE_F_LAGS,       /* float (depth, C), newest first */
-    VCE_F_FORECAST,   /* float (C) */
-    VCE_F_CORRECTION, /* float (C) the head's output: the shrinking is in its weights */
-    VCE_F_RESIDUAL,   /* float (C) */
-    VCE_F_H,          /* float (D) */
-    VCE_F_HELD,       /* bytes (C) */
-    VCE_FIELDS
-};
+/* Fields of the record (runtime/engine/state.py): F(constant, type, field, items). */
+#define VCE_RECORD_FIELDS(F) \
+    F(VCE_F_SMOOTH, double, smooth, parts * c)            /* (parts, C) */ \
+    F(VCE_F_PARTS, double, parts, parts) \
+    F(VCE_F_SEEN, int64_t, seen, 1) \
+    F(VCE_F_FORCED, int32_t, forced, 1) \
+    F(VCE_F_CALM, int32_t, calm, 1) \
+    F(VCE_F_WAKE, int32_t, wake, 1)                       /* an input of the scheduler, or enum vce_wake */ \
+    F(VCE_F_LEVEL, int32_t, level, 1) \
+    F(VCE_F_LAGS, float, lags, depth * c)                 /* (depth, C), newest first */ \
+    F(VCE_F_FORECAST, float, forecast, c) \
+    F(VCE_F_CORRECTION, float, correction, c)             /* the head's output, as its weights are shrunk */ \
+    F(VCE_F_RESIDUAL, float, residual, c) \
+    F(VCE_F_H, float, h, hidden) \
+    F(VCE_F_HELD, uint8_t, held, c)
+/* clang-format on */
+
+#define VCE_SECTION(constant, type, field, rows, columns, matrix) constant,
+#define VCE_PART(constant, kind) constant,
+#define VCE_FIELD(constant, type, field, items) constant,
+enum vce_section { VCE_DETECTOR_SECTIONS(VCE_SECTION) VCE_SECTIONS };
+enum vce_part { VCE_PART_LIST(VCE_PART) VCE_PARTS };
+enum vce_field { VCE_RECORD_FIELDS(VCE_FIELD) VCE_FIELDS };
+#undef VCE_SECTION
+#undef VCE_PART
+#undef VCE_FIELD
 
 enum vce_wake { VCE_WAKE_NONE = -1, VCE_WAKE_SURPRISE = -2, VCE_WAKE_MEMORY = -3 };
 
 /* A model, ready to run. The fields are the kernel's own. */
 typedef struct vce_detector {
     const struct vce_ops *ops;
-    const double *center, *scale, *alpha, *weight, *usual, *initial;
-    const int32_t *kinds, *lags, *record;
-    const float *change_scale, *bias, *spread, *start, *horizon_bias, *horizon_spread, *horizon_start, *error_scale, *mean;
-    const float *forecast, *whiten, *horizon, *components, *back;
+#define VCE_POINTER(constant, type, field, rows, columns, matrix) const type *field;
+    VCE_DETECTOR_SECTIONS(VCE_POINTER)
+#undef VCE_POINTER
     double clip, surprise_limit;
     vce_detector_shape shape;
     vce_cell cell; /* inputs C, or 2 C with flags; signals 3 C more; outputs C */
@@ -101,10 +115,12 @@ int vce_section_bytes(int section);
 char vce_section_format(int section);      /* 'd', 'i' or 'f' */
 const char *vce_section_name(int section); /* static text */
 
-/* Bytes of a packed detector around a packed cell of `cell_bytes` (0 without one); 0 where the shape is not possible. */
+/* Bytes of a packed detector around a packed cell of `cell_bytes` (0 without one); 0 where the shape is not possible.
+ */
 size_t vce_detector_size(const vce_detector_shape *shape, int isa, size_t cell_bytes);
 
-/* Pack `sections` (VCE_SECTIONS pointers) and a packed cell of the same instruction set into `model` of `size` bytes. */
+/* Pack `sections` (VCE_SECTIONS pointers) and a packed cell of the same instruction set into `model` of `size` bytes.
+ */
 int vce_detector_pack(const vce_detector_shape *shape, const void *const *sections, double clip, double surprise_limit,
                       const void *cell, size_t cell_bytes, int isa, void *model, size_t size);
 
@@ -114,11 +130,13 @@ int vce_detector_open(vce_detector *detector, const void *model, size_t size);
 size_t vce_record_size(const vce_detector *detector);
 size_t vce_detector_scratch_size(const vce_detector *detector);
 
-/* One step: values (C), not finite where missing; contributions (C) out. Returns the statistic; the level is in `level`. */
+/* One step: values (C), not finite where missing; contributions (C) out. Returns the statistic; the level is in
+ * `level`. */
 double vce_detector_step(const vce_detector *detector, void *record, void *scratch, const double *values,
                          double *contributions, int32_t *level, int min_level, float logit_bias);
 
-/* `rows` steps of one stream: values (rows, C); raw (rows), levels (rows), wakes (rows) and contributions (rows, C) out. */
+/* `rows` steps of one stream: values (rows, C); raw (rows), levels (rows), wakes (rows) and contributions (rows, C)
+ * out. */
 void vce_detector_run(const vce_detector *detector, void *record, void *scratch, int64_t rows, const double *values,
                       double *raw, int32_t *levels, int32_t *wakes, double *contributions, int min_level,
                       float logit_bias);

@@ -77,7 +77,8 @@ static PyMethodDef functions[] = {
     {"stream_layout", py_stream_layout, METH_NOARGS,
      "stream_layout()\n\nThe records, columns and enumerations that Python and C share."},
     {"score_lines", py_score_lines, METH_VARARGS,
-     "score_lines(rows, start, stop, arrays, channels, names, hidden, numbered)\n\nLines of scores.csv, and the first row "
+     "score_lines(rows, start, stop, arrays, channels, names, hidden, numbered)\n\nLines of scores.csv, and the first "
+     "row "
      "that is left."},
     {"probe_read", py_probe_read, METH_VARARGS, "probe_read(isa, memory, times)\n\nRead memory, times over."},
     {"probe_fma", py_probe_fma, METH_VARARGS, "probe_fma(isa, times)\n\n64 vector multiply-adds, times over."},
@@ -90,13 +91,12 @@ static int execute(PyObject *module)
     PyObject *stream = PyType_FromModuleAndSpec(module, &stream_spec, NULL);
     PyObject *detector = PyType_FromModuleAndSpec(module, &detector_spec, NULL);
     PyObject *unroll = PyType_FromModuleAndSpec(module, &unroll_spec, NULL);
-    int failed = !model || !stream || !detector || !unroll ||
-                 PyObject_SetAttrString(module, "Detector", detector) < 0 ||
-                 PyObject_SetAttrString(module, "Unroll", unroll) < 0 ||
-                 PyObject_SetAttrString(stream, "_model_type", model) < 0 ||
-                 PyObject_SetAttrString(module, "Model", model) < 0 ||
-                 PyObject_SetAttrString(module, "Stream", stream) < 0 ||
-                 PyModule_AddIntConstant(module, "ALIGN", VCE_ALIGN) < 0;
+    int failed =
+        !model || !stream || !detector || !unroll || PyObject_SetAttrString(module, "Detector", detector) < 0 ||
+        PyObject_SetAttrString(module, "Unroll", unroll) < 0 ||
+        PyObject_SetAttrString(stream, "_model_type", model) < 0 ||
+        PyObject_SetAttrString(module, "Model", model) < 0 || PyObject_SetAttrString(module, "Stream", stream) < 0 ||
+        PyModule_AddIntConstant(module, "ALIGN", VCE_ALIGN) < 0;
     Py_XDECREF(model);
     Py_XDECREF(stream);
     Py_XDECREF(detector);
@@ -107,7 +107,15 @@ static int execute(PyObject *module)
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
 
 static PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_kernel", "The native kernel: see runtime/kernel/vcedge.h.", 0, functions, slots, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT,
+    "_kernel",
+    "The native kernel: see runtime/kernel/vcedge.h.",
+    0,
+    functions,
+    slots,
+    NULL,
+    NULL,
+    NULL,
 };
 
 PyMODINIT_FUNC PyInit__kernel(void);

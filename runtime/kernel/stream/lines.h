@@ -16,7 +16,7 @@ typedef struct vce_lines {
     const char *names;             /* of the channels, one after the other */
     const int32_t *ends;           /* (C) where each name ends */
     int32_t channels, hidden;
-    int64_t numbered;              /* number of the first row in the place of its time; -1: times */
+    int64_t numbered; /* number of the first row in the place of its time; -1: times */
 } vce_lines;
 
 /* Write rows [start, stop) as long as they fit into `size` characters; how many were written goes to `length`. Returns

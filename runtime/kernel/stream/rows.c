@@ -46,8 +46,8 @@ size_t vce_columns_size(int channels, size_t rows)
 
 size_t vce_rows_scratch_size(const vce_detector *d)
 {
-    return rounded(vce_detector_scratch_size(d)) + rounded(vce_record_size(d)) + (2 + VCE_STATISTICS) * channel_bytes(d) +
-           2 * (size_t)d->shape.channels;
+    return rounded(vce_detector_scratch_size(d)) + rounded(vce_record_size(d)) +
+           (2 + VCE_STATISTICS) * channel_bytes(d) + 2 * (size_t)d->shape.channels;
 }
 
 static vce_rule_arrays rule_arrays_of(const void *rules, int channels)
@@ -55,8 +55,8 @@ static vce_rule_arrays rule_arrays_of(const void *rules, int channels)
     vce_rule_arrays arrays;
     const char *at = (const char *)rules + sizeof(vce_rules);
     size_t c = (size_t)channels;
-#define PLACE(type, name, per_channel, items)                                                                           \
-    arrays.name = (const type *)(const void *)at;                                                                       \
+#define PLACE(type, name, per_channel, items)                                                                          \
+    arrays.name = (const type *)(const void *)at;                                                                      \
     at += sizeof(type) * (c * (size_t)(per_channel) + (size_t)(items));
     VCE_RULE_ARRAYS(PLACE)
 #undef PLACE
@@ -67,8 +67,8 @@ static vce_columns columns_of(const vce_rows *rows, int channels)
 {
     vce_columns columns;
     char *at = rows->columns;
-#define PLACE(type, name, items)                                                                                        \
-    columns.name = (type *)(void *)at;                                                                                  \
+#define PLACE(type, name, items)                                                                                       \
+    columns.name = (type *)(void *)at;                                                                                 \
     at += sizeof(type) * (size_t)rows->count * (size_t)((items) ? (items) : channels);
     VCE_COLUMN_LIST(PLACE)
 #undef PLACE
@@ -256,7 +256,7 @@ static void write_row(const judging *j, const vce_columns *to, int64_t row, int 
 
 static int status_of(const health *found, int warming)
 {
-    return warming ? VCE_WARMUP
+    return warming         ? VCE_WARMUP
            : found->beyond ? VCE_LIMIT
            : found->leaps  ? VCE_RATE
            : found->stuck  ? VCE_STUCK
@@ -290,8 +290,8 @@ static int judge_row(const judging *j, const vce_rows *rows, const vce_columns *
     double bias = anomaly_of(j)->open && m->spent_rows < rules->event_rows ? 0.0 : smaller_of(m->balance, 0.0);
     int32_t level;
     memcpy(j->saved, j->state.engine, vce_record_size(d));
-    double raw = vce_detector_step(d, j->state.engine, j->step, j->values, j->contributions, &level, j->policy.min_level,
-                                   (float)(j->policy.logit_bias + bias));
+    double raw = vce_detector_step(d, j->state.engine, j->step, j->values, j->contributions, &level,
+                                   j->policy.min_level, (float)(j->policy.logit_bias + bias));
     if (publishes(j, raw, threshold, warming)) {
         memcpy(j->state.engine, j->saved, vce_record_size(d));
         return 0;
@@ -318,8 +318,8 @@ static int judge_row(const judging *j, const vce_rows *rows, const vce_columns *
     return 1;
 }
 
-int64_t vce_judge_rows(const vce_detector *detector, const void *rules, void *record, void *scratch, const vce_rows *rows,
-                       int64_t start, int64_t stop, vce_policy policy)
+int64_t vce_judge_rows(const vce_detector *detector, const void *rules, void *record, void *scratch,
+                       const vce_rows *rows, int64_t start, int64_t stop, vce_policy policy)
 {
     const vce_numbers *m = record;
     if (m->last_ns < 0 || m->waiting < 0 || m->waiting >= VCE_BATCH || !(threshold_of(m) > 0))

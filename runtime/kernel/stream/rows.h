@@ -1,9 +1,9 @@
 /* Rows of streams: what runtime/stream/stream.py decides about a row, to the same bits.
  *
- * Rows are judged until one publishes an event, is out of order, or follows a gap: that row is left as if it had not been
- * looked at, for Stream.push, which is the oracle and all there is for such rows. Everything else is done here: missing
- * values, limits, leaps, sensors that stand still or are silent, warm-up, the budget of computing, the rows of an open
- * event, the adaptive threshold, and the shape that the explainer follows.
+ * Rows are judged until one publishes an event, is out of order, or follows a gap: that row is left as if it had not
+ * been looked at, for Stream.push, which is the oracle and all there is for such rows. Everything else is done here:
+ * missing values, limits, leaps, sensors that stand still or are silent, warm-up, the budget of computing, the rows of
+ * an open event, the adaptive threshold, and the shape that the explainer follows.
  *
  * Logarithms and exponentials are those of the C library, as in Python's `math`. Nothing is allocated, and all that a
  * stream remembers is its record: many streams are many records.
@@ -17,6 +17,7 @@
 extern "C" {
 #endif
 
+/* clang-format off */
 /* What a stream does not change: constants of the Python modules that are named; F(type, name). */
 #define VCE_RULE_FIELDS(F)                                                                                              \
     F(double, steepness) F(double, max_power)                                 /* the score */                           \
@@ -45,6 +46,7 @@ extern "C" {
 #define VCE_COLUMN_LIST(F)                                                                                              \
     F(double, raw, 1) F(double, score, 1) F(double, threshold, 1) F(int32_t, updated, 1) F(int32_t, wake, 1)            \
     F(int32_t, top, VCE_TOP) F(uint8_t, status, 1) F(uint8_t, alarm, 1) F(uint8_t, in_event, 1) F(uint8_t, missing, 0)
+/* clang-format on */
 
 #define VCE_DECLARE(type, name) type name;
 #define VCE_ARRAY(type, name, channels, items) const type *name;
@@ -82,10 +84,10 @@ size_t vce_rules_size(int channels);
 size_t vce_columns_size(int channels, size_t rows);
 size_t vce_rows_scratch_size(const vce_detector *detector);
 
-/* Judge rows [start, stop) of one stream; returns the first one that is left. VCE_BAD_NUMBER below 0 where the record is
- * not possible. Rules and record are blocks of bytes aligned to 8, of the sizes above. */
-int64_t vce_judge_rows(const vce_detector *detector, const void *rules, void *record, void *scratch, const vce_rows *rows,
-                       int64_t start, int64_t stop, vce_policy policy);
+/* Judge rows [start, stop) of one stream; returns the first one that is left. VCE_BAD_NUMBER below 0 where the record
+ * is not possible. Rules and record are blocks of bytes aligned to 8, of the sizes above. */
+int64_t vce_judge_rows(const vce_detector *detector, const void *rules, void *record, void *scratch,
+                       const vce_rows *rows, int64_t start, int64_t stop, vce_policy policy);
 
 #ifdef __cplusplus
 }

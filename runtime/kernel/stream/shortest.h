@@ -1,7 +1,7 @@
 /* The shortest decimal number that reads back as a float64, and the closest of these: Python's repr.
  *
- * With 17 digits the number is an integer V of [10^16, 10^17), up to a fraction; all decimal numbers that read back as x
- * lie between V minus and plus half the distance to x's neighbours. Of the integers in there the one with the most
+ * With 17 digits the number is an integer V of [10^16, 10^17), up to a fraction; all decimal numbers that read back as
+ * x lie between V minus and plus half the distance to x's neighbours. Of the integers in there the one with the most
  * zeros at its end is wanted. 5^s times the 53 bits of x is exact in 128 bits for 1e-14 <= x < 1e16.
  */
 #ifndef VCE_SHORTEST_H
@@ -31,14 +31,14 @@ static uint64_t shortest_digits(uint64_t c, int q, int scale)
     int shift = 2 - q - scale, odd = (int)(c & 1);
     vce_wide fraction = ((vce_wide)1 << shift) - 1, above = exact + 2 * five;
     vce_wide below = exact - (c == UINT64_C(1) << 52 ? 1 : 2) * five;
-    uint64_t whole = (uint64_t)(exact >> shift);
-    if (whole < UINT64_C(10000000000000000) || whole >= UINT64_C(100000000000000000))
+    uint64_t number = (uint64_t)(exact >> shift);
+    if (number < UINT64_C(10000000000000000) || number >= UINT64_C(100000000000000000))
         return 0;
     uint64_t lowest = (uint64_t)((below + fraction) >> shift) + (uint64_t)(odd && !(below & fraction));
     uint64_t highest = (uint64_t)(above >> shift) - (uint64_t)(odd && !(above & fraction)), unit = 1;
     while (highest - highest % (10 * unit) >= lowest)
         unit *= 10;
-    uint64_t down = whole - whole % unit, up = down + unit;
+    uint64_t down = number - number % unit, up = down + unit;
     if (down < lowest)
         return up;
     vce_wide to_down = exact - ((vce_wide)down << shift), to_up = ((vce_wide)up << shift) - exact;
@@ -46,7 +46,8 @@ static uint64_t shortest_digits(uint64_t c, int q, int scale)
     return upwards && up <= highest ? up : down;
 }
 
-/* Significant digits of x, without zeros at the end, and the exponent e of 0.d1d2d3... 10^e; 0 where x is out of range. */
+/* Significant digits of x, without zeros at the end, and the exponent e of 0.d1d2d3... 10^e; 0 where x is out of range.
+ */
 static inline int decimal(double x, char *digits, int *exponent)
 {
     uint64_t bits, number = 0;
@@ -54,7 +55,8 @@ static inline int decimal(double x, char *digits, int *exponent)
     if (!(x >= 1e-14 && x < 1e16))
         return 0;
     uint64_t c = (bits & 0xfffffffffffffu) | UINT64_C(1) << 52;
-    int q = (int)(bits >> 52) - 1075, power = (int)(0.30102999566398 * (q + 52) + 100) - 100; /* of 10 in x, or one less */
+    int q = (int)(bits >> 52) - 1075,
+        power = (int)(0.30102999566398 * (q + 52) + 100) - 100; /* of 10 in x, or one less */
     for (int i = 0; i < 2 && !number; i++, power++)
         number = shortest_digits(c, q, 16 - power);
     int length = number >= UINT64_C(100000000000000000) ? 18 : 17;

@@ -1,4 +1,5 @@
-/* The state of one stream, as runtime/stream/state.py lays it out: numbers, arrays, and the engine's record, in one block.
+/* The state of one stream, as runtime/stream/state.py lays it out: numbers, arrays, and the engine's record, in one
+ * block.
  *
  * Each list of fields is written once, as F(type, name) or F(type, name, items); the extension exports the lists with
  * sizes and offsets, and runtime/stream/layout.py compares them with Python's when it is imported.
@@ -14,6 +15,7 @@ extern "C" {
 
 enum { VCE_TOP = 3, VCE_SPANS = 2, VCE_STATISTICS = 8, VCE_BATCH = 64, VCE_FEATURES = 14 };
 
+/* clang-format off */
 /* Statuses of a row: F(constant, word). */
 #define VCE_STATUS_LIST(F)                                                                                              \
     F(VCE_WARMUP, "warmup") F(VCE_OK_ROW, "ok") F(VCE_IMPUTED, "imputed") F(VCE_STALE, "stale") F(VCE_GAP, "gap")       \
@@ -23,12 +25,14 @@ enum { VCE_TOP = 3, VCE_SPANS = 2, VCE_STATISTICS = 8, VCE_BATCH = 64, VCE_FEATU
 #define VCE_EVENT_LIST(F)                                                                                               \
     F(VCE_EVENT_ANOMALY, "anomaly") F(VCE_EVENT_STUCK, "stuck") F(VCE_EVENT_LIMIT, "limit") F(VCE_EVENT_RATE, "rate")   \
     F(VCE_EVENT_DROPOUT, "dropout") F(VCE_EVENT_CLOCK, "clock")
+/* clang-format on */
 
 #define VCE_CONSTANT(constant, word) constant,
 enum vce_status { VCE_STATUS_LIST(VCE_CONSTANT) VCE_STATUSES };
 enum vce_event { VCE_EVENT_LIST(VCE_CONSTANT) VCE_EVENTS };
 #undef VCE_CONSTANT
 
+/* clang-format off */
 /* One tracker of events; `open` is 0 while there is none. */
 #define VCE_TRACKER_FIELDS(F)                                                                                           \
     F(double, peak) F(double, open_peak) F(int64_t, start_ns) F(int64_t, time_ns) F(int64_t, above) F(int64_t, below)   \
@@ -49,6 +53,7 @@ enum vce_event { VCE_EVENT_LIST(VCE_CONSTANT) VCE_EVENTS };
     F(double, refused, 1, 0) F(int64_t, believed_ns, 1, 0) F(int64_t, absent, 1, 0)                                     \
     F(double, means, VCE_SPANS *VCE_STATISTICS, 0) F(double, shape_sum, 0, VCE_FEATURES)                                \
     F(float, residual, VCE_BATCH + 1, 0) F(float, z, VCE_BATCH + 1, 0)
+/* clang-format on */
 
 #define VCE_DECLARE(type, name) type name;
 typedef struct vce_tracker {
@@ -91,8 +96,8 @@ static inline vce_stream vce_stream_of(const vce_detector *d, void *record)
     vce_stream state = {.numbers = record};
     char *at = (char *)record + sizeof(vce_numbers);
     size_t c = (size_t)d->shape.channels;
-#define VCE_PLACE(type, name, per_channel, items)                                                                       \
-    state.name = (type *)(void *)at;                                                                                    \
+#define VCE_PLACE(type, name, per_channel, items)                                                                      \
+    state.name = (type *)(void *)at;                                                                                   \
     at += sizeof(type) * (c * (size_t)(per_channel) + (size_t)(items));
     VCE_STATE_ARRAYS(VCE_PLACE)
 #undef VCE_PLACE

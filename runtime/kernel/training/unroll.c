@@ -1,4 +1,4 @@
-/* Which instruction set serves training: the one in double, or the fastest. */
+/* Maps an instruction set to its steps for training. */
 #include "training/unroll.h"
 #include "internal.h"
 

@@ -1,10 +1,10 @@
-/* A gated cell over a window of many streams, forward and backward, for training: all but the matrix products.
+/* Trains a gated cell: forward and backward pass over a window of many streams, without the matrix products.
  *
- * The caller has the large products (torch's), and calls, for T steps:
+ * The caller computes the large products (with torch), and calls, for T steps:
  *   forward(0); for i in 0..T-1: products[i] = operand[i] U'; forward(i + 1)
  *   backward(T); for i in T-1..0: d_operand = d_products[i] U; backward(i)
  * forward(i) ends step i - 1 by its gates and begins step i by its mask; backward(i) ends the gradient of step i and
- * begins that of step i - 1. The weights' gradients are products of `operand`, `d_products` and `d_a`.
+ * begins the one of step i - 1. The weights' gradients are products of `operand`, `d_products` and `d_a`.
  *
  * With e the mask over the dimensions (eq. 8 of Jernite et al. 2017) and hp = keep h_{t-1}:
  *   operand = e hp (eq. 9); logit = gate + gate_hidden . hp (eq. 7)
@@ -15,14 +15,16 @@
  * with the gradient of the former. The share is the mean of the mask.
  *
  * The numbers are float, or double with the instruction set VCE_STRICT. T steps, B streams, D dimensions, G gates, J
- * blocks. The caller has checked all sizes; arrays do not overlap.
+ * blocks. The caller checks all sizes; arrays do not overlap.
  */
 #ifndef VCE_UNROLL_H
 #define VCE_UNROLL_H
 
 #include <stdint.h>
 
-/* In the order in which Python gives them: name, format (r: float or double), and size. */
+/* clang-format off */
+/* Arrays in the order of the extension's argument: X(name, kind, items). Kinds: r and w are float or double, read and
+ * written; i is int32. */
 #define VCE_UNROLL_ARRAYS(X)                                                                                           \
     X(a, 'r', T * B * G * D)            /* products of the inputs, with their bias */                                  \
     X(gate, 'r', J ? T * B : 0)         /* the logit's part that does not depend on h */                               \
@@ -50,8 +52,9 @@
     X(d_gate, 'w', J ? T * B : 0)                                                                                      \
     X(d_mask, 'w', B * D)               /* of the present step */                                                      \
     X(slopes, 'w', J)                   /* of the present row */                                                       \
-    X(d_start, 'w', B * D)              /* while it runs, of the present step's h; zeros at first */                   \
+    X(d_start, 'w', B * D)              /* meanwhile of the present step's h; zeros at first */                   \
     X(d_gate_hidden, 'w', J ? B * D : 0)/* summed over the steps; zeros at first */
+/* clang-format on */
 
 enum { VCE_UNROLL_FORWARD = 17, VCE_UNROLL_ALL = 27 };
 

@@ -1,6 +1,6 @@
-/* The steps of training/unroll.h in double, for checking gradients: the same lines, one number at a time. */
+/* The steps of training/unroll.h in double, to check gradients: the same code with vectors of one number. */
 #include "internal.h"
-#include "numbers.h"
+#include "exact_math.h"
 
 #define VCE_INLINE static inline
 #define VCE_UNROLL_DOUBLE

@@ -225,7 +225,7 @@ def test_repeated_setting_changes_nothing() -> None:
 def test_compute_stage_is_a_setting_of_assets_with_stages() -> None:
     stream, plain = settings_of()
     assert plain.kinds == ["threshold", "compute", "inhibit"]
-    with pytest.raises(Refused, match=r"^the configuration has no stages for it$"):
+    with pytest.raises(Refused, match=r"^the configuration has no stages for this asset \(key assets\.NAME\.stages\)$"):
         put(plain, "stage", {"stage": 0})
     stages = ComputeStages([StageConfig(min_level=2), StageConfig()])
     settings = Settings(stream, companions=Companions(stages=stages))

@@ -121,6 +121,7 @@ def test_an_unknown_codec_names_the_installed_ones(tmp_path: Path, capsys: pytes
 def test_two_plug_ins_of_one_name_are_refused(install: Install) -> None:
     install("def decode(payload, limits): ...\n", name="json")
     with pytest.raises(
-        ConfigError, match=r"several packages have a codec 'json': 'json' \(plant_codec:decode\) of plant, "
+        ConfigError,
+        match=r"several packages have a codec 'json', expected one: 'json' \(plant_codec:decode\) of plant, ",
     ):
         open_decoder("json", Limits(), "codec")

@@ -14,7 +14,7 @@ from tests.support.detectors import recording, samples
 from tests.support.exports import GEOMETRIC, exported, small_model
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, running
-from tests.support.yardstick import data_dir
+from tests.support.real_data import data_dir
 from vcedge.cli.main import run as run_program
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.history import load_history

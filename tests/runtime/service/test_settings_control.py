@@ -85,7 +85,10 @@ def test_refused_settings_are_reported_and_change_nothing(shared_broker: Mosquit
         f"{base}/compute/set": ('{"min_level": 99}', "key 'min_level' is 99, expected at most 4"),
         f"{base}/inhibit/set": ('{"until": "soon"}', "key 'until' is 'soon', expected a number"),
         f"{base}/colour/set": ("{}", "no setting 'colour', expected one of: threshold, compute, inhibit, stage"),
-        f"{base}/stage/set": ('{"stage": 0}', "the configuration has no stages for it"),
+        f"{base}/stage/set": (
+            '{"stage": 0}',
+            "the configuration has no stages for this asset (key assets.NAME.stages)",
+        ),
         "vcedge/strict/other/threshold/set": ("{}", "the configuration has no such asset"),
     }
     with running("run", config), Peer(shared_broker.url, "vcedge/strict/#") as peer:

@@ -273,7 +273,7 @@ def test_next_update_waits_for_the_end_of_probation(shared_broker: Mosquitto, tm
         assert device.state(peer, "probation")["reason"] == ""
         for _ in range(2):
             peer.publish(f"{device.topic}/model/set", device.signed(third, 2))
-        said = device.state(peer, "probation", "another update waits for the end of it")
+        said = device.state(peer, "probation", "another update waits for the end of the probation")
         assert said["on_trial"] == digest(GOOD)
         device.feed(peer, PROBATION)
         assert device.state(peer, "shadow")["on_trial"] == digest(third)
@@ -406,7 +406,7 @@ def test_update_needs_the_link_of_the_model_store(shared_broker: Mosquitto, tmp_
     with running("run", device.config), Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
         peer.publish(f"{device.topic}/model/set", device.signed(tiny_detector(seed=1), 1))
-        assert "which is switched" in device.state(peer, "refused")["reason"]
+        assert "updates switch that link" in device.state(peer, "refused")["reason"]
 
 
 def test_safe_pair_reports_either_model_and_computes_everything(shared_broker: Mosquitto, tmp_path: Path) -> None:

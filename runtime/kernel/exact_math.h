@@ -1,29 +1,30 @@
-/* e^x and ln x in float64 without libm: the same bits on every CPU. Relative error of a few units in the last place. */
-#ifndef VCE_NUMBERS_H
-#define VCE_NUMBERS_H
+/* e^x and ln x in float64 without libm, with the same bits on every CPU and an error of a few units in the last place.
+ */
+#ifndef VCE_EXACT_MATH_H
+#define VCE_EXACT_MATH_H
 
 #include <stdint.h>
 #include <string.h>
 
-/* 2^n times a series for |r| <= ln(2)/2; limited beyond +-700 */
+/* Return e^x: 2^n times a series for |r| <= ln(2)/2; clamped beyond +-700. */
 static inline double exact_exp(double x)
 {
     if (x != x)
         return x;
     x = x > 700 ? 700 : x < -700 ? -700 : x;
-    double shifted = x * 1.4426950408889634 + 6755399441055744.0; /* 1.5 * 2^52 rounds to a whole number */
-    double whole = shifted - 6755399441055744.0;
-    double r = (x - whole * 0.693147180369123816490) - whole * 1.90821492927058770002e-10;
+    double shifted = x * 1.4426950408889634 + 6755399441055744.0; /* 1.5 * 2^52 rounds to an integer */
+    double rounded = shifted - 6755399441055744.0;
+    double r = (x - rounded * 0.693147180369123816490) - rounded * 1.90821492927058770002e-10;
     double sum = 1.0;
     for (int i = 13; i > 0; i--)
         sum = 1.0 + r / i * sum;
-    uint64_t bits = (uint64_t)((int64_t)whole + 1023) << 52;
+    uint64_t bits = (uint64_t)((int64_t)rounded + 1023) << 52;
     double power;
     memcpy(&power, &bits, sizeof power);
     return sum * power;
 }
 
-/* For normal x > 0: x = 2^n m with m near 1, and ln m = 2 atanh((m - 1) / (m + 1)) */
+/* Return ln x of a normal x > 0: x = 2^n m with m near 1, and ln m = 2 atanh((m - 1) / (m + 1)). */
 static inline double exact_log(double x)
 {
     if (x != x)
