@@ -1,4 +1,4 @@
-"""Where the files of vcedge are on a device, or below another root: a test, or the image of a card."""
+"""Maps the files of vcedge on a device, or below another root such as the image of a card."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ class Layout:
         """Environment variables that the unit adds to the configuration of the service."""
 
     def at(self, path: str) -> Path:
-        """Return where an absolute path of the device is reached from here."""
+        """Return the path below the root for an absolute path on the device."""
         return self.root / path.lstrip("/")

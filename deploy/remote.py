@@ -69,10 +69,12 @@ class RemoteNode:
             if message is not None and message.topic == topic:
                 state: State = json.loads(message.payload)
                 return state
-        raise Unavailable(f"{topic}: no message within {ANSWER_S:.0f} s: does the service run, with this asset?")
+        raise Unavailable(
+            f"{topic}: no message within {ANSWER_S:.0f} s: check that the service runs and has this asset"
+        )
 
     def _discard_states(self, duration_s: float) -> None:
-        """Discard the states that arrive within this time: they are retained ones from before."""
+        """Discard the states that arrive within this time: the broker had retained them."""
         deadline = time.monotonic() + duration_s
         while (left_s := deadline - time.monotonic()) > 0:
             self._receive(left_s)

@@ -33,7 +33,7 @@ class PaperCell(VariableCell, ABC):
     """
 
     scheduler_type = PaperScheduler
-    native = False
+    kernel_unrolls = False
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
         if spec.inputs != spec.hidden:
@@ -42,7 +42,7 @@ class PaperCell(VariableCell, ABC):
         self.register_buffer("reset_bias", torch.zeros(0))
 
     def from_inputs(self, x: Tensor) -> Tensor:
-        """Return the embedding itself: it is masked before the product, so there is no product for a whole window."""
+        """Return the embedding itself: it is masked before the product, so each step has a product of its own."""
         return x
 
 

@@ -65,7 +65,7 @@ def test_commands_set_update_and_stage(broker: Mosquitto, tmp_path: Path) -> Non
         assert "no signature" in refused.stderr
     gone = vcedge("deploy", "stage", "fan", *far)
     assert gone.returncode == 69
-    assert "does the service run" in gone.stderr
+    assert "check that the service runs" in gone.stderr
 
 
 def test_unreachable_broker_is_reported(tmp_path: Path) -> None:

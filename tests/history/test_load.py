@@ -55,7 +55,7 @@ def test_configured_period_and_gap(write: Write) -> None:
     recording = load(write(table([0, 1, 2, 3, 6, 7, 8])), time={"period_s": 0.5, "max_gap_s": 2.0})
     assert (recording.schema.period_ns, recording.schema.max_gap_ns) == (SECOND // 2, 2 * SECOND)
     assert recording.sequences == ((0, 4), (4, 7))
-    assert any("the usual interval is 1 s" in line for line in recording.report.lines())
+    assert any("the median interval is 1 s" in line for line in recording.report.lines())
     with pytest.raises(ConfigError, match="max_gap_s"):
         load(write(table([0, 1])), time={"period_s": 5, "max_gap_s": 2.0})
 
@@ -122,7 +122,7 @@ def test_files_without_time_are_sequences_of_their_own(write: Write) -> None:
     assert recording.values.tolist() == [[1, 2], [3, 4], [6, 5], [8, 7]]
     assert recording.sequences == ((0, 2), (2, 4))
     assert recording.report.gaps == 0
-    assert "no time column: rows are taken as equally spaced, 1 min apart" in recording.report.lines()
+    assert "no time column: rows are assumed to be 1 min apart" in recording.report.lines()
 
 
 def test_the_first_rows_only(write: Write) -> None:

@@ -172,7 +172,7 @@ def test_a_push_by_ssh_ends_well_or_changes_nothing(machine: Machine) -> None:
     put(machine, "/root/nowhere.yaml", CONFIG + "mqtt: {broker: 'mqtt://127.0.0.1:1'}\n")
     result = machine.run(*push, "8", "--config", "/root/nowhere.yaml", ok=False)
     assert result.returncode == 69
-    assert "the service does not work within 8 s" in result.stderr
+    assert "the service is not healthy after 8 s" in result.stderr
     assert status(machine) == before
     assert (machine.root / "etc/vcedge/runtime.yaml").read_text() == CONFIG
     assert len(scores(machine)) == ROWS

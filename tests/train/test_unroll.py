@@ -48,7 +48,7 @@ def random_window(hidden: int, steps: int = STEPS, batch: int = BATCH) -> tuple[
 
 
 def plainly(cell: VariableCell) -> VariableCell:
-    cell.native = False
+    cell.kernel_unrolls = False
     return cell
 
 

@@ -37,7 +37,7 @@ class IsolationForest(StandardisedBaseline):
 
     @property
     def cost(self) -> Cost:
-        """Comparisons down to a leaf of mean depth in every tree; numbers of all nodes."""
+        """Cost in comparisons down to a leaf of mean depth in every tree, and in the numbers of all nodes."""
         trees = [tree.tree_ for tree in self.model.estimators_]
         nodes = sum(int(tree.node_count) for tree in trees)
         depth = sum(float(np.log2(max(tree.n_leaves, 2))) for tree in trees)

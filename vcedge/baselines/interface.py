@@ -1,4 +1,4 @@
-"""Interface of a baseline: it is fitted once on normal rows, then scores each row causally, and states its cost."""
+"""Defines the interface of a baseline: fitted once on normal rows, it scores each row causally and states its cost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Cost:
 
 
 class Fitted(Protocol):
-    """A fitted baseline. Scores are finite; higher ones are more anomalous."""
+    """Scores rows after the fit. Scores are finite; higher ones are more anomalous."""
 
     @property
     def cost(self) -> Cost:
@@ -55,7 +55,7 @@ Fit = Callable[[F64, Ranges], Fitted]
 
 @dataclass(frozen=True)
 class Smoothed:
-    """Smooths another baseline's scores by an exponentially weighted mean that starts anew in each range."""
+    """Smooths another baseline's scores by an exponentially weighted mean that restarts in each range."""
 
     plain: Fitted
     span: float

@@ -22,7 +22,7 @@ class MaxAbsZ(StandardisedBaseline):
 
     @property
     def cost(self) -> Cost:
-        """Numbers: centre and scale of each channel."""
+        """Cost in numbers: centre and scale of each channel."""
         return Cost(0.0, 2 * len(self.features.center))
 
     def score_range(self, z: F64, values: F64) -> F64:
@@ -32,7 +32,7 @@ class MaxAbsZ(StandardisedBaseline):
 
 @dataclass(frozen=True)
 class Persistence(StandardisedBaseline):
-    """Forecasts that nothing changes, and scores squared changes in units of their usual size."""
+    """Forecasts that nothing changes, and scores squared changes in units of their size on the fitted rows."""
 
     scale: ResidualScale
 
@@ -45,7 +45,7 @@ class Persistence(StandardisedBaseline):
 
     @property
     def cost(self) -> Cost:
-        """Numbers: centre, scale, mean and size of change, and the last row."""
+        """Cost in numbers: centre, scale, mean and size of change, and the last row."""
         return Cost(0.0, 5 * len(self.features.center), rows=2)
 
     def score_range(self, z: F64, values: F64) -> F64:

@@ -64,7 +64,7 @@ class Pca(StandardisedBaseline):
 
     @property
     def cost(self) -> Cost:
-        """Numbers: components, their variances and the features."""
+        """Cost in numbers: components, their variances and the features."""
         return Cost(self.components.directions.size, _numbers(self.components) + 2 * len(self.features.center) + 2)
 
     def score_range(self, z: F64, values: F64) -> F64:
@@ -91,7 +91,7 @@ class WindowPca(StandardisedBaseline):
 
     @property
     def cost(self) -> Cost:
-        """Numbers: components, features and the rows of the window."""
+        """Cost in numbers: components, features and the rows of the window."""
         channels = len(self.features.center)
         state = (2 + WINDOW) * channels
         return Cost(self.components.directions.size, _numbers(self.components) + state, rows=WINDOW)

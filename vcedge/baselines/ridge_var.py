@@ -36,12 +36,12 @@ class RidgeVar(StandardisedBaseline):
 
     @property
     def cost(self) -> Cost:
-        """Numbers: weights, features, residual scale and the last rows."""
+        """Cost in numbers: weights, features, residual scale and the last rows."""
         channels = len(self.features.center)
         return Cost(self.order * channels**2, self.weights.size + (4 + self.order) * channels, rows=self.order + 1)
 
     def score_range(self, z: F64, values: F64) -> F64:
-        """See `StandardisedBaseline.score_range`; a channel that is missing now, or was one row ago, has no error."""
+        """See `StandardisedBaseline.score_range`; a channel missing in a row or the one before has no error there."""
         measured = np.isfinite(values)
         known = (measured[1:] & measured[:-1])[self.order - 1 :]
         return self.scale.error(_residual(z, self.weights, self.order), known)

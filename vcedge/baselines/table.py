@@ -1,4 +1,4 @@
-"""All baselines by the names that tables of results use."""
+"""Lists all baselines by the names that tables of results use."""
 
 from __future__ import annotations
 

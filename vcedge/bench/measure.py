@@ -1,4 +1,4 @@
-"""Measures all rows of `vcedge bench` in one run, compares them with the limits of the CPU, and formats them."""
+"""Measures all rows of `vcedge bench` in one run, compares them with the CPU's limits, and formats them."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def _add_limits(
 ) -> None:
     """Add to each float32 row in C its multiply-accumulates, the CPU's limit for them, and the ratio to the limit.
 
-    The limit is the larger of two times: reading the weights once, at the rate of a loop that only reads this many
-    bytes repeatedly, and the multiply-adds, at the peak rate of a loop in registers.
+    The limit is the larger of two times: reading the weights once, at the rate of a loop that only reads that
+    many bytes, and the multiply-adds, at the peak rate of a loop in registers.
     """
     fma = [us for run, us in zip(runs, medians, strict=True) if run.row.get("limit") == "fma"]
     if not fma:

@@ -31,7 +31,7 @@ def bench_command(
 
     A step is: write the sample, feed back the state, step, read the prediction. With a recording the whole detector is
     timed on it too, with the levels that the scheduler picks there and with all dimensions (`full`). Peers that are not
-    installed are named. Compare ratios: absolute times depend on the machine and on its other load.
+    installed are listed. Compare ratios: absolute times depend on the machine and on its other load.
 
     \b
     Example:

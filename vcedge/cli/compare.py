@@ -1,4 +1,4 @@
-"""`vcedge compare`: the detector beside its rivals on the user's own recording."""
+"""`vcedge compare`: compares the detector with others on the user's own recording."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def compare_command(
     from vcedge.train.compare.summary import NUMBERS, PAGE, to_json
 
     wanted = parse_bars(bars or [])
-    fixed = ["model.cell=vcgru", *([] if seed is None else [f"train.seed={seed}"])]  # the other cells are its rivals
+    fixed = [
+        "model.cell=vcgru",
+        *([] if seed is None else [f"train.seed={seed}"]),
+    ]  # the other cells are compared with it
     settings = load_train_config(config, [*(overrides or []), *fixed])
     comparison = _compare(settings, held_out, out, wanted)
     if json:

@@ -1,4 +1,4 @@
-"""`vcedge demo`: the whole chain on a simulated pump rig."""
+"""`vcedge demo`: runs the whole chain on a simulated pump rig."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def demo_command(
                 f"the demo needs the package '{package}', which is not installed: pip install 'vcedge[demo]'"
             )
     from vcedge.demo.plan import Plan
-    from vcedge.demo.story import run_demo
-    from vcedge.demo.words import document, report_lines, write_document
+    from vcedge.demo.run import run_demo
+    from vcedge.demo.summary import document, report_lines, write_document
 
     result = run_demo(folder, Plan(), note if json else typer.echo, progress)
     write_document(result)

@@ -62,7 +62,7 @@ def evaluate_command(
     wanted = parse_bars(bars or [])
     runner = load(model, engine, network=network)
     if label in runner.detector.schema.names:
-        raise UsageError(f"--label {label}: is a channel that {model} watches, expected a column that it does not see")
+        raise UsageError(f"--label {label}: is a channel that {model} watches, expected a column that is no channel")
     reading = reading_config(runner.detector, overrides or [])
     scored = (_scored(runner, path, reading, label, skip_rows, window) for path in inputs)
     found = _evaluate(inputs, scored)
@@ -79,7 +79,7 @@ def evaluate_command(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measures of each file, their mean, and the means of trivial detectors by name."""
+    """Holds the measures of each file, their mean, and the means of trivial detectors by name."""
 
     files: Sequence[tuple[Path, Measures]]
     mean: Measures
@@ -168,7 +168,7 @@ def _table(rows: Sequence[tuple[str, Measures]]) -> list[str]:
 
 
 def _promise(mean: Measures, promised: float) -> str:
-    """Return whether the promised false alarms were kept, and on how much time that rests."""
+    """Return the counted and the expected false alarms, and the length of normal operation."""
     days = mean["normal_days"]
     return (
         f"false alarms: {mean['false_alarms']:.0f} in {duration(DAY_S * days)} of normal operation; "

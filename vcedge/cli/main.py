@@ -1,9 +1,9 @@
-"""The program `vcedge`: its commands, and the one place that turns errors into messages and exit codes.
+"""Defines the program `vcedge`: its commands, and the one place that turns errors into messages and exit codes.
 
 A command `name` is the function `name_command` in `vcedge/cli/name.py`, with typer annotations and an example in its
 docstring, and one line in `COMMANDS` below. (With sub-commands, `name_command` is a typer.Typer instead.) The module is
 imported when its command is chosen, and imports numpy, torch and the like inside functions only, so that `--help`
-prints at once on a small device. A long command leaves its work to functions beside it.
+prints at once on a small device. A long command delegates its work to functions beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COMMANDS = {
     "calibrate": "Fit a trained network to another machine of the same kind.",
     "score": "Score recordings with a model.",
     "evaluate": "Measure a model on labelled recordings.",
-    "compare": "Compare the detector with its rivals on your own recording.",
+    "compare": "Compare the detector with others on your own recording.",
     "export": "Write a model as a graph for another interpreter.",
     "verify": "Compare exported files with their model.",
     "inspect": "Describe a model or an exported file.",
@@ -170,7 +170,7 @@ def _known(error: Exception) -> VcedgeError | None:
 
 
 def _close_stdout() -> None:
-    """Discard what is still buffered: stdout has no reader any more, and flushing it at exit would fail."""
+    """Discard what is still buffered: stdout has no reader any more, so flushing it at exit would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

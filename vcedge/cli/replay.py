@@ -44,10 +44,10 @@ def replay_command(
         typer.Option("--codec", help="json, senml or value. Default: json; value if the topic has {channel}."),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="Read files, and choose channels, as this model does.")
+        Path | None, typer.Option("--model", help="Read the files, and pick channels, as this model does.")
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is no sensor; repeatable.")
+        list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is not a sensor; repeatable.")
     ] = None,
     mqtt_version: Annotated[str, typer.Option("--mqtt-version", help="5 or 3.1.1.")] = "5",
     username: Annotated[str | None, typer.Option("--username", help="User at the broker.")] = None,
@@ -59,8 +59,8 @@ def replay_command(
 ) -> None:
     """Publish recordings as a machine would: one MQTT message for each row, with the time of the recording.
 
-    Without --model all columns of numbers are channels. Missing values are left out of their message. With {channel} in
-    --topic each value is a message of its own.
+    Without --model all numeric columns are channels. Missing values are left out. With {channel} in --topic each value
+    is a message of its own.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def replay_command(
 
 @dataclass(frozen=True)
 class Source:
-    """A recording, the writer of its messages and the topic for people."""
+    """Holds a recording, the writer of its messages, and its topic for people."""
 
     path: Path
     rows: RowReader

@@ -1,4 +1,4 @@
-"""`vcedge run`: the service."""
+"""`vcedge run`: runs the service."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
 
 
 def _with_sensitivity(trained: Trained, report: ReportProgress, stop: Callable[[], bool]) -> Trained:
-    """Return the training with the injected faults that its detector finds, and the names it gives them."""
+    """Return the training with measurements of which injected faults its detector finds and names."""
     from vcedge.sensitivity.measure import measure_sensitivity
     from vcedge.sensitivity.resemblance import measure_resemblance
 
@@ -113,7 +113,7 @@ def _with_sensitivity(trained: Trained, report: ReportProgress, stop: Callable[[
 class Interruption:
     """Turns the first Ctrl-C into a request that the training polls; a second one ends the program at once.
 
-    Nothing that was trained is lost: calibration and the writing of files continue.
+    Calibration and the writing of files continue, so that nothing trained is lost.
     """
 
     def __init__(self) -> None:

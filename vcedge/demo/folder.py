@@ -1,4 +1,4 @@
-"""The folder of the demonstration: all its files are in it, and other files are not touched."""
+"""Manages the folder of the demonstration, which holds all its files. Other files are not touched."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Folder:
 def make_folder(path: Path) -> Folder:
     """Make an empty folder; files of an earlier demonstration are deleted.
 
-    Raises UsageError if the folder holds other files, or is none.
+    Raises UsageError if the folder holds other files, or the path is no folder.
     """
     if path.is_dir():
         if any(path.iterdir()) and not (path / MARK).is_file():

@@ -1,4 +1,4 @@
-"""Runs the programs of the demonstration as processes, none of which outlives it."""
+"""Runs the programs of the demonstration as processes, and ends them with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Child:
-    """One program with its output in a log file, in a session of its own: only ProcessGroup passes on Ctrl-C."""
+    """Runs one program with its output in a log file, in a session of its own: only ProcessGroup handles Ctrl-C."""
 
     def __init__(self, name: str, arguments: Sequence[str], log: Path | None, *, server: bool = False) -> None:
         """Start the program. Without `log` it shares our stderr. A `server` runs until stopped; its stdout is piped."""

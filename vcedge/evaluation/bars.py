@@ -1,4 +1,4 @@
-"""Bars that results must meet: `vus_pr=0.8` is a lower bound, `far=0.1` an upper one."""
+"""Checks results against bars, bounds that they must meet: `vus_pr=0.8` is a lower one, `far=0.1` an upper one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AT_MOST = ("far", "mar", "delay_rows", "delay_s", "false_alarms", "false_alarms_
 
 @dataclass(frozen=True)
 class Bar:
-    """Bounds one measure by the value that is just good enough."""
+    """Bounds one measure by the worst value that is good enough."""
 
     measure: str
     value: float

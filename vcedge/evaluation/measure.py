@@ -70,8 +70,7 @@ def measure(scores: LabelledScores) -> Measures:
 def mean_of(several: Sequence[Measures]) -> Measures:
     """Average each measure over the recordings that have it, and sum those of TOTALS.
 
-    Event recall and false alarms a day are computed from the sums: the mean of the rates of short recordings would say
-    nothing.
+    Event recall and false alarms a day are computed from the sums: rates of short recordings are too noisy to average.
     """
     together = {name: _mean(np.array([one[name] for one in several])) for name in several[0]}
     together |= {name: float(sum(one[name] for one in several)) for name in TOTALS}

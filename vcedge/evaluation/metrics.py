@@ -1,6 +1,6 @@
 """Computes metrics of scores against labels, both threshold-free and of alarms at a threshold.
 
-Point-adjusted F1 is absent on purpose: a random score wins under it.
+Point-adjusted F1 is absent on purpose: random scores reach high values of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Replays recordings through a stream, as the service would score them, and puts the scores beside the labels."""
+"""Replays recordings through a stream, as the service would score them, and pairs the scores with labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
 
 ELIGIBLE = np.array([status not in UNJUDGED for status in STATUSES])
-"""Whether a row of each status can raise an alarm."""
+"""True for each of STATUSES with which a row can raise an alarm."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _INDEX = "__index_level_0__"  # pandas' name for an index without one
 
 
 class ParquetTable:
-    """A Parquet file: columns of numbers, booleans, texts and times; nested columns are ignored."""
+    """Reads columns of numbers, booleans, texts and times of a Parquet file, and ignores nested columns."""
 
     by_name_only: frozenset[int] = frozenset()
     decimal = "."

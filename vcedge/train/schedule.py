@@ -1,4 +1,4 @@
-"""Schedules over a training: sharpness of the mask, target of the updated share and its price, learning rate."""
+"""Defines the schedules of a training: mask sharpness, target of the updated share and its price, learning rate."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from vcedge.detector import CellSpec
 from vcedge.train.scheduler import MaskMode
 
 SHARPNESS = (2.0, 8.0)
-"""First and last lam D of eq. 8 divided by the number of levels: soft masks overlap widely at first, hardly at last."""
+"""First and last lam D of eq. 8 divided by the number of levels: soft masks overlap widely first, hardly at last."""
 AIM, MOST = 0.7, 0.9
 """Fractions of the promised target: the share to train for, and the largest share that the best network may have.
 Unseen rows need slightly more updates, and a network whose budget is always spent loses its slow memory."""
 START_SHARE = 0.7
-"""Updated share at the start of a training, so that the dense network is learned first."""
+"""Updated share at the start of a training, which is high so that a nearly dense network is learned first."""
 RATE, GAIN, LIMIT = 0.05, 2.0, 4.0
 """Dual ascent in units of the task loss: integral gain, proportional gain (damps oscillation) and bound of the price.
 A gate freezes when the price of an update stays above about 2."""

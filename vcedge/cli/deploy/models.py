@@ -32,10 +32,10 @@ def update(
     node: Node = None,
     config: Settings = DEFAULT_CONFIG,
 ) -> None:
-    """Offer a signed model to a running service.
+    """Send a signed model to a running service.
 
-    The model goes as a file on this device, or as a retained message to a broker. The service checks and tries it, and
-    reports the result on topic .../ASSET/model/state (docs/succession.md).
+    The model is sent as a file on this device, or as a retained message over a broker. The service verifies it, runs it
+    on trial, and reports the result on topic .../ASSET/model/state (docs/succession.md).
 
     \b
     Example:

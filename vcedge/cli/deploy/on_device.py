@@ -17,7 +17,7 @@ Root = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")]
 Watchdog = Annotated[
-    int, typer.Option("--watchdog-s", min=2, help="Restart the service after its loop hangs this long.")
+    int, typer.Option("--watchdog-s", min=2, help="Restart the service if its loop hangs for this long.")
 ]
 Memory = Annotated[str, typer.Option("--memory", help="Memory limit of the service, as in systemd units.")]
 Model = Annotated[Path | None, typer.Option("--model", help="A model.vcedge to activate for its asset.")]

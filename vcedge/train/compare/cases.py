@@ -24,10 +24,10 @@ from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F64, NS_PER_S, SensorSchema, beyond_limits
 
 HELD_OUT = 0.25
-"""Last share of the training recording that is the test, if the configuration names no test recordings."""
+"""Share at the end of the training recording that is the test, if the configuration names no test recordings."""
 FAULTS = 60
 CALM_SHARE = 0.1
-"""Least share of a copy's rows that stays normal between two faults, as most rows of a plant are normal."""
+"""Least share of a copy's rows that is normal between two faults, as most rows of a plant are normal."""
 INJECTED_ROWS = 60_000
 """Most rows of all copies with faults, though at least one copy is made: it bounds the cost for long recordings."""
 LEAST_ROWS = 100
@@ -35,7 +35,7 @@ LEAST_ROWS = 100
 
 @dataclass(frozen=True)
 class Case:
-    """Holds one test recording, with values as a stream sees them: a value beyond its limits is missing."""
+    """Holds one test recording, with values as a stream receives them: a value beyond its limits is missing."""
 
     name: str
     values: F64  # (N, C)
@@ -49,11 +49,12 @@ class Case:
 
 @dataclass(frozen=True)
 class ComparisonInput:
-    """Holds the training recording, the test recordings, and whether these have labels."""
+    """Holds the training recording and the test recordings."""
 
     training: Recording
     cases: tuple[Case, ...]
     labelled: bool
+    """True if the test recordings have labels of the user."""
 
 
 def prepare(data: DataConfig, base_dir: Path, recording: Recording, held_out: float = HELD_OUT) -> ComparisonInput:

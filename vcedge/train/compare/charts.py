@@ -1,4 +1,4 @@
-"""Charts of a comparison: scores beside the truth, the gate beside the signal, updates by regime."""
+"""Draws charts of a comparison: scores beside the truth, the gate beside the signal, updates by regime."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ HEIGHT, TALL = 250, 440
 SHOWN = 3
 """Most recordings that are drawn."""
 NARROWEST = 250
-"""An event is shaded over at least this fraction (1/NARROWEST) of the chart, so that it can be seen."""
+"""An event is shaded over at least 1/NARROWEST of the chart, so that it is visible."""
 AROUND, FAR = 150, 4
-"""Least rows shown before and after an event in the closer look, which recordings FAR times as long as it have."""
+"""Least rows shown before and after an event in the closer look, and least length of the recording in such views."""
 LOWEST = 1e-4
-"""Lowest statistic drawn, relative to the threshold; usually the axis ends at the calm level above it."""
+"""Lowest statistic drawn, relative to the threshold; the axis ends higher if calm rows are higher."""
 
 
 def shown_cases(comparison: Comparison) -> list[int]:
@@ -100,7 +100,7 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", description)
     caption = (
         f"Above: {name}, the channel with the largest share of the statistic during events. Below: how far the gate "
-        "opens. It should open where the signal moves or an event lasts, and stay nearly shut where all is calm."
+        "opens. It should open where the signal moves or an event lasts, and stay nearly shut on calm rows."
     )
     return Chart(f"{comparison.cases[case].name}: the gate", caption, tuple(legend), svg)
 
@@ -179,7 +179,7 @@ def regime_chart(comparison: Comparison) -> Chart:
 
 
 def truth_label(comparison: Comparison) -> str:
-    """Return what the shaded stretches are."""
+    """Return the name of the shaded stretches for the legend."""
     return "labelled as anomalous" if comparison.labelled else "injected fault"
 
 

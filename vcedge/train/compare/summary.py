@@ -1,4 +1,4 @@
-"""The numbers of a comparison as JSON values, and the files that hold its results: compare.json and compare.html."""
+"""Collects the numbers of a comparison as JSON values, and writes compare.json and compare.html."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
 
 
 def truth_of(comparison: Comparison) -> str:
-    """Return where the truth comes from: "labels", "injected faults" or "none"."""
+    """Return the source of the truth: "labels", "injected faults" or "none"."""
     if comparison.labelled:
         return "labels"
     return "injected faults" if any(case.faults for case in comparison.cases) else "none"

@@ -1,4 +1,4 @@
-"""Charts of the statistic that decides alarms, beside its threshold."""
+"""Draws charts of the statistic that alarms are decided on, beside its threshold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEIGHT = 250
 
 
 def spread_chart(trained: Trained) -> Chart:
-    """Draw the distribution of the statistic on the held-out rows, which the threshold was measured on."""
+    """Draw the distribution of the statistic on the held-out rows, on which the threshold was measured."""
     detector = trained.detector
     raw = _settled_raw(trained)
     limit = detector.calibration.threshold

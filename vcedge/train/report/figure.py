@@ -1,4 +1,4 @@
-"""Charts as inline SVG: matplotlib draws them, the page's style sheet colours them, in light and dark mode."""
+"""Makes charts as inline SVG: matplotlib draws them, the page's style sheet colours them in light and dark mode."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WIDTH = 400
 _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 46, 12, 30, 46, 40
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib; the page replaces it by its own
+    "font.family": ["DejaVu Sans"],  # part of matplotlib; the page replaces it by its own
     "font.size": 11,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
@@ -77,7 +77,7 @@ class Chart:
 
     title: str
     caption: str
-    """Tells what to look for."""
+    """Explanation for the reader: how a good chart looks, and what a bad one means."""
     legend: tuple[LegendEntry, ...]
     svg: Markup
 

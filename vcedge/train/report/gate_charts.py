@@ -1,4 +1,4 @@
-"""Charts of the gate: when it opens and how far."""
+"""Draws charts of the gate: when it opens and how far."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TICKS = 8
 
 
 def gate_chart(trained: Trained, target: float | None) -> Chart:
-    """Draw the updated share over the whole recording, above the size of the input's change."""
+    """Draw the updated share over all of the recording, above the size of the input's change."""
     detector, trace = trained.detector, trained.device_trace
     unit, size = time_unit(len(trace.rows), detector.schema.period_ns)
     share = stretches(trace.updated / detector.hidden)
@@ -58,7 +58,7 @@ def gate_chart(trained: Trained, target: float | None) -> Chart:
 
 
 def closer_chart(trained: Trained) -> Chart:
-    """Draw the same row by row, over the liveliest stretch of the held-out rows."""
+    """Draw updated share and change row by row, over the held-out stretch in which the input changes most."""
     detector = trained.detector
     trace = trained.device_trace.within(trained.split.tail)
     change = input_change(trace, detector)

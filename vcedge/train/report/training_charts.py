@@ -1,4 +1,4 @@
-"""Charts of a training: losses and updated share over the epochs."""
+"""Draws charts of a training: losses and updated share over the epochs."""
 
 from __future__ import annotations
 
