@@ -21,11 +21,11 @@ import numpy as np
 from benchmarks.datasets import data_folder, load_reference
 from benchmarks.detection.sets import Series
 from vcedge.calibration.calibrate import calibrate_limits
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import refit
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
-from vcedge.evaluation.metrics import segments
 from vcedge.evaluation.replay import replay
+from vcedge.evaluation.vus import segments
 from vcedge.history import RowBlock
 from vcedge.limits import DAY_NS
 from vcedge.runtime.engine.registry import load_engine

@@ -21,7 +21,7 @@ from vcedge.calibration.calibrate import (
     wants_flags,
     weighted,
 )
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Ranges, Split, split_by_time
 from vcedge.calibration.stuck import stuck_limits

@@ -33,7 +33,7 @@ from vcedge.calibration.split import Split, merge_ranges, split_by_time
 from vcedge.calibration.stuck import stuck_limits
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import LEAST_PART, Detector, Scorer, ScorerPart
-from vcedge.evaluation.metrics import dominant_period, vus_pr
+from vcedge.evaluation.vus import dominant_period, vus_pr
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.schema import F64
 

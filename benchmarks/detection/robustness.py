@@ -20,7 +20,7 @@ from benchmarks.detection.page import write_page
 from benchmarks.detection.results import Results, stamp
 from benchmarks.detection.scoring import measures_of
 from benchmarks.detection.sets import Series, SeriesSource, groups
-from vcedge.evaluation.metrics import dominant_period
+from vcedge.evaluation.vus import dominant_period
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from benchmarks.paper.cells import PAPER_CELLS
 from benchmarks.paper.data import LaneWindow
 from benchmarks.paper.unrolled import Body, State, Unrolled
 from vcedge.detector import CellKind, CellSpec, boundaries_of
-from vcedge.train.cells import CELLS, PAPER_CELLS, VCGRU, VariableCell
+from vcedge.train.cells import CELLS, VCGRU, VariableCell
 from vcedge.train.scheduler import MaskMode
 
 LEVELS = 8

@@ -9,8 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from benchmarks.paper.unrolled import Unrolled
-from vcedge.train.price import Price
-from vcedge.train.schedule import share_budget
+from vcedge.train.schedule import Price, share_budget
 
 Form = Literal["steered", "price", "l1", "one-sided"]
 WEIGHT = 0.5

@@ -18,9 +18,9 @@ from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
+from vcedge.runtime.service.acknowledger import Outcome
 from vcedge.runtime.service.addresses import addressing
 from vcedge.runtime.service.intake import Intake
-from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
 from vcedge.runtime.storage.recent_messages import RecentMessages

@@ -88,15 +88,8 @@ def fit_linear(
 
 def fit_linear_like(detector: Detector, values: F64, split: Split) -> LinearPart:
     """Fit the linear part to values (N, C) with flags, order, ridge and span of an existing detector."""
-    highway = detector.highway
-    return fit_linear(
-        values,
-        split,
-        flags=detector.features.flags,
-        order=highway.order,
-        ridge=highway.ridge,
-        span=medium_span(detector.scorer),
-    )
+    flags, highway, span = detector.features.flags, detector.highway, medium_span(detector.scorer)
+    return fit_linear(values, split, flags=flags, order=highway.order, ridge=highway.ridge, span=span)
 
 
 def weighted(linear: LinearPart, spec: DetectorSpec) -> LinearPart:
@@ -127,18 +120,8 @@ def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] 
         target_share=spec.target_share,
     )
     cell, head = network if network is not None else (None, None)
-    return Detector(
-        spec.asset,
-        spec.schema,
-        linear.features,
-        linear.cross.highway,
-        cell,
-        head,
-        linear.scorer,
-        open_limits,
-        spec.reading,
-        spec.provenance,
-    )
+    fitted = (linear.features, linear.cross.highway, cell, head, linear.scorer)
+    return Detector(spec.asset, spec.schema, *fitted, open_limits, spec.reading, spec.provenance)
 
 
 def calibrate_limits(

@@ -8,17 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.evaluation.metrics import (
-    PER_ROWS,
-    Intervals,
-    auc_pr,
-    auc_roc,
-    confusion,
-    count_events,
-    false_alarms,
-    segments,
-    vus_pr,
-)
+from vcedge.evaluation.metrics import PER_ROWS, Intervals, auc_pr, auc_roc, confusion, count_events, false_alarms
+from vcedge.evaluation.vus import segments, vus_pr
 from vcedge.history.recording import NO_TIME
 from vcedge.schema import F64, NS_PER_S
 

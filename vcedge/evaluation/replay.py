@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vcedge.errors import DataError
 from vcedge.evaluation.measure import LabelledScores
-from vcedge.evaluation.metrics import Intervals, dominant_period
+from vcedge.evaluation.metrics import Intervals
+from vcedge.evaluation.vus import dominant_period
 from vcedge.history import RowBlock, RowReader
 from vcedge.limits import EventRule
 from vcedge.runtime.recordings.score_recording import score_blocks

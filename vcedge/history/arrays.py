@@ -20,21 +20,9 @@ from vcedge.history.times import Cells
 
 _BLOCK_CELLS = 1_000_000
 _SAMPLE = 1000
-_DAMAGED = (  # raised by numpy and zipfile for truncated, forged or pickled files
-    ValueError,
-    OSError,
-    EOFError,
-    KeyError,
-    TypeError,
-    MemoryError,
-    OverflowError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_DAMAGED = (ValueError, OSError, EOFError, KeyError, TypeError, MemoryError, OverflowError, RuntimeError, SyntaxError)
+_DAMAGED_ZIP = (struct.error, zipfile.BadZipFile, zlib.error)
+"""Raised by numpy and zipfile for truncated, forged or pickled files."""
 
 
 class ArrayTable:
@@ -97,7 +85,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
                     arrays = {key: loaded[key] for key in loaded.files}
         if not packed:
             return {"": np.lib.format.open_memmap(path, mode="r")}
-    except _DAMAGED as error:
+    except (*_DAMAGED, *_DAMAGED_ZIP) as error:
         raise DataError(f"{path}: cannot be read as numpy arrays: {first_line(error)}") from None
     plain = {key: a for key, a in arrays.items() if isinstance(a, np.ndarray) and a.ndim}
     if not plain:

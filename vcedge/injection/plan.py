@@ -153,17 +153,11 @@ def _draw(kind: FaultKind, channel: int, normal: NormalRows, lead: int, rng: np.
     size = _log_uniform(*size_range(kind, channel, normal, length), rng)
     slowest = min(CORRELATION_TIMES * normal.correlation[channel], length)
     others = normal.moving[normal.moving != channel]
-    return InjectedFault(
-        kind,
-        channel,
-        start,
-        length,
-        float(round(size)) if kind == "delay" else size,
-        partner=int(rng.choice(others)) if kind == "swap" else None,
-        period=_log_uniform(SHORTEST_PERIOD, max(slowest, SHORTEST_PERIOD), rng) if kind == "oscillation" else 0.0,
-        source=seamless_start(normal.values[:, channel], start, length, rng) if kind == "decoupled" else 0,
-        seed=int(rng.integers(2**31)),
-    )
+    size = float(round(size)) if kind == "delay" else size
+    partner = int(rng.choice(others)) if kind == "swap" else None
+    period = _log_uniform(SHORTEST_PERIOD, max(slowest, SHORTEST_PERIOD), rng) if kind == "oscillation" else 0.0
+    source = seamless_start(normal.values[:, channel], start, length, rng) if kind == "decoupled" else 0
+    return InjectedFault(kind, channel, start, length, size, partner, period, source, seed=int(rng.integers(2**31)))
 
 
 def _turns(items: Indices, count: int, rng: np.random.Generator) -> Indices:

@@ -207,16 +207,9 @@ def _faulty(trials: Trials, number: int, kind: FaultKind, channel: int, size: fl
         start = len(trials.past) + len(place.before)
         at = seamless_start(readings, start, rows, rng, len(trials.past))
         values = np.concatenate((trials.past[at : at + rows], values))
-    fault = InjectedFault(
-        kind,
-        channel,
-        len(values) - rows,
-        rows,
-        size,
-        partner=int(rng.choice(moving[moving != channel])) if kind == "swap" else None,
-        period=_period(trials, channel),
-        seed=number,
-    )
+    partner = int(rng.choice(moving[moving != channel])) if kind == "swap" else None
+    start, period = len(values) - rows, _period(trials, channel)
+    fault = InjectedFault(kind, channel, start, rows, size, partner=partner, period=period, seed=number)
     return inject(values, fault, trials.normal.scales)[-rows:]
 
 

@@ -1,7 +1,7 @@
 """Recurrent cells for training. Equation numbers are those of Jernite et al. (2017), arXiv 1611.06188v2.
 
 A cell unrolls over a window and carries the state to the next one; the engines run its exported arrays. A detector has
-few inputs, so they are not masked: xbar of eq. 12 is x. The paper's own form is only for reproducing its results.
+few inputs, so they are not masked: xbar of eq. 12 is x.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vcedge.detector import CellKind, CellSpec
-from vcedge.train.scheduler import MaskMode, MaskTable, PaperScheduler, Scheduler
+from vcedge.train.scheduler import MaskMode, MaskTable, Scheduler
 from vcedge.train.unroll import UnrollInputs, UnrollWeights, can_unroll, unroll
 
 
@@ -135,55 +135,3 @@ class VCRNN(VariableCell):
 
 CELLS: Mapping[CellKind, type[VariableCell]] = {"vcgru": VCGRU, "vcrnn": VCRNN, "gru": VCGRU, "rnn": VCRNN}
 """Cells by kind. A dense kind is the variable one with a single level, without a scheduler."""
-
-
-class PaperCell(VariableCell, ABC):
-    """Implements the paper's own form: the input is an embedding of the hidden size and is masked like the state.
-
-    model.vcedge cannot hold it (docs/decisions/0023-the-papers-form-is-for-its-reproduction.md).
-    """
-
-    scheduler_type = PaperScheduler
-    kernel_unrolls = False
-
-    def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
-        if spec.inputs != spec.hidden:
-            raise ValueError(f"{spec.inputs} inputs, expected an embedding of the hidden size {spec.hidden}")
-        super().__init__(spec, signals, sizes)
-        self.register_buffer("reset_bias", torch.zeros(0))
-
-    def from_inputs(self, x: Tensor) -> Tensor:
-        """Return the embedding itself: it is masked before the product, so each step has a product of its own."""
-        return x
-
-
-class PaperVCGRU(PaperCell):
-    """Follows eq. 4 to 7 and 14 to 16 as printed: the reset gate is applied before the recurrent product."""
-
-    def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """Apply eq. 14 to 16; `a` is the embedding x (B, D)."""
-        hbar, xbar = e * h, e * a  # eq. 9 and 12
-        two = 2 * self.spec.hidden
-        vz, vr, vc = (xbar @ self.input.T + self.bias).chunk(3, dim=1)
-        sz, sr = (hbar @ self.recurrent[:two].T).chunk(2, dim=1)
-        z = e * torch.sigmoid(sz + vz)  # eq. 14
-        r = torch.sigmoid(sr + vr)
-        c = torch.tanh((r * hbar) @ self.recurrent[two:].T + vc)  # eq. 15
-        return z * c + (1 - z) * h  # eq. 16
-
-
-class PaperVCRNN(PaperCell):
-    """Follows eq. 7 and 13 as printed, except for a typo of the paper: the kept part is of h_{t-1}, not h_t."""
-
-    def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """Apply eq. 13; `a` is the embedding x (B, D)."""
-        c = torch.tanh((e * h) @ self.recurrent.T + (e * a) @ self.input.T + self.bias)  # eq. 9 and 12
-        return e * c + (1 - e) * h
-
-
-PAPER_CELLS: Mapping[CellKind, type[VariableCell]] = {
-    "vcgru": PaperVCGRU,
-    "vcrnn": PaperVCRNN,
-    "gru": PaperVCGRU,
-    "rnn": PaperVCRNN,
-}

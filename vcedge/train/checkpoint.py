@@ -77,10 +77,6 @@ class CheckpointFile:
             return None
         return TrainingState(tensors, content["record"])
 
-    def remove(self) -> None:
-        """Delete the file, which is not needed after the results are written."""
-        self.path.unlink(missing_ok=True)
-
 
 def fingerprint_of(origin: Mapping[str, Any], tensors: Iterable[Tensor] = ()) -> str:
     """Return a digest of all that determines a training.

@@ -23,7 +23,7 @@ from vcedge.calibration.calibrate import (
 )
 from vcedge.calibration.choose import PartsChoice
 from vcedge.calibration.order import OrderChoice
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Split, split_by_time
@@ -133,10 +133,7 @@ def detector_spec(config: TrainConfig, recording: Recording) -> DetectorSpec:
     return DetectorSpec(
         config.asset,
         recording.schema,
-        reading={
-            "time": config.data.time.model_dump(mode="json"),
-            "table": config.data.table.model_dump(mode="json"),
-        },
+        reading=config.data.reading.model_dump(mode="json"),
         provenance=provenance(config, recording),
         events=event_rule(config.score, recording.schema),
         target_share=config.model.target,

@@ -65,14 +65,9 @@ def find_regimes(trace: Trace, detector: Detector, tail: int) -> list[Regime]:
     for number in np.argsort(-np.bincount(group), kind="stable"):
         rows = group == number
         kept = rows & held
-        found.append(
-            Regime(
-                share=float(rows.mean()),
-                updated=float(share[rows].mean()),
-                updated_tail=float(share[kept].mean()) if kept.any() else None,
-                typical=_typical(trace, detector, rows),
-            )
-        )
+        in_tail = float(share[kept].mean()) if kept.any() else None
+        typical = _typical(trace, detector, rows)
+        found.append(Regime(float(rows.mean()), float(share[rows].mean()), in_tail, typical))
     return found
 
 

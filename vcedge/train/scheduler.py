@@ -104,15 +104,3 @@ class Scheduler(nn.Module):
             soft = soft.masked_fill(soft > 1 - mode.eps, 1.0).masked_fill(soft < mode.eps, 0.0)
         e = self.always + soft @ self.expand
         return e, e.mean(dim=1)
-
-
-class PaperScheduler(Scheduler):
-    """Implements the paper's own form: no gain, a mask value for each dimension, and d = ceil(m D)."""
-
-    gain = 1.0
-
-    def _table(self, spec: CellSpec) -> MaskTable:
-        """Follow eq. 8 as printed. A hard mask updates dimension i if m D > i - 1, so dimension 1 always."""
-        i = torch.arange(1, spec.hidden + 1, dtype=torch.float32)
-        starts = np.arange(spec.hidden + 1, dtype=np.int32)
-        return MaskTable(torch.logit((i - 1) / spec.hidden), i / spec.hidden, starts)

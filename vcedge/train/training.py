@@ -14,8 +14,7 @@ from torch import Tensor
 from vcedge.train.checkpoint import CheckpointFile, TrainingState
 from vcedge.train.loss import WINDOW, evaluate, highway_loss, huber
 from vcedge.train.model import ResidualModel
-from vcedge.train.price import Price
-from vcedge.train.schedule import cosine, mask_mode, share_budget, shares_for
+from vcedge.train.schedule import Price, cosine, mask_mode, share_budget, shares_for
 from vcedge.train.streams import ParallelStreams
 
 LEARNING_RATE = 3e-3

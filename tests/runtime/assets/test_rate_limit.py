@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcedge.runtime.assets.rate_limit import PER_PERIOD, sample_rate_limit
+from vcedge.runtime.assets.asset import PER_PERIOD, sample_rate_limit
 from vcedge.schema import NS_PER_S
 
 

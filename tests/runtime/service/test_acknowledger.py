@@ -19,9 +19,8 @@ from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.outbox import Completion
 from vcedge.runtime.mqtt.paho_setup import Identity
-from vcedge.runtime.service.acknowledger import Acknowledger
+from vcedge.runtime.service.acknowledger import Acknowledger, Outcome
 from vcedge.runtime.service.connections import Connections
-from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.state_dir import StateDir
 

@@ -74,7 +74,8 @@ def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
     """Return copies of a case's longest stretch with injected faults, each fault in one copy."""
     start, stop = max(case.ranges, key=lambda one: one[1] - one[0])
     values, lead = case.values[start:stop], linear.calibration.warmup_rows
-    trace = run_engine(load_engine(linear, REFERENCE), values, ((0, len(values)),))
+    whole = ((0, len(values)),)
+    trace = run_engine(load_engine(linear, REFERENCE), values, whole)
     residual = np.full(values.shape, np.nan)
     residual[trace.rows] = np.where(trace.known, trace.residual, np.nan)
     scales = Scales.of(linear)
@@ -86,18 +87,9 @@ def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
         labels = np.zeros(len(values), bool)
         for fault in faults:
             labels[fault.start : fault.stop] = True
-        name = f"{case.name}, faults {number + 1}"
-        faulty = inject_all(values, faults, scales)
-        copies.append(
-            Case(
-                name,
-                faulty,
-                case.time_ns[start:stop],
-                ((0, len(values)),),
-                labels,
-                tuple(sorted(faults, key=attrgetter("start"))),
-            )
-        )
+        name, faulty = f"{case.name}, faults {number + 1}", inject_all(values, faults, scales)
+        in_order = tuple(sorted(faults, key=attrgetter("start")))
+        copies.append(Case(name, faulty, case.time_ns[start:stop], whole, labels, in_order))
     return copies
 
 

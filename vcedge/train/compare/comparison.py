@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from vcedge.config.train import TrainConfig
 from vcedge.evaluation.measure import LabelledScores, Measures, mean_of, measure
-from vcedge.evaluation.metrics import dominant_period, segments
 from vcedge.evaluation.replay import alarm_spans
+from vcedge.evaluation.vus import dominant_period, segments
 from vcedge.history import Recording
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case, ComparisonInput, with_faults
@@ -189,17 +189,10 @@ def _outcomes(main: MethodResult, cases: list[Case], recording: Recording) -> li
         real = segments(case.labels)
         for start, stop in real or decisions.alarms:
             raised = np.flatnonzero(decisions.alarm[start:stop])
-            at = start + int(np.argmax(decisions.raw[start:stop]))
-            outcomes.append(
-                EventOutcome(
-                    number,
-                    (start, stop),
-                    bool(real),
-                    _truth(case, start, stop, names),
-                    int(raised[0]) if len(raised) else None,
-                    _top(scores, at, names),
-                )
-            )
+            delay = int(raised[0]) if len(raised) else None
+            truth = _truth(case, start, stop, names)
+            top = _top(scores, start + int(np.argmax(decisions.raw[start:stop])), names)
+            outcomes.append(EventOutcome(number, (start, stop), bool(real), truth, delay, top))
     return outcomes
 
 

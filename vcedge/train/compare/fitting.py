@@ -8,7 +8,7 @@ from typing import NamedTuple
 from vcedge.baselines.interface import Fitted
 from vcedge.baselines.table import DETECTORS, fit_baseline, trivial
 from vcedge.calibration.calibrate import calibrate_limits
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.split import merge_ranges
 from vcedge.calibration.threshold import fit_threshold
 from vcedge.config.train import TrainConfig

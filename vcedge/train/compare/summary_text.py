@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from vcedge.evaluation.metrics import segments
+from vcedge.evaluation.vus import segments
 from vcedge.schema import NS_PER_S
 from vcedge.train.compare.comparison import Comparison, MethodResult
 from vcedge.train.compare.methods import MAIN, OFF, SAME_COST, SAME_SIZE

@@ -6,7 +6,7 @@ from matplotlib.patches import Rectangle
 
 from vcedge.injection.faults import KINDS
 from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
-from vcedge.train.report.figure import COLOUR, WIDTH, Chart, LegendEntry, inline_svg, panels, style
+from vcedge.train.report.figure import COLOUR, WIDTH, Chart, LegendEntry, inline_svg, panels
 from vcedge.train.report.sensitivity_text import TITLES
 
 LONGEST_NAME = 12
@@ -24,8 +24,7 @@ def map_chart(sensitivity: Sensitivity) -> Chart:
     names = list(dict.fromkeys(finding.channel for finding in sensitivity.findings))
     kinds = [kind for kind in KINDS if any(finding.kind == kind for finding in sensitivity.findings)]
     height = TOP + BOTTOM + len(names) * (ROW if len(names) <= MANY else ROW_MANY)
-    with style("sensitivity"):
-        figure, (ax,) = panels(height)
+    with panels("sensitivity", height) as (figure, (ax,)):
         figure.subplots_adjust(LEFT / WIDTH, BOTTOM / height, 1 - RIGHT / WIDTH, 1 - TOP / height)
         ax.set_xlim(0, len(kinds))
         ax.set_ylim(len(names), 0)

@@ -10,16 +10,10 @@ from vcedge.sensitivity.resemblance import Recognition
 from vcedge.wording import duration
 
 TITLES: dict[FaultKind, str] = {
-    "offset": "offset",
-    "drift": "drift",
-    "stuck": "stuck",
+    **dict(zip(KINDS, KINDS, strict=True)),
     "spike": "spikes",
-    "noise": "noise",
     "gain": "lost gain",
     "swap": "swapped",
-    "decoupled": "decoupled",
-    "oscillation": "oscillation",
-    "delay": "delay",
 }
 MEANINGS: dict[FaultKind, str] = {
     "offset": "the reading jumps by a fixed amount",
