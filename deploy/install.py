@@ -107,7 +107,7 @@ def _write_all(layout: Layout, request: InstallRequest, ledger: Ledger) -> bool:
     release = None if request.bundle is None else _release(layout, request.bundle, ledger)
     changed, asset = False, None
     if request.model is not None:
-        asset = _asset_of(request.model)
+        asset = model_file.loads(request.model, "model").asset
         changed |= _place_model(layout, asset, request.model, ledger)
     config = request.config
     if config is None and asset is not None and not layout.config.exists():
@@ -141,10 +141,6 @@ def _release(layout: Layout, bundle: Path, ledger: Ledger) -> Path:
         raise DataError(str(error)) from None
     ledger.adopt_tree(release)
     return release
-
-
-def _asset_of(data: bytes) -> str:
-    return model_file.loads(data, "model").asset
 
 
 def _place_model(layout: Layout, asset: str, data: bytes, ledger: Ledger) -> bool:

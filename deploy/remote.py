@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
@@ -44,9 +43,7 @@ class RemoteNode:
             raise Unavailable(f"{self._broker}: {reason}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._connection.stop(CONNECT_S)
 
     def update(self, asset: str, message: bytes) -> State:

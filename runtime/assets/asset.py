@@ -11,7 +11,6 @@ from vcedge.rate_limiter import RateLimiter
 from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.joiner import Joiner
-from vcedge.runtime.assets.rate_limit import sample_rate_limit
 from vcedge.runtime.assets.recipes import Recipe, ShadowRecipe
 from vcedge.runtime.assets.settings import Settings
 from vcedge.runtime.assets.shadow import Shadow
@@ -21,6 +20,8 @@ from vcedge.runtime.stream.stream import Stream
 from vcedge.runtime.stream.timeline import far_ns
 
 log = logging.getLogger("vcedge.assets")
+PER_PERIOD = 10
+"""Samples that an asset may send for each period of its model."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class Asset:
         self.settings = self._new_settings(self.stream)
         """The settings made by hand: a restart keeps them."""
         self.joiner = None if recipe.join is None else Joiner(recipe.join)
-        self._rate_limit = _rate_limit(recipe)
-        self._reach_ns = far_ns(self.stream.detector.schema) if recipe.join is None else recipe.join.ahead_ns
+        schema = self.stream.detector.schema
+        self._rate_limit = sample_rate_limit(schema.period_ns, recipe.burst, len(self.names) if recipe.join else 1)
+        self._reach_ns = far_ns(schema) if recipe.join is None else recipe.join.ahead_ns
         self._line: bytes | None = b""
         """The line of the next snapshot; None if it has to be encoded again."""
 
@@ -140,6 +142,12 @@ class Asset:
         return Shadow(stream, shadow.model, shadow.config.disagree_ticks, safe=shadow.config.safe)
 
 
-def _rate_limit(recipe: Recipe) -> RateLimiter:
-    schema = recipe.engine.detector.schema
-    return sample_rate_limit(schema.period_ns, recipe.burst, 1 if recipe.join is None else len(schema.names))
+def sample_rate_limit(period_ns: int, burst: int, parts: int = 1) -> RateLimiter:
+    """Return a limiter for `burst` samples at once, and PER_PERIOD samples for each period that their time advances.
+
+    `parts` is the number of messages that make up one sample. Times are integers of nanoseconds. A machine sends one
+    sample a period. Even if hours of samples arrive at once after an outage, their times advance, which earns credit.
+    In a flood the times do not advance enough. No clock is read, so that the decision about a message is the same when
+    it is delivered again.
+    """
+    return RateLimiter(burst, max(1, period_ns // (PER_PERIOD * parts)))

@@ -214,19 +214,8 @@ class Client:
         except UnicodeDecodeError:
             topic = ""
         payload, now_ns = bytes(message.payload), time.time_ns()
-        self._deliver(
-            Incoming(
-                topic,
-                payload,
-                message.qos,
-                message.dup,
-                now_ns,
-                message.mid,
-                self.epoch,
-                message.retain,
-                self._address_of(topic),
-            )
-        )
+        qos, mid, address = message.qos, message.mid, self._address_of(topic)
+        self._deliver(Incoming(topic, payload, qos, message.dup, now_ns, mid, self.epoch, message.retain, address))
 
     def _on_publish(self, _: paho.Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
         self._received += 1

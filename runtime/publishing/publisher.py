@@ -16,15 +16,13 @@ from vcedge.runtime.monitoring.logs import about
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.publishing.payloads import (
-    Health,
     deadletter_payload,
     event_payload,
-    health_payload,
     score_payload,
     state_payload,
     stats_payload,
 )
-from vcedge.runtime.publishing.published import Condition, Published
+from vcedge.runtime.publishing.published import Condition, Published, threshold_report
 from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.score_block import events_of
@@ -41,10 +39,7 @@ class Publisher:
     """Publishes for one node, and remembers what it last published of each asset."""
 
     def __init__(self, outputs: OutputTopics, sink: Connection, state_dir: StateDir, boot: str) -> None:
-        self._outputs = outputs
-        self._sink = sink
-        self._state_dir = state_dir
-        self._boot = boot
+        self._outputs, self._sink, self._state_dir, self._boot = outputs, sink, state_dir, boot
         self._published: defaultdict[str, Published] = defaultdict(Published)
 
     def published(self, asset: Asset) -> Published:
@@ -118,17 +113,11 @@ class Publisher:
 
     def health(self, asset: Asset, now_s: float) -> None:
         """Publish the condition of the asset's input."""
-        published, stream = self.published(asset), asset.stream
+        published, durable = self.published(asset), self._state_dir.durable
         published.health, published.health_s = self._condition(asset, now_s), now_s
-        health = Health(
-            *published.health,
-            last=published.score,
-            age_s=published.age_s(now_s),
-            calibrated=stream.detector.calibration.threshold,
-            threshold=stream.threshold,
-            durable=self._state_dir.durable,
-        )
-        self._publish(asset, "health", health_payload(asset.origin, health), retain=True)
+        status, missing = published.health
+        values = {"status": status, **published.last_score(now_s), "missing": missing, **threshold_report(asset)}
+        self._publish(asset, "health", state_payload(asset.origin, {**values, "durable": durable}), retain=True)
 
     def refresh(self, asset: Asset, now_s: float) -> None:
         """Publish an asset's health if it has changed, or was last published REPEAT_S ago."""

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
+from enum import Enum
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -19,7 +20,6 @@ from vcedge.errors import DataError
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.service.connections import Connections
-from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.snapshot import SnapshotStore, encode_line
 from vcedge.runtime.storage.snapshot_schedule import SnapshotSchedule
@@ -28,6 +28,19 @@ from vcedge.runtime.storage.state_dir import StateDir
 log = logging.getLogger("vcedge.acknowledger")
 Work = tuple[list[bytes], list[Incoming]]
 """The lines of a snapshot, and the messages to acknowledge when it is written."""
+
+
+class Outcome(Enum):
+    """Says what handling a message changed, which decides when it is acknowledged."""
+
+    REFUSED = 0
+    """Nothing: it could not be read, or is not accepted."""
+    DUPLICATE = 1
+    """Nothing: it is a duplicate. Its first delivery may not be in a snapshot yet."""
+    USED = 2
+    """State that a restart must keep."""
+    URGENT = 3
+    """State that a person or program relies on from now on: the next snapshot should follow soon."""
 
 
 class Acknowledger:
@@ -77,7 +90,7 @@ class Acknowledger:
         return self.unacknowledged >= self._most
 
     def restore(self) -> None:
-        """Continue from the newest snapshot. An asset that it lacks, or whose model changed, starts with a new state."""
+        """Continue from the newest snapshot. An asset that it lacks, or of another model, starts with a new state."""
         restored: set[str] = set()
         for number, contents in enumerate(self._store.read()):
             refused: list[str] = []

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 
-from vcedge.runtime.assets.asset import Asset
+from vcedge.runtime.assets.asset import PER_PERIOD, Asset
 from vcedge.runtime.assets.joiner import Joiner
-from vcedge.runtime.assets.rate_limit import PER_PERIOD
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.codecs.reading import NamedSample, Reading, Samples, Undecodable, arrange, named_samples
 from vcedge.runtime.codecs.registry import Decoder
 from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.service.outcome import Outcome
+from vcedge.runtime.service.acknowledger import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
-from vcedge.runtime.service.scoring import Scoring
+from vcedge.runtime.service.scoring import score
 from vcedge.runtime.storage.recent_messages import RecentMessages, message_key
 
 FLOOD = f"more than {PER_PERIOD} samples for each period of the model, by their own times, beyond a burst (input.burst)"
@@ -35,13 +34,8 @@ class Intake:
         reporting: Reporting,
         quarantine: Quarantine,
     ) -> None:
-        self._decode = decode
-        self._assets = assets
-        self._recent = recent
-        self._counters, self._letters = reporting.counters, reporting.dead_letters
-        self._publisher = reporting.publisher
-        self._quarantine = quarantine
-        self._scoring = Scoring(reporting.counters, reporting.publisher)
+        self._decode, self._assets, self._recent, self._quarantine = decode, assets, recent, quarantine
+        self._reporting, self._counters, self._letters = reporting, reporting.counters, reporting.dead_letters
         self._joined_s: dict[str, float] = {}
         """Monotonic clock at the last message of each asset that has a joiner."""
         self._looked_s = self._listened_s = self._ticked_s = self._caught_up_s = 0.0
@@ -92,7 +86,7 @@ class Intake:
             return None
 
     def _use(self, message: Incoming, asset: Asset, reading: Reading) -> Outcome:
-        self._publisher.ensure_retained_states(asset)
+        self._reporting.publisher.ensure_retained_states(asset)
         times = reading.times(message.arrival_ns)
         if self._is_duplicate(asset, message, times[-1] if reading.timed else None):
             self._counters.duplicates += 1
@@ -106,7 +100,7 @@ class Intake:
         if asset.joiner is None:
             values, unknown = arrange(reading, asset.names)
             self._counters.unknown_channels += unknown
-            self._scoring.score(asset, Samples(times, values, reading.timed, reading.block), message)
+            score(self._reporting, asset, Samples(times, values, reading.timed, reading.block), message)
         else:
             self._join(asset, asset.joiner, message, reading, times)
         return Outcome.USED
@@ -134,4 +128,4 @@ class Intake:
 
     def _score_joined(self, asset: Asset, joined: list[NamedSample], message: Incoming | None) -> None:
         for sample in joined:
-            self._scoring.score(asset, sample.samples(asset.names), message)
+            score(self._reporting, asset, sample.samples(asset.names), message)

@@ -17,10 +17,9 @@ from vcedge.runtime.mqtt.inbox import Incoming, MessageKind
 from vcedge.runtime.publishing.backlog import Backlog
 from vcedge.runtime.publishing.publisher import HEALTH_PAUSE_S
 from vcedge.runtime.publishing.status_report import asset_report, service_report
-from vcedge.runtime.service.acknowledger import Acknowledger
+from vcedge.runtime.service.acknowledger import Acknowledger, Outcome
 from vcedge.runtime.service.connections import Connections
 from vcedge.runtime.service.intake import Intake
-from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.presence import Presence
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting

@@ -8,7 +8,7 @@ from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.assets.settings import Refused, Setting, SettingKind, kind_of, parse_setting
 from vcedge.runtime.monitoring.logs import about
 from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.service.outcome import Outcome
+from vcedge.runtime.service.acknowledger import Outcome
 from vcedge.runtime.service.reporting import Reporting
 
 log = logging.getLogger("vcedge.control")

@@ -44,10 +44,7 @@ class Rollout:
 
     def resume(self) -> bool:
         """Continue the trials of the last run; return whether a model was rolled back."""
-        exchanged = False
-        for asset in self._assets:
-            exchanged |= self._resume_asset(asset)
-        return exchanged
+        return True in [self._resume_asset(asset) for asset in self._assets]
 
     def begin(self, asset: Asset, update: Update, digest: str) -> None:
         """Run an update, whose message had this digest, beside the model in charge. Raises VcedgeError or OSError."""
@@ -65,10 +62,7 @@ class Rollout:
 
     def tick(self) -> bool:
         """Decide the trials that have enough evidence; return whether a model took over."""
-        exchanged = False
-        for asset in list(self._on_trial.values()):
-            exchanged |= self._decide(asset)
-        return exchanged
+        return True in [self._decide(asset) for asset in list(self._on_trial.values())]
 
     def conclude(self, asset: Asset, state: str, reason: str, digest: str) -> None:
         """Report the outcome of an update by an event, a line in the log, and the retained state."""
@@ -79,17 +73,9 @@ class Rollout:
     def publish_state(self, asset: Asset, state: str, reason: str) -> None:
         """Publish the retained state of the update, without an event."""
         trial, store = asset.companions.trial, self.store(asset)
-        self._publisher.model(
-            asset,
-            {
-                "state": state,
-                "reason": reason,
-                "current": store.current,
-                "previous": store.previous,
-                "on_trial": None if trial is None else trial.digest,
-                "serial": _known_serial(store),
-            },
-        )
+        values = {"state": state, "reason": reason, "current": store.current, "previous": store.previous}
+        values |= {"on_trial": None if trial is None else trial.digest}
+        self._publisher.model(asset, {**values, "serial": last_known(store)[0]})
 
     def _resume_asset(self, asset: Asset) -> bool:
         """Continue the trial of one asset, if there is one; end it if its note or model is damaged."""
@@ -219,8 +205,9 @@ def _save(store: ModelStore, trial: Trial) -> None:
     store.write_note("trial", json.dumps({"digest": trial.digest, "phase": trial.phase, "starts": trial.starts}))
 
 
-def _known_serial(store: ModelStore) -> int | None:
+def last_known(store: ModelStore) -> tuple[int | None, str]:
+    """Return the same as `last_accepted`, or nothing where the note is damaged."""
     try:
-        return last_accepted(store)[0]
+        return last_accepted(store)
     except DataError:
-        return None
+        return None, ""

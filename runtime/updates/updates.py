@@ -11,14 +11,13 @@ from collections import defaultdict
 from pathlib import Path
 
 from vcedge.config.runtime import RuntimeConfig
-from vcedge.errors import ConfigError, DataError, ModelFileError, VcedgeError
+from vcedge.errors import ConfigError, ModelFileError, VcedgeError
 from vcedge.runtime.assets.asset import Asset
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.storage.model_store import ModelStore
 from vcedge.runtime.updates.pending import PendingUpdate, PendingUpdates
 from vcedge.runtime.updates.refusals import Refusals
-from vcedge.runtime.updates.rollout import Rollout, last_accepted, log_disk_errors
+from vcedge.runtime.updates.rollout import Rollout, last_accepted, last_known, log_disk_errors
 from vcedge.runtime.updates.verify import Update, examine
 from vcedge.signature import PublicKey, channels_of, load_public_key
 
@@ -104,7 +103,7 @@ class Updates:
             if pending.may_answer(now_s):
                 self._rollout.publish_state(asset, "refused", reason)
             return False
-        if digest == _seen(self._rollout.store(asset)):
+        if digest == last_known(self._rollout.store(asset))[1]:
             return False
         configured = asset.name in self._config.assets
         pending.put(PendingUpdate(digest, message if configured else b""))  # without an entry it is refused unread
@@ -166,11 +165,3 @@ def _on_probation(asset: Asset) -> bool:
     """Return whether the last update is on probation: the next one waits until that is decided."""
     trial = asset.companions.trial
     return trial is not None and trial.phase == "probation"
-
-
-def _seen(store: ModelStore) -> str:
-    """Return the digest of the last message that was accepted."""
-    try:
-        return last_accepted(store)[1]
-    except DataError:
-        return ""

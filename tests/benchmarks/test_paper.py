@@ -23,7 +23,7 @@ from benchmarks.paper.rivals.delta import DeltaBody
 from benchmarks.paper.rivals.fastgrnn import FastGRNNBody, rank_for
 from benchmarks.paper.rivals.skipping import RandomSkipBody, SkipBody
 from benchmarks.paper.summary import by_model, groups_of
-from benchmarks.paper.training import HARD, Plan, evaluate, mask_of, train
+from benchmarks.paper.training import HARD, TrainingPlan, evaluate, mask_of, train
 from benchmarks.paper.unrolled import Body, Unrolled
 from vcedge.detector import CellKind
 from vcedge.errors import DataError, InputNotFound
@@ -31,7 +31,7 @@ from vcedge.runtime.engine.native_support import native_problem
 from vcedge.train.cells import CELLS
 
 KEYS, HIDDEN = 12, 16
-PLAN = Plan(epochs=3, patience=5, lanes=4, window=16)
+PLAN = TrainingPlan(epochs=3, patience=5, lanes=4, window=16)
 
 
 def pieces(seed: int, count: int = 6, length: int = 40) -> list[Roll]:
@@ -396,3 +396,14 @@ def test_cuda_gives_the_same_loss_and_work(name: str, music: Dataset) -> None:
     there = evaluate(network.to("cuda"), music, lanes, 20)
     assert there.loss == pytest.approx(here.loss, rel=1e-4)
     assert there.macs["all"] == pytest.approx(here.macs["all"], rel=1e-2)
+
+
+def test_the_reset_gate_of_the_ablation_acts_before_the_product(music: Dataset) -> None:
+    window = window_of(music.test[:2])
+    torch.manual_seed(3)
+    before = ABLATIONS["reset-before"].make(music.inputs, 16, None).body
+    after = MODELS["vcgru"].make(music.inputs, 16, None).body
+    with torch.no_grad():
+        before.cell.recurrent.mul_(4)
+    after.load_state_dict(before.state_dict())
+    assert not torch.allclose(run(before, window).hidden, run(after, window).hidden, atol=1e-3)

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.detectors import recording, recording_of, tiny_detector
-from vcedge.calibration.calibrate import calibrate_limits, longest_run, stuck_limits
+from vcedge.calibration.calibrate import calibrate_limits
 from vcedge.calibration.recalibrate import recalibrate
 from vcedge.calibration.rows import usable_rows
 from vcedge.calibration.split import rows_in, split_by_time
+from vcedge.calibration.stuck import longest_run, stuck_limits
 from vcedge.calibration.threshold import (
     SHAPES,
     ThresholdFit,

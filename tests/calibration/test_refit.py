@@ -9,8 +9,7 @@ import pytest
 
 from tests.support.detectors import recording, recording_of, tiny_detector
 from vcedge.calibration.calibrate import calibrate_limits, fit_linear
-from vcedge.calibration.recalibrate import recalibrate
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import recalibrate, refit
 from vcedge.calibration.split import Split, merge_ranges, split_by_time
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import Detector

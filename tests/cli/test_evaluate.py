@@ -12,7 +12,8 @@ import pytest
 
 from tests.support.detectors import recording, tiny_detector
 from vcedge.cli.main import run
-from vcedge.evaluation.metrics import auc_pr, confusion, dominant_period, vus_pr
+from vcedge.evaluation.metrics import auc_pr, confusion
+from vcedge.evaluation.vus import dominant_period, vus_pr
 from vcedge.model_file import save
 
 ROWS = 400

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vcedge.cli.console import note, print_json, progress
+from vcedge.errors import Unavailable
 
 NEEDED = ("amqtt", "torch", "jinja2", "matplotlib")
 
@@ -26,11 +30,6 @@ def demo_command(
       vcedge demo
       vcedge demo --dir /tmp/pump --json
     """
-    from importlib.util import find_spec
-
-    from vcedge.cli.console import note, print_json, progress
-    from vcedge.errors import Unavailable
-
     for package in NEEDED:
         if find_spec(package) is None:
             raise Unavailable(

@@ -42,19 +42,14 @@ COMMANDS = {
 }
 
 EXTRAS = {
-    "torch": "train",
-    "pyarrow": "train",
-    "jinja2": "train",
-    "matplotlib": "train",
-    "onnx": "export",
-    "onnxruntime": "onnx",
-    "ai_edge_litert": "tflite",
-    "flatbuffers": "export",
-    "sklearn": "train",
-    "amqtt": "demo",
-    "cryptography": "update",
+    "train": ("torch", "pyarrow", "jinja2", "matplotlib", "sklearn"),
+    "export": ("onnx", "flatbuffers"),
+    "onnx": ("onnxruntime",),
+    "tflite": ("ai_edge_litert",),
+    "demo": ("amqtt",),
+    "update": ("cryptography",),
 }
-"""Optional packages by import name, each with the extra that installs it."""
+"""The optional packages that each extra installs, by import name."""
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -164,11 +159,10 @@ def _known(error: Exception) -> VcedgeError | None:
         return error
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").partition(".")[0]
-        if package not in EXTRAS:
+        extra = next((extra for extra, packages in EXTRAS.items() if package in packages), None)
+        if extra is None:
             return None
-        return Unavailable(
-            f"this needs the package '{package}', which is not installed: pip install 'vcedge[{EXTRAS[package]}]'"
-        )
+        return Unavailable(f"this needs the package '{package}', which is not installed: pip install 'vcedge[{extra}]'")
     if isinstance(error, OSError):
         name = "" if error.filename is None else f"{error.filename}: "
         return InputOutputError(f"{name}{error.strerror or error}")
