@@ -79,6 +79,7 @@ def tiny_detector(
     hidden: int = 16,
     levels: int | list[float] = 4,
     cell: CellKind | None = "vcgru",
+    *,
     flags: bool = False,
     order: int = 2,
     asset: str = "tiny",

@@ -19,7 +19,7 @@ def model_of(detector: Detector) -> Artifact:
 
 
 def exported(
-    model: Artifact, to: str, layout: str | None = None, whole: bool = False, quantize: str = "none"
+    model: Artifact, to: str, layout: str | None = None, *, whole: bool = False, quantize: str = "none"
 ) -> Artifact:
     """Return an exported file of a model."""
     return export_model(model, graph_of(model.detector, ExportRequest(to, layout, whole, quantize)))

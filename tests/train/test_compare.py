@@ -38,7 +38,7 @@ ROWS, FAULTY = 1600, slice(1400, 1460)
 SMALL = ["train.epochs=1", "model.hidden_size=8", "score.false_alarms_per_day=50"]
 
 
-def write_machine(path: Path, seed: int = 0, faulty: bool = False, words: tuple[str, str] = ("0", "1")) -> Path:
+def write_machine(path: Path, seed: int = 0, *, faulty: bool = False, words: tuple[str, str] = ("0", "1")) -> Path:
     """Write three related channels, one row a second, with a fault in FAULTY if wanted."""
     rng = np.random.default_rng(seed)
     wave = np.sin(np.arange(ROWS) / 20)[:, None] * [1.0, 0.5, -1.0]

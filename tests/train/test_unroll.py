@@ -26,7 +26,7 @@ KINDS = [("vcgru", 4), ("vcgru", [0.25, 0.5, 1.0]), ("vcrnn", 3), ("gru", 1), ("
 needs_kernel = pytest.mark.skipif(native_problem() is not None, reason=f"native kernel: {native_problem()}")
 
 
-def random_cell(kind: str, levels: int | list[float], hidden: int = 12, paper_mask: bool = False) -> VariableCell:
+def random_cell(kind: str, levels: int | list[float], hidden: int = 12, *, paper_mask: bool = False) -> VariableCell:
     torch.manual_seed(5)
     boundaries = boundaries_of(1 if kind in DENSE_KINDS else levels, hidden)
     cell = CELLS[kind](CellSpec(kind, INPUTS, hidden, boundaries), INPUTS + 3, 1)  # type: ignore[index,arg-type]
