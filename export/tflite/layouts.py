@@ -6,16 +6,7 @@ import numpy as np
 
 from vcedge.export.network import StoredNetwork
 from vcedge.export.tflite.graph import CASE, IF, FileBuilder, SubgraphBuilder, Tensor
-from vcedge.export.tflite.parts import (
-    Inputs,
-    head,
-    inputs,
-    level_of,
-    network_inputs,
-    schedule,
-    step_level,
-    update,
-)
+from vcedge.export.tflite.parts import Inputs, head, inputs, level_of, network_inputs, schedule, step_level, update
 
 SIGNATURE = "step"
 """Signature key that hosts call the step by."""
