@@ -1,4 +1,4 @@
-"""Real recordings of many kinds, as their publishers wrote them."""
+"""Real recordings of many kinds, as published."""
 
 from __future__ import annotations
 
