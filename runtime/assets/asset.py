@@ -59,7 +59,7 @@ class Asset:
         """Put another model in charge, which has followed the asset. Settings hold for it as far as they fit."""
         before = self.settings.snapshot()
         stream.count_from(self.stream.seq)
-        stream.inhibition.follow(self.stream.inhibition)
+        stream.inhibition.copy_from(self.stream.inhibition)
         self.stream, self.origin = stream, replace(self.origin, model=model)
         self.settings = self._new_settings(stream)
         try:
