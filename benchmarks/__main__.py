@@ -1,4 +1,4 @@
-"""Runs a benchmark by its name, `scripts/bench NAME [OPTIONS]`: each measures beside a rival in the same run."""
+"""Runs a benchmark by its name: `scripts/bench NAME [OPTIONS]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 class Benchmark(NamedTuple):
-    """Says what a benchmark measures, and how it is run."""
+    """Describes a benchmark and the command that runs it."""
 
     summary: str
     command: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Measures the service on this machine: time to READY, memory, time of a score.
+"""Measures the service on this machine: seconds to READY, memory, time of a score.
 
 scripts/test-arm64 runs it in the emulated machine and on the host. Needs mosquitto and the base dependencies of vcedge
 alone. Emulation adds to memory (translated code, the emulator itself): `bare_mb` is the memory of an idle Python there,

@@ -1,4 +1,4 @@
-"""Exports models of real plants in every layout for `scripts/check-exports`, and measures what skipping saves.
+"""Exports models of real plants in every layout for `scripts/check-exports`, and measures the time that skipping saves.
 
 python -m benchmarks.exports make FOLDER     trains briefly (parity does not depend on quality), exports, verifies
 python -m benchmarks.exports [--json]        time of a step, each layout beside dense in the same interpreter
@@ -36,7 +36,7 @@ INPUTS, QUARTER = 16, 0.25
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench exports", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="the numbers as JSON on stdout")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON on stdout")
     making = parser.add_subparsers(dest="command").add_parser("make", help="write models and exported files")
     making.add_argument("folder", type=Path)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""Measures what a flood from one asset costs another: its latency from publication to score, alone and beside floods.
+"""Measures the latency from publication to score of one asset, alone and while another asset floods the service.
 
-A real mosquitto, the service as a process, a publisher that sends ten samples a second for the asset `calm`, and one
-that floods as fast as it can. Prints a table, or JSON lines with --json.
+Runs mosquitto, the service as a process, a publisher that sends ten samples a second for the asset `calm`, and one that
+sends for `wild` as fast as it can. Prints a table, or JSON lines with --json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vcedge.runtime.monitoring.status_socket import ask_service
 NAMES = tiny_detector().schema.names
 RATE_HZ = 10
 STARTS = count(1_700_000_000, 100_000)
-"""First time of each run: samples are later than those of the run before."""
+"""Time of the first sample of each run: later than all samples of the run before."""
 TOPICS = ("vcedge/bench/calm/score", "vcedge/bench/status")
 FLOODS: dict[str, Callable[[int], bytes]] = {
     "samples of now": lambda i: json.dumps({"ts": time.time(), "v": dict.fromkeys(NAMES, 1.0)}).encode(),
@@ -48,9 +48,10 @@ def flood(url: str, topic: str, kind: str) -> None:
 
 
 def measure(url: str, peer: Peer, seconds: float) -> dict[str, Any]:
-    """Measure the latency of `calm` in milliseconds; samples are sent when due, whether or not scores came back.
+    """Measure the latency of `calm` in milliseconds; samples are sent when due, without waiting for scores.
 
-    They use their own connection: on a shared one the broker's acknowledgements would delay them (Nagle).
+    Samples and scores have separate connections: on a shared one the broker's acknowledgements would delay the samples
+    (Nagle).
     """
     with Peer(url) as machine:
         return _measured(machine, peer, seconds)
@@ -87,7 +88,7 @@ def main() -> None:
 
 
 def served(kind: str | None, seconds: float) -> dict[str, Any]:
-    """Start a new broker and service, so that no flood affects the next, and measure beside one kind of flood."""
+    """Start a new broker and service, so that no flood affects the next, and measure during one kind of flood."""
     with tempfile.TemporaryDirectory() as folder:
         broker = Mosquitto(Path(folder) / "broker")
         broker.start()
@@ -104,7 +105,7 @@ def served(kind: str | None, seconds: float) -> dict[str, Any]:
 
 
 def beside(kind: str | None, url: str, peer: Peer, seconds: float) -> dict[str, Any]:
-    """Measure the latency beside a flood from another process."""
+    """Measure the latency during a flood from another process."""
     if kind is None:
         return measure(url, peer, seconds)
     code = f"from benchmarks.flood import flood; flood({url!r}, 'bench/wild', {kind!r})"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Instructions of a step, which no noise of the machine changes: valgrind --tool=callgrind, 16 inputs and outputs.
-# valgrind knows no AVX-512: AVX2 and portable C are counted.
+# Counts the instructions of a step by callgrind, which noise of the machine does not change; 16 inputs and outputs.
+# valgrind has no AVX-512: AVX2 and portable C are counted.
 set -eu
 cd "$(dirname "$0")/.."
-command -v valgrind >/dev/null || { echo "instructions: valgrind is needed: apt-get install valgrind" >&2; exit 69; }
+command -v valgrind >/dev/null || { echo "instructions: valgrind is not installed: apt-get install valgrind" >&2; exit 69; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cc -std=gnu99 -O3 -g -fno-math-errno -ffp-contract=off -Iruntime/kernel benchmarks/kernel_steps.c \

@@ -2,7 +2,7 @@
 
 For each series a detector is trained on the normal part and calibrated for a rate at which a stated number of false
 alarms is expected on the normal rows of the test part. It then streams that part with the threshold as calibrated, and
-adapting. Events count if they overlap no labelled event and open after the first tenth, which is left for adapting;
+adapting. Events count if they overlap no labelled event and open after the first tenth, in which thresholds adapt;
 `open` is the share of the later normal rows during which an event was open. Needs VCEDGE_DATA, with
 tools/reference_scoring.py beside it for reading the sets.
 """
@@ -21,11 +21,11 @@ import numpy as np
 from benchmarks.datasets import data_folder, load_reference
 from benchmarks.detection.sets import Series
 from vcedge.calibration.calibrate import calibrate_limits
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import refit
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.detector import Detector
-from vcedge.evaluation.metrics import segments
 from vcedge.evaluation.replay import replay
+from vcedge.evaluation.vus import segments
 from vcedge.history import RowBlock
 from vcedge.limits import DAY_NS
 from vcedge.runtime.engine.registry import load_engine
@@ -39,7 +39,7 @@ ORDER_OF_COLUMNS = "series  network  seed  expected  threshold  seen  ratio  ope
 
 @dataclass(frozen=True)
 class Observation:
-    """Holds what one pass over a test part showed after its first tenth."""
+    """Holds the counts of one pass over a test part after its first tenth."""
 
     events: int
     open_share: float

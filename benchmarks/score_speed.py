@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def measure(engine: str, rows: int) -> dict[str, Any]:
-    """Score so many rows, write their lines, and return the times."""
+    """Score `rows` rows, write their lines, and return the times."""
     detector = tiny_detector(channels=CHANNELS, hidden=HIDDEN, levels=8, threshold=3.5)
     runner = load_engine(detector, engine)
     values = np.resize(recording(0, DIFFERENT, CHANNELS, missing=0.001), (rows, CHANNELS))

@@ -1,9 +1,9 @@
-"""Measures detection on SKAB's 34 recordings of a real pump rig, in two protocols, beside simple detectors.
+"""Measures detection on SKAB's 34 recordings of a real pump rig, in three protocols, beside simple detectors.
 
 transfer: the model of the anomaly-free run is calibrated on the first 400 rows of each file and scores the rest.
 per file: a model is trained on the first 400 rows of each file and scores the rest.
-uncalibrated: the model of the anomaly-free run as it is, which shows what `calibrate` contributes.
-All metrics are the independent reference's (VUS-PR, its `binary_metrics` at the model's own threshold). Needs
+uncalibrated: the model of the anomaly-free run as it is; the difference from transfer is the effect of `calibrate`.
+The independent reference computes all metrics (VUS-PR, and `binary_metrics` at the model's own threshold). Needs
 VCEDGE_DATA, with tools/reference_scoring.py beside it.
 """
 
@@ -39,7 +39,7 @@ LABELS = ["anomaly", "changepoint"]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench skab", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--files", type=int, default=34, help="only the first so many files")
+    parser.add_argument("--files", type=int, default=34, help="number of files, the first ones")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     data = data_folder()

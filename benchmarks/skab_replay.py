@@ -1,8 +1,9 @@
 """Replays all of SKAB's files at full speed through mosquitto: scores must equal those of `vcedge score`.
 
-Real processes: mosquitto with deploy/mosquitto.conf's queue limits, `vcedge run` with one asset for each file (each
-with a model calibrated on its first 400 rows), `vcedge replay --speed max`, and a subscriber. Prints how many scores
-arrived, how many differ in any published digit from scores.csv, and the rate. Needs VCEDGE_DATA and mosquitto.
+It runs real processes: mosquitto with the queue limits of deploy/mosquitto.conf, `vcedge run` with one asset for each
+file (each with a model calibrated on its first 400 rows), `vcedge replay --speed max`, and a subscriber. It prints the
+numbers of scores that arrived and that differ in any published digit from scores.csv, and the rate. Needs VCEDGE_DATA
+and mosquitto.
 """
 
 from __future__ import annotations

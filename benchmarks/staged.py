@@ -1,11 +1,11 @@
-"""Reduces compute in stages over recordings with faults, and counts what each stage misses against a dense model.
+"""Reduces compute in stages over recordings with faults, and counts the events that each stage misses.
 
 A VCGRU in charge and a GRU of its size as its shadow are trained on the same hours of a simulated rig, then score hours
-with faults through the code of the service (`runtime/assets/companions.py`). Two tables: each stage by itself over the
-whole recording, and the stays in stages as the service moves through them by its budget.
+with faults through the code of the service (`runtime/assets/companions.py`). The first table has each stage by itself
+over all of the recording, the second the stages in the order in which the service enters them by its budget.
 
-The faults of the rig with an operator show in the readings themselves; that of batches has one that needs memory, so
-that the network's compute matters (docs/decisions/0046).
+The faults of the rig with an operator are visible in single readings; the rig of batches has one that needs memory, so
+that the network's compute matters (docs/decisions/0046-a-rig-that-runs-batches.md).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Messages = list[tuple[tuple[int, ...], F64]]
 
 @dataclass(frozen=True)
 class RigSettings:
-    """Holds how the rig is recorded and scored."""
+    """Holds the settings for recording and scoring a rig."""
 
     period_s: float
     batches: bool
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=0, help="Alarms that a stage may miss.")
     parser.add_argument("--extra-budget", type=int, help="Alarms that a stage may add; default: any number.")
     parser.add_argument("--plan", default=PLAN, help="Stages as MIN_LEVEL:LOOSENESS with commas between them.")
-    parser.add_argument("--models", type=Path, help="Keep the models here, or take those that are there.")
+    parser.add_argument("--models", type=Path, help="Keep the models here, or use those that are there.")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rig = RIGS[options.rig]
@@ -112,7 +112,7 @@ def train(folder: Path, cell: str, rig: RigSettings, hours: float) -> None:
 
 
 class Dense(Shadow):
-    """A shadow that keeps whether it has an event open, row by row."""
+    """Records for each row whether the shadow has an event open."""
 
     opened: list[bool]
 
@@ -138,7 +138,7 @@ class StagedRun:
         self._rows = _rows(recording, self._engines[0])
 
     def each(self) -> list[dict[str, Any]]:
-        """Return the counts of every stage by itself over the whole recording."""
+        """Return the counts of every stage by itself over all of the recording."""
         found = []
         for number, (floor, loose) in enumerate(self._plan):
             companions = self._companions([StageConfig(min_level=floor, looseness=loose)])
@@ -148,7 +148,7 @@ class StagedRun:
         return found
 
     def moving(self, dwell: int, budget: int, extra: int | None) -> list[dict[str, Any]]:
-        """Return the counts of every stay in a stage, as the budget moves it."""
+        """Return the counts of each period in a stage, as the budget changes the stage."""
         plan = [
             StageConfig(min_level=floor, looseness=loose, dwell_ticks=dwell, budget=budget, extra_budget=extra)
             for floor, loose in self._plan

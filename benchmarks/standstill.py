@@ -1,11 +1,11 @@
-"""Compares what to do with the state while a machine stands: step it, freeze it, or reset it at the next start.
+"""Compares treatments of the state while a machine stands: step it, freeze it, or reset it at the next start.
 
     scripts/bench standstill MODEL [--stops N] [--seed S] [--serviced]
 
 The simulated rig is stopped for 3 to 40 minutes at random times, and each treatment of the state scores the same rows.
 Printed for each: false events in the half hour after a start, and the statistic's median and 95% quantile, relative to
-the calibrated threshold, in spans of rows after the start. With --serviced the sensors read nonsense while the rig
-stands, as when they are taken off. MODEL is trained on the healthy rig, which stands only once.
+the calibrated threshold, in spans of rows after the start. With --serviced the sensors read random values while the
+rig stands, as if they were removed. MODEL is trained on the healthy rig, which stands only once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from vcedge.simulate.simulation import START_NS
 RUNNING_RPM = 50.0
 WATCHED_ROWS = 1800
 SPANS = ((0, 30), (30, 60), (60, 120), (120, 300), (300, 900), (900, 1800))
-WAYS = ("stepped", "frozen", "reset")
+TREATMENTS = ("stepped", "frozen", "reset")
 
 
 def stopped_rig(hours: float, stops: int, seed: int) -> tuple[F64, list[tuple[int, int]]]:
@@ -48,17 +48,17 @@ def stopped_rig(hours: float, stops: int, seed: int) -> tuple[F64, list[tuple[in
     return measure(truth.table(), np.random.default_rng(seed + 3)), stands
 
 
-def raws(engine: Engine, values: F64, way: str) -> tuple[F64, F64]:
+def statistics(engine: Engine, values: F64, treatment: str) -> tuple[F64, F64]:
     """Return the statistic (N,), 0 in standstill, and the rows since the machine began to run (N,)."""
     state, speed = engine.new_state(), NAMES.index("Speed")
     raw, since, running = np.zeros(len(values)), np.zeros(len(values), np.int64), 0
     for row, now in enumerate(values):
         runs = now[speed] > RUNNING_RPM
-        if runs and running == 0 and way == "reset":
+        if runs and running == 0 and treatment == "reset":
             state.reset()
         running = running + 1 if runs else 0
         since[row] = running
-        if runs or way == "stepped":
+        if runs or treatment == "stepped":
             raw[row] = engine.step(now, state)[0]
     return np.where(since > 0, raw, 0.0), since
 
@@ -82,8 +82,8 @@ def main() -> None:
     print(
         f"{len(values)} rows, {len(stands)} stops, warm-up {limits.warmup_rows} rows, threshold {limits.threshold:.2f}"
     )
-    for way in WAYS:
-        raw, since = raws(engine, values, way)
+    for treatment in TREATMENTS:
+        raw, since = statistics(engine, values, treatment)
         for settle in (0, limits.warmup_rows, 2 * limits.warmup_rows):
             tracker, opened = EventTracker("anomaly", limits.events), []
             for row, value in enumerate(raw):
@@ -95,13 +95,14 @@ def main() -> None:
                     opened.append(row)
             early = sum(any(0 <= row - start < WATCHED_ROWS for start in starts) for row in opened)
             print(
-                f"{way:8} settle {settle:3} rows: {early:3} false events within 30 min of a start, {len(opened)} in all"
+                f"{treatment:8} settle {settle:3} rows: {early:3} false events within 30 min of a start, "
+                f"{len(opened)} in all"
             )
         cells = []
         for a, b in SPANS:
             part = np.concatenate([raw[start + a : start + b] for start in starts]) / limits.threshold
             cells.append(f"{a}-{b}: {np.median(part):.2f} {np.quantile(part, 0.95):.2f}")
-        print(f"{way:8} raw/threshold (median, 95%) " + "; ".join(cells))
+        print(f"{treatment:8} raw/threshold (median, 95%) " + "; ".join(cells))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Measures one step of the detector in the numpy engine at each level, beside torch's dense GRUCell in the same run.
 
 The engine's step includes features, highway, scheduler, cell, head and scorer; the GRUCell is the bare cell, called
-from Python. At the sizes of sensors numpy's call overhead dominates; the native engine shows what skipping saves.
+from Python. With few channels numpy's call overhead dominates; the native engine shows what skipping saves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Takes times in interleaved rounds on one core, and reports medians: ratios are reliable, absolute times are noisy."""
+"""Measures times in interleaved rounds on one core, and reports medians: ratios are reliable, absolute times noisy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def machine() -> dict[str, Any]:
 def wants_json(name: str, description: str | None) -> bool:
     """Parse the command line of `scripts/bench NAME [--json]` and return whether it asks for JSON."""
     parser = argparse.ArgumentParser(prog=f"scripts/bench {name}", description=description)
-    parser.add_argument("--json", action="store_true", help="the numbers as JSON on stdout")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON on stdout")
     return bool(parser.parse_args().json)
 
 

@@ -1,6 +1,6 @@
 """Measures the VCGRU's forward and backward time over torch.nn.GRU's, at equal sizes, with one thread.
 
-Includes unrolling over the window, mask, scheduler and all gradients; excludes optimizer and data.
+The time includes unrolling over the window, mask, scheduler and all gradients, but not optimizer and data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Waits until the service works after a change: it reports a connection, and the broker has acknowledged its health.
+"""Waits until the service is healthy after a change: connected, and its health acknowledged by the broker.
 
 The health topic itself is not read, since a device may write but need not read it (mosquitto.acl). The service
 publishes it at every start, and `heard` in its status report says that the broker has acknowledged it.
@@ -34,5 +34,5 @@ def wait_healthy(layout: Layout, timeout_s: float) -> None:
         except VcedgeError as error:
             reason = str(error)
         if time.monotonic() > deadline:
-            raise Unavailable(f"the service does not work within {timeout_s:.0f} s: {reason}")
+            raise Unavailable(f"the service is not healthy after {timeout_s:.0f} s: {reason}")
         time.sleep(POLL_S)

@@ -1,4 +1,4 @@
-"""Installs or updates vcedge on a device; repeatable, and if a step fails the old version keeps running."""
+"""Installs or updates vcedge on a device. It can be repeated, and if a step fails the old version keeps running."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def install(layout: Layout, request: InstallRequest, report: Callable[[str], Non
     ledger, was_active = Ledger(layout, report, dry_run=dry_run), systemd.active
     started = False
     try:
-        changed = _arrange(layout, request, ledger)
+        changed = _write_all(layout, request, ledger)
         if not dry_run:
             started = True
             _start(layout, systemd, report, changed=changed)
@@ -94,7 +94,7 @@ def install(layout: Layout, request: InstallRequest, report: Callable[[str], Non
 
 
 def _restore_service(systemd: Systemd, *, was_active: bool) -> None:
-    """Run again what ran before, after files and links were restored."""
+    """Restore the service to its state before the installation, after files and links were restored."""
     systemd.reload()
     if was_active:
         systemd.restart()
@@ -102,12 +102,12 @@ def _restore_service(systemd: Systemd, *, was_active: bool) -> None:
         systemd.stop()
 
 
-def _arrange(layout: Layout, request: InstallRequest, ledger: Ledger) -> bool:
+def _write_all(layout: Layout, request: InstallRequest, ledger: Ledger) -> bool:
     """Write all files and links without starting the service; return whether anything changed."""
     release = None if request.bundle is None else _release(layout, request.bundle, ledger)
     changed, asset = False, None
     if request.model is not None:
-        asset = _asset_of(request.model)
+        asset = model_file.loads(request.model, "model").asset
         changed |= _place_model(layout, asset, request.model, ledger)
     config = request.config
     if config is None and asset is not None and not layout.config.exists():
@@ -143,10 +143,6 @@ def _release(layout: Layout, bundle: Path, ledger: Ledger) -> Path:
     return release
 
 
-def _asset_of(data: bytes) -> str:
-    return model_file.loads(data, "model").asset
-
-
 def _place_model(layout: Layout, asset: str, data: bytes, ledger: Ledger) -> bool:
     store = ModelStore(layout.state / "models", asset)
     digest = model_file.model_id(data).removeprefix("sha256:")
@@ -179,7 +175,7 @@ def own_program() -> str:
     if not re.fullmatch(r"[A-Za-z0-9/._+-]+", python):
         raise UsageError(f"{python}: a unit needs a path of letters, digits and ./_+- alone; install a bundle instead")
     if python.split("/")[1] in HIDDEN:
-        raise UsageError(f"{python}: the service cannot see this folder; install a bundle, or vcedge to /opt")
+        raise UsageError(f"{python}: the service cannot read this folder; install a bundle, or install vcedge in /opt")
     return f"{python} -I -X faulthandler -m vcedge"
 
 
@@ -202,7 +198,7 @@ def _start(layout: Layout, systemd: Systemd, report: Callable[[str], None], *, c
     if not layout.live:
         return
     if not layout.config.exists():
-        report(f"not started: write {layout.config}, then run this again")
+        report(f"not started: {layout.config} is missing; write it, then run this command again")
     elif changed or not systemd.active:
         systemd.restart()
         report(f"{UNIT} runs")

@@ -93,9 +93,9 @@ class Ledger:
             self._drop(path)
 
     def remove_all(self) -> list[Path]:
-        """Remove all that is recorded, last things first, but files that were changed since, and folders in use.
+        """Remove all that is recorded in reverse order, except files that were changed since, and folders in use.
 
-        Returns the files that were left.
+        Returns the files that remain.
         """
         kept = []
         for key in reversed(list(self._entries)):
@@ -116,7 +116,7 @@ class Ledger:
         return kept
 
     def undo(self) -> None:
-        """Restore what this ledger changed, last things first."""
+        """Restore what this ledger changed, in reverse order."""
         while self._undo:
             self._undo.pop()()
         if not self._entries:

@@ -1,4 +1,4 @@
-"""Installs on a device over ssh. The device undoes a failed installation itself, also if the connection is lost."""
+"""Installs on a device over ssh. The device itself undoes a failed installation, even if the connection is lost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def push(host: str, upload: Upload, healthy_s: int, ssh_options: Sequence[str], 
 
     Raises:
         VcedgeError: The error that the installation ended with.
-        UsageError: The host is impossible.
+        UsageError: The host is not a valid name.
         Unavailable: The host cannot be reached.
     """
     if host.startswith("-") or not host or any(character.isspace() for character in host):

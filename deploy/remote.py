@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
@@ -44,9 +43,7 @@ class RemoteNode:
             raise Unavailable(f"{self._broker}: {reason}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._connection.stop(CONNECT_S)
 
     def update(self, asset: str, message: bytes) -> State:
@@ -72,10 +69,12 @@ class RemoteNode:
             if message is not None and message.topic == topic:
                 state: State = json.loads(message.payload)
                 return state
-        raise Unavailable(f"{topic}: no message within {ANSWER_S:.0f} s: does the service run, with this asset?")
+        raise Unavailable(
+            f"{topic}: no message within {ANSWER_S:.0f} s: check that the service runs and has this asset"
+        )
 
     def _discard_states(self, duration_s: float) -> None:
-        """Discard the states that arrive within this time: they are retained ones from before."""
+        """Discard the states that arrive within this time: the broker had retained them."""
         deadline = time.monotonic() + duration_s
         while (left_s := deadline - time.monotonic()) > 0:
             self._receive(left_s)

@@ -10,7 +10,7 @@ from importlib.resources import files
 from vcedge.deploy.layout import CONFIG, TEMPLATE, UNIT
 
 PROGRAM = "/opt/vcedge/current/bin/python -I -X faulthandler -m vcedge"
-"""The interpreter by its path: it works after the environment was moved, unlike the first line of a script."""
+"""The interpreter by its path: it still works after the environment was moved, unlike the first line of a script."""
 EXAMPLES = ("mosquitto.conf", "mosquitto-tls.conf", "mosquitto.acl")
 KNOWN_CREDENTIALS = {
     "mqtt-password": "PASSWORD_FILE",
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 @dataclass(frozen=True)
 class UnitOptions:
-    """Holds what differs between devices; everything else belongs into a drop-in."""
+    """Holds the options that differ between devices; all others belong in a drop-in."""
 
     program: str = PROGRAM
     watchdog_s: int = 30
@@ -67,5 +67,5 @@ def _credential_lines(names: tuple[str, ...]) -> list[str]:
 
 
 def _filled(template: str, values: dict[str, str]) -> str:
-    """Return the template with `@NAME@` replaced, but not systemd's own `@system-service` and the like."""
+    """Return the template with each `@NAME@` replaced, except systemd's own such as `@system-service`."""
     return re.sub(r"@([A-Z_]+)@", lambda match: values[match.group(1)], template)

@@ -26,7 +26,7 @@ COMPLETE = "vcedge-bundle.json"
 
 
 class BadBundle(Exception):
-    """The file is not a bundle, is damaged, or is for another machine."""
+    """Says that a file is not a bundle, is damaged, or is for another machine."""
 
 
 def read_manifest(bundle: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sets up hypothesis for busy machines, and SIGINT for the processes that tests start."""
+"""Set up hypothesis for busy machines, and SIGINT for the processes that tests start."""
 
 import signal
 

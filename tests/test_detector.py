@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vcedge.config.train import ModelConfig
-from vcedge.detector import CELL_KINDS, DENSE_KINDS, Calibration, CellKind, CellSpec, boundaries_of
+from vcedge.detector import CELL_KINDS, DENSE_KINDS, CellKind, CellSpec, boundaries_of
+from vcedge.limits import Calibration
 
 RAW = st.floats(0, allow_nan=False, allow_infinity=False)
 LIMIT = st.floats(0, exclude_min=True, allow_nan=False, allow_infinity=False)

@@ -7,7 +7,6 @@ of levels.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -16,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.limits import EventRule, Tail, Usual, events_per_row
+from vcedge.limits import Calibration
 from vcedge.resemblance import Resemblance
 from vcedge.schema import F32, F64, SensorSchema
 
@@ -34,8 +33,6 @@ LEAST_PART = 1e-6
 
 SIZE_ERROR = 1e-9
 """Largest distance of a fraction of the hidden size from an integer."""
-MAX_POWER = 700.0
-"""Largest exponent in the map from `raw` to a score: exp overflows just above it."""
 
 
 @dataclass(frozen=True)
@@ -226,49 +223,6 @@ class Scorer:
         """Return the multiply-accumulates of a step: whitening, second forecast, projection and reconstruction."""
         channels = len(self.whiten)
         return channels**2 * (1 + self.horizon.order) + 2 * self.reconstruction.components.size
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Holds the limits measured on held-out normal data."""
-
-    threshold: float
-    """Value of `raw` above which a row is an alarm. A stream may adapt it: `runtime.stream.adaptive_threshold`."""
-    steepness: float
-    """Exponent of the map from `raw` to a score in [0, 1]; the held-out median maps to 0.05."""
-    surprise_limit: float
-    """One-step error above which all of the hidden state is updated, whatever the scheduler picks."""
-    surprise_ticks: int
-    """Number of ticks for which a surprise forces the full level."""
-    warmup_rows: int
-    """Number of rows after a reset that raise no alarm."""
-    stuck_rows: tuple[int, ...]
-    """For each channel, the longest run of equal values that is not a stuck sensor; 0 for no limit."""
-    false_alarms_per_day: float
-    rows: int
-    """Number of held-out rows that the limits were measured on."""
-    target_share: float = 1.0
-    """Mean share of the hidden dimensions that may be updated; see `runtime.stream.compute_budget`."""
-    usual: Usual = field(default_factory=Usual)
-    tail: Tail = field(default_factory=Tail)
-    events: EventRule = field(default_factory=EventRule)
-
-    def with_false_alarms(self, false_alarms_per_day: float, period_ns: int) -> Calibration:
-        """Return a calibration with the threshold that gives this many false alarms a day, by the held-out tail."""
-        threshold = self.tail.threshold(events_per_row(false_alarms_per_day, period_ns), self.rows)
-        return replace(self, threshold=threshold, false_alarms_per_day=false_alarms_per_day)
-
-    def score(self, raw: float, threshold: float | None = None) -> float:
-        """Return the score in [0, 1] of a statistic: 0.5 at the threshold, monotone in `raw`.
-
-        A given `threshold` replaces the calibrated one.
-        """
-        limit = self.threshold if threshold is None else threshold
-        if raw <= 0.0:
-            return 0.0
-        # the logarithm of (limit / raw) ** steepness neither overflows nor underflows
-        power = self.steepness * (math.log(limit) - math.log(raw))
-        return 1.0 / (1.0 + math.exp(min(max(power, -MAX_POWER), MAX_POWER)))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finds the threshold for a rate of false alarms: the tail of the statistic, and the definition of an event.
+"""Holds the limits of a detector, and finds the threshold for a rate of false alarms.
 
 The statistic is described by its logarithm: parts are fused by multiplying, drift scales it, and the logarithm's tail
 is short enough to extrapolate.
@@ -7,7 +7,7 @@ is short enough to extrapolate.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from vcedge.schema import NS_PER_S
 
@@ -17,6 +17,8 @@ RELEASE = 0.8
 
 MOST_LOG = 690.0
 """Logarithm of the largest threshold; exp overflows soon after."""
+MAX_POWER = 700.0
+"""Largest exponent in the map from `raw` to a score: exp overflows just above it."""
 
 
 def events_per_row(false_alarms_per_day: float, period_ns: int) -> float:
@@ -65,3 +67,46 @@ class Usual:
     median: float = 1.0
     width: float = 0.5
     """Logarithm of the 90% quantile over the median."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Holds the limits measured on held-out normal data."""
+
+    threshold: float
+    """Value of `raw` above which a row is an alarm. A stream may adapt it: `runtime.stream.adaptive_threshold`."""
+    steepness: float
+    """Exponent of the map from `raw` to a score in [0, 1]; the held-out median maps to 0.05."""
+    surprise_limit: float
+    """One-step error above which all of the hidden state is updated, whatever the scheduler picks."""
+    surprise_ticks: int
+    """Number of ticks for which a surprise forces the full level."""
+    warmup_rows: int
+    """Number of rows after a reset that raise no alarm."""
+    stuck_rows: tuple[int, ...]
+    """For each channel, the longest run of equal values that is not a stuck sensor; 0 for no limit."""
+    false_alarms_per_day: float
+    rows: int
+    """Number of held-out rows that the limits were measured on."""
+    target_share: float = 1.0
+    """Mean share of the hidden dimensions that may be updated; see `runtime.stream.compute_budget`."""
+    usual: Usual = field(default_factory=Usual)
+    tail: Tail = field(default_factory=Tail)
+    events: EventRule = field(default_factory=EventRule)
+
+    def with_false_alarms(self, false_alarms_per_day: float, period_ns: int) -> Calibration:
+        """Return a calibration with the threshold that gives this many false alarms a day, by the held-out tail."""
+        threshold = self.tail.threshold(events_per_row(false_alarms_per_day, period_ns), self.rows)
+        return replace(self, threshold=threshold, false_alarms_per_day=false_alarms_per_day)
+
+    def score(self, raw: float, threshold: float | None = None) -> float:
+        """Return the score in [0, 1] of a statistic: 0.5 at the threshold, monotone in `raw`.
+
+        A given `threshold` replaces the calibrated one.
+        """
+        limit = self.threshold if threshold is None else threshold
+        if raw <= 0.0:
+            return 0.0
+        # the logarithm of (limit / raw) ** steepness neither overflows nor underflows
+        power = self.steepness * (math.log(limit) - math.log(raw))
+        return 1.0 / (1.0 + math.exp(min(max(power, -MAX_POWER), MAX_POWER)))

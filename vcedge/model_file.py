@@ -18,22 +18,12 @@ from safetensors import SafetensorError
 from safetensors import numpy as tensor_file
 
 from vcedge.config.problems import shown
-from vcedge.detector import (
-    Calibration,
-    Cell,
-    Detector,
-    Features,
-    Head,
-    Highway,
-    Reconstruction,
-    Scorer,
-    ScorerPart,
-    all_finite,
-)
+from vcedge.detector import Cell, Detector, Features, Head, Highway, Reconstruction, Scorer, ScorerPart, all_finite
 from vcedge.errors import InputNotFound, ModelFileError, first_line
 from vcedge.files import write_atomic
-from vcedge.limits import EventRule, Tail, Usual
-from vcedge.manifest import CalibrationPart, Manifest, ScorerManifest, manifest_of, manifest_text, parse_manifest
+from vcedge.limits import Calibration, EventRule, Tail, Usual
+from vcedge.manifest import manifest_of, manifest_text, parse_manifest
+from vcedge.manifest_parts import CalibrationPart, Manifest, ScorerManifest
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, Channel, SensorSchema
 from vcedge.strict_json import parse_json

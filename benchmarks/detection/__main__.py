@@ -1,4 +1,4 @@
-"""`scripts/bench detection`: measures what is missing; --tables prints the tables and writes them into docs."""
+"""`scripts/bench detection`: adds the missing measurements; --tables prints the tables and writes them into docs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(ORDER), choices=ORDER)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--files", type=int, help="only the first so many series of each set, for a trial")
+    parser.add_argument("--files", type=int, help="number of series of each set, the first ones, for a trial")
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder of the results; default: {OUT}")
     parser.add_argument("--tables", action="store_true", help="measure nothing: print tables and write them into docs")
     parser.add_argument("--loso", action="store_true", help="leave one set out: tune on the others")

@@ -1,4 +1,4 @@
-"""Bars that the results must meet, and whether they do."""
+"""Checks the results against bars, bounds that they must meet."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ SKAB_QUANTILE = {"f1": 0.80, "far": 0.20, "mar": 0.22}
 
 @dataclass(frozen=True)
 class BarResult:
-    """Holds one bar, the value found, and whether it meets the bar; None if nothing was measured."""
+    """Holds one bar and the value found."""
 
     bar: str
     found: str
     reached: bool | None
+    """None if nothing was measured."""
 
     @property
     def row(self) -> tuple[str, str, str]:
@@ -72,9 +73,9 @@ def _over_network_off(summary: Summary) -> BarResult:
 
 
 def _skab(summary: Summary) -> Iterator[BarResult]:
-    """Yield the bars of SKAB at a quantile, and at thresholds of events as a user would set them.
+    """Yield the bars of SKAB at a quantile, and at thresholds for events as a user would set them.
 
-    The rows of all files count together, as in the published results that the bars come from.
+    They hold for the rows of all files together, as in the published results that the bars are from.
     """
     words = {"f1": "F1 at least", "far": "FAR at most", "mar": "MAR at most"}
     places = {
@@ -99,6 +100,6 @@ def _at_most(value: SeedValue, most: float) -> bool | None:
 
 
 def _with_seeds(value: SeedValue) -> str:
-    """Format five digits: four could hide by how little a bar is missed."""
+    """Format five digits, which show also a bar that is missed by little, and the number of seeds if it is low."""
     few = f" ({len(value.seeds)} of {SEEDS} seeds)" if 0 < len(value.seeds) < SEEDS else ""
     return value.text(5) + few

@@ -17,18 +17,18 @@ from vcedge.calibration.calibrate import (
     assemble,
     calibrate_limits,
     fit_linear,
-    stuck_limits,
     tail_trace,
     wants_flags,
     weighted,
 )
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Ranges, Split, split_by_time
+from vcedge.calibration.stuck import stuck_limits
 from vcedge.calibration.threshold import fit_threshold, tail_quantile
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
-from vcedge.detector import Calibration, Detector
-from vcedge.limits import DAY_NS, EventRule, events_per_row
+from vcedge.detector import Detector
+from vcedge.limits import DAY_NS, Calibration, EventRule, events_per_row
 from vcedge.schema import F64
 from vcedge.train.pipeline import train_detector
 
@@ -48,13 +48,13 @@ REFERENCE = {
     "ridge-VAR, EWMA 20 (reference)": "ridge-VAR ew20",
     "window-PCA (reference)": "window-PCA",
 }
-"""The reference's own, fitted to the whole training part; its threshold comes from a fit to three quarters of it."""
+"""The reference's own, fitted to all of the training part; the threshold comes from a fit to three quarters of it."""
 TRIVIAL = ("random", "all ones")
 METHODS = (MAIN, OFF, TWIN, *REFERENCE, *SIMPLE, *TRIVIAL)
 SEEDED = (*NETWORKS, "random")
 FALSE_ALARMS_PER_DAY = TrainConfig(asset="-", data=DataConfig(train=["-"])).score.false_alarms_per_day
 QUANTILE, ROWS_AN_EVENT = 0.999, 1000
-"""Share of held-out rows below a threshold, and the equivalent for events: one in so many rows."""
+"""Share of held-out rows below a threshold, and the equivalent for events: one in ROWS_AN_EVENT rows."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _of_scores(method: str, baseline: Fitted, stretches: list[F64], series: Seri
     }
     if method == "all ones":
         thresholds = dict.fromkeys(thresholds, 0.0)
-    # As many rows of warm-up as a detector of the default configuration has.
+    # The warm-up is that of a detector of the default configuration.
     return FittedMethod(method, None, baseline, thresholds, promise.events, REACH + 20, 0.0, None, {})
 
 

@@ -42,7 +42,7 @@ def methods_of(methods: Sequence[str], seed: int) -> list[str]:
 
 
 def run(wanted: Sequence[Job], methods: Sequence[str], results: Results, source: SeriesSource) -> int:
-    """Measure what is missing and return the number of lines added."""
+    """Add the missing measurements and return the number of lines added."""
     loaded: dict[str, list[Series]] = {}
     added = 0
     for job in wanted:

@@ -1,4 +1,4 @@
-"""Leave one set out: tunes the hand-tuned settings on four sets and reports on the fifth; the network is off.
+"""Leaves one set out: tunes the hand-tuned settings on four sets and reports on the fifth, with the network off.
 
 Each part of the scorer is independent of the others, so one pass over a series with all candidate parts gives every
 combination of them.
@@ -23,7 +23,6 @@ from vcedge.calibration.calibrate import (
     assemble,
     calibrate_limits,
     fit_linear,
-    stuck_limits,
     wants_flags,
 )
 from vcedge.calibration.choose import POWER, choose_weights, weights_of
@@ -31,9 +30,10 @@ from vcedge.calibration.highway import cross_fit
 from vcedge.calibration.order import NEARLY, best_order
 from vcedge.calibration.scorer import AHEAD, COMPONENTS, DEFAULT_SPAN, LAGS, REACH, SLOW, components
 from vcedge.calibration.split import Split, merge_ranges, split_by_time
+from vcedge.calibration.stuck import stuck_limits
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import LEAST_PART, Detector, Scorer, ScorerPart
-from vcedge.evaluation.metrics import dominant_period, vus_pr
+from vcedge.evaluation.vus import dominant_period, vus_pr
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.schema import F64
 
@@ -44,7 +44,7 @@ FILE = "loso.jsonl"
 
 @dataclass(frozen=True)
 class Setting:
-    """Holds one value of everything that was tuned; spans are in units of `score.span`."""
+    """Holds a value of each tuned setting; spans are in units of `score.span`."""
 
     nearly: float = NEARLY
     lags: tuple[int, ...] = LAGS

@@ -1,4 +1,4 @@
-"""Shows what generality costs: for each set, the setting that is best on the others, beside its own best."""
+"""Shows the cost of generality: for each set, the setting that is best on the others, beside its own best."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the tables as Markdown between markers of two pages of docs: no number is written by hand."""
+"""Writes the tables as Markdown between markers of two pages of docs, so that no number is written by hand."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_page(out: Path, page: Path = PAGE, summary: Path = SUMMARY_PAGE) -> st
 
 
 def sections(out: Path) -> list[str]:
-    """Return all tables that there are results for, each with its origin."""
+    """Return the tables of all results that exist, each with its origin."""
     parts: list[str] = []
     makers: tuple[tuple[str, Callable[[list[ResultRow]], list[str]]], ...] = (
         ("results.jsonl", _detection),
@@ -143,7 +143,7 @@ def _pooled(summary: Summary, methods: Sequence[str]) -> str:
 
 
 def _coverage(summary: Summary, sets: Sequence[str]) -> str:
-    """Name what the means are of: series, and the seeds of the networks that were measured on all of them."""
+    """Return the coverage of the means: series, and the seeds of the networks that were measured on all of them."""
     words = [
         f"{name} {len(summary.series(name))} series, seeds {_list(summary.seeds(name, MAIN))} (GRU "
         f"{_list(summary.seeds(name, TWIN))})"

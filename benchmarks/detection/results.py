@@ -28,7 +28,7 @@ WHAT_COUNTS = (
     "runtime/stream/*.py",
     "runtime/kernel/**/*.[chi]*",
 )
-"""Code that the numbers depend on: any change there makes them measured anew."""
+"""Code that the numbers depend on: after any change there they are measured again."""
 KEY = ("set", "series", "method", "seed", "version")
 ResultRow = dict[str, Any]
 

@@ -45,7 +45,7 @@ def rig_series() -> list[Series]:
 
 
 def run_rig(seeds: int, out: Path) -> int:
-    """Measure what is missing and return the number of lines added."""
+    """Add the missing measurements and return the number of lines added."""
     results, series, added = Results(out / "rig.jsonl", stamp()), rig_series(), 0
     for seed in range(seeds):
         for row in run_job(Job(SET, seed), methods_of(METHODS, seed), series, results, None):

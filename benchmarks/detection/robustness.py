@@ -20,7 +20,7 @@ from benchmarks.detection.page import write_page
 from benchmarks.detection.results import Results, stamp
 from benchmarks.detection.scoring import measures_of
 from benchmarks.detection.sets import Series, SeriesSource, groups
-from vcedge.evaluation.metrics import dominant_period
+from vcedge.evaluation.vus import dominant_period
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench robustness", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
-    parser.add_argument("--files", type=int, default=10, help="only the first so many series of each set")
+    parser.add_argument("--files", type=int, default=10, help="number of series of each set, the first ones")
     parser.add_argument("--out", type=Path, default=Path("build/detection"))
     parser.add_argument("--tables", action="store_true", help="measure nothing: print tables and write them into docs")
     options = parser.parse_args()
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def run(sets: Sequence[str], methods: Sequence[str], results: Results, source: SeriesSource) -> None:
-    """Measure what is missing; each training serves every corruption."""
+    """Add the missing measurements; each training is used for all corruptions."""
     for name in sets:
         loaded = groups(source.load(name))
         for method in methods:

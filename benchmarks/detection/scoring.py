@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.detection.fitting import FittedMethod
-from vcedge.detector import Calibration, Detector
+from vcedge.detector import Detector
 from vcedge.evaluation.measure import LabelledScores, Measures, measure
-from vcedge.evaluation.metrics import Intervals, confusion, count_events, dominant_period, false_alarms
+from vcedge.evaluation.metrics import Intervals, confusion, count_events, false_alarms
 from vcedge.evaluation.replay import alarm_spans, replay, spans_of
+from vcedge.evaluation.vus import dominant_period
 from vcedge.history import RowBlock
+from vcedge.limits import Calibration
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.adaptive_threshold import MOST_IMPUTED, AdaptiveThreshold
 from vcedge.runtime.stream.events import EventTracker

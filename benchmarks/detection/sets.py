@@ -1,4 +1,4 @@
-"""The development sets as series: training rows, test rows and labels, as the reference scoring reads them."""
+"""Loads the development sets as series of training rows, test rows and labels, by the reference scoring's loaders."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ GAP_PERIODS = 5
 PERIODS_S = {"SKAB": 1.0, "BATADAL": 3600.0, "GECCO": 60.0, "SMD": 60.0, "TEP": 180.0}
 SETS = tuple(PERIODS_S)
 SERIES = {"SKAB": 34, "BATADAL": 1, "GECCO": 1, "SMD": 4, "TEP": 10}
-"""Number of series of each set: a mean over fewer is not a result of the set."""
+"""Number of series of each set: a mean over fewer does not count as a result of the set."""
 SLOW_SETS = ("GECCO", "SMD")
-"""Sets whose further seeds come last: they take most of the time."""
+"""Sets whose further seeds are measured last, since they need most of the time."""
 
 
 @dataclass(frozen=True)

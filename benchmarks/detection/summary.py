@@ -41,12 +41,12 @@ class Summary:
 
     @property
     def sets(self) -> list[str]:
-        """In the order of their first lines."""
+        """Sets in the order of their first lines."""
         return list(dict.fromkeys(name for name, _ in self._by))
 
     @property
     def methods(self) -> list[str]:
-        """In the order of their first lines."""
+        """Methods in the order of their first lines."""
         return list(dict.fromkeys(method for _, method in self._by))
 
     def series(self, name: str) -> list[str]:
@@ -68,8 +68,8 @@ class Summary:
 
     def seeds(self, name: str, method: str) -> tuple[int, ...]:
         """Return the seeds that were measured on every series of the set."""
-        whole = len(self.series(name))
-        return tuple(sorted(seed for seed, rows in self._by.get((name, method), {}).items() if len(rows) == whole))
+        complete = len(self.series(name))
+        return tuple(sorted(seed for seed, rows in self._by.get((name, method), {}).items() if len(rows) == complete))
 
     def per_seed(self, name: str, method: str, measure: str) -> dict[int, float]:
         """Return the mean over series (or the sum, see TOTALS) for each seed; NaN if no series has the measure."""

@@ -1,4 +1,4 @@
-"""`scripts/bench paper`: measures what is missing of the table, then writes Markdown, CSV and plots."""
+"""`scripts/bench paper`: adds the missing measurements, then writes Markdown, CSV and plots."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=ALL, metavar="MODEL", help=", ".join(ALL))
     parser.add_argument("--ablation", action="store_true", help=f"vcgru and its variants: {', '.join(ABLATIONS)}")
     parser.add_argument("--sizes", nargs="+", type=int, default=[128])
-    parser.add_argument("--seeds", type=int, default=3, help="how many: 0, 1, ...")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds: 0, 1, ...")
     parser.add_argument("--text", type=Path, metavar="FILE", help="characters of this file for the set 'text'")
-    parser.add_argument("--epochs", type=int, help="instead of the set's own: for a trial")
+    parser.add_argument("--epochs", type=int, help="replaces the number of the set, for a trial")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, default=OUT, help=f"folder of the results, {OUT} where absent")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"folder of the results; default: {OUT}")
     parser.add_argument("--tables", action="store_true", help="run nothing: write tables, plots and pages")
     parser.add_argument("--pictures", action="store_true", help="run nothing: the pictures that explain the method")
     options = parser.parse_args()

@@ -1,41 +1,41 @@
-"""Ablations: a VCGRU with one change against the paper undone, and the paper's own form."""
+"""Defines the ablations: VCGRUs with one of the changes to the paper undone, and the paper's own form."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from benchmarks.paper.gated import LEVELS, BlindBody, GatedBody, PaperBody, ResetBeforeBody
-from benchmarks.paper.models import TARGET, MatchedCost, Model, Recipe
+from benchmarks.paper.models import TARGET, MatchedCost, Model, TrainingRecipe
 from benchmarks.paper.penalty import Form
 from vcedge.train.schedule import HARD_FROM
 
 
-def _each_dimension(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
-    return Recipe(GatedBody("vcgru", inputs, hidden, hidden), TARGET)
+def _each_dimension(inputs: int, hidden: int, _: MatchedCost | None) -> TrainingRecipe:
+    return TrainingRecipe(GatedBody("vcgru", inputs, hidden, hidden), TARGET)
 
 
-def _reset_before(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
-    return Recipe(ResetBeforeBody("vcgru", inputs, hidden, LEVELS), TARGET)
+def _reset_before(inputs: int, hidden: int, _: MatchedCost | None) -> TrainingRecipe:
+    return TrainingRecipe(ResetBeforeBody("vcgru", inputs, hidden, LEVELS), TARGET)
 
 
-def _soft(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
-    return Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, hard_finish=False)
+def _soft(inputs: int, hidden: int, _: MatchedCost | None) -> TrainingRecipe:
+    return TrainingRecipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, hard_finish=False)
 
 
-def _late(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
-    return Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, hard_from=HARD_FROM)
+def _late(inputs: int, hidden: int, _: MatchedCost | None) -> TrainingRecipe:
+    return TrainingRecipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, hard_from=HARD_FROM)
 
 
 def _with(penalty: Form) -> Model:
-    return Model(lambda inputs, hidden, _: Recipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, penalty))
+    return Model(lambda inputs, hidden, _: TrainingRecipe(GatedBody("vcgru", inputs, hidden, LEVELS), TARGET, penalty))
 
 
-def _blind(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
-    return Recipe(BlindBody("vcgru", inputs, hidden, LEVELS), TARGET)
+def _blind(inputs: int, hidden: int, _: MatchedCost | None) -> TrainingRecipe:
+    return TrainingRecipe(BlindBody("vcgru", inputs, hidden, LEVELS), TARGET)
 
 
-def _paper(inputs: int, hidden: int, _: MatchedCost | None) -> Recipe:
-    return Recipe(PaperBody("vcgru", inputs, hidden), TARGET, hard_finish=False, paper_mask=True)
+def _paper(inputs: int, hidden: int, _: MatchedCost | None) -> TrainingRecipe:
+    return TrainingRecipe(PaperBody("vcgru", inputs, hidden), TARGET, hard_finish=False, paper_mask=True)
 
 
 ABLATIONS: Mapping[str, Model] = {

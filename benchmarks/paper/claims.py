@@ -1,4 +1,4 @@
-"""The paper's claims, scaled down, and whether the results support them; nothing is rounded in their favour."""
+"""Checks the results against the paper's claims, scaled down; nothing is rounded in their favour."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from benchmarks.paper.models import TARGET
 from benchmarks.paper.summary import Group
 
 EQUAL, BETTER, GAP = 0.01, 0.03, 0.001
-"""Relative to the rival's loss: at most so much worse, at least so much better; largest gap to the exported model."""
+"""Relative to the rival's loss: the largest loss that counts as equal, the least gain that counts as better, and the
+largest gap to the exported model."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Holds one claim on one set, what was found, and whether the claim holds."""
+    """Holds one claim on one set, the finding, and whether the claim holds."""
 
     words: str
     found: str

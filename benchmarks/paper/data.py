@@ -113,7 +113,7 @@ def load_set(name: str, data: Path, text: Path | None = None) -> Dataset:
         return load_text(text)
     path = data / "MUSIC" / f"{FILES[name]}.mat"
     if not path.is_file():
-        raise InputNotFound(f"{path}: not there; VCEDGE_DATA names the folder that MUSIC is in")
+        raise InputNotFound(f"{path}: no such file, expected VCEDGE_DATA to name the folder that holds MUSIC")
     content = scipy.io.loadmat(str(path))
     train, valid, test = ([np.asarray(piece, np.uint8) for piece in content[f"{part}data"][0]] for part in PARTS)
     return Dataset(name, train, valid, test, "keys")
@@ -126,11 +126,11 @@ def load_text(path: Path) -> Dataset:
         if "train" in path.name and all(name.is_file() for name in names):
             texts = [name.read_text(encoding="utf-8") for name in names]
         else:
-            whole = path.read_text(encoding="utf-8")
-            cut = int(len(whole) * TEXT_HELD_OUT)
-            texts = [whole[: -2 * cut], whole[-2 * cut : -cut], whole[-cut:]]
+            text = path.read_text(encoding="utf-8")
+            cut = int(len(text) * TEXT_HELD_OUT)
+            texts = [text[: -2 * cut], text[-2 * cut : -cut], text[-cut:]]
     except FileNotFoundError:
-        raise InputNotFound(f"{path}: not there, expected a file of text") from None
+        raise InputNotFound(f"{path}: no such file, expected a file of text") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8, expected text") from None
     if min(map(len, texts)) < 2:

@@ -1,4 +1,4 @@
-"""Experiments: a model of a size on a set with a seed, measured and kept in its own file."""
+"""Runs experiments, each a model of a size on a set with a seed, and stores each result in its own file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.paper.ablation import ABLATIONS
 from benchmarks.paper.data import Dataset, make_lanes
 from benchmarks.paper.exported import measure_exported
 from benchmarks.paper.models import MODELS, MatchedCost, Model
-from benchmarks.paper.training import HARD, Outcome, Plan, evaluate, mask_of, train, unrolled_windows
+from benchmarks.paper.training import HARD, TrainedModel, TrainingPlan, evaluate, mask_of, train, unrolled_windows
 from vcedge import __version__
 from vcedge.errors import DataError
 from vcedge.files import write_atomic
@@ -30,7 +30,7 @@ ALL: Mapping[str, Model] = {**MODELS, **ABLATIONS}
 
 @dataclass(frozen=True)
 class Experiment:
-    """Names one experiment."""
+    """Identifies one experiment."""
 
     set: str
     model: str
@@ -50,7 +50,7 @@ class Experiment:
 
 
 class ResultStore:
-    """A folder of results. A file is complete or absent, so that a killed run resumes."""
+    """Stores results in a folder. A file is complete or absent, so that a killed run resumes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "cells"
@@ -77,7 +77,7 @@ def _read(path: Path) -> ResultRow:
     except ValueError:
         row = None
     if not isinstance(row, dict) or "test" not in row:
-        raise DataError(f"{path}: not a result of scripts/bench paper; remove it and run again")
+        raise DataError(f"{path}: not a result of scripts/bench paper: remove the file and run the command again")
     return row
 
 
@@ -95,8 +95,8 @@ def experiments_of(sets: Iterable[str], models: Sequence[str], sizes: Sequence[i
     return list(wanted)
 
 
-def run_experiment(experiment: Experiment, dataset: Dataset, plan: Plan, store: ResultStore) -> ResultRow:
-    """Train and measure; the budget comes from an earlier result."""
+def run_experiment(experiment: Experiment, dataset: Dataset, plan: TrainingPlan, store: ResultStore) -> ResultRow:
+    """Train and measure; the budget is that of an earlier result."""
     torch.manual_seed(experiment.seed)
     torch.set_num_threads(1)
     recipe = ALL[experiment.model].make(dataset.inputs, experiment.size, _budget(store, experiment))
@@ -137,7 +137,7 @@ def _budget(store: ResultStore, experiment: Experiment) -> MatchedCost | None:
     return MatchedCost(row["test"]["macs"]["all"], row["test"]["square"])
 
 
-def _training(outcome: Outcome, plan: Plan) -> ResultRow:
+def _training(outcome: TrainedModel, plan: TrainingPlan) -> ResultRow:
     return {
         "plan": vars(plan),
         "epochs": outcome.epochs,
@@ -160,7 +160,7 @@ def _origin() -> ResultRow:
     }
 
 
-def _histogram(outcome: Outcome, dataset: Dataset, plan: Plan) -> dict[str, int]:
+def _histogram(outcome: TrainedModel, dataset: Dataset, plan: TrainingPlan) -> dict[str, int]:
     """Count how often each number of dimensions was updated on the test pieces."""
     counts: dict[str, int] = {}
     outcome.network.eval()
@@ -172,7 +172,7 @@ def _histogram(outcome: Outcome, dataset: Dataset, plan: Plan) -> dict[str, int]
     return dict(sorted(counts.items(), key=lambda item: int(item[0])))
 
 
-def _trace(outcome: Outcome, dataset: Dataset) -> list[int]:
+def _trace(outcome: TrainedModel, dataset: Dataset) -> list[int]:
     """Return the dimensions updated at each step of the first test piece."""
     outcome.network.eval()
     lanes = make_lanes(dataset.test[:1], 1)

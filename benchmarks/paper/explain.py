@@ -64,14 +64,14 @@ def draw_step() -> Figure:
         sharpness = mask_mode(progress, LEVELS).sharpness
         right.plot(share, 1 / (1 + np.exp(-sharpness * (share - middle))), color=colour, label=name)
     right.plot(share, share >= middle, color=BLUE, label="last third, and the device")
-    right.set_xlabel("m, what the scheduler says")
+    right.set_xlabel("m, output of the scheduler")
     right.set_ylabel("mask of the fourth block")
     right.legend(frameon=False, fontsize=9)
     return figure
 
 
 def draw_cost(row: ResultRow) -> Figure:
-    """Draw the cost of a step of each k, and how often the trained gate takes it."""
+    """Draw the cost of a step of each k, and how often the trained gate chooses it."""
     hidden = row["hidden"]
     figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
     ks = np.array([int(k) for k in row["histogram"]])

@@ -16,8 +16,9 @@ import torch
 from benchmarks.paper.data import Dataset, Roll, make_lanes
 from benchmarks.paper.gated import GatedBody
 from benchmarks.paper.training import evaluate
-from benchmarks.paper.unrolled import Network
-from vcedge.detector import Calibration, Detector, Features, Highway, Reconstruction, Scorer, ScorerPart
+from benchmarks.paper.unrolled import BodyWithHead
+from vcedge.detector import Detector, Features, Highway, Reconstruction, Scorer, ScorerPart
+from vcedge.limits import Calibration
 from vcedge.model_file import load, save
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.engine.registry import ENGINES, load_engine
@@ -30,7 +31,7 @@ FRAMES = 5000
 NEVER = 1e30
 
 
-def measure_exported(network: Network, dataset: Dataset, trained: MaskMode) -> dict[str, float]:
+def measure_exported(network: BodyWithHead, dataset: Dataset, trained: MaskMode) -> dict[str, float]:
     """Measure the loss on the first test pieces as trained (torch, mask `trained`) and in each installed engine.
 
     `square` is the mean of (k/D)² in the last engine, `gap` the largest relative difference of an engine's loss.
@@ -49,7 +50,7 @@ def measure_exported(network: Network, dataset: Dataset, trained: MaskMode) -> d
 
 
 def first_pieces(pieces: Sequence[Roll], frames: int) -> list[Roll]:
-    """Return the first pieces that together have so many frames."""
+    """Return the first pieces that together have at least `frames` frames."""
     lengths = np.cumsum([len(piece) for piece in pieces])
     return list(pieces[: int(np.searchsorted(lengths, frames)) + 1])
 
@@ -71,7 +72,7 @@ def run_engine(engine: Engine, dataset: Dataset, pieces: Sequence[Roll]) -> tupl
     return float(loss.double().mean()), float(np.mean(squares))
 
 
-def detector_of(network: Network, inputs: int) -> Detector:
+def detector_of(network: BodyWithHead, inputs: int) -> Detector:
     """Make a detector whose features are the identity and whose highway forecasts zero with a spread of one."""
     assert isinstance(network.body, GatedBody)
     cell, head = export_network(network.body.cell, network.head)

@@ -1,14 +1,15 @@
-"""Bodies of the comparison: the cells of `vcedge.train`, and the paper's own form."""
+"""Defines the bodies with cells of `vcedge.train`, and that of the paper's own form."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.paper.cells import PAPER_CELLS
 from benchmarks.paper.data import LaneWindow
 from benchmarks.paper.unrolled import Body, State, Unrolled
 from vcedge.detector import CellKind, CellSpec, boundaries_of
-from vcedge.train.cells import CELLS, PAPER_CELLS, VCGRU, VariableCell
+from vcedge.train.cells import CELLS, VCGRU, VariableCell
 from vcedge.train.scheduler import MaskMode
 
 LEVELS = 8
@@ -23,7 +24,7 @@ def signals_of(window: LaneWindow) -> Tensor:
 
 
 class CellBody(Body):
-    """A body around one cell of `vcedge.train`, which may have a scheduler."""
+    """Wraps one cell of `vcedge.train`, which may have a scheduler."""
 
     cell: VariableCell
 
@@ -35,7 +36,7 @@ class CellBody(Body):
 
 
 class GatedBody(CellBody):
-    """A cell that exports to model.vcedge: its inputs are not masked, and the scheduler sees their sizes."""
+    """Wraps a cell that exports to model.vcedge: its inputs are not masked, and their sizes are scheduler inputs."""
 
     exports = True
 
@@ -75,7 +76,7 @@ class GatedBody(CellBody):
 
 
 class BlindBody(GatedBody):
-    """A cell whose scheduler sees h and x alone, as eq. 7 is printed."""
+    """Wraps a cell whose scheduler has only h and x as inputs, as eq. 7 is printed."""
 
     exports = False
 
@@ -87,9 +88,9 @@ class BlindBody(GatedBody):
 
 
 class ResetBefore(VCGRU):
-    """A VCGRU with the reset gate before the product, as eq. 15 is printed."""
+    """Implements a VCGRU with the reset gate before the product, as eq. 15 is printed."""
 
-    unrolls = False
+    kernel_unrolls = False
 
     def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
         """Return the next state by eq. 14 to 16."""
@@ -102,7 +103,7 @@ class ResetBefore(VCGRU):
 
 
 class ResetBeforeBody(GatedBody):
-    """A body with the cell `ResetBefore`."""
+    """Wraps the cell `ResetBefore`."""
 
     exports = False
 
@@ -111,7 +112,7 @@ class ResetBeforeBody(GatedBody):
 
 
 class PaperBody(CellBody):
-    """The paper's own form: an embedding of D dimensions, masked with the state; the scheduler sees h and both."""
+    """Wraps the paper's own form: an embedding of D dimensions, masked as the state is, and a scheduler of both."""
 
     def __init__(self, kind: CellKind, inputs: int, hidden: int) -> None:
         super().__init__()

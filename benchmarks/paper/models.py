@@ -1,4 +1,4 @@
-"""All models by name: bodies of a size or of a compute budget, and how each is trained."""
+"""Lists all models by name: bodies of a size or of a compute budget, with their training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.paper.rivals.constant import ConstantBody
 from benchmarks.paper.rivals.delta import DeltaBody
 from benchmarks.paper.rivals.fastgrnn import FastGRNNBody, rank_for
 from benchmarks.paper.rivals.skipping import RandomSkipBody, SkipBody
-from benchmarks.paper.unrolled import Body, Network
+from benchmarks.paper.unrolled import Body, BodyWithHead
 
 TARGET = 0.10
 """Mean (k/D)² that a variable cell must not exceed."""
@@ -28,8 +28,8 @@ class MatchedCost:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Holds a body and how it is trained; `target` is the cost it must keep to, None without a gate."""
+class TrainingRecipe:
+    """Holds a body and its training; `target` bounds the cost and is None without a gate."""
 
     body: Body
     target: float | None = None
@@ -47,16 +47,16 @@ class Recipe:
         """Largest cost of an acceptable checkpoint; infinite for penalties that do not bound the mean."""
         return math.inf if self.target is None or self.penalty in ("l1", "one-sided") else self.target
 
-    def network(self, outputs: int) -> Network:
+    def network(self, outputs: int) -> BodyWithHead:
         """Make the network of body and head."""
-        return Network(self.body, outputs)
+        return BodyWithHead(self.body, outputs)
 
 
 @dataclass(frozen=True)
 class Model:
     """Makes the recipe of one table row; `of` names the model whose cost it matches, which is measured first."""
 
-    make: Callable[[int, int, MatchedCost | None], Recipe]  # inputs, hidden, budget
+    make: Callable[[int, int, MatchedCost | None], TrainingRecipe]  # inputs, hidden, budget
     of: str | None = None
 
 
@@ -69,26 +69,26 @@ def dense_size(kind: str, inputs: int, budget: float) -> int:
 
 
 def _dense(kind: Literal["gru", "rnn"]) -> Model:
-    return Model(lambda inputs, hidden, _: Recipe(GatedBody(kind, inputs, hidden, 1)))
+    return Model(lambda inputs, hidden, _: TrainingRecipe(GatedBody(kind, inputs, hidden, 1)))
 
 
 def _variable(kind: Literal["vcgru", "vcrnn"]) -> Model:
-    return Model(lambda inputs, hidden, _: Recipe(GatedBody(kind, inputs, hidden, LEVELS), TARGET))
+    return Model(lambda inputs, hidden, _: TrainingRecipe(GatedBody(kind, inputs, hidden, LEVELS), TARGET))
 
 
 def _matched(kind: Literal["gru", "rnn"]) -> Model:
-    def make(inputs: int, hidden: int, budget: MatchedCost | None) -> Recipe:
+    def make(inputs: int, hidden: int, budget: MatchedCost | None) -> TrainingRecipe:
         assert budget is not None
-        return Recipe(GatedBody(kind, inputs, dense_size(kind, inputs, budget.all), 1))
+        return TrainingRecipe(GatedBody(kind, inputs, dense_size(kind, inputs, budget.all), 1))
 
     return Model(make, of=f"vc{kind}")
 
 
-def _constant(inputs: int, hidden: int, budget: MatchedCost | None) -> Recipe:
+def _constant(inputs: int, hidden: int, budget: MatchedCost | None) -> TrainingRecipe:
     assert budget is not None
     left = budget.all - hidden * inputs  # 3 k (k + N)
     k = math.ceil((math.sqrt(inputs**2 + 4 * left / 3) - inputs) / 2 - 1e-9)
-    return Recipe(ConstantBody(inputs, hidden, min(k, hidden)))
+    return TrainingRecipe(ConstantBody(inputs, hidden, min(k, hidden)))
 
 
 def _share(inputs: int, hidden: int, budget: MatchedCost | None) -> float:
@@ -97,21 +97,21 @@ def _share(inputs: int, hidden: int, budget: MatchedCost | None) -> float:
     return min(1.0, (budget.all - hidden * inputs) / (3 * hidden * (hidden + inputs)))
 
 
-def _random(inputs: int, hidden: int, budget: MatchedCost | None) -> Recipe:
-    return Recipe(RandomSkipBody(inputs, hidden, _share(inputs, hidden, budget)))
+def _random(inputs: int, hidden: int, budget: MatchedCost | None) -> TrainingRecipe:
+    return TrainingRecipe(RandomSkipBody(inputs, hidden, _share(inputs, hidden, budget)))
 
 
-def _skip(inputs: int, hidden: int, budget: MatchedCost | None) -> Recipe:
-    return Recipe(SkipBody(inputs, hidden), _share(inputs, hidden, budget), penalty="price")
+def _skip(inputs: int, hidden: int, budget: MatchedCost | None) -> TrainingRecipe:
+    return TrainingRecipe(SkipBody(inputs, hidden), _share(inputs, hidden, budget), penalty="price")
 
 
-def _delta(inputs: int, hidden: int, budget: MatchedCost | None) -> Recipe:
-    return Recipe(DeltaBody(inputs, hidden), _share(inputs, hidden, budget), penalty="price")
+def _delta(inputs: int, hidden: int, budget: MatchedCost | None) -> TrainingRecipe:
+    return TrainingRecipe(DeltaBody(inputs, hidden), _share(inputs, hidden, budget), penalty="price")
 
 
-def _fastgrnn(inputs: int, hidden: int, budget: MatchedCost | None) -> Recipe:
+def _fastgrnn(inputs: int, hidden: int, budget: MatchedCost | None) -> TrainingRecipe:
     assert budget is not None
-    return Recipe(FastGRNNBody(inputs, hidden, rank_for(budget.all - hidden * inputs, inputs, hidden)))
+    return TrainingRecipe(FastGRNNBody(inputs, hidden, rank_for(budget.all - hidden * inputs, inputs, hidden)))
 
 
 MODELS: Mapping[str, Model] = {

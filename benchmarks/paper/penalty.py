@@ -1,4 +1,4 @@
-"""Omega of eq. 10, the penalty on updates, in several forms; all are in units of the task loss."""
+"""Implements Omega of eq. 10, the penalty on updates, in several forms, all in units of the task loss."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from benchmarks.paper.unrolled import Unrolled
-from vcedge.train.price import Price
-from vcedge.train.schedule import share_budget
+from vcedge.train.schedule import Price, share_budget
 
 Form = Literal["steered", "price", "l1", "one-sided"]
 WEIGHT = 0.5
@@ -18,16 +17,16 @@ WEIGHT = 0.5
 AIM = 0.95
 """Share of the wanted cost that training aims at."""
 PACE, SETTLE = 3e-3, 0.3
-"""How a step's target is steered: its largest move in one update, and the power with which the trained cost follows
-the validated one."""
+"""Steering of a step's target: its largest change in one update, and the power with which the trained cost follows the
+validated one."""
 LEAST = -3.0
 """Lower bound of a target, which may be negative."""
 STEEP = 3.0
-"""Factor on (k/D)² for the price: it is small where k/D is not, and the price would otherwise settle too late."""
+"""Factor on (k/D)² for the price, which without it would settle too late, as the square is small."""
 
 
 class Penalty(ABC):
-    """One form of Omega; `wanted` is the mean cost that must be kept."""
+    """Computes one form of Omega; `wanted` is the target of the mean cost."""
 
     def __init__(self, wanted: float) -> None:
         self._wanted = wanted
@@ -41,26 +40,29 @@ class Penalty(ABC):
 
 
 class Symmetric(Penalty):
-    """The paper's l1: penalises each step's distance from a fixed target, and does not bound the mean."""
+    """Penalises, as the paper's l1, each step's distance from a fixed target, and does not bound the mean."""
 
     def __call__(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor:
         return WEIGHT * loss.detach() * (result.opened - self._wanted**0.5).abs().mean()
 
 
 class OneSided(Penalty):
-    """Penalises what each step has above a fixed target."""
+    """Penalises the excess of each step over a fixed target."""
 
     def __call__(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor:
         return WEIGHT * loss.detach() * (result.opened - self._wanted**0.5).clamp(min=0.0).mean()
 
 
 class Steered(Penalty):
-    """The paper's l1 with a target that moves slowly until the mean cost is as wanted (decision note 50)."""
+    """Penalises as the paper's l1, with a target that moves slowly until the mean cost is `wanted`.
+
+    See docs/decisions/0050-a-steered-penalty-for-the-reproduction.md.
+    """
 
     def __init__(self, wanted: float) -> None:
         super().__init__(wanted)
         self.aim = AIM * wanted
-        """Aim for the mean cost on the training pieces, moved so that the validated cost is AIM of the wanted."""
+        """Mean cost to reach on the training pieces, moved until the validated cost is AIM times `wanted`."""
         self.target = self.aim**0.5
         """Target of each step. Below zero it increases the weight instead."""
 
@@ -76,20 +78,23 @@ class Steered(Penalty):
 
 
 class Priced(Penalty):
-    """The price on the mean of `vcedge train`, whose budget falls in the first half (decision note 4)."""
+    """Applies the price on the mean of `vcedge train`, whose budget falls in the first half.
+
+    See docs/decisions/0004-a-price-instead-of-a-penalty.md.
+    """
 
     def __init__(self, wanted: float) -> None:
         super().__init__(wanted)
         self._price = Price()
 
     def __call__(self, result: Unrolled, loss: Tensor, progress: float) -> Tensor:
-        aim = falling(self._wanted, progress)
+        aim = cost_budget(self._wanted, progress)
         return self._price.penalty(STEEP * result.cost.mean(), STEEP * aim, loss)
 
 
 FORMS: Mapping[Form, type[Penalty]] = {"steered": Steered, "price": Priced, "l1": Symmetric, "one-sided": OneSided}
 
 
-def falling(wanted: float, progress: float) -> float:
+def cost_budget(wanted: float, progress: float) -> float:
     """Return the mean cost to aim at: high at first, so that the dense network is learned first."""
     return share_budget(progress, AIM * wanted)

@@ -1,4 +1,4 @@
-"""Draws loss against measured MACs, learning curves, the gate over a piece, and how often each k is taken."""
+"""Draws loss against measured MACs, learning curves, the gate over a piece, and how often each k is used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GATED, DENSE = ("vcgru", "vcrnn"), ("gru", "gru-matched", "rnn", "rnn-matched")
 
 
 def draw_all(out: Path, rows: Sequence[ResultRow]) -> list[Path]:
-    """Draw all pictures that there are results for, as PNG files in the folder."""
+    """Draw the pictures of all results that exist, as PNG files in the folder."""
     groups = [group for group in groups_of(rows) if group.model in MODELS]
     made = []
     for set_ in dict.fromkeys(group.set for group in groups):
@@ -87,7 +87,7 @@ def draw_histogram(groups: Sequence[Group], path: Path) -> Path:
 
 
 def draw_piece(row: ResultRow, path: Path) -> Path:
-    """Draw the notes of the first test piece, and what the gate updates at each step."""
+    """Draw the notes of the first test piece, and the share that the gate updates at each step."""
     data = data_folder()
     roll = load_set(row["set"], data).test[0][:200]
     steps, keys = np.nonzero(roll)

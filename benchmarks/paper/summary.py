@@ -1,4 +1,4 @@
-"""Summarises experiments over their seeds by mean and spread."""
+"""Summarises experiments over their seeds by mean and standard deviation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains one model: annealed mask, penalty on the cost, hard finish, best validated checkpoint."""
+"""Trains one model, with an annealed mask, a penalty on the cost, a hard finish, and the best checkpoint."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import torch
 from torch import Tensor
 
 from benchmarks.paper.data import Dataset, Lanes, LaneWindow, Roll, make_lanes
-from benchmarks.paper.models import Recipe
-from benchmarks.paper.penalty import FORMS, falling
-from benchmarks.paper.unrolled import Network, State, Unrolled
+from benchmarks.paper.models import TrainingRecipe
+from benchmarks.paper.penalty import FORMS, cost_budget
+from benchmarks.paper.unrolled import BodyWithHead, State, Unrolled
 from vcedge.train.schedule import ANNEAL_UNTIL, HARD_FROM, START_SHARE, mask_mode
 from vcedge.train.scheduler import MaskMode
 from vcedge.train.training import GATE_RATE
 
 HARD = MaskMode(1.0, hard=True)
 KEPT = 0.97
-"""Largest share of the wanted cost that a checkpoint may have on the validation pieces."""
+"""Largest validated cost of a checkpoint, as a share of the target."""
 PAPER_EPS = 0.05
 """Thres_eps of eq. 8; the paper states no value."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Holds length and speed of a training; pieces are shuffled anew every epoch."""
+class TrainingPlan:
+    """Holds length and speed of a training; pieces are shuffled in every epoch."""
 
     epochs: int
     patience: int
@@ -55,10 +55,10 @@ class Measured:
 
 
 @dataclass
-class Outcome:
+class TrainedModel:
     """Holds the trained network in its best state, and the history of its training."""
 
-    network: Network
+    network: BodyWithHead
     best: int
     epochs: int
     seconds: float
@@ -67,8 +67,12 @@ class Outcome:
 
 
 def train(
-    recipe: Recipe, dataset: Dataset, plan: Plan, seed: int, progress: Callable[[int, float, float], None]
-) -> Outcome:
+    recipe: TrainingRecipe,
+    dataset: Dataset,
+    plan: TrainingPlan,
+    seed: int,
+    progress: Callable[[int, float, float], None],
+) -> TrainedModel:
     """Train; `seed` orders the pieces, everything else draws from torch's own generator.
 
     The kept checkpoint has the least validation loss among those that keep to the target, from epochs with the final
@@ -97,10 +101,10 @@ def train(
         if epoch - at > plan.patience:
             break
     network.load_state_dict(kept)
-    return Outcome(network, at, epoch + 1, time.perf_counter() - began, history)
+    return TrainedModel(network, at, epoch + 1, time.perf_counter() - began, history)
 
 
-def evaluate(network: Network, dataset: Dataset, lanes: Lanes, steps: int, mode: MaskMode = HARD) -> Measured:
+def evaluate(network: BodyWithHead, dataset: Dataset, lanes: Lanes, steps: int, mode: MaskMode = HARD) -> Measured:
     """Measure loss and cost, by default with the hard mask."""
     total = torch.zeros(7, dtype=torch.float64)
     weights = 0.0
@@ -120,7 +124,7 @@ def evaluate(network: Network, dataset: Dataset, lanes: Lanes, steps: int, mode:
 
 
 def unrolled_windows(
-    network: Network, lanes: Lanes, steps: int, mode: MaskMode
+    network: BodyWithHead, lanes: Lanes, steps: int, mode: MaskMode
 ) -> Iterator[tuple[LaneWindow, Unrolled]]:
     """Unroll the network over all windows, carrying its state."""
     state = network.body.start(lanes.weight.shape[1])
@@ -130,7 +134,7 @@ def unrolled_windows(
         yield window, result
 
 
-def mask_of(recipe: Recipe, epoch: int, within: float, plan: Plan) -> MaskMode:
+def mask_of(recipe: TrainingRecipe, epoch: int, within: float, plan: TrainingPlan) -> MaskMode:
     """Return the mask at a position of the training."""
     if recipe.paper_mask:
         return MaskMode(recipe.body.hidden * min(1.0, 0.1 * (epoch + 1)), hard=False, eps=PAPER_EPS)
@@ -140,12 +144,12 @@ def mask_of(recipe: Recipe, epoch: int, within: float, plan: Plan) -> MaskMode:
     return mask_mode(min(progress * HARD_FROM / recipe.hard_from, 1.0), recipe.levels)
 
 
-def _is_final(recipe: Recipe, epoch: int, plan: Plan) -> bool:
+def _is_final(recipe: TrainingRecipe, epoch: int, plan: TrainingPlan) -> bool:
     """Return whether a checkpoint of this epoch may be kept: most of the epoch had the final mask."""
     return recipe.target is None or mask_of(recipe, epoch, 0.5, plan) == mask_of(recipe, plan.epochs - 1, 0.5, plan)
 
 
-def _groups(network: Network, rate: float) -> list[dict[str, object]]:
+def _groups(network: BodyWithHead, rate: float) -> list[dict[str, object]]:
     gate = network.body.gate_parameters()
     known = {id(parameter) for parameter in gate}
     rest = [parameter for parameter in network.parameters() if id(parameter) not in known]
@@ -160,7 +164,12 @@ class _Passes:
     """Runs passes over the training pieces, and keeps the state of the penalty between them."""
 
     def __init__(
-        self, network: Network, recipe: Recipe, dataset: Dataset, plan: Plan, optimizer: torch.optim.Optimizer
+        self,
+        network: BodyWithHead,
+        recipe: TrainingRecipe,
+        dataset: Dataset,
+        plan: TrainingPlan,
+        optimizer: torch.optim.Optimizer,
     ) -> None:
         self._network, self._recipe, self._dataset, self._plan = network, recipe, dataset, plan
         self._optimizer = optimizer
@@ -202,7 +211,7 @@ class _Passes:
         if self._penalty is None or self._recipe.target is None:
             return 0.0
         if not result.cost.requires_grad:
-            wanted = falling(self._recipe.target, progress)
+            wanted = cost_budget(self._recipe.target, progress)
             self._network.body.adapt(float(result.cost.mean()) / wanted - 1)
             return 0.0
         return self._penalty(result, loss, progress)

@@ -1,4 +1,4 @@
-"""Interface of the compared models: what each returns for a window, and what it carries to the next."""
+"""Defines the interface of the compared models: the result of a window, and the state carried to the next."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Unrolled:
 
 
 class Body(nn.Module, ABC):
-    """The recurrent part of a model."""
+    """Computes the recurrent part of a model."""
 
     hidden: int
     exports = False
-    """Whether model.vcedge can hold the cell."""
+    """True if model.vcedge can hold the cell."""
 
     @abstractmethod
     def start(self, batch: int) -> State:
@@ -46,14 +46,14 @@ class Body(nn.Module, ABC):
         """Initialise the gate before the training, from the first window and the initial opening."""
 
     def adapt(self, over: float) -> None:
-        """Adapt, after each training step, to measured over wanted cost less one, if no gradient reaches the gate."""
+        """Adapt, after a step without a gradient for the gate, to the relative excess of the cost over its target."""
 
     def gate_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of the gate, which learn more slowly."""
         return []
 
 
-class Network(nn.Module):
+class BodyWithHead(nn.Module):
     """Combines a body and a linear head on its hidden state."""
 
     def __init__(self, body: Body, outputs: int) -> None:

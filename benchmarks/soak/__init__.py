@@ -1,1 +1,1 @@
-"""Runs the service for long with real processes: nothing may be lost and nothing may grow."""
+"""Runs the service for a long time as real processes, and checks that no result is lost and no memory grows."""

@@ -1,4 +1,4 @@
-"""`scripts/soak [STAGE...] [--minutes M]`: prints a line of JSON for each stage, and at the end which passed."""
+"""`scripts/soak [STAGE...] [--minutes M]`: prints a line of JSON for each stage, and a last one with those passed."""
 
 from __future__ import annotations
 

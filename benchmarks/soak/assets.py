@@ -29,7 +29,7 @@ LEAST_SAMPLES = 150_000
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """Send each asset twenty samples a minute, in fact as fast as the service scores them."""
+    """Send each asset the samples of so many minutes, twenty a minute, as fast as the service scores them."""
     return in_turn(int(max(20, 20 * minutes)))
 
 
@@ -46,7 +46,7 @@ def in_turn(rounds: int) -> dict[str, Any]:
         began, sent, most = time.monotonic(), 0, 0.0
         payloads = list(messages(rounds + ASSETS))
         for number in range(rounds):
-            for asset in range(ASSETS):  # each at its own time and in its own state
+            for asset in range(ASSETS):  # with different times and states for the assets
                 sender.publish(f"{NODE}/pump-{asset:04d}", payloads[number + asset], qos=1)
             sent += ASSETS
             counter.wait(sent - 3 * ASSETS, 60)

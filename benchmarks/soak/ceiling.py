@@ -1,6 +1,8 @@
-"""The upper bound for the service: a minimal paho client that parses each message and publishes a score's bytes.
+"""Measures the upper bound: a minimal paho client that parses each message and publishes a score's bytes.
 
-QoS 1 both ways. Prints a line once it is subscribed. `python -m benchmarks.soak.ceiling PORT IN OUT BYTES`.
+    python -m benchmarks.soak.ceiling PORT IN OUT BYTES
+
+It uses QoS 1 in both directions, and prints a line once it is subscribed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A full disk, and a clock that falls back to 1970: scores must equal those of an undisturbed run."""
+"""Fills the disk, and sets the clock back to 1970; scores must equal those of an undisturbed run."""
 
 from __future__ import annotations
 

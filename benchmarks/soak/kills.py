@@ -1,4 +1,4 @@
-"""kill -9 at random points of a run: scores and events must equal those of an uninterrupted run."""
+"""Kills the service (SIGKILL) at random points; scores and events must equal those of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def killed(folder: Path, url: str, kills: int, seed: int) -> dict[str, Any]:
 
     The receive window is small, so that many kills hit a snapshot or an acknowledgement.
     """
-    chance, detector, node = random.Random(seed), tiny_detector(), f"mortal-{seed}"
+    chance, detector, node = random.Random(seed), tiny_detector(), f"killed-{seed}"
     config = configure(folder, node, url, mqtt={"broker": url, "receive_maximum": 20})
     rows = samples(recording(seed, ROWS * (kills + 1), detector.channels))
     seen = 0

@@ -1,4 +1,4 @@
-"""Sends as many messages as the time allows: resident memory must stay flat after the warm-up."""
+"""Sends as many messages as the time allows; resident memory must not grow after the warm-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cuts the network so that packets vanish and neither end is notified. Needs root and iproute2.
+"""Cuts the network so that packets are lost and neither end is notified. Needs root and iproute2.
 
 A cut sets a wrong hardware address for the other end, at both ends, which needs no kernel module.
 """
@@ -67,7 +67,7 @@ def run(minutes: float) -> dict[str, Any]:
 
 
 def through(cuts: list[float]) -> dict[str, Any]:
-    """Send traffic before, during and after each cut of so many seconds."""
+    """Send traffic before, during and after each of the cuts, given in seconds."""
     detector, name = tiny_detector(), f"vcs{os.getpid() % 10000}"
     with tempfile.TemporaryDirectory() as folder, namespace(name) as near:
         broker = Mosquitto(Path(folder) / "mosquitto", f"listener 18883 {HERE}")

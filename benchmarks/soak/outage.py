@@ -1,6 +1,7 @@
-"""Takes the broker down for ten minutes of traffic: stopped, so that it keeps session and queue, or killed.
+"""Stops the broker for ten minutes of traffic, so that it keeps session and queue, or kills it.
 
-A killed broker loses what it had queued and not yet written: this is counted and is not a failure of the service.
+A killed broker loses the messages that it has queued and not written; they are counted, and are no failure of the
+service.
 """
 
 from __future__ import annotations

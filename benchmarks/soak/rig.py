@@ -40,7 +40,7 @@ def detector(hidden: int = 128, channels: int = 8) -> Detector:
 def messages(count: int, channels: int = 8, start: int = 0) -> Iterator[bytes]:
     """Yield samples in the service's JSON, one second apart, from a recording that repeats."""
     names = detector(16, channels).schema.names
-    values = recording(1, 2000, channels).round(4).tolist()  # as sensors are read: not with 17 digits
+    values = recording(1, 2000, channels).round(4).tolist()  # few digits, as sensors send
     rows = [json.dumps(dict(zip(names, row, strict=True))) for row in values]
     for i in range(start, start + count):
         yield f'{{"ts": {START_NS // 10**9 + i}, "v": {rows[i % len(rows)]}}}'.encode()
@@ -110,7 +110,7 @@ class Arrivals:
         self._reached = threading.Event()
 
     def wait(self, count: int, timeout_s: float) -> bool:
-        """Wait until so many messages have arrived; return False if they have not within this time."""
+        """Wait until `count` messages have arrived; return False if they have not within the timeout."""
         self._wanted = count
         self._reached.clear()
         return self.count >= count or self._reached.wait(timeout_s)
@@ -157,7 +157,7 @@ def wait_online(port: int) -> None:
 
 
 class Counter(Arrivals):
-    """Counts the messages on one topic by mosquitto_sub, which takes little of the broker's core."""
+    """Counts the messages on one topic by mosquitto_sub, which uses little of the broker's core."""
 
     def __init__(self, port: int, topic: str, probe: str | None = None) -> None:
         """Subscribe; if `topic` has wildcards, `probe` is a topic that it covers."""

@@ -12,7 +12,7 @@ import onnxruntime
 
 TYPES = {"double": np.float64, "float": np.float32, "int32": np.int32, "int64": np.int64, "bool": np.bool_}
 
-session = onnxruntime.InferenceSession(sys.argv[1])
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 manifest = json.loads(session.get_modelmeta().custom_metadata_map["vcedge"])
 channels = [channel["name"] for channel in manifest["schema"]["channels"]]
 inputs = {node.name: (node.shape, TYPES[node.type[7:-1]]) for node in session.get_inputs()}

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vcedge.detector import ERROR_CAP, LEAST_PART, MAX_POWER, Calibration, Detector, Highway
+from vcedge.detector import ERROR_CAP, LEAST_PART, Detector, Highway
 from vcedge.export.onnx.block import DOUBLE, Block
+from vcedge.limits import MAX_POWER, Calibration
 
 TINY = float(np.finfo(np.float64).tiny)
 

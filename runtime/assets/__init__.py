@@ -1,1 +1,1 @@
-"""Watched assets: their streams, settings, models, and the comparison of models."""
+"""Holds the watched assets: their streams, settings and models, and the comparison of models."""

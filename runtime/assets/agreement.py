@@ -1,7 +1,7 @@
 """Counts how far two models agree on the same samples. No input or output, no clock.
 
-An episode is a time in which either model has an event open. An episode that the other model never saw counts as an
-alarm of one model only.
+An episode is a time in which either model has an event open. An episode in which the other model has no event counts
+as an alarm of one model only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vcedge.runtime.stream.score import UNJUDGED, Score
 
 @dataclass
 class ModelTotals:
-    """Sums over the samples that both models judged, for one of them."""
+    """Sums over the samples that both models judged, for one of the two."""
 
     alarms: int = 0
     """Samples with an alarm."""
@@ -72,7 +72,7 @@ class Agreement:
 
     @property
     def disagreeing(self) -> bool:
-        """Whether one of them sees an event that the other does not, for longer than a detection's delay."""
+        """Whether one model has had an event open for `disagree_ticks` samples, and the other has not."""
         return self.state.open is not None
 
     @property

@@ -11,7 +11,6 @@ from vcedge.rate_limiter import RateLimiter
 from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.joiner import Joiner
-from vcedge.runtime.assets.rate_limit import sample_rate_limit
 from vcedge.runtime.assets.recipes import Recipe, ShadowRecipe
 from vcedge.runtime.assets.settings import Settings
 from vcedge.runtime.assets.shadow import Shadow
@@ -21,6 +20,8 @@ from vcedge.runtime.stream.stream import Stream
 from vcedge.runtime.stream.timeline import far_ns
 
 log = logging.getLogger("vcedge.assets")
+PER_PERIOD = 10
+"""Samples that an asset may send for each period of its model."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,18 @@ class Asset:
         self.settings = self._new_settings(self.stream)
         """The settings made by hand: a restart keeps them."""
         self.joiner = None if recipe.join is None else Joiner(recipe.join)
-        self._rate_limit = _rate_limit(recipe)
-        self._reach_ns = far_ns(self.stream.detector.schema) if recipe.join is None else recipe.join.ahead_ns
+        schema = self.stream.detector.schema
+        self._rate_limit = sample_rate_limit(schema.period_ns, recipe.burst, len(self.names) if recipe.join else 1)
+        self._reach_ns = far_ns(schema) if recipe.join is None else recipe.join.ahead_ns
         self._line: bytes | None = b""
-        """The line of the next snapshot; None where it has to be encoded anew."""
+        """The line of the next snapshot; None if it has to be encoded anew."""
 
     def new_stream(self, engine: Engine) -> Stream:
         """Return a stream of the asset for an engine."""
         return Stream(engine, self._recipe.threshold, adapt=self._recipe.adapt, run_when=self._recipe.run_when)
 
     def take_over(self, stream: Stream, model: str) -> None:
-        """Put another model in charge, which has followed the asset. Settings hold for it as far as they fit."""
+        """Put another model in charge, whose stream has scored the asset's samples. Keep the settings that fit it."""
         before = self.settings.snapshot()
         stream.count_from(self.stream.seq)
         stream.inhibition.copy_from(self.stream.inhibition)
@@ -65,7 +67,9 @@ class Asset:
         try:
             self.settings.restore(before)
         except DataError:
-            log.warning("%s: the settings made by hand do not fit the new model", self.name)
+            log.warning(
+                "%s: the settings made by hand do not fit the new model, which starts with the default ones", self.name
+            )
         self.companions.reset()
         self.mark_changed()
 
@@ -81,20 +85,20 @@ class Asset:
 
     @property
     def watermark_ns(self) -> int | None:
-        """The latest time so far: a message with a later one is new. None before the first."""
+        """Time of the newest sample: a message with a later time is no duplicate. None before the first sample."""
         return self.stream.watermark_ns if self.joiner is None else self.joiner.newest_ns
 
     def try_acquire(self, samples: int, time_ns: int) -> bool:
-        """Accept so many samples, the last one at this time, unless they exceed the asset's rate limit."""
+        """Return whether the rate limit admits these samples, the last of which has this time, and count them if so."""
         known_ns = self.watermark_ns
         advance_ns = 0 if known_ns is None else time_ns - known_ns
         return self._rate_limit.try_acquire(advance_ns if advance_ns <= self._reach_ns else 0, samples)
 
     def mark_changed(self) -> None:
-        """Note that the asset's line of the snapshot is out of date."""
+        """Mark the asset's line of the snapshot as out of date."""
         self._line = None
 
-    def line(self) -> bytes:
+    def snapshot_line(self) -> bytes:
         """Return the asset's line of a snapshot, empty for an asset without any state."""
         if self._line is None:
             self._line = encode_line([self.name, self.origin.model, self.snapshot()])
@@ -116,7 +120,9 @@ class Asset:
         Raises DataError for a snapshot of anything else; the asset must not be used then.
         """
         try:
-            self.settings.restore(snapshot["settings"])  # first: the stream's state is about the threshold set by hand
+            self.settings.restore(
+                snapshot["settings"]
+            )  # first: the stream's state depends on the threshold set by hand
             self.stream.restore(snapshot["stream"])
             self.companions.restore(snapshot["companions"])
             if self.joiner is not None and snapshot["joiner"] is not None:
@@ -136,6 +142,12 @@ class Asset:
         return Shadow(stream, shadow.model, shadow.config.disagree_ticks, safe=shadow.config.safe)
 
 
-def _rate_limit(recipe: Recipe) -> RateLimiter:
-    schema = recipe.engine.detector.schema
-    return sample_rate_limit(schema.period_ns, recipe.burst, 1 if recipe.join is None else len(schema.names))
+def sample_rate_limit(period_ns: int, burst: int, parts: int = 1) -> RateLimiter:
+    """Return a limiter for `burst` samples at once, and PER_PERIOD samples for each period that their time advances.
+
+    `parts` is the number of messages that make up one sample. Times are integers of nanoseconds. A machine sends one
+    sample a period. Even if hours of samples arrive at once after an outage, their times advance, which earns credit.
+    In a flood the times do not advance enough. No clock is read, so that the decision about a message is the same when
+    it is delivered again.
+    """
+    return RateLimiter(burst, max(1, period_ns // (PER_PERIOD * parts)))

@@ -29,7 +29,7 @@ class Companions:
         self._counted = (0, 0, 0)
         """Ticks, missed and extra alarms that the stages have counted."""
         self._saved_trial: dict[str, Any] | None = None
-        """The trial of a snapshot, until it is known whether that trial continues."""
+        """State of a trial from the snapshot, until `continue_trial` restores it."""
 
     @property
     def streams(self) -> list[Stream]:
@@ -55,7 +55,7 @@ class Companions:
         if self.stages is not None:
             stage_floor, stage_bias = self.stages.policy
             floor, bias = max(floor, stage_floor), bias + stage_bias
-        if self.shadow is not None and self.shadow.wants_all:
+        if self.shadow is not None and self.shadow.needs_full_compute:
             floor = levels
         return ComputePolicy(min(floor, levels), bias)
 
@@ -70,13 +70,13 @@ class Companions:
         return [a or b for a, b in zip(rows.opened, opened, strict=True)] if self.shadow.safe else rows.opened
 
     def reset(self) -> None:
-        """Begin to count anew: another model is in charge."""
+        """Restart the counts: another model is in charge."""
         if self.shadow is not None:
             self.shadow.agreement.restart()
         self._counted = (0, 0, 0)
 
     def continue_trial(self, trial: Trial) -> None:
-        """Restore a trial from the snapshot; one that the snapshot does not hold counts anew. Raises DataError."""
+        """Restore a trial's state from the snapshot, if it has one; else the counts start at zero. Raises DataError."""
         saved, self._saved_trial = self._saved_trial, None
         if saved is not None and (saved["digest"], saved["phase"]) == (trial.digest, trial.phase):
             trial.shadow.restore(saved["twin"])
@@ -99,7 +99,7 @@ class Companions:
         self._saved_trial = snapshot.get("trial")
 
     def _count(self, shadow: Shadow) -> bool:
-        """Tell the stages what the shadow has counted since the last call; return whether another stage begins."""
+        """Pass what the shadow has counted since the last call to the stages; return whether another stage begins."""
         if self.stages is None:
             return False
         before, self._counted = self._counted, _counts(shadow)

@@ -1,7 +1,7 @@
-"""Reduces compute step by step, as long as the shadow shows that no alarm is missed by it. No clock.
+"""Reduces compute step by step, as long as the shadow shows that this misses no alarm. No clock.
 
-A stage is a floor on the level and a looseness. It ends with the next stage after `dwell_ticks` samples with no more
-missed alarms than its budget and, where that is bounded, no more alarms that the shadow does not share. One alarm more
+A stage is a floor on the level and a looseness. The next stage begins after `dwell_ticks` samples, if the stage missed
+no more alarms than its budget, and raised no more alarms alone than its `extra_budget`, if it has one. One alarm more
 is a step back to the stage before.
 """
 

@@ -1,6 +1,6 @@
 """Joins the values of single sensors to samples: a window of time becomes one sample when it is complete or over.
 
-What belongs together is decided by the values' own times alone: values that are delivered again give the same samples.
+Only the values' own times decide what belongs together, so values that are delivered again give the same samples.
 A window is as long as the model's period unless the configuration says otherwise, and the first value lies in the
 middle of its window: sensors that are read together stay together in spite of jitter in their times.
 """
@@ -26,10 +26,10 @@ class JoinRule:
     """Says how values are joined; all times in nanoseconds."""
 
     names: frozenset[str] | None
-    """The channels of a complete sample; None: unknown, and every window is waited for to its end."""
+    """The channels of a complete sample; None: unknown, so that every window lasts to its end."""
     window_ns: int
     late_ns: int
-    """A value at most so far behind the newest one is joined, unless its sample is already complete."""
+    """A value that is behind the newest one by at most this is joined, unless its sample is already complete."""
     ahead_ns: int
     """A value further ahead of the newest one is an outlier until others confirm it."""
     back_ns: int
@@ -101,7 +101,7 @@ class Joiner:
         self._outliers: list[NamedSample] = []
         """Consecutive values far from the newest time and near each other."""
         self.dropped = 0
-        """Parts that came after their sample was complete, or whose clock alone was wrong."""
+        """Parts that arrived after their sample was complete, or that were outliers in time."""
 
     @property
     def newest_ns(self) -> int | None:
@@ -110,7 +110,7 @@ class Joiner:
 
     @property
     def timeout_s(self) -> float:
-        """The silence after which nothing is waited for."""
+        """The silence after which pending values are scored as they are."""
         return (self._rule.late_ns + self._rule.window_ns) / NS_PER_S
 
     @property
@@ -119,7 +119,7 @@ class Joiner:
         return bool(self._open or self._outliers)
 
     def push(self, part: NamedSample) -> list[NamedSample]:
-        """Add values of one time; return the samples that are ready, in order."""
+        """Add values of one time; return the samples that are complete or over, in order."""
         if self._is_near(part.time_ns):
             return [*self._drop_outliers(), *self._join(part)]
         reach_ns = self._rule.ahead_ns + self._rule.window_ns
@@ -156,9 +156,9 @@ class Joiner:
         parts, self._outliers = self._outliers, []
         low_ns = (self._state.newest_ns or 0) - self._rule.back_ns
         high_ns = (self._state.newest_ns or 0) + self._rule.far_ns
-        wild = [part for part in parts if not low_ns <= part.time_ns <= high_ns]
-        self.dropped += len(parts) - len(wild)
-        return wild
+        rejected = [part for part in parts if not low_ns <= part.time_ns <= high_ns]
+        self.dropped += len(parts) - len(rejected)
+        return rejected
 
     def _restart(self) -> list[NamedSample]:
         """Continue at the time of the outliers: the clock was set, or the machine paused."""

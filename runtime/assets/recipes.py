@@ -43,7 +43,7 @@ class Recipe:
     adapt: bool = True
     run_when: RunWhen | None = None
     join: JoinRule | None = None
-    """None where each message holds whole samples."""
+    """None if each message holds complete samples."""
     burst: int = 1000
     """Samples that may arrive at once."""
     shadow: ShadowRecipe | None = None
@@ -71,7 +71,7 @@ def load_recipes(config: RuntimeConfig) -> dict[str, Recipe]:
 
 
 def _with_rules(shared: Recipe, config: RuntimeConfig, name: str) -> Recipe:
-    """Add what the configuration says of one asset."""
+    """Return the recipe with the rules that the configuration has for one asset."""
     asset, detector = config.assets[name], shared.engine.detector
     return replace(
         shared,
@@ -107,7 +107,7 @@ def _stages(config: RuntimeConfig, name: str, levels: int) -> tuple[StageConfig,
 
 
 def _run_when(config: RuntimeConfig, name: str, channels: Sequence[str]) -> RunWhen | None:
-    """Return the rule that tells when an asset runs. Raises ConfigError if the model lacks the rule's channel."""
+    """Return the rule for when an asset runs. Raises ConfigError if the model lacks the rule's channel."""
     found = config.run_when_of(name)
     if found is None:
         return None
@@ -121,7 +121,7 @@ def _run_when(config: RuntimeConfig, name: str, channels: Sequence[str]) -> RunW
 
 
 def join_rule_of(config: RuntimeConfig, schema: SensorSchema, *, known: bool = True) -> JoinRule | None:
-    """Return how parts of samples are joined, None where messages hold whole samples; `known` as in `join_rule`.
+    """Return how to join parts of samples, None if messages hold complete samples; `known` as in `join_rule`.
 
     Raises ConfigError.
     """
@@ -143,7 +143,7 @@ def load_recipe(path: Path, engine_name: str, key: str) -> Recipe:
 
 
 def recipe_of(artifact: Artifact, engine_name: str, key: str) -> Recipe:
-    """Return the recipe of a model that was read before. Raises ConfigError that begins with `key`."""
+    """Return the recipe of a loaded model. Raises ConfigError that begins with `key`."""
     try:
         engine = engine_for(artifact, engine_name)
     except UsageError as error:

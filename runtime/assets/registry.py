@@ -14,7 +14,7 @@ class AssetRegistry:
     """Holds all assets of a service."""
 
     def __init__(self, recipes: dict[str, Recipe], boot: str, max_found: int) -> None:
-        """Create the named assets; `max_found` bounds how many assets patterns may bring."""
+        """Create the named assets; `max_found` bounds how many assets patterns may add."""
         self._boot = boot
         self._recipes = recipes
         self._max_found = max_found
@@ -37,16 +37,16 @@ class AssetRegistry:
         return sum(asset.joiner.dropped for asset in self if asset.joiner is not None)
 
     def get(self, name: str) -> Asset | None:
-        """Return the asset of that name if there is one by now; none is created."""
+        """Return the asset of that name; None if there is none yet."""
         return self._assets.get(name)
 
     def find(self, name: str) -> Asset | None:
-        """Return the asset of that name, created where a pattern covers it; None where there cannot be one."""
+        """Return the asset of that name, created if a pattern covers it; None if it is rejected."""
         asset = self.get(name)
-        return asset if asset is not None or self.why_not(name) else self.renew(name)
+        return asset if asset is not None or self.rejection_reason(name) else self.renew(name)
 
-    def why_not(self, name: str) -> str:
-        """Return why there can be no asset of that name; empty where there is one, or can be."""
+    def rejection_reason(self, name: str) -> str:
+        """Return why there can be no asset of that name; empty if there is one, or can be."""
         if name in self._assets:
             return ""
         if odd := name_problem(name):
@@ -54,7 +54,7 @@ class AssetRegistry:
         if self._key_of(name) is None:
             return "the configuration has no such asset"
         if len(self._assets) - self._named >= self._max_found:
-            return f"a new asset, where patterns have brought {self._max_found} (max_assets)"
+            return f"patterns have already matched {self._max_found} assets, expected at most that many (max_assets)"
         return ""
 
     def renew(self, name: str) -> Asset:

@@ -1,4 +1,4 @@
-"""The samples of one message with their scores: the value that shadow, stages and trial work on."""
+"""Scores the samples of one message, for publication and for shadow, stages and trial."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vcedge.schema import Sample
 
 
 class ScoredRows(NamedTuple):
-    """N samples of one asset, and the result of scoring them."""
+    """Holds N samples of one asset, and the result of scoring them."""
 
     samples: Samples
     policy: ComputePolicy

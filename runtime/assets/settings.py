@@ -1,7 +1,7 @@
 """Settings that people change while the service runs: threshold, compute policy, inhibition, and the compute stage.
 
-A message holds one setting as a whole: what it leaves out takes its default. It is applied or refused as a whole, with
-a reason. No input or output, and no clock.
+A message replaces one setting completely: a key that it leaves out gets its default. It is either applied or refused,
+with a reason, never applied in part. No input or output, and no clock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vcedge.strict_json import parse_json
 MAX_PAYLOAD = 1024
 """Size limit of a message, in bytes."""
 LOOSEST = 100.0
-"""Largest factor on the scheduler's odds; its inverse is the smallest. Beyond them nothing changes any more."""
+"""Largest factor on the scheduler's odds; its inverse is the smallest. Beyond them nothing changes."""
 MOST_ALARMS = 10_000.0
 LAST_MS = 9_000_000_000_000.0
 """The year 2255: later times do not fit into 64 bits of nanoseconds."""
@@ -53,7 +53,7 @@ class ComputeSetting(Strict):
     policy: Literal["auto", "full"] = "auto"
     min_level: int = Field(default=1, ge=1)
     looseness: float = Field(default=1.0, ge=1 / LOOSEST, le=LOOSEST)
-    """Factor on the scheduler's odds m/(1 - m) (Jernite et al. 2017, eq. 7), and on the budget (decision 33)."""
+    """Factor on the scheduler's odds m/(1 - m) (Jernite et al. 2017, eq. 7), and on the budget, which would undo it."""
 
 
 class InhibitSetting(Strict):
@@ -70,7 +70,7 @@ class InhibitSetting(Strict):
 
 
 class StageSetting(Strict):
-    """Moves the asset to a compute stage, and holds it there or lets it go on."""
+    """Moves the asset to a compute stage, and holds it there or lets it advance."""
 
     stage: int | None = Field(default=None, ge=0)
     """Counted from 0; absent: the present one."""
@@ -114,20 +114,20 @@ def parse_setting(kind: SettingKind, payload: bytes) -> Setting:
 
 
 class Settings:
-    """Applies settings to the streams of one asset, and remembers what was asked for."""
+    """Applies settings to the streams of one asset, and remembers the requested ones."""
 
     def __init__(self, stream: Stream, threshold: float | None = None, companions: Companions | None = None) -> None:
-        """`threshold` is the configured one, None for the calibrated one."""
+        """Manage the settings of a stream; `threshold` is the configured one, None for the calibrated one."""
         self._stream = stream
         self._configured = threshold
         self._companions = companions or Companions()
         self._given: dict[SettingKind, Setting] = {}
-        """Settings made by hand, as they were asked for; the streams hold what follows from them."""
+        """Settings made by hand, as they were requested; the streams hold their effects."""
         self.policy = AS_TRAINED
         """The compute policy of the next row."""
 
     def __contains__(self, kind: SettingKind) -> bool:
-        """Return whether it was set by hand, if only to its default. The stage always counts: it moves by itself."""
+        """Return whether it was set by hand, even to its default. The stage always counts, since it moves by itself."""
         return kind in self._given or kind == "stage"
 
     @property
@@ -138,7 +138,7 @@ class Settings:
     def set(self, kind: SettingKind, setting: Setting) -> bool:
         """Apply a setting; return whether that changed anything. Raises Refused.
 
-        A threshold that is set back adapts anew each time.
+        Resetting the threshold to the configured one restarts its adaptation each time.
         """
         if setting == self._given.get(kind) and setting != ThresholdSetting():
             return False
@@ -148,7 +148,7 @@ class Settings:
         return True
 
     def state(self, kind: SettingKind) -> dict[str, Any]:
-        """Return a setting in force, and what follows from it, as JSON values."""
+        """Return a setting in force, and its effects, as JSON values."""
         if kind == "stage":
             return {} if self._companions.stages is None else self._companions.stages.report()
         setting = self._given.get(kind) or KINDS[kind]()
@@ -199,7 +199,7 @@ class Settings:
 
     def _move(self, setting: StageSetting) -> None:
         if self._companions.stages is None:
-            raise Refused("the configuration has no stages for it")
+            raise Refused("the configuration has no stages for this asset (key assets.NAME.stages)")
         try:
             self._companions.stages.move(setting.stage, hold=setting.hold)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""A second model on the samples of an asset, beside the one in charge."""
+"""Runs a second model on the samples of an asset, beside the one in charge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Shadow:
         """Disagreements that began or ended with the last message."""
 
     def follow(self, rows: ScoredRows, policy: ComputePolicy) -> list[bool]:
-        """Score the same rows by another policy; return whether this model has an event open after each, (N,)."""
+        """Score the same rows with another policy; return whether this model has an event open after each, (N,)."""
         own = score_rows(self.stream, rows.samples, policy)
         pairs = zip(rows.scores, own.scores, zip(rows.opened, own.opened, strict=True), strict=True)
         found = [self.agreement.push(first, second, both, (rows.us, own.us)) for first, second, both in pairs]
@@ -32,8 +32,8 @@ class Shadow:
         return own.opened
 
     @property
-    def wants_all(self) -> bool:
-        """Whether the whole network is to be computed until the two agree again."""
+    def needs_full_compute(self) -> bool:
+        """Whether the asset has to compute all of its network until the two models agree again."""
         return self.safe and self.agreement.disagreeing
 
     def snapshot(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Decides whether a new model may take over, and may stay: counts against bounds, without a clock.
+"""Decides whether a new model may take over, and may stay, by comparing counts with bounds. No clock.
 
 First the new model runs in the shadow of the model in charge. Then it is in charge, on probation, and the model before
 it runs in its shadow, so that a rollback loses nothing.
@@ -17,11 +17,11 @@ from vcedge.runtime.engine.interface import ComputePolicy
 
 Phase = Literal["shadow", "probation"]
 ENOUGH = 0.1
-"""Share of the planned samples from which on means are compared."""
+"""Share of the planned samples after which means are compared."""
 
 
 def assess(bounds: UpdateConfig, phase: Phase, pair: AgreementState) -> str | None:
-    """Return None while it is undecided, "" where the new model has passed, and else what is wrong with it.
+    """Return None while the trial is undecided, "" if the new model has passed, else what is wrong with it.
 
     `pair` compares the model in charge, `first`, with the other one.
     """
@@ -49,7 +49,7 @@ def _exceeded_bound(bounds: UpdateConfig, new: ModelTotals, old: ModelTotals, ti
 
 @dataclass
 class Trial:
-    """Tracks an update on trial. `shadow` runs the new model, on probation the one before it."""
+    """Tracks an update on trial. `shadow` runs the new model; on probation it runs the model before."""
 
     shadow: Shadow
     digest: str
@@ -58,7 +58,7 @@ class Trial:
     starts: int = 0
     """How often the service was started in this phase."""
     failure: str = ""
-    """Why the trial cannot go on."""
+    """Why the trial cannot continue; empty while it can."""
 
     def follow(self, rows: ScoredRows) -> None:
         """Score rows that the model in charge has scored. An exception fails the trial, and nothing else."""

@@ -1,6 +1,6 @@
 """JSON by orjson if it is installed (`pip install 'vcedge[fast]'`), else by Python's own module.
 
-Text that orjson refuses goes to the strict reader of `json_text`, which decides and gives the reason.
+Text that orjson refuses goes to `json_text.parse_strictly`, which decodes it or gives the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Shared by the codecs of JSON: reads text as objects, and objects as numbers and times."""
+"""Parses JSON for the codecs: text to objects, and objects to numbers and times."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def parse(payload: bytes) -> Any:
         try:
             return fast_json.read(payload)
         except (ValueError, RecursionError):
-            pass  # the strict reader gives the reason, or reads it after all
+            pass  # orjson refuses some valid JSON; `parse_strictly` decodes it, or gives the reason
     return parse_strictly(payload)
 
 
 def parse_strictly(payload: bytes) -> Any:
-    """Return the same as `parse` with Python's own reader. Raises Undecodable."""
+    """Return the JSON value of a payload with Python's own decoder. Raises Undecodable."""
     try:
         return _DECODER.decode(payload.decode("utf-8"))
     except UnicodeDecodeError:

@@ -72,14 +72,14 @@ class Reading:
     def named(self, channel: str | None) -> Reading:
         """Return the reading with the topic's channel as the name of a value that has none.
 
-        Raises Undecodable where the topic names no channel, or one that the message has already.
+        Raises Undecodable if the topic names no channel, or one that the message already has.
         """
         if UNNAMED not in self.columns:
             return self
         if channel is None:
             raise Undecodable("a value without a channel, expected a topic that names it: input.topic with {channel}")
         if channel in self.columns:
-            raise Undecodable(f"{shown(channel)} is there twice, with its name and without")
+            raise Undecodable(f"{shown(channel)} appears twice, with its name and without")
         return replace(self, columns={name or channel: values for name, values in self.columns.items()})
 
 
@@ -88,7 +88,7 @@ Codec = Callable[[bytes, Limits], Reading]
 
 
 class Samples(NamedTuple):
-    """Samples of one message in the channel order of a model: what a stream scores."""
+    """Holds the samples of one message in the channel order of a model, as a stream scores them."""
 
     times: tuple[int, ...]
     """(N,) in nanoseconds since 1970."""
@@ -101,7 +101,7 @@ class Samples(NamedTuple):
 
 
 class NamedSample(NamedTuple):
-    """One sample, or a part of one, by the names of its channels; what the joiner joins."""
+    """Holds one sample, or a part of one, by the names of its channels. The joiner joins parts to samples."""
 
     time_ns: int
     values: Mapping[str, float]
@@ -126,7 +126,7 @@ def arrange(reading: Reading, names: Sequence[str]) -> tuple[F64, int]:
 
 
 def named_samples(reading: Reading, times: tuple[int, ...], names: Container[str]) -> Iterator[NamedSample]:
-    """Yield the samples at times (B,) one by one, with the named channels only; nothing where there are none."""
+    """Yield the samples at times (B,) one by one, with the named channels only; none if it has no such channel."""
     columns = {name: values for name, values in reading.columns.items() if name in names}
     if columns:
         for index, time_ns in enumerate(times):

@@ -1,6 +1,6 @@
 """Finds codecs by name among the entry points of the group `vcedge.codecs`: those of this package and plug-ins.
 
-A plug-in is foreign code: whatever it does with a message, the service gets a valid Reading or Undecodable.
+A plug-in is code from elsewhere, so its results are checked: the service gets a valid Reading or Undecodable.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def open_decoder(name: str, limits: Limits, key: str) -> Decoder:
         names = ", ".join(sorted({point.name for point in entry_points(group=GROUP)})) or "none"
         raise ConfigError(f"{key} is '{name}', expected an installed codec: {names}")
     if len({point.value for point in found}) > 1:
-        raise ConfigError(f"{key}: several packages have a codec '{name}': {', '.join(sorted(map(_origin, found)))}")
+        origins = ", ".join(sorted(map(_origin, found)))
+        raise ConfigError(f"{key}: several packages have a codec '{name}', expected one: {origins}")
     point = next(iter(found))
     try:
         codec = point.load()
@@ -81,7 +82,7 @@ def _origin(point: EntryPoint) -> str:
 
 
 def _one_line(words: object) -> str:
-    """Return a foreign text as one printable line of at most MAX_REASON characters."""
+    """Return a plug-in's text as one printable line of at most MAX_REASON characters."""
     text = " ".join(str(words)[: 2 * MAX_REASON].split())
     return "".join(c if c.isprintable() else "?" for c in text)[:MAX_REASON]
 

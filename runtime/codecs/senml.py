@@ -43,7 +43,7 @@ def decode(payload: bytes, limits: Limits) -> Reading:
     refuse_surrogates(payload, {name for _, name, _ in points})
     absolute = {micros >= ABSOLUTE_FROM_S * 1_000_000 for micros, _, _ in points}
     if len(absolute) > 1:
-        raise Undecodable("some times count from 1970 and some from now")
+        raise Undecodable("some times count from 1970 and some from the arrival, expected one kind")
     in_ns = ((micros * _NS_PER_MICRO, name, value) for micros, name, value in points)
     return tabulate(in_ns, limits, relative=False in absolute)
 
@@ -63,7 +63,7 @@ def encode(sample_ns: int, channels: Mapping[str, float]) -> bytes:
 
 
 def _points(pack: list[Any]) -> Iterator[tuple[int, str, float]]:
-    """Yield time in microseconds, channel and value of each record, with the base fields in force applied."""
+    """Yield time in microseconds, channel and value of each record, with the current base fields applied."""
     base: dict[str, Any] = {}
     devices: dict[str, str] = {}
     for position, record in enumerate(pack, 1):
@@ -79,7 +79,7 @@ def _points(pack: list[Any]) -> Iterator[tuple[int, str, float]]:
             if not name:
                 raise Undecodable("has no name")
             if devices.setdefault(name, device) != device:
-                raise Undecodable(f"{shown(name)} is there of two base names, expected those of one device")
+                raise Undecodable(f"{shown(name)} has two base names, expected those of one device")
             yield _micros(base.get("bt", 0), record.get("t", 0)), name, _value(record, base, name)
         except Undecodable as reason:
             raise Undecodable(f"record {position}: {reason}") from None
@@ -99,7 +99,7 @@ def _check(record: dict[str, Any]) -> None:
         raise Undecodable(f"version {record['bver']} (bver), expected {VERSION}")
     unknown = next((field for field in record if field.endswith("_")), None)
     if unknown is not None:
-        raise Undecodable(f"field {shown(unknown)} must be understood, and is not")
+        raise Undecodable(f"field {shown(unknown)} is not supported, and its final underscore forbids to ignore it")
 
 
 def _value(record: dict[str, Any], base: dict[str, Any], name: str) -> float:

@@ -1,4 +1,4 @@
-"""Tells whether the native kernel can be used, and why not; the numpy engine replaces it.
+"""Finds out whether the native kernel can be used, and if not, why. The numpy engine replaces it.
 
 The kernel is an optional extension, which an install without a C compiler, or not on Linux, leaves out.
 """
@@ -33,7 +33,7 @@ def require_native() -> None:
 
 
 def native_sets() -> list[str]:
-    """Return the kernel's instruction sets on this CPU, the ones that serve first; none if it cannot be used."""
+    """Return the kernel's instruction sets on this CPU, the ones in use first; none if the kernel cannot be used."""
     if native_problem() is not None:
         return []
     from vcedge.runtime import _kernel
@@ -43,7 +43,7 @@ def native_sets() -> list[str]:
 
 
 def native_status() -> str:
-    """Return in one line, for people, which instruction sets serve, or why the kernel does not."""
+    """Return in one line, for people, which instruction sets are in use, or why the kernel cannot be used."""
     problem = native_problem()
     if problem is not None:
         return problem

@@ -1,4 +1,4 @@
-"""The oracle's network in readable numpy: the scheduler's level, the update of h[:k], and the head."""
+"""The network of the reference engine: the scheduler's level, the update of h[:k], and the head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The oracle: the complete step of a detector in readable numpy, with which every other engine is compared.
+"""The reference engine: the complete step of a detector in readable numpy. Every other engine is compared with it.
 
 It computes in float32 as devices do, except for standardisation and smoothing: float64 keeps large offsets and long
 means exact.
@@ -93,7 +93,7 @@ class NumpyEngine:
     def _errors(self, z: F32, unknown: NDArray[np.bool_], state: State) -> tuple[F32, F32]:
         """Return the highway's residual (C,) in spreads, and the smaller error (C,) of it and the network.
 
-        Both are 0 for channels that are missing or were one sample ago.
+        Both are 0 for channels that are missing now or were missing one sample ago.
         """
         highway = self._detector.highway
         if state.seen < highway.order:

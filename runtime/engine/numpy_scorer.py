@@ -1,4 +1,4 @@
-"""The oracle's scorer in readable numpy: from one row's errors to the statistic and each channel's contribution."""
+"""The scorer of the reference engine: from one row's errors to the statistic and each channel's contribution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcedge.schema import F32, F64
 
 
 class NumpyScorer:
-    """Computes one step of all parts and fuses them. A step comes before the row is pushed into the lags."""
+    """Computes one step of all parts and combines them. Call `step` before the row is pushed into the lags."""
 
     def __init__(self, scorer: Scorer, order: int) -> None:
         self._scorer, self._order = scorer, order

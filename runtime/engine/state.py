@@ -16,7 +16,7 @@ from vcedge.errors import DataError
 from vcedge.schema import F32, F64
 
 WAKE_NONE, WAKE_SURPRISE, WAKE_MEMORY = -1, -2, -3
-"""Values of `State.wake` that are no index into `scheduler_inputs`: at the floor, surprise, the hidden state."""
+"""Values of `State.wake` that are not an index into `scheduler_inputs`: floor, surprise, hidden state."""
 
 
 FIELDS: tuple[tuple[str, type[np.generic]], ...] = (
@@ -59,7 +59,7 @@ class State:
     __slots__ = ("correction", "forecast", "h", "held", "lags", "parts", "record", "residual", "smooth")
 
     def __init__(self, dtype: np.dtype[Any], buffer: bytes | None = None, *, view: NDArray[Any] | None = None) -> None:
-        """Make a fresh state, one of the bytes of another, or one over a record (1,) that belongs to somebody else."""
+        """Make a fresh state, one from the bytes of another, or one over a record (1,) that the caller owns."""
         self.record: NDArray[Any] = np.zeros(1, dtype) if view is None else view
         if buffer is not None:
             if len(buffer) != dtype.itemsize:

@@ -3,7 +3,7 @@
 An exported file has three entries of metadata in any format: `vcedge` is the manifest, the same text as in the model;
 `vcedge.model` has the bytes of the model.vcedge that it was made from; `vcedge.export` is a JSON object that describes
 the graph (`GraphInfo`). So one file is enough: what the graph lacks (highway, scorer, limits) comes from the model in
-it, which is read as strictly as any other.
+it, which is checked as strictly as any other.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class GraphInfo:
 
 @dataclass(frozen=True)
 class Artifact:
-    """Holds a file that was read and checked; whether its graph computes what its model says, the parity gate tells."""
+    """Holds a file that was read and checked. The parity gate checks whether its graph computes what its model does."""
 
     name: str
     """Path, for messages."""
@@ -70,7 +70,7 @@ class Artifact:
 
 
 class _GraphPart(BaseModel):
-    """Checks the entry `vcedge.export`: exactly these keys."""
+    """Checks that the entry `vcedge.export` has exactly these keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -117,7 +117,7 @@ def format_of(data: bytes, name: str) -> str | None:
 
 
 def metadata_of(model: bytes, graph: GraphInfo) -> dict[str, bytes]:
-    """Return the entries of metadata for a graph that is made from the model file with these bytes."""
+    """Return the entries of metadata for a graph that was made from the model file with these bytes."""
     manifest = manifest_text(manifest_of(model_file.loads(model)))
     export = json.dumps({"format": GRAPH_FORMAT, **asdict(graph)}, sort_keys=True)
     return {MANIFEST: manifest.encode(), MODEL: model, EXPORT: export.encode()}

@@ -74,7 +74,7 @@ def output_slots(detector: Detector) -> Slots:
 
 
 class DetectorGraph(Protocol):
-    """A loaded graph of a complete detector."""
+    """Runs a loaded graph of a complete detector."""
 
     def run(self, feed: Arrays) -> Arrays:
         """Run one step and return its outputs by name."""

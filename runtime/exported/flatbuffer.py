@@ -1,4 +1,4 @@
-"""Reads FlatBuffers from untrusted bytes, without the package of that name: an offset out of the bytes is an error.
+"""Reads FlatBuffers from untrusted bytes, without the package of that name: an offset outside the bytes is an error.
 
 A buffer begins with the offset of its root table. A table begins with the distance back to its vtable: two sizes, then
 the offset of each field within the table, 0 if it is absent. Vectors and strings begin with their length.
@@ -18,7 +18,7 @@ VTABLE_HEAD = 4
 
 
 class Malformed(ValueError):
-    """The bytes are not a valid buffer; the message says where."""
+    """Says that the bytes are not a valid buffer, and where."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Runs a detector whose network is a graph in the interpreter of another project.
+"""Runs a detector whose network is a graph in an interpreter such as onnxruntime.
 
 The numpy engine computes the rest (features, highway, scorer) from the model that the file carries; state and contract
 are the same.
@@ -21,7 +21,7 @@ from vcedge.schema import F32
 
 
 class NetworkGraph(Protocol):
-    """A loaded graph of a network, with the interface of `vcedge.export.formats` for a batch of one."""
+    """Runs a loaded graph of a network, with the interface of `vcedge.export.formats` for a batch of one."""
 
     def run(self, signals: F32, h: F32, min_level: int, logit_bias: float) -> tuple[F32, int, F32]:
         """Run one step: signals (S,) and h (D,), neither written to, give correction (C,), level and h_next (D,).
@@ -49,7 +49,7 @@ class InterpretedNetwork:
         return level, wake
 
     def _wake(self, signals: F32, h: F32) -> int:
-        """Return why the level is above the floor: the graph does not tell, the same weights do."""
+        """Return why the level is above the floor, by the model's weights: the graph does not output it."""
         return largest_term(self._cell.gate_input * signals, float(self._cell.gate_hidden @ h))
 
 

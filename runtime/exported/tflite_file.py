@@ -56,7 +56,7 @@ def metadata(data: bytes, name: str) -> dict[str, bytes]:
 
 
 def digest(data: bytes) -> bytes:
-    """Return the SHA-256 that belongs into a file. Raises Malformed if the file has no entry for it."""
+    """Return the SHA-256 that a file must hold. Raises Malformed if the file has no entry for it."""
     start = _digest_place(data)
     return hashlib.sha256(data[:start] + bytes(DIGEST_SIZE) + data[start + DIGEST_SIZE :]).digest()
 

@@ -20,7 +20,7 @@ class Endpoints:
         self._socket = StatusSocket(config.state_dir, self._requests)
         self._metrics: MetricsServer | None = None
         if config.metrics is not None:
-            from vcedge.runtime.monitoring.prometheus import MetricsServer  # a megabyte that only this needs
+            from vcedge.runtime.monitoring.prometheus import MetricsServer  # takes a megabyte, which only this needs
 
             self._metrics = MetricsServer(config.metrics, self._requests)
 

@@ -17,15 +17,15 @@ from vcedge.runtime.monitoring.histogram import BOUNDS_S
 from vcedge.runtime.monitoring.status_requests import Report, StatusRequests
 
 ANSWER_S = 5.0
-"""Longest wait for the service's report; Prometheus waits ten seconds for the page."""
+"""Longest wait for the service's report: less than Prometheus' own limit of ten seconds."""
 COUNTERS = {
     "messages": "Messages received.",
     "samples": "Samples scored.",
     "dead_letters": "Messages that could not be read or were refused.",
     "dead_letters_suppressed": "Dead letters that were counted and not published, because of their rate limit.",
     "floods": "Messages beyond an asset's rate limit.",
-    "retained": "Messages that the broker had kept from before the subscription.",
-    "incomplete_samples": "Parts of samples that could not be joined: their clock was wrong, or they came twice.",
+    "retained": "Retained messages from before the subscription.",
+    "incomplete_samples": "Parts of samples not joined: their time was wrong, or their sample was complete.",
     "ignored": "Messages of assets that the configuration does not name.",
     "duplicates": "Messages that the broker delivered again.",
     "unknown_channels": "Values of channels that a model does not have.",

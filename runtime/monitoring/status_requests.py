@@ -1,4 +1,4 @@
-"""Requests of other threads for a status report, which the service's own thread answers between two messages.
+"""Passes requests for a status report to the service's own thread, which answers between two messages.
 
 So no thread reads the streams while they change, and an answer shows that the main loop is running.
 """
@@ -15,7 +15,7 @@ Report = dict[str, Any]
 
 
 class StatusRequests:
-    """Queues requests for a report. `ask` is for any thread, the rest for the service's own."""
+    """Queues requests for a report. Any thread may call `ask`, only the service's own the rest."""
 
     def __init__(self) -> None:
         self._pending: deque[Future[Report]] = deque()

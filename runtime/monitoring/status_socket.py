@@ -48,7 +48,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
 
 class StatusSocket:
-    """Serves the socket of a service that has locked its state folder: a socket found there is a dead service's."""
+    """Serves the socket of a service that has locked its state folder, and replaces one that a crashed service left."""
 
     def __init__(self, folder: Path, requests: StatusRequests, answer_s: float = ANSWER_S) -> None:
         self._path = folder / NAME

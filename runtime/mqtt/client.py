@@ -65,7 +65,7 @@ class Client:
         self._session_complete = True
         """Whether a session that the broker kept has all subscriptions."""
         self._suspended: set[str] = set()
-        """Subscriptions that are ended for now."""
+        """Subscriptions that are suspended."""
         self._requested: dict[int, list[str]] = {}
         """Topics of the subscribe requests that the broker has not answered, by message id."""
         self.window = DEFAULT_WINDOW
@@ -87,7 +87,7 @@ class Client:
         """Messages and acknowledgements that arrived."""
 
     def open(self) -> bool:
-        """Request a connection; return False where nobody listens. The broker's answer arrives in `pump`."""
+        """Request a connection; return False if that fails at once. The broker's answer arrives in `pump`."""
         self._client = self._new_client()
         self.taken_over = False
         try:
@@ -116,7 +116,7 @@ class Client:
         return self._client.publish(item.topic, item.payload, item.qos, item.retain).mid
 
     def acknowledge(self, item: Acknowledgement) -> None:
-        """Acknowledge a message. Does nothing for one of an earlier connection, where its id meant another message."""
+        """Acknowledge a message, unless it is of an earlier connection: on this one its id means another message."""
         if item.epoch == self.epoch:
             self._client.ack(item.mid, 1)
 
@@ -128,7 +128,7 @@ class Client:
             yield
 
     def change_subscription(self, item: SubscriptionChange) -> None:
-        """End a subscription or begin it again; the next connection requests all, for this one may end too early."""
+        """Suspend or resume a subscription. The next connection requests all, since this one may end too early."""
         self._session_complete = False
         if item.subscribed:
             self._suspended.discard(item.topic)
@@ -214,19 +214,8 @@ class Client:
         except UnicodeDecodeError:
             topic = ""
         payload, now_ns = bytes(message.payload), time.time_ns()
-        self._deliver(
-            Incoming(
-                topic,
-                payload,
-                message.qos,
-                message.dup,
-                now_ns,
-                message.mid,
-                self.epoch,
-                message.retain,
-                self._address_of(topic),
-            )
-        )
+        qos, mid, address = message.qos, message.mid, self._address_of(topic)
+        self._deliver(Incoming(topic, payload, qos, message.dup, now_ns, mid, self.epoch, message.retain, address))
 
     def _on_publish(self, _: paho.Client, __: Any, mid: int, reason: ReasonCode, ___: Any) -> None:
         self._received += 1

@@ -1,10 +1,9 @@
-"""A connection to the broker that is kept up, with a queue in each direction.
+"""Keeps a connection to the broker up, with a queue in each direction.
 
 One thread owns the network and nothing else calls it, so that acknowledgements and publications never race with a
-reconnect. A connection that only receives may wait for its reader as long as it takes: TCP makes the broker wait too.
-One that also publishes must not, since the broker's acknowledgements arrive on the same socket; so the service has a
-connection for each direction. (Receive Maximum alone is no bound: mosquitto 2.0.11 sends a whole window for each
-acknowledgement.)
+reconnect. A connection that only receives may block while its inbox is full: TCP makes the broker wait too. One that
+also publishes must not, since the broker's acknowledgements arrive on the same socket; so the service has a connection
+for each direction. (Receive Maximum alone is no bound: mosquitto 2.0.11 sends a whole window for each acknowledgement.)
 """
 
 from __future__ import annotations
@@ -34,12 +33,13 @@ log = logging.getLogger("vcedge.mqtt")
 POLL_S = 1.0
 """Longest sleep of the network thread: it then serves keep-alive and notices `stop`."""
 PUBLISH_WAIT_S = 1.0
+"""Default wait for room in a full outbox."""
 
 
 class Connection:
     """Keeps one client connected to the broker, and queues messages in both directions.
 
-    `receive` and `publish` are for one thread, the program's own; `acknowledge` is for any.
+    Only one thread may call `receive` and `publish`; any thread may call `acknowledge`.
     """
 
     def __init__(
@@ -140,12 +140,12 @@ class Connection:
         self.flush()
 
     def subscribe(self, topic: str) -> None:
-        """Begin one of the subscriptions again that `unsubscribe` ended."""
+        """Resume a subscription that `unsubscribe` suspended."""
         self._outbox.put(SubscriptionChange(topic, subscribed=True))
         self.flush()
 
     def unsubscribe(self, topic: str) -> None:
-        """End one of the subscriptions for now."""
+        """Suspend a subscription."""
         self._outbox.put(SubscriptionChange(topic, subscribed=False))
         self.flush()
 
@@ -158,7 +158,7 @@ class Connection:
         self.flush()
 
     def drain(self) -> list[Outgoing]:
-        """Remove and return all that waits, where there is no connection."""
+        """Remove and return all queued items, but the stored ones; none while there is a connection."""
         return self._outbox.drain()
 
     def requeue(self, items: list[Outgoing]) -> None:
@@ -167,7 +167,7 @@ class Connection:
         self.flush()
 
     def publish_stored(self, publications: Iterable[Publication], done: Callable[[], None]) -> None:
-        """Publish what is stored on disk while nothing else waits, then call `done` in the network thread.
+        """Publish stored results while nothing else waits, then call `done` in the network thread.
 
         If the connection ends before that, the publications are discarded and `done` is not called.
         """
@@ -184,7 +184,7 @@ class Connection:
         wait_s: float = PUBLISH_WAIT_S,
         wake: bool = True,
     ) -> bool:
-        """Queue a publication; return False if one was dropped for it, or for QoS 0 without a connection.
+        """Queue a publication; return False if one was dropped to make room, or for QoS 0 without a connection.
 
         Args:
             topic: Where to publish.
@@ -192,7 +192,7 @@ class Connection:
             qos: Quality of service, 0 or 1.
             retain: Whether the broker keeps the message for later subscribers.
             wait_s: How long to wait for room in a full queue, in seconds.
-            wake: Whether to send now. False leaves it to `flush`: to wake the network thread costs as much as to send.
+            wake: Whether to send now. False leaves it to `flush`: waking the network thread costs as much as sending.
         """
         self._raise_failure()
         if qos == 0 and not self.connected:
@@ -248,7 +248,7 @@ class Connection:
             raise
 
     def _serve(self) -> None:
-        """Move packets until the connection ends; what it did not complete waits for the next one."""
+        """Move packets until the connection ends; unfinished items wait for the next one."""
         while self._client.is_open:
             if self._outbox.can_send(self._room):
                 self._send_all()

@@ -18,7 +18,7 @@ MessageKind = Literal["sample", "setting", "model", "other"]
 
 
 class Address(NamedTuple):
-    """Holds what a topic says of its messages."""
+    """Holds what a topic says about its messages."""
 
     kind: MessageKind = "other"
     asset: str = ""
@@ -48,7 +48,7 @@ class Incoming(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Its name in the log and in its dead letter: the same when it is delivered again."""
+        """Id in the log and in a dead letter: the same when the message is delivered again."""
         return hashlib.sha256(f"{self.topic}\n".encode("utf-8", "surrogatepass") + self.payload).hexdigest()[:ID_DIGITS]
 
 
@@ -74,7 +74,7 @@ class Inbox:
         return self._count
 
     def put(self, item: Incoming) -> None:
-        """Add a message, waiting for room. Once closed it is left to the broker, which still has it."""
+        """Add a message; wait while the inbox is full. A closed inbox discards it: the broker will deliver it again."""
         with self._changed:
             self._full = self._count >= self._size or self._bytes >= self._max_bytes
             if self._full:
@@ -120,17 +120,17 @@ class Inbox:
 class OrderedAcknowledgements:
     """Releases acknowledgements in the order in which their messages arrived, as MQTT requires.
 
-    Messages may be handled in any order. A new connection makes those of the one before void.
+    Messages may be handled in any order. A new connection discards the acknowledgements of the last one.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._epoch = 0
         self._waiting: OrderedDict[int, Incoming | None] = OrderedDict()
-        """Message ids in the order of arrival, with the message once it may be acknowledged."""
+        """Message ids in the order of arrival, with the message once it is handled."""
 
     def add(self, message: Incoming) -> None:
-        """Note the arrival of a message; one of QoS 0 needs no acknowledgement."""
+        """Record the arrival of a message. QoS 0 needs no acknowledgement."""
         if message.qos == 0:
             return
         with self._lock:
@@ -140,7 +140,7 @@ class OrderedAcknowledgements:
             self._waiting.setdefault(message.mid, None)
 
     def release(self, messages: Iterable[Incoming]) -> list[Incoming]:
-        """Allow messages to be acknowledged; return those that now may be because all before them may be."""
+        """Mark messages as handled; return those to acknowledge now, because all messages before them are handled."""
         released: list[Incoming] = []
         with self._lock:
             for message in messages:

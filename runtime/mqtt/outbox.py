@@ -13,19 +13,19 @@ MAX_OUTBOX = 10_000
 
 
 class Publication(NamedTuple):
-    """A message to publish."""
+    """Holds a message to publish."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
     stored: bool = False
-    """Whether it stays on disk until the broker has acknowledged it, so that a lost one is read from there again."""
+    """Whether it stays on disk until the broker acknowledges it: a lost one is read from there again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The acknowledgement of a message that was received."""
+    """Requests the acknowledgement of a message that was received."""
 
     mid: int
     epoch: int
@@ -33,7 +33,7 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An action to run once the broker has acknowledged every publication before it."""
+    """Holds an action to run once the broker has acknowledged every publication before it."""
 
     action: Callable[[], None]
     stored: bool = False
@@ -42,7 +42,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionChange:
-    """A request to end a subscription or to begin it again."""
+    """Requests to suspend a subscription or to resume it."""
 
     topic: str
     subscribed: bool
@@ -67,7 +67,7 @@ class Outbox:
         return len(self._items)
 
     def put(self, item: Outgoing, wait_s: float = 0.0) -> bool:
-        """Add an item; wait up to `wait_s` where the outbox is full, then drop an old publication and return False."""
+        """Add an item. If the outbox stays full for `wait_s`, drop an old publication and return False."""
         with self._room:
             if len(self._items) >= self._size and wait_s > 0:
                 self._room.wait(wait_s)
@@ -86,14 +86,14 @@ class Outbox:
             self._stored.extend(items)
 
     def requeue(self, items: list[Outgoing]) -> None:
-        """Return items to the head in their order; where the outbox is full, drop the oldest publications of all."""
+        """Return items to the head in their order; drop the oldest publications beyond the size."""
         with self._room:
             self._items.extendleft(reversed(items))
             while len(self._items) > self._size and self._drop_one():
                 pass
 
     def reclaim(self, items: list[Outgoing]) -> None:
-        """Requeue what a connection that ended leaves undone, and discard the stored items."""
+        """Requeue the items that a lost connection did not complete, and discard the stored ones."""
         with self._room:
             self._stored.clear()
             self.requeue(items)
@@ -138,7 +138,7 @@ class Outbox:
         return room > 0 or not isinstance(head, Publication) or head.qos == 0
 
     def _drop_one(self) -> bool:
-        """Drop the oldest publication that is not retained: of retained states the last one counts."""
+        """Drop the oldest publication that is not a retained state; return False if there is none."""
         for position, item in enumerate(self._items):
             if isinstance(item, Publication) and not item.retain:
                 del self._items[position]
@@ -155,7 +155,7 @@ class InFlight:
         self._mids: deque[int] = deque()
         """Message id of each item; 0 for a completion and for a publication that is acknowledged."""
         self._first = 0
-        """Position of the first item, counted from the beginning."""
+        """Position of the first item, counted since the start."""
         self._open: dict[int, int] = {}
         """Position of each publication that is not acknowledged, by its message id."""
 
@@ -174,7 +174,7 @@ class InFlight:
         self._mids.append(mid)
 
     def add_completion(self, completion: Completion) -> None:
-        """Add a completion; it runs at once where nothing before it waits."""
+        """Add a completion; it runs at once if nothing before it waits."""
         self._order.append(completion)
         self._mids.append(0)
         self._settle()
@@ -187,7 +187,7 @@ class InFlight:
             self._settle()
 
     def drain(self) -> list[Outgoing]:
-        """Remove all items and return those that a lost connection left undone, but the stored ones."""
+        """Remove all items; return those that a lost connection did not complete, except the stored ones."""
         left: list[Outgoing] = [
             item
             for item, mid in zip(self._order, self._mids, strict=True)
@@ -199,7 +199,7 @@ class InFlight:
         return left
 
     def _settle(self) -> None:
-        """Remove what is acknowledged from the head, and run the completions that come up."""
+        """Remove acknowledged publications from the head, and run the completions that reach it."""
         while self._order and not self._mids[0]:
             item = self._order.popleft()
             self._mids.popleft()

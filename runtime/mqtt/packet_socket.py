@@ -2,7 +2,7 @@
 
 paho reads a packet in three or four calls and sends each one in a call of its own. In CPython every such call releases
 the interpreter lock, and a thread that wants it back waits up to 5 ms for a thread that computes. So the number of
-calls delays scores, more than their cost does (docs/decisions/0029).
+calls delays scores, more than their cost does.
 """
 
 from __future__ import annotations

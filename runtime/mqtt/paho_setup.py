@@ -36,12 +36,12 @@ class PacketClient(Client):
 
     @property
     def packets(self) -> PacketSocket | None:
-        """The socket, of a connection that the broker has accepted or not yet; None where there is none."""
+        """The socket, whether or not the broker has accepted the connection; None if there is no socket."""
         found: object = self.socket()
         return found if isinstance(found, PacketSocket) else None
 
     def _create_socket(self) -> Any:
-        """Wrap the socket here, as paho does with its own wrapper for websockets: it has no public way."""
+        """Wrap the socket. paho has no public hook for this, and wraps websockets here too."""
         connected = super()._create_socket()
         assert isinstance(connected, socket.socket), "the transport is TCP, or TLS over it"
         return PacketSocket(connected)

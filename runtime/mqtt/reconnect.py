@@ -7,15 +7,15 @@ import random
 STABLE_S = 10.0
 """A connection that lasts longer than this resets the backoff."""
 STABLE_IN_CONFLICT_S = 300.0
-"""The same while another client takes over the connection again and again: it comes back after delays of its own."""
+"""The same limit during a conflict of client ids: the other client reconnects after delays of its own."""
 MANY_SHORT = 3
 """Connections in a row shorter than STABLE_S that are taken for a conflict of client ids."""
 
 
 class Backoff:
-    """Exponential backoff from `base_s` to `cap_s` with full jitter: each delay is drawn from zero to the limit.
+    """Computes exponential backoff from `base_s` to `cap_s` with full jitter: a delay is drawn from zero to the limit.
 
-    A thousand devices that lost one broker come back spread over time, not all at once.
+    So a thousand devices that lost one broker do not reconnect all at once.
     """
 
     def __init__(self, base_s: float = 0.5, cap_s: float = 30.0) -> None:
@@ -34,7 +34,7 @@ class Backoff:
 
 
 class IdConflictDetector:
-    """Detects another client with the same id: the broker then ends one's connection for the other's, again and again.
+    """Detects another client with the same id: the broker then ends one connection for the other, again and again.
 
     MQTT 5 has a reason code for it. With 3.1.1 it shows in connections that are accepted and soon end.
     """

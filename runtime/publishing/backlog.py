@@ -1,6 +1,6 @@
-"""Results during an outage of the broker: they wait in memory first, then on disk.
+"""Keeps results during an outage of the broker: first in memory, then on disk.
 
-Completion they are replayed behind the live results, newest first, and marked as replayed.
+After the outage they are replayed with lower priority than live results, newest first, and marked as replayed.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from vcedge.runtime.storage.result_spool import Record, ResultSpool
 from vcedge.runtime.storage.state_dir import StateDir
 
 GRACE_S = 2.0
-"""After a shorter outage the results are still in memory."""
+"""During a shorter outage results stay in memory."""
 EVERY_S = 5.0
-"""During an outage results are saved so often, and whenever MANY of them wait."""
+"""Time between two saves during an outage; MANY waiting results are saved at once."""
 MANY = 1000
 BATCH = 500
-"""Results that are replayed together, and again together where the connection is lost meanwhile."""
+"""Results that are replayed together. If the connection is lost meanwhile, all of them are replayed again."""
 MAX_UNSENT = 5000
-"""Results in memory from which on messages have to wait."""
+"""Results in memory beyond which the service handles no further messages."""
 
 
 class Backlog:
-    """Saves and replays the results of one service. For the main thread only."""
+    """Saves and replays the results of one service. Only the main thread may call it."""
 
     def __init__(self, state_dir: StateDir, spool: ResultSpool, sink: Connection) -> None:
         self._state_dir, self._spool, self._sink = state_dir, spool, sink
@@ -55,12 +55,12 @@ class Backlog:
 
     @property
     def dropped(self) -> int:
-        """Results that were dropped because there were too many, or they were too old."""
+        """Results that were dropped because there were too many, or because they were too old."""
         return self._spool.dropped + self._sink.dropped
 
     @property
     def is_full(self) -> bool:
-        """Whether too many results are in memory, and waiting can change that."""
+        """Whether too many results are in memory, and waiting can reduce them."""
         return self._sink.pending >= MAX_UNSENT and (self._sink.connected or not self._failed)
 
     def open(self) -> None:
@@ -111,7 +111,7 @@ class Backlog:
                 item.action()
 
     def _replay(self) -> None:
-        """Send the newest batch, one at a time. There is none where all results were too old or damaged."""
+        """Send the newest readable batch, if there is one and none is in flight."""
         self._pop_delivered()
         connections = self._sink.connect_count
         if self._connections != connections and (batch := self._spool.peek(_now_ms())):
@@ -122,7 +122,7 @@ class Backlog:
             )
 
     def _pop_delivered(self) -> None:
-        """Remove a delivered batch from disk, before another one is put on top of it."""
+        """Remove a delivered batch from disk, before another batch is pushed."""
         while self._delivered:
             if self._delivered.popleft() == self._attempts and self._connections:
                 self._connections = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,20 +28,6 @@ def _all_milliseconds(time_ns: NDArray[np.int64]) -> list[int] | list[int | floa
     """Return times (N,) in milliseconds since 1970."""
     whole, rest = np.divmod(time_ns, _NS_PER_MS)
     return whole.tolist() if not rest.any() else list(map(milliseconds, time_ns.tolist()))
-
-
-@dataclass(frozen=True)
-class Health:
-    """Describes how the input of one asset is, and its threshold."""
-
-    status: str
-    missing: tuple[str, ...]
-    last: Score | None
-    age_s: float | None
-    """Seconds since the last score."""
-    calibrated: float
-    threshold: float
-    durable: bool
 
 
 def score_payload(rows: ScoredRows, origin: Origin) -> bytes:
@@ -101,46 +86,24 @@ def as_replayed(payload: bytes) -> bytes:
 
 def event_payload(event: Event, origin: Origin) -> bytes:
     """Encode one change of an event: it begins, grows or ends."""
-    return write(
-        {
-            "schema": SCHEMA,
-            **_names(origin),
-            "id": event.id,
-            "type": event.type,
-            "kind": event.kind,
-            "start": milliseconds(event.start_ns),
-            "ts": milliseconds(event.time_ns),
-            "peak": event.peak,
-            "top": event.top,
-            "resembles": event.resembles,
-            "agreement": event.agreement,
-            "why": event.why,
-            "replayed": False,
-        }
-    )
-
-
-def health_payload(origin: Origin, health: Health) -> bytes:
-    """Encode the health of an asset."""
-    last, age_s = health.last, health.age_s
-    return write(
-        {
-            "schema": SCHEMA,
-            **_names(origin),
-            "status": health.status,
-            "age_s": None if age_s is None else round(age_s, 3),
-            "last": None if last is None else milliseconds(last.time_ns),
-            "seq": 0 if last is None else last.seq,
-            "missing": health.missing,
-            "threshold_calibrated": health.calibrated,
-            "threshold_factor": round(health.threshold / health.calibrated, 4),
-            "durable": health.durable,
-        }
-    )
+    values = {
+        "id": event.id,
+        "type": event.type,
+        "kind": event.kind,
+        "start": milliseconds(event.start_ns),
+        "ts": milliseconds(event.time_ns),
+        "peak": event.peak,
+        "top": event.top,
+        "resembles": event.resembles,
+        "agreement": event.agreement,
+        "why": event.why,
+        "replayed": False,
+    }
+    return state_payload(origin, values)
 
 
 def state_payload(origin: Origin, values: Mapping[str, Any]) -> bytes:
-    """Encode a state of an asset: a setting, its models, or their agreement."""
+    """Encode a state of an asset: its health, a setting, its models, or their agreement."""
     return write({"schema": SCHEMA, **_names(origin), **values})
 
 
@@ -150,17 +113,10 @@ def stats_payload(node: str, boot: str, numbers: Mapping[str, float]) -> bytes:
 
 
 def deadletter_payload(id_: str, topic: str, reason: str, payload: bytes) -> bytes:
-    """Encode why a message is not used, and the beginning of it. `id_` is the message's id in the log."""
-    return write(
-        {
-            "schema": SCHEMA,
-            "id": id_,
-            "topic": topic[:MAX_TOPIC],
-            "reason": reason,
-            "size": len(payload),
-            "payload": payload[:MAX_EXCERPT].decode("utf-8", "replace"),
-        }
-    )
+    """Encode why a message is not used, with the message's beginning. `id_` is the message's id in the log."""
+    excerpt = payload[:MAX_EXCERPT].decode("utf-8", "replace")
+    values = {"id": id_, "topic": topic[:MAX_TOPIC], "reason": reason, "size": len(payload), "payload": excerpt}
+    return write({"schema": SCHEMA, **values})
 
 
 def _names(origin: Origin) -> dict[str, str]:

@@ -1,10 +1,12 @@
-"""The last published state of an asset: what is published again only when it changes."""
+"""Holds the last published state of an asset, which is published again only when it changes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from vcedge.runtime.assets.asset import Asset
+from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.stream.score import Score
 from vcedge.schema import NS_PER_S
 
@@ -19,21 +21,30 @@ class Published:
     score: Score | None = None
     score_s: float = 0.0
     anomaly: bool | None = None
-    """None before the first, and where it has to be published again."""
+    """None before the first."""
     health: Condition | None = None
     health_s: float = 0.0
     agreement_s: float = 0.0
     inhibited_ns: int = 0
     """The end of inhibition, in the time of the samples; 0: none."""
 
-    def age_s(self, now_s: float) -> float | None:
-        """Return the seconds since the last score; None before the first."""
-        return None if self.score is None else now_s - self.score_s
+    def last_score(self, now_s: float) -> dict[str, Any]:
+        """Return age, time and number of the last score as JSON values."""
+        last = self.score
+        if last is None:
+            return {"age_s": None, "last": None, "seq": 0}
+        return {"age_s": round(now_s - self.score_s, 3), "last": milliseconds(last.time_ns), "seq": last.seq}
 
     def condition(self, asset: Asset, now_s: float) -> Condition:
-        """Return how the asset's input is: `waiting` before the first sample, `stale` in silence, else as scored."""
+        """Return the condition of the input: `waiting` before the first sample, `stale` in silence, else as scored."""
         if self.score is None:
             return "waiting", ()
         if now_s - self.score_s > asset.stream.detector.schema.max_gap_ns / NS_PER_S:
             return "stale", asset.names
         return self.score.status, self.score.missing
+
+
+def threshold_report(asset: Asset) -> dict[str, float]:
+    """Return the calibrated threshold, and the one in use relative to it."""
+    calibrated = asset.stream.detector.calibration.threshold
+    return {"threshold_calibrated": calibrated, "threshold_factor": round(asset.stream.threshold / calibrated, 4)}

@@ -1,4 +1,4 @@
-"""Publishes everything that the service has to say: which payload goes to which topic, and what the broker retains."""
+"""Publishes all messages of the service: chooses topic, QoS and retention of each payload."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from vcedge.runtime.monitoring.logs import about
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.publishing.payloads import (
-    Health,
     deadletter_payload,
     event_payload,
-    health_payload,
     score_payload,
     state_payload,
     stats_payload,
 )
-from vcedge.runtime.publishing.published import Condition, Published
+from vcedge.runtime.publishing.published import Condition, Published, threshold_report
 from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.score_block import events_of
@@ -32,7 +30,7 @@ from vcedge.topics import OutputTopics
 
 log = logging.getLogger("vcedge.publisher")
 REPEAT_S = 30.0
-"""Health and agreement are published so often even without a change."""
+"""Longest time between two publications of health or agreement."""
 HEALTH_PAUSE_S = 1.0
 """Least time between two publications of health because of a change."""
 
@@ -41,10 +39,7 @@ class Publisher:
     """Publishes for one node, and remembers what it last published of each asset."""
 
     def __init__(self, outputs: OutputTopics, sink: Connection, state_dir: StateDir, boot: str) -> None:
-        self._outputs = outputs
-        self._sink = sink
-        self._state_dir = state_dir
-        self._boot = boot
+        self._outputs, self._sink, self._state_dir, self._boot = outputs, sink, state_dir, boot
         self._published: defaultdict[str, Published] = defaultdict(Published)
 
     def published(self, asset: Asset) -> Published:
@@ -60,18 +55,18 @@ class Publisher:
         self._send(self._outputs.stats, stats_payload(self._outputs.node, self._boot, numbers), qos=0)
 
     def dead_letter(self, message: Incoming, reason: str, asset: str) -> None:
-        """Log and publish why a message is not used; without a connection only the line in the log is left."""
+        """Log and publish why a message is not used; without a connection it is only logged."""
         topic = message.topic if message.topic.isprintable() else repr(message.topic)
         log.warning("dead letter: %s: %s", topic, reason, extra=about(id=message.id, asset=asset))
         payload = deadletter_payload(message.id, message.topic, reason, message.payload)
         self._send(self._outputs.deadletter, payload, qos=0)
 
-    def ensure_begun(self, asset: Asset) -> None:
-        """Publish the retained states of an asset that is new."""
+    def ensure_retained_states(self, asset: Asset) -> None:
+        """Publish the retained states of an asset unless they have been published."""
         if self._published[asset.name].anomaly is None:
-            self.begin(asset, time.monotonic())
+            self.retained_states(asset, time.monotonic())
 
-    def begin(self, asset: Asset, now_s: float) -> None:
+    def retained_states(self, asset: Asset, now_s: float) -> None:
         """Publish all retained states: the stream is new, or the broker may have lost them."""
         self._anomaly(asset, on=asset.in_event)
         self.health(asset, now_s)
@@ -79,7 +74,7 @@ class Publisher:
             self.setting(asset, kind)
 
     def scores(self, asset: Asset, rows: ScoredRows, anomalies: list[bool], now_s: float) -> None:
-        """Publish the results of one message: scores, events, whether there is an anomaly after each row (N,)."""
+        """Publish the results of one message: scores, events, and whether there is an anomaly after each row (N,)."""
         published = self.published(asset)
         published.score, published.score_s = rows.scores[-1], now_s
         self._publish(asset, "score", score_payload(rows, asset.origin))
@@ -107,7 +102,7 @@ class Publisher:
         self._publish(asset, f"{kind}/state", payload, retain=not refused)
 
     def model(self, asset: Asset, state: Mapping[str, Any]) -> None:
-        """Publish which model is in charge, and what became of the last update."""
+        """Publish which model is in charge, and the state of the last update."""
         self._publish(asset, "model/state", state_payload(asset.origin, state), retain=True)
 
     def model_event(self, asset: Asset, why: str, digest: str) -> None:
@@ -117,21 +112,15 @@ class Publisher:
         self._publish(asset, "event", event_payload(event, asset.origin))
 
     def health(self, asset: Asset, now_s: float) -> None:
-        """Publish how the asset's input is."""
-        published, stream = self.published(asset), asset.stream
+        """Publish the condition of the asset's input."""
+        published, durable = self.published(asset), self._state_dir.durable
         published.health, published.health_s = self._condition(asset, now_s), now_s
-        health = Health(
-            *published.health,
-            last=published.score,
-            age_s=published.age_s(now_s),
-            calibrated=stream.detector.calibration.threshold,
-            threshold=stream.threshold,
-            durable=self._state_dir.durable,
-        )
-        self._publish(asset, "health", health_payload(asset.origin, health), retain=True)
+        status, missing = published.health
+        values = {"status": status, **published.last_score(now_s), "missing": missing, **threshold_report(asset)}
+        self._publish(asset, "health", state_payload(asset.origin, {**values, "durable": durable}), retain=True)
 
     def refresh(self, asset: Asset, now_s: float) -> None:
-        """Publish an asset's health where it has changed, or was not published for long."""
+        """Publish an asset's health if it has changed, or was last published REPEAT_S ago."""
         self._refresh(asset, self.published(asset), now_s)
 
     def _refresh(self, asset: Asset, published: Published, now_s: float) -> None:
@@ -145,7 +134,7 @@ class Publisher:
         self._publish(asset, "anomaly", b"ON" if on else b"OFF", retain=True)
 
     def _shadow(self, asset: Asset, shadow: Shadow, now_s: float) -> None:
-        """Publish disagreements, a new compute stage, and now and then how far the models agree."""
+        """Publish disagreements, a new compute stage, and every REPEAT_S how far the models agree."""
         companions, published = asset.companions, self.published(asset)
         for event in shadow.events:
             self._publish(asset, "event", event_payload(event, asset.origin))
@@ -158,7 +147,7 @@ class Publisher:
             self.setting(asset, "stage")
 
     def _condition(self, asset: Asset, now_s: float) -> Condition:
-        """Return the condition of an asset's input; one that is well is `not_durable` where no state can be saved."""
+        """Return the condition of an asset's input, with `not_durable` instead of `ok` if state cannot be saved."""
         status, missing = self.published(asset).condition(asset, now_s)
         return ("not_durable" if status == "ok" and not self._state_dir.durable else status), missing
 
@@ -167,5 +156,5 @@ class Publisher:
         self._send(self._outputs.of(asset.name, kind), payload, retain=retain)
 
     def _send(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Queue a payload without waiting; after a batch of messages the service flushes the link."""
+        """Queue a payload without waiting; the service flushes the connection after each batch of messages."""
         self._sink.publish(topic, payload, qos=qos, retain=retain, wait_s=0.0, wake=False)

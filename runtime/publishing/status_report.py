@@ -14,7 +14,7 @@ from vcedge.runtime.codecs.timestamps import milliseconds
 from vcedge.runtime.monitoring.status_requests import Report
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.publishing.payloads import SCHEMA
-from vcedge.runtime.publishing.published import Published
+from vcedge.runtime.publishing.published import Published, threshold_report
 from vcedge.wording import iso_time
 
 
@@ -25,7 +25,7 @@ def service_report(
     counts: Mapping[str, Mapping[str, Any]],
     assets: list[dict[str, Any]],
 ) -> Report:
-    """Return the whole report.
+    """Return the complete report.
 
     Args:
         identity: node, boot, broker, and whether the broker has acknowledged `online` (`heard`).
@@ -50,8 +50,6 @@ def asset_report(asset: Asset, published: Published, now_s: float) -> dict[str, 
     """Return the report of one asset; `now_s` is a monotonic clock."""
     stream, last = asset.stream, published.score
     status, missing = published.condition(asset, now_s)
-    age_s = published.age_s(now_s)
-    calibrated = stream.detector.calibration.threshold
     event = stream.open_event
     floor, bias = asset.policy
     return {
@@ -60,17 +58,14 @@ def asset_report(asset: Asset, published: Published, now_s: float) -> dict[str, 
         "engine": stream.engine_name,
         "status": status,
         "missing": list(missing),
-        "age_s": None if age_s is None else round(age_s, 3),
-        "last": None if last is None else milliseconds(last.time_ns),
-        "seq": 0 if last is None else last.seq,
+        **published.last_score(now_s),
         "raw": None if last is None else last.raw,
         "score": None if last is None else last.score,
         "updated": None if last is None else last.updated,
         "hidden": stream.detector.hidden,
         "policy": {"min_level": floor, "looseness": round(math.exp(bias), 6)},
         "threshold": stream.threshold,
-        "threshold_calibrated": calibrated,
-        "threshold_factor": round(stream.threshold / calibrated, 4),
+        **threshold_report(asset),
         "event": None if event is None else {"id": event.id, "start": milliseconds(event.start_ns), "peak": event.peak},
         "settings": {kind: asset.settings.state(kind) for kind in KINDS if kind != "stage"},
     }

@@ -32,7 +32,7 @@ MAX_FILE_NAME = 200
 MAX_CHANNELS = 1000
 """Channels of an asset without a model; further ones are left out."""
 UNKNOWN = schema_of(["unknown"], 1.0, 10.0)
-"""The schema, and so the period, that is assumed to join the values of an asset without a model."""
+"""Schema, and so period, for joining the values of an asset without a model."""
 
 
 class AssetRecord:
@@ -61,7 +61,7 @@ class AssetRecord:
             self._end_learning()
 
     def close(self) -> None:
-        """Write what is held, and flush it to the medium."""
+        """Write the rows that are held, and close the file."""
         self._end_learning()
         self.release()
 
@@ -106,7 +106,7 @@ class AssetRecord:
                 start = end
 
     def _file_of(self, day: str) -> CsvWriter:
-        """Return the file of a day, an existing one with its own columns if it has all channels."""
+        """Return the file of a day: an existing one, with its own columns, if it has all channels."""
         if self._writer is not None and day == self._day:
             return self._writer
         self.release()
@@ -179,7 +179,7 @@ class Recorder:
             _write_rows(record, joiner.push(part))
 
     def close(self) -> None:
-        """Write what is held of all assets, and close their files."""
+        """Write the rows that are held of all assets, and close their files."""
         for name, record in self._records.items():
             if name in self._joiners:
                 _write_rows(record, self._joiners[name].flush())

@@ -19,7 +19,7 @@ CONNECT_S = 5.0
 STALLED_S = 30.0
 """Longest time in which the broker may accept no message."""
 POLL_S = 0.1
-"""Time between two checks for what is left at the end."""
+"""Time between two checks for unacknowledged messages at the end."""
 
 
 Writer = Callable[[int, dict[str, float]], list[tuple[str, bytes]]]
@@ -29,7 +29,7 @@ Writer = Callable[[int, dict[str, float]], list[tuple[str, bytes]]]
 def writer_of(codec: str, topic: InputTopic, asset: str) -> Writer:
     """Return a writer for the codec `json`, `senml` or `value`. Raises ValueError for any other, or an unfit topic."""
     if topic.has_channel != (codec == "value"):
-        raise ValueError("expected {channel} in the topic with codec value, and with no other")
+        raise ValueError("expected {channel} in the topic with codec value, and with no other codec")
     if codec == "value":
         return lambda at, channels: [(topic.of(asset, name), value.encode(at, v)) for name, v in channels.items()]
     encode = {"json": plain_json.encode, "senml": senml.encode}.get(codec)

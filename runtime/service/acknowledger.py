@@ -1,8 +1,8 @@
 """Acknowledges a message when its effect is in a snapshot on disk, and its results are with the broker or on disk.
 
-The states are collected between two messages. Once the results of all messages so far are safe, a thread writes the
-file: a snapshot that is ahead of results that nobody got would lose them. Then the messages are acknowledged, in their
-order.
+The states are collected between two messages. A thread writes the file once the results of all messages so far are with
+the broker or on disk: else a crash could lose results whose messages are already in the snapshot. Then the messages are
+acknowledged, in their order.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
+from enum import Enum
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -19,7 +20,6 @@ from vcedge.errors import DataError
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.service.connections import Connections
-from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.snapshot import SnapshotStore, encode_line
 from vcedge.runtime.storage.snapshot_schedule import SnapshotSchedule
@@ -30,13 +30,26 @@ Work = tuple[list[bytes], list[Incoming]]
 """The lines of a snapshot, and the messages to acknowledge when it is written."""
 
 
+class Outcome(Enum):
+    """Says what handling a message changed, which decides when it is acknowledged."""
+
+    REFUSED = 0
+    """Nothing: it could not be read, or is not accepted."""
+    DUPLICATE = 1
+    """Nothing: it is a duplicate. Its first delivery may not be in a snapshot yet."""
+    USED = 2
+    """State that a restart must keep."""
+    URGENT = 3
+    """State that somebody relies on from now on: the next snapshot should follow soon."""
+
+
 class Acknowledger:
-    """Takes snapshots and acknowledges messages. Only the writing is done by a thread of its own."""
+    """Takes snapshots and acknowledges messages. A thread of its own writes the files, and does nothing else."""
 
     def __init__(
         self, state_dir: StateDir, assets: AssetRegistry, recent: RecentMessages, connections: Connections, window: int
     ) -> None:
-        """`window`: Receive Maximum, the messages that the broker may send before the first is acknowledged."""
+        """Prepare the snapshots; `window` is Receive Maximum, the messages that the broker may send unacknowledged."""
         self._state_dir, self._store = state_dir, SnapshotStore(state_dir)
         self._assets, self._recent = assets, recent
         self._source, self._sink = connections.source, connections.sink
@@ -48,11 +61,11 @@ class Acknowledger:
         self._unchanging: list[Incoming] = []
         """Messages that changed nothing: they need no snapshot, and wait only for the messages before them."""
         self._behind = 0
-        """The number of those that wait for messages before them."""
+        """Number of messages that changed nothing and wait for messages before them."""
         self._seen = 0
         """Length of `_pending` at the last tick."""
         self._changed = 0
-        """Messages since the last snapshot that changed something, those of QoS 0 included."""
+        """Messages since the last snapshot that changed something, including those of QoS 0."""
         self._in_progress: deque[int] = deque()
         """For each snapshot that is not written yet, how many messages it will acknowledge."""
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
@@ -65,7 +78,7 @@ class Acknowledger:
 
     @property
     def unacknowledged(self) -> int:
-        """Messages that the broker still has to keep."""
+        """Number of messages that the broker still has to keep."""
         return len(self._pending) + sum(self._in_progress) + self._behind
 
     @property
@@ -77,13 +90,13 @@ class Acknowledger:
         return self.unacknowledged >= self._most
 
     def restore(self) -> None:
-        """Continue from a snapshot. An asset that it lacks, or whose model has changed, starts anew."""
+        """Continue from the newest snapshot. An asset that it lacks, or whose model has changed, starts anew."""
         restored: set[str] = set()
         for number, contents in enumerate(self._store.read()):
             refused: list[str] = []
             for name, (model, state) in contents.assets.items():
                 if name not in restored and self._assets.find(name) is not None:
-                    (restored.add if self._restored(name, model, state) else refused.append)(name)
+                    (restored.add if self._restore_asset(name, model, state) else refused.append)(name)
             if number == 0:
                 self._restore_recent(contents.common)
             if not refused:
@@ -92,11 +105,11 @@ class Acknowledger:
         log.info("assets restored from a snapshot: %d", len(restored))
 
     def start(self) -> None:
-        """Start the thread that writes."""
+        """Start the thread that writes snapshots."""
         self._writer.start()
 
     def record(self, message: Incoming, outcome: Outcome) -> None:
-        """Note a message that was handled, and whose results were published.
+        """Record a message that was handled, and whose results were published.
 
         A duplicate waits like its first delivery unless all changes are on disk: the broker may have sent it again
         because the connection was lost, and would drop it now.
@@ -114,14 +127,14 @@ class Acknowledger:
             self._behind += bool(self._pending or self._in_progress)
 
     def request_snapshot(self) -> None:
-        """Ask for a snapshot soon: somebody relies on the present state."""
+        """Request a snapshot soon, because somebody relies on the present state."""
         self._schedule.request()
 
     def tick(self, now_s: float) -> None:
         """Take a snapshot if one is due and the last one is written."""
         if self._failure is not None:
             raise RuntimeError("the thread that writes snapshots ended") from self._failure
-        if not self._changed and not self._in_progress:  # all changes are on disk: nothing has to wait
+        if not self._changed and not self._in_progress:  # all changes are on disk: no message has to wait
             self._unchanging, self._pending, self._behind = self._pending + self._unchanging, [], 0
         if self._unchanging:
             self._source.acknowledge(self._unchanging)
@@ -140,14 +153,14 @@ class Acknowledger:
         if not self._changed:
             return
         self._schedule.record_snapshot(now_s, len(self._pending) + self._behind)
-        lines = [encode_line({"recent": self._recent.snapshot()}), *(asset.line() for asset in self._assets)]
+        lines = [encode_line({"recent": self._recent.snapshot()}), *(asset.snapshot_line() for asset in self._assets)]
         work: Work = (lines, self._pending)
         self._in_progress.append(len(self._pending))
         self._pending, self._seen, self._behind, self._changed = [], 0, 0, 0
         self._sink.when_acknowledged(partial(self._queue.put, work))
 
     def close(self, timeout_s: float) -> None:
-        """Wait until all snapshots are written whose results are safe."""
+        """Wait until the snapshots are written for which all results are safe."""
         self._queue.put(None)
         self._writer.join(timeout_s)
 
@@ -173,7 +186,7 @@ class Acknowledger:
         self._schedule.record_acknowledged(time.monotonic())
         self._in_progress.popleft()
 
-    def _restored(self, name: str, model: str, state: dict[str, Any]) -> bool:
+    def _restore_asset(self, name: str, model: str, state: dict[str, Any]) -> bool:
         asset = self._assets.find(name)
         if asset is None or asset.origin.model != model:
             return False

@@ -10,7 +10,7 @@ from vcedge.runtime.mqtt.inbox import Address, MessageKind
 from vcedge.topics import InputTopic, OutputTopics
 
 SHARED = 256
-"""Lanes that all assets without a name in the configuration share: their number must not grow with the senders'."""
+"""Lanes that the assets of patterns share: the number of lanes must not grow with that of the senders."""
 MAX_TOPICS = 4096
 """Topics whose address is cached."""
 

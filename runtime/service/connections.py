@@ -1,4 +1,4 @@
-"""The two connections of the service: one for each direction, so that neither blocks the other."""
+"""Holds the two connections of the service: one for each direction, so that neither blocks the other."""
 
 from __future__ import annotations
 

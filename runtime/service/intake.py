@@ -1,25 +1,24 @@
-"""Handles messages of samples: decodes them, recognises duplicates and floods, joins parts, and has them scored."""
+"""Handles messages of samples: decodes them, recognises duplicates and floods, joins parts, and scores them."""
 
 from __future__ import annotations
 
 import time
 
-from vcedge.runtime.assets.asset import Asset
+from vcedge.runtime.assets.asset import PER_PERIOD, Asset
 from vcedge.runtime.assets.joiner import Joiner
-from vcedge.runtime.assets.rate_limit import PER_PERIOD
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.codecs.reading import NamedSample, Reading, Samples, Undecodable, arrange, named_samples
 from vcedge.runtime.codecs.registry import Decoder
 from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.service.outcome import Outcome
+from vcedge.runtime.service.acknowledger import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
-from vcedge.runtime.service.scoring import Scoring
+from vcedge.runtime.service.scoring import score
 from vcedge.runtime.storage.recent_messages import RecentMessages, message_key
 
 FLOOD = f"more than {PER_PERIOD} samples for each period of the model, by their own times, beyond a burst (input.burst)"
 LOOK_S = 0.25
-"""How often the joiners are checked for silence."""
+"""Time between two checks of the joiners for silence."""
 PAUSE_S = 1.0
 """A main loop that pauses for longer was suspended or blocked: messages of that time may not have arrived yet."""
 
@@ -35,13 +34,8 @@ class Intake:
         reporting: Reporting,
         quarantine: Quarantine,
     ) -> None:
-        self._decode = decode
-        self._assets = assets
-        self._recent = recent
-        self._counters, self._letters = reporting.counters, reporting.dead_letters
-        self._publisher = reporting.publisher
-        self._quarantine = quarantine
-        self._scoring = Scoring(reporting.counters, reporting.publisher)
+        self._decode, self._assets, self._recent, self._quarantine = decode, assets, recent, quarantine
+        self._reporting, self._counters, self._letters = reporting, reporting.counters, reporting.dead_letters
         self._joined_s: dict[str, float] = {}
         """Monotonic clock at the last message of each asset that has a joiner."""
         self._looked_s = self._listened_s = self._ticked_s = self._caught_up_s = 0.0
@@ -49,22 +43,22 @@ class Intake:
     def handle(self, message: Incoming) -> Outcome:
         """Score a message and publish the result, or refuse it.
 
-        A retained message is ignored: it may be years old, and its time of arrival says nothing.
+        A retained message is ignored: it may be years old.
         """
         name = message.address.asset
         if message.retained:
             self._counters.retained += 1
-        elif reason := self._assets.why_not(name):
+        elif reason := self._assets.rejection_reason(name):
             self._counters.ignored += 1
             self._letters.refuse(message, "asset", reason)
         elif (reading := self._decoded(message)) is not None:
             asset = self._assets.find(name)
-            assert asset is not None, "why_not gave no reason against it"
+            assert asset is not None, "rejection_reason gave none"
             return self._use(message, asset, reading)
         return Outcome.REFUSED
 
     def tick(self, now_s: float, *, listening: bool, caught_up: bool) -> None:
-        """Score what waits for other values of an asset that fell silent.
+        """Score the pending values of each asset that has fallen silent.
 
         A silence counts only while the service is connected (`listening`), and only once all messages that arrived
         are handled (`caught_up`): the missing values may be among them.
@@ -92,11 +86,11 @@ class Intake:
             return None
 
     def _use(self, message: Incoming, asset: Asset, reading: Reading) -> Outcome:
-        self._publisher.ensure_begun(asset)
+        self._reporting.publisher.ensure_retained_states(asset)
         times = reading.times(message.arrival_ns)
         if self._is_duplicate(asset, message, times[-1] if reading.timed else None):
             self._counters.duplicates += 1
-            if not message.duplicate:  # a redelivery that the broker announces is no flood
+            if not message.duplicate:  # a redelivery that the broker marks is no flood
                 self._quarantine.refused(asset.name)
             return Outcome.DUPLICATE
         if not asset.try_acquire(len(times), times[-1]):
@@ -106,16 +100,16 @@ class Intake:
         if asset.joiner is None:
             values, unknown = arrange(reading, asset.names)
             self._counters.unknown_channels += unknown
-            self._scoring.score(asset, Samples(times, values, reading.timed, reading.block), message)
+            score(self._reporting, asset, Samples(times, values, reading.timed, reading.block), message)
         else:
             self._join(asset, asset.joiner, message, reading, times)
         return Outcome.USED
 
     def _is_duplicate(self, asset: Asset, message: Incoming, time_ns: int | None) -> bool:
-        """Return whether this very message, whose last sample has this time, was handled before.
+        """Return whether a message, whose last sample has this time, was handled before.
 
-        The broker may or may not mark a redelivery. Of a message without a time only that mark counts: machines repeat
-        themselves.
+        The broker may or may not mark a redelivery. For a message without a time only that mark counts, since a machine
+        may send equal values again.
         """
         key, watermark_ns = message_key(message.topic, message.payload), asset.watermark_ns
         not_new = time_ns is not None and watermark_ns is not None and time_ns <= watermark_ns
@@ -134,4 +128,4 @@ class Intake:
 
     def _score_joined(self, asset: Asset, joined: list[NamedSample], message: Incoming | None) -> None:
         for sample in joined:
-            self._scoring.score(asset, sample.samples(asset.names), message)
+            score(self._reporting, asset, sample.samples(asset.names), message)

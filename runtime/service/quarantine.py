@@ -1,8 +1,7 @@
 """Unsubscribes from an asset that floods the broker's queue, with exponential backoff.
 
-Refusing a message is cheap, reading it is not: where a flood is faster than this service can read, the broker's only
-queue for it grows, and all assets wait in it. Only the end of the subscription helps. What the asset sends meanwhile is
-lost.
+Refusing a message is cheap, reading it is not: if a flood is faster than this service can read, the broker's queue for
+this client grows, and all assets wait in it. Only unsubscribing helps. What the asset sends meanwhile is lost.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ log = logging.getLogger("vcedge.quarantine")
 
 @dataclass(frozen=True)
 class FloodRule:
-    """Says what a flood is, and for how long its asset is in quarantine."""
+    """Says what a flood is, and how long its asset stays in quarantine."""
 
     most_hz: float = 1000.0
-    """Refused messages a second; more than that in two intervals running are worth the loss of the asset's samples."""
+    """Refused messages a second: more of them in two intervals in a row start a quarantine."""
     overload_hz: float = 100.0
-    """As many are enough where the service does not catch up and they are more than half of its work: a slow or busy
-    device never gets to refuse `most_hz`."""
+    """This rate is enough if the service does not catch up and more than half of its messages are refused, since a slow
+    or busy device never gets to refuse `most_hz`."""
     interval_s: float = 1.0
     first_hold_s: float = 30.0
-    """The first quarantine; each one that follows soon is twice as long as the one before."""
+    """Length of the first quarantine; each further one is twice as long as the one before."""
     longest_hold_s: float = 600.0
-    """The longest quarantine. An asset without a flood for this time begins with the first one again."""
+    """Longest quarantine. After this time without a flood, an asset's next quarantine is a first one again."""
 
 
 class Quarantine:

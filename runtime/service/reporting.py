@@ -1,4 +1,4 @@
-"""The ways in which the service reports what it does with a message."""
+"""Groups the objects that publish and count results and refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcedge.runtime.publishing.publisher import Publisher
 
 @dataclass(frozen=True)
 class Reporting:
-    """Groups what publishes and counts results and refusals."""
+    """Groups publisher, dead letters and counters."""
 
     publisher: Publisher
     dead_letters: DeadLetters

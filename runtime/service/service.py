@@ -17,10 +17,9 @@ from vcedge.runtime.mqtt.inbox import Incoming, MessageKind
 from vcedge.runtime.publishing.backlog import Backlog
 from vcedge.runtime.publishing.publisher import HEALTH_PAUSE_S
 from vcedge.runtime.publishing.status_report import asset_report, service_report
-from vcedge.runtime.service.acknowledger import Acknowledger
+from vcedge.runtime.service.acknowledger import Acknowledger, Outcome
 from vcedge.runtime.service.connections import Connections
 from vcedge.runtime.service.intake import Intake
-from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.presence import Presence
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
@@ -34,10 +33,11 @@ STATS_S = 10.0
 IDLE_S = 0.25
 """Longest sleep of the loop: a signal is noticed within this time."""
 BATCH = 32
-"""Messages between two looks at the clock; their results wake the network thread once."""
+"""Messages handled between two ticks; their results wake the network thread once."""
 FLUSH_S = 5.0
-"""Time for the last results and snapshots at the end."""
+"""Longest wait for the last results and snapshots at a stop."""
 FULL_S = 0.01
+"""Sleep of the loop while too many results wait."""
 DAY_S = 86400.0
 MB = 1e6
 
@@ -72,7 +72,7 @@ class Service:
     """Runs the parts that `compose` connects. One thread, the caller of `run`, does all work on them."""
 
     identity: Mapping[str, str]
-    """node, boot and broker, as they are reported."""
+    """node, boot and broker, as the status report has them."""
     connections: Connections
     assets: AssetRegistry
     handlers: Handlers
@@ -91,7 +91,7 @@ class Service:
         self._stats_at_s = self._health_at_s = self._watchdog_at_s = self._started_s
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set; then finish the messages at hand, save what has to be saved, and return.
+        """Work until `stop` is set; then finish the received batch, save state and results, and return.
 
         Raises Unavailable if another service uses the state folder or the port for metrics, ConfigError if that port
         may not be used.
@@ -117,15 +117,15 @@ class Service:
             acknowledger.request_snapshot()
         self.storage.backlog.open()
         for asset in self.assets:
-            self.reporting.publisher.begin(asset, time.monotonic())
+            self.reporting.publisher.retained_states(asset, time.monotonic())
         acknowledger.start()
         self.connections.source.start()
         self.connections.sink.start()
-        gc.freeze()  # what is loaded by now stays: the collector need not scan it again and again
+        gc.freeze()  # what is loaded by now stays loaded: spares the collector scanning it
         self._systemd.notify(READY)
 
     def _end(self) -> None:
-        """Send what can be sent, save the rest, and disconnect."""
+        """Send the waiting results, save the rest, and disconnect."""
         backlog, acknowledger = self.storage.backlog, self.storage.acknowledger
         self._systemd.notify(STOPPING)
         self.reporting.publisher.status(b"offline")
@@ -138,7 +138,7 @@ class Service:
             log.warning("stopped with %d results on disk that wait for the broker", backlog.stored)
 
     def _handle_next(self, stop: threading.Event) -> None:
-        """Handle the messages that have arrived, unless too many results wait: then messages wait, too."""
+        """Handle the messages that have arrived, unless too many results wait: then the messages wait, too."""
         if self.storage.backlog.is_full or self.storage.acknowledger.is_full:
             stop.wait(FULL_S)
             return
@@ -155,7 +155,7 @@ class Service:
         return handle(message)
 
     def _tick(self, now_s: float) -> None:
-        """Do what depends on the clock: nothing that decides about a sample."""
+        """Do what depends on the clock. Nothing here affects a score."""
         source, acknowledger = self.connections.source, self.storage.acknowledger
         caught_up = source.queued == 0
         self._presence.tick(now_s)

@@ -1,4 +1,4 @@
-"""Handles messages on the `set` topics: they change a setting of an asset, or are refused with a reason."""
+"""Handles messages on the `set` topics: applies the setting to an asset, or refuses it with a reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.assets.settings import Refused, Setting, SettingKind, kind_of, parse_setting
 from vcedge.runtime.monitoring.logs import about
 from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.service.outcome import Outcome
+from vcedge.runtime.service.acknowledger import Outcome
 from vcedge.runtime.service.reporting import Reporting
 
 log = logging.getLogger("vcedge.control")
@@ -38,15 +38,15 @@ class SettingsControl:
             return Outcome.REFUSED
 
     def _set(self, message: Incoming, kind: SettingKind, setting: Setting) -> Outcome:
-        """Apply a setting, also to an asset of a pattern that has sent nothing yet.
+        """Apply a setting, even to an asset of a pattern that has sent nothing yet.
 
         A retained message is a default: it must not undo what was set since.
         """
         name = message.address.asset
         asset = self._assets.find(name)
         if asset is None:
-            raise Refused(self._assets.why_not(name))
-        self._publisher.ensure_begun(asset)
+            raise Refused(self._assets.rejection_reason(name))
+        self._publisher.ensure_retained_states(asset)
         outdated = message.retained and kind in asset.settings
         changed = not outdated and asset.settings.set(kind, setting)
         if changed:

@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that the first signal sets; a second one ends the process as usual. For the main thread only."""
+    """Yield an event that the first signal sets; a second one ends the process. Only the main thread may call it."""
     stop = threading.Event()
     before = {number: signal.getsignal(number) for number in SIGNALS}
 

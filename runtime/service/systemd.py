@@ -12,7 +12,7 @@ READY, STOPPING, WATCHDOG = "READY=1", "STOPPING=1", "WATCHDOG=1"
 class Notifier:
     """Sends to the socket that `NOTIFY_SOCKET` names.
 
-    `watchdog_s` is the interval in which systemd expects WATCHDOG, halved for safety; None: never.
+    `watchdog_s` is half the interval in which systemd expects WATCHDOG; None: it expects none.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:

@@ -86,11 +86,11 @@ class ModelStore:
             return None
 
     def write_note(self, name: str, text: str) -> None:
-        """Store such a text."""
+        """Store a small text beside the models. Raises OSError."""
         write_owned(self.folder / name, text.encode())
 
     def delete_note(self, name: str) -> None:
-        """Delete such a text, if it is there."""
+        """Delete a small text beside the models, if there is one."""
         (self.folder / name).unlink(missing_ok=True)
 
     def _target(self, name: str) -> str | None:
@@ -103,7 +103,7 @@ class ModelStore:
 
 
 def make_owned_folder(path: Path) -> None:
-    """Make a folder with its parents, each owned by the owner of the folder around it."""
+    """Make a folder with its parents, each owned by the owner of its parent folder."""
     if not path.is_dir():
         make_owned_folder(path.parent)
         path.mkdir()
@@ -124,7 +124,7 @@ def write_owned(path: Path, data: bytes) -> None:
 
 
 def inherit_owner(path: Path) -> None:
-    """Give what root made in a service's state folder to the owner of the folder around it."""
+    """Give a path that root made in a service's state folder to the owner of its parent folder."""
     if os.geteuid() == 0:
         owner = path.parent.stat()
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""Remembers the messages handled lately, to recognise duplicates: a broker does not always mark a second delivery."""
+"""Remembers recent messages to recognise duplicates, since a broker does not always mark a redelivery."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 from vcedge.packed import pack_bytes, unpack_bytes
 
 MIN_SIZE = 2000
-"""Messages that a snapshot holds at least."""
+"""Least number of messages in a snapshot."""
 IN_MEMORY = 8
-"""So many times as many are in memory: the broker may have missed the acknowledgement of those before a snapshot."""
+"""Messages in memory, as a multiple of those in a snapshot: the broker may have missed the acknowledgement of older
+ones, and deliver them again."""
 
 
 class RecentMessages:

@@ -1,4 +1,4 @@
-"""Results on disk while the broker is away: a stack of batches in a few append-only files, so the newest comes first.
+"""Stores results on disk during an outage: a stack of batches in a few append-only files, so the newest comes first.
 
 A batch is a header (magic, bytes, CRC-32, number of results, milliseconds since 1970) and the zlib stream of its
 results, each as lengths, topic and payload. Batches are pushed and popped at the end of the newest file; the oldest
@@ -27,7 +27,7 @@ SEGMENT = 1 << 20
 LEVEL = 6
 """Compression level of zlib."""
 CLOCK_IS_SET_MS = 1_704_067_200_000
-"""The year 2024: a clock that shows an earlier time is not set, so that nothing has an age."""
+"""The year 2024. A clock that shows an earlier time is not set, so that the age of a batch is unknown."""
 
 Record = tuple[str, bytes]
 """Topic and payload."""
@@ -35,7 +35,7 @@ Record = tuple[str, bytes]
 
 @dataclass
 class Segment:
-    """One file of batches."""
+    """Tracks the batches in one file."""
 
     path: Path
     batches: list[tuple[int, int, int]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Segment:
 
 
 class ResultSpool:
-    """A stack of batches, bounded by bytes and age.
+    """Stores results as a stack of batches, bounded by bytes and age.
 
     Every method that writes may raise OSError; the batches that were there are then intact.
     """
@@ -61,7 +61,7 @@ class ResultSpool:
         self._segment_bytes = min(SEGMENT, max_bytes // 8)
         self._segments: list[Segment] = []
         self._last = 0
-        """Number of the newest file, readable or not: none is overwritten."""
+        """Number of the newest file, readable or not, so that no file is overwritten."""
         self.dropped = 0
         """Results deleted because they were too many, too old or damaged."""
 

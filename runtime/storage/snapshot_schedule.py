@@ -3,7 +3,7 @@
 A broker delivers a limited number of messages ahead of the first that is not acknowledged, its window, and nothing is
 acknowledged before a snapshot. The window is known where the broker keeps to Receive Maximum. Where it delivers fewer
 (its own limit; 20 is usual with MQTT 3.1.1) a stall shows it: deliveries stop while messages are unacknowledged, and
-go on as soon as they are acknowledged.
+resume as soon as they are acknowledged.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 INTERVAL_S = 60.0
 """Longest time between a message and the snapshot that covers it."""
 QUIET_S = 1.0
-"""Silence that is taken for a stall. Each one that was none doubles it, up to INTERVAL_S."""
+"""Silence that is taken for a stall. Each false stall doubles it, up to INTERVAL_S."""
 REQUESTED_S = 1.0
 """Shortest time between two requested snapshots, so that frequent requests do not wear out the medium."""
 RESUME_S = 0.25
@@ -28,7 +28,7 @@ class SnapshotSchedule:
     """Schedules the snapshots for one connection. The caller gives the times, of a monotonic clock."""
 
     def __init__(self, window: int, now_s: float) -> None:
-        """Start with the `window` that the broker was given: how many messages it may deliver ahead."""
+        """Start with the `window` that was stated to the broker: how many messages it may deliver ahead."""
         self._stated = self.window = window
         self._quiet_s = QUIET_S
         self._arrived_s = self._snapshot_s = now_s
@@ -47,12 +47,12 @@ class SnapshotSchedule:
         self._requested = True
 
     def is_due(self, now_s: float, pending: int, changed: int) -> bool:
-        """Return whether to take a snapshot.
+        """Return whether a snapshot is due.
 
         Args:
             now_s: The time.
             pending: Messages to acknowledge since the last snapshot.
-            changed: All messages since then that changed something.
+            changed: All messages since the last snapshot that changed something.
         """
         if 2 * pending >= self.window or self._is_quiet(now_s, pending):
             return True

@@ -1,4 +1,4 @@
-"""The folder in which the service keeps what a restart must not lose: its lock, its write errors, its written bytes."""
+"""Manages the folder for state that a restart must not lose: its lock, write errors and written bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vcedge.errors import Unavailable
 
 log = logging.getLogger("vcedge.disk")
 BLOCK = 4096
-"""Bytes that a medium writes at least."""
+"""Smallest write of a medium, in bytes."""
 
 
 class StateDir:
@@ -26,9 +26,9 @@ class StateDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.written_bytes = 0
-        """Bytes handed to the file system since the start, in whole blocks."""
+        """Bytes written since the start, rounded up to blocks."""
         self._problems: dict[str, str] = {}
-        """The last error of each subject that cannot be kept: "folder", "snapshot", "outbox"."""
+        """The last error of each subject that cannot be written: "folder", "snapshot", "outbox"."""
         self._lock: int | None = None
 
     def open(self) -> None:
@@ -40,7 +40,8 @@ class StateDir:
         except OSError as error:
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES) and self._lock is not None:
                 self.close()
-                raise Unavailable(f"state_dir {self.path}: another vcedge run uses it") from None
+                where = f"state_dir {self.path}"
+                raise Unavailable(f"{where}: another vcedge run uses it: stop it, or set another state_dir") from None
             self.report_failure("folder", error)
 
     def close(self) -> None:
@@ -56,7 +57,7 @@ class StateDir:
 
     @property
     def problem(self) -> str:
-        """The first error where the service is not durable; else empty."""
+        """The first error if the service is not durable; else empty."""
         return next(iter(self._problems.values()), "")
 
     def report_failure(self, subject: str, error: OSError) -> None:
@@ -67,7 +68,7 @@ class StateDir:
         self._problems[subject] = reason
 
     def report_success(self, subject: str) -> None:
-        """Record that `subject` could be written, and so that the folder exists."""
+        """Record that `subject` was written, which shows that the folder exists."""
         if [self._problems.pop(name) for name in (subject, "folder") if name in self._problems]:
             log.warning("durable again: %s is written to %s", subject, self.path)
 

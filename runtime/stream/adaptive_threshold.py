@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import math
 
-from vcedge.detector import Calibration
-from vcedge.limits import events_per_row
+from vcedge.limits import Calibration, events_per_row
 from vcedge.runtime.stream.state import Numbers
 
 MOST = 4.0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge import resemblance
-from vcedge.detector import MAX_POWER
+from vcedge.limits import MAX_POWER
 from vcedge.runtime import _kernel
 from vcedge.runtime.engine.interface import ComputePolicy
 from vcedge.runtime.engine.kernel_layout import OTHER_KERNEL

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vcedge.detector import Calibration, Detector
+from vcedge.detector import Detector
+from vcedge.limits import Calibration
 from vcedge.runtime.stream.adaptive_threshold import AdaptiveThreshold
 from vcedge.runtime.stream.compute_budget import ComputeBudget
 from vcedge.runtime.stream.events import EventTracker

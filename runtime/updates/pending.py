@@ -1,6 +1,6 @@
-"""The update that waits to be examined, and the rate limit of examinations.
+"""Holds the update that waits to be examined, and limits the rate of examinations.
 
-The last update counts, as with a retained message: updates that a later one overtakes are not examined.
+Only the last update counts, as with a retained message: an update that is superseded before is not examined.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from vcedge.rate_limiter import RateLimiter
 
 BURST = 20
-"""Updates that are examined as they come."""
+"""Updates that are examined at once."""
 PAUSE_S = 60.0
-"""Seconds for each further one."""
+"""Seconds for each further examination."""
 REPEAT_S = 1.0
 """Least time between two answers to updates that change nothing."""
 
@@ -27,18 +27,18 @@ class PendingUpdate:
 
 
 class PendingUpdates:
-    """Holds the pending update of one asset. `now_s` is a monotonic clock, which decides about no sample."""
+    """Holds the pending update of one asset. `now_s` is a monotonic clock, which affects no score."""
 
     def __init__(self) -> None:
         self.waiting: PendingUpdate | None = None
-        self.overtaken = 0
+        self.superseded = 0
         """Updates since the last examination that a later one has replaced."""
         self._examinations = RateLimiter(BURST, PAUSE_S)
         self._answers = RateLimiter(1, REPEAT_S)
 
     def put(self, update: PendingUpdate) -> None:
-        """Let an update wait in the place of the one before it."""
-        self.overtaken += self.waiting is not None and self.waiting != update
+        """Store an update in the place of the one before it."""
+        self.superseded += self.waiting is not None and self.waiting != update
         self.waiting = update
 
     def is_due(self, now_s: float) -> bool:
@@ -49,9 +49,9 @@ class PendingUpdates:
         """Return the pending update, to be examined now; None if there is none or it is not due."""
         if self.waiting is None or not self._examinations.try_acquire_at(now_s):
             return None
-        update, self.waiting, self.overtaken = self.waiting, None, 0
+        update, self.waiting, self.superseded = self.waiting, None, 0
         return update
 
     def may_answer(self, now_s: float) -> bool:
-        """Return whether an update that changes nothing is answered: in a flood of them, not each one is."""
+        """Return whether to answer an update that changes nothing: a flood of them is not answered one by one."""
         return self._answers.try_acquire_at(now_s)

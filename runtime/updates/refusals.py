@@ -1,4 +1,4 @@
-"""Refused updates: each is reported once, also when the broker delivers it again after a restart."""
+"""Remembers refused updates, so that each is reported once, even if the broker delivers it again after a restart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vcedge.runtime.storage.model_store import ModelStore
 NOTE = "refused"
 """Name of the note beside the models."""
 REMEMBERED = 64
-"""Refused updates that are known when they come again."""
+"""Refused updates that are recognised when they are delivered again."""
 
 
 class Refusal(NamedTuple):
@@ -18,7 +18,7 @@ class Refusal(NamedTuple):
 
     reason: str
     lasting: bool
-    """Whether the reason lies in the update itself, so that a restart changes nothing about it."""
+    """Whether the reason lies in the update itself, so that a restart cannot change it."""
 
 
 class Refusals:
@@ -31,12 +31,12 @@ class Refusals:
         """The oldest refusal comes first."""
 
     def reason(self, digest: str) -> str | None:
-        """Return why an update was refused; None where it is not known."""
+        """Return why an update was refused; None if it was not."""
         known = self._known.get(digest)
         return None if known is None else known.reason
 
     def add(self, digest: str, reason: str, *, lasting: bool) -> None:
-        """Remember a refusal, a lasting one in the note, too. Raises OSError where the note cannot be written."""
+        """Remember a refusal; write a lasting one to the note. Raises OSError if the note cannot be written."""
         self._known[digest] = Refusal(reason, lasting)
         while len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
@@ -51,4 +51,4 @@ class Refusals:
                 return {}
             return {str(digest): Refusal(str(reason), lasting=True) for digest, reason in content["updates"].items()}
         except (OSError, ValueError, AttributeError, KeyError):
-            return {}  # damaged: updates that come again are reported again
+            return {}  # damaged: known refusals are reported once more

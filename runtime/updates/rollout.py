@@ -27,7 +27,7 @@ from vcedge.runtime.updates.verify import Update
 
 log = logging.getLogger("vcedge.updates")
 MOST_STARTS = 3
-"""Starts of the service in one phase of a trial; more are blamed on the new model."""
+"""Most starts of the service in one phase of a trial; one more, and the new model counts as their cause."""
 
 
 class Rollout:
@@ -35,7 +35,7 @@ class Rollout:
 
     def __init__(self, config: RuntimeConfig, assets: AssetRegistry, publisher: Publisher) -> None:
         self._config, self._assets, self._publisher = config, assets, publisher
-        self._tried: dict[str, Asset] = {}
+        self._on_trial: dict[str, Asset] = {}
         """Assets with an update on trial."""
 
     def store(self, asset: Asset) -> ModelStore:
@@ -44,10 +44,7 @@ class Rollout:
 
     def resume(self) -> bool:
         """Continue the trials of the last run; return whether a model was rolled back."""
-        exchanged = False
-        for asset in self._assets:
-            exchanged |= self._resume_asset(asset)
-        return exchanged
+        return True in [self._resume_asset(asset) for asset in self._assets]
 
     def begin(self, asset: Asset, update: Update, digest: str) -> None:
         """Run an update, whose message had this digest, beside the model in charge. Raises VcedgeError or OSError."""
@@ -55,7 +52,7 @@ class Rollout:
         model = store.add(update.data)
         artifact = Artifact(str(store.path(model)), update.data, update.detector, update.data)
         trial = Trial(self._shadow(asset, artifact), model)
-        _save(store, trial)  # before the message counts as seen: after a crash it comes again
+        _save(store, trial)  # before the note `serial`: after a crash in between, the update is delivered again
         try:
             store.write_note("serial", json.dumps({"serial": update.statement.serial, "seen": digest}))
         except OSError:
@@ -64,11 +61,8 @@ class Rollout:
         self._start(asset, trial)
 
     def tick(self) -> bool:
-        """Decide the trials that can be decided; return whether a model took over."""
-        exchanged = False
-        for asset in list(self._tried.values()):
-            exchanged |= self._decide(asset)
-        return exchanged
+        """Decide the trials that have enough evidence; return whether a model took over."""
+        return True in [self._decide(asset) for asset in list(self._on_trial.values())]
 
     def conclude(self, asset: Asset, state: str, reason: str, digest: str) -> None:
         """Report the outcome of an update by an event, a line in the log, and the retained state."""
@@ -77,19 +71,11 @@ class Rollout:
         self.publish_state(asset, state, reason)
 
     def publish_state(self, asset: Asset, state: str, reason: str) -> None:
-        """Publish the retained state alone."""
+        """Publish the retained state of the update, without an event."""
         trial, store = asset.companions.trial, self.store(asset)
-        self._publisher.model(
-            asset,
-            {
-                "state": state,
-                "reason": reason,
-                "current": store.current,
-                "previous": store.previous,
-                "on_trial": None if trial is None else trial.digest,
-                "serial": _known_serial(store),
-            },
-        )
+        values = {"state": state, "reason": reason, "current": store.current, "previous": store.previous}
+        values |= {"on_trial": None if trial is None else trial.digest}
+        self._publisher.model(asset, {**values, "serial": last_known(store)[0]})
 
     def _resume_asset(self, asset: Asset) -> bool:
         """Continue the trial of one asset, if there is one; end it where its note or model is damaged."""
@@ -122,15 +108,15 @@ class Rollout:
 
     def _start(self, asset: Asset, trial: Trial) -> None:
         asset.companions.trial = trial
-        self._tried[asset.name] = asset
+        self._on_trial[asset.name] = asset
         self.publish_state(asset, trial.phase, "")
 
     def _decide(self, asset: Asset) -> bool:
-        """Decide the trial of an asset, if that is possible; return whether another model took over."""
+        """Decide the trial of an asset, if it has enough evidence; return whether another model took over."""
         trial, config = asset.companions.trial, self._config.update
         if trial is None:
             return False
-        assert config is not None, "no trial begins without a key"
+        assert config is not None, "a trial needs the section `update`"
         fault = trial.failure or assess(config, trial.phase, trial.shadow.agreement.state)
         if fault is None:
             return False
@@ -153,7 +139,7 @@ class Rollout:
             return False
         with log_disk_errors(asset.name):
             store = self.store(asset)
-            store.switch(trial.digest)  # first: a restart finds the model in charge by the link
+            store.switch(trial.digest)  # first: after a crash the link says which model is in charge
             after = Trial(self._exchange(asset, trial.shadow), trial.digest, "probation")
             self._start(asset, after)
             self.conclude(asset, "probation", "in charge after its time in the shadow", trial.digest)
@@ -161,7 +147,7 @@ class Rollout:
         return asset.companions.trial is not trial
 
     def _roll_back(self, asset: Asset, trial: Trial, reason: str) -> bool:
-        """Put the model before in charge again, also where the disk fails."""
+        """Put the previous model in charge again, even if the disk fails."""
         self._exchange(asset, trial.shadow)
         with log_disk_errors(asset.name):
             self.store(asset).roll_back()
@@ -173,19 +159,19 @@ class Rollout:
         """Put a shadow's model in charge; return the model that was in charge as a shadow."""
         before = Shadow(asset.stream, asset.origin.model, 1)
         asset.take_over(shadow.stream, shadow.model)
-        self._publisher.begin(asset, time.monotonic())
+        self._publisher.retained_states(asset, time.monotonic())
         return before
 
     def _end(self, asset: Asset) -> None:
         asset.companions.trial = None
-        self._tried.pop(asset.name, None)
+        self._on_trial.pop(asset.name, None)
         with log_disk_errors(asset.name):
             store = self.store(asset)
             store.delete_note("trial")
             store.prune()
 
     def _shadow(self, asset: Asset, artifact: Artifact) -> Shadow:
-        """Return a model that follows the asset. Raises VcedgeError for one that cannot run here."""
+        """Return a shadow that runs a model on the asset's samples. Raises VcedgeError if the model cannot run here."""
         engine = self._config.assets[asset.name].engine
         recipe = recipe_of(artifact, engine, f"engine of {asset.name}")
         stream = asset.new_stream(recipe.engine)
@@ -215,12 +201,13 @@ def last_accepted(store: ModelStore) -> tuple[int | None, str]:
 
 
 def _save(store: ModelStore, trial: Trial) -> None:
-    """Write the note of a trial: a restart continues it."""
+    """Write the note of a trial, so that a restart continues it."""
     store.write_note("trial", json.dumps({"digest": trial.digest, "phase": trial.phase, "starts": trial.starts}))
 
 
-def _known_serial(store: ModelStore) -> int | None:
+def last_known(store: ModelStore) -> tuple[int | None, str]:
+    """Return the same as `last_accepted`, or nothing where the note is damaged."""
     try:
-        return last_accepted(store)[0]
+        return last_accepted(store)
     except DataError:
-        return None
+        return None, ""

@@ -1,4 +1,4 @@
-"""Receives updates of models, by message or by file: each is examined, and then put on trial or refused."""
+"""Receives updates of models, by message or by file, examines each, and puts it on trial or refuses it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from collections import defaultdict
 from pathlib import Path
 
 from vcedge.config.runtime import RuntimeConfig
-from vcedge.errors import ConfigError, DataError, ModelFileError, VcedgeError
+from vcedge.errors import ConfigError, ModelFileError, VcedgeError
 from vcedge.runtime.assets.asset import Asset
 from vcedge.runtime.assets.registry import AssetRegistry
 from vcedge.runtime.mqtt.inbox import Incoming
-from vcedge.runtime.storage.model_store import ModelStore
 from vcedge.runtime.updates.pending import PendingUpdate, PendingUpdates
 from vcedge.runtime.updates.refusals import Refusals
-from vcedge.runtime.updates.rollout import Rollout, last_accepted, log_disk_errors
+from vcedge.runtime.updates.rollout import Rollout, last_accepted, last_known, log_disk_errors
 from vcedge.runtime.updates.verify import Update, examine
 from vcedge.signature import PublicKey, channels_of, load_public_key
 
@@ -59,7 +58,7 @@ class Updates:
         name = message.address.asset
         asset = self._assets.find(name)
         if asset is None:
-            log.warning("an update for %s, which the configuration does not have", name)
+            log.warning("update for %s ignored: the configuration has no such asset", name)
         return asset is not None and bool(message.payload) and self._put(asset, message.payload, time.monotonic())
 
     def tick(self, now_s: float) -> bool:
@@ -77,7 +76,7 @@ class Updates:
         return exchanged
 
     def _read_file(self, path: Path, now_s: float) -> None:
-        """Treat a file `updates/ASSET` like a message, and remove it once it is on trial, pending or refused."""
+        """Handle a file `updates/ASSET` like a message, and remove it once it is on trial, pending or refused."""
         asset = None if path.name.startswith(".") else self._assets.find(path.name)
         if asset is None or path.is_symlink() or not path.is_file():
             return
@@ -97,28 +96,28 @@ class Updates:
         return self._refusals[asset.name]
 
     def _put(self, asset: Asset, message: bytes, now_s: float) -> bool:
-        """Let an update wait; return whether it is new. One that was refused before gets an answer, but no event."""
+        """Make an update pending; return whether it is new. A known refusal is answered without an event."""
         pending, digest = self._pending[asset.name], hashlib.sha256(message).hexdigest()
         reason = self._refusals_of(asset).reason(digest)
         if reason is not None:
             if pending.may_answer(now_s):
                 self._rollout.publish_state(asset, "refused", reason)
             return False
-        if digest == _seen(self._rollout.store(asset)):
+        if digest == last_known(self._rollout.store(asset))[1]:
             return False
         configured = asset.name in self._config.assets
         pending.put(PendingUpdate(digest, message if configured else b""))  # without an entry it is refused unread
         self._examine_next(asset, pending, now_s)
         if pending.waiting is not None and _on_probation(asset) and pending.may_answer(now_s):
-            self._rollout.publish_state(asset, "probation", "another update waits for the end of it")
+            self._rollout.publish_state(asset, "probation", "another update waits for the end of the probation")
         return True
 
     def _examine_next(self, asset: Asset, pending: PendingUpdates, now_s: float) -> None:
         """Examine the pending update, if it is due and the one before it is decided."""
         if _on_probation(asset) or not pending.is_due(now_s):
             return
-        if pending.overtaken:
-            log.warning("%s: %d updates were overtaken by later ones unread", asset.name, pending.overtaken)
+        if pending.superseded:
+            log.warning("%s: %d updates were superseded before they were examined", asset.name, pending.superseded)
         update = pending.pop(now_s)
         if update is not None:
             self._try(asset, update)
@@ -138,10 +137,10 @@ class Updates:
             self._rollout.conclude(asset, "refused", str(error), pending.digest)
 
     def _check_configured(self, asset: Asset) -> None:
-        """Raise ConfigError where no model of the asset can be replaced, whatever was signed."""
+        """Raise ConfigError if the configuration does not allow to replace the asset's model."""
         name, current = asset.name, self._rollout.store(asset).folder / "current"
         if self._key is None:
-            raise ConfigError("the configuration names no update.key, so that no signature can be trusted")
+            raise ConfigError("the configuration names no update.key, so that no signature can be verified")
         configured = self._config.assets.get(name)
         if configured is None:
             raise ConfigError(
@@ -149,7 +148,9 @@ class Updates:
                 f"add '{name}: {{model: {current}}}'"
             )
         if configured.model != current:
-            raise ConfigError(f"the configured model of {name} is not {current}, which is switched")
+            raise ConfigError(
+                f"the configured model of {name} is {configured.model}, expected {current}: updates switch that link"
+            )
 
     def _examined(self, asset: Asset, pending: PendingUpdate, serial: int | None) -> Update:
         assert self._key is not None, "checked before"
@@ -161,14 +162,6 @@ class Updates:
 
 
 def _on_probation(asset: Asset) -> bool:
-    """Return whether the update before is not decided yet: the next one waits for that."""
+    """Return whether the last update is on probation: the next one waits until that is decided."""
     trial = asset.companions.trial
     return trial is not None and trial.phase == "probation"
-
-
-def _seen(store: ModelStore) -> str:
-    """Return the digest of the last message that was accepted."""
-    try:
-        return last_accepted(store)[1]
-    except DataError:
-        return ""

@@ -23,7 +23,7 @@ class Update:
 def examine(message: bytes, key: PublicKey, asset: str, schema: SensorSchema, last_serial: int | None) -> Update:
     """Return the update in a message, for an asset with this schema that was last updated to `last_serial`.
 
-    Raises ModelFileError with the reason it is refused. Nothing of the model is parsed before its signature holds.
+    Raises ModelFileError with the reason to refuse it. The model is not parsed before its signature is verified.
     """
     line, data = split_message(message)
     statement = verify(line, data, key)

@@ -1,1 +1,1 @@
-"""Files that must be refused, made from a sound one; in the spirit of safetensors' own `attacks`."""
+"""Invalid model files made from a valid one, each of which must be refused; after safetensors' own `attacks`."""

@@ -1,4 +1,4 @@
-"""Taking a model file apart and putting it together again with one thing wrong."""
+"""Take a model file apart and put it together again with one thing wrong."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ Attack = Callable[[bytes], bytes]
 
 @dataclass
 class Parts:
-    """A file in pieces that can be changed one by one."""
+    """Holds a file in pieces that can be changed one by one."""
 
     header: dict[str, Any]
     manifest: dict[str, Any]
     body: bytes
 
 
-def take_apart(data: bytes) -> Parts:
+def split_file(data: bytes) -> Parts:
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + length])
     return Parts(header, json.loads(header["__metadata__"]["vcedge"]), data[8 + length :])
 
 
-def join(header: str | bytes, body: bytes) -> bytes:
-    """A file with this header, whatever it says."""
+def join_file(header: str | bytes, body: bytes) -> bytes:
+    """Return a file with this header, valid or not."""
     raw = header if isinstance(header, bytes) else header.encode()
     return struct.pack("<Q", len(raw)) + raw + body
 
 
 def manifest_text(text: str) -> Attack:
-    """The manifest replaced by a text."""
+    """Return an attack that replaces the manifest by a text."""
 
     def attack(data: bytes) -> bytes:
-        parts = take_apart(data)
+        parts = split_file(data)
         parts.header["__metadata__"] = {"vcedge": text}
-        return join(json.dumps(parts.header), parts.body)
+        return join_file(json.dumps(parts.header), parts.body)
 
     return attack
 
 
 def manifest_with(path: str, value: object) -> Attack:
-    """One value of the manifest replaced or added; `cell.boundaries.0` is a list item."""
+    """Return an attack that replaces or adds one value of the manifest; `cell.boundaries.0` is a list item."""
 
     def attack(data: bytes) -> bytes:
-        manifest = take_apart(data).manifest
+        manifest = split_file(data).manifest
         *way, last = path.split(".")
         node = _walk(manifest, way)
         if isinstance(node, list):
@@ -64,10 +64,10 @@ def manifest_with(path: str, value: object) -> Attack:
 
 
 def manifest_without(path: str) -> Attack:
-    """One key of the manifest left out."""
+    """Return an attack that removes one key of the manifest."""
 
     def attack(data: bytes) -> bytes:
-        manifest = take_apart(data).manifest
+        manifest = split_file(data).manifest
         *way, last = path.split(".")
         del _walk(manifest, way)[last]
         return manifest_text(json.dumps(manifest))(data)
@@ -76,10 +76,10 @@ def manifest_without(path: str) -> Attack:
 
 
 def manifest_source(old: str, new: str) -> Attack:
-    """The manifest with a piece of its text replaced, for what `json.dumps` would not write."""
+    """Return an attack that replaces a piece of the manifest's text, for what `json.dumps` would not write."""
 
     def attack(data: bytes) -> bytes:
-        text = take_apart(data).header["__metadata__"]["vcedge"]
+        text = split_file(data).header["__metadata__"]["vcedge"]
         assert old in text
         return manifest_text(text.replace(old, new, 1))(data)
 
@@ -87,31 +87,31 @@ def manifest_source(old: str, new: str) -> Attack:
 
 
 def header_with(change: Callable[[dict[str, Any]], object]) -> Attack:
-    """The safetensors header changed in place, the tensors left as they are."""
+    """Return an attack that changes the safetensors header in place and leaves the tensors as they are."""
 
     def attack(data: bytes) -> bytes:
-        parts = take_apart(data)
+        parts = split_file(data)
         header = copy.deepcopy(parts.header)
         change(header)
-        return join(json.dumps(header), parts.body)
+        return join_file(json.dumps(header), parts.body)
 
     return attack
 
 
 def tensors_with(change: Callable[[dict[str, Any]], object]) -> Attack:
-    """The tensors changed in place, in a file that is sound to safetensors."""
+    """Return an attack that changes the tensors in place; the file stays valid for safetensors."""
 
     def attack(data: bytes) -> bytes:
         tensors = {name: array.copy() for name, array in tensor_file.load(data).items()}
         change(tensors)
         dense = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-        return bytes(tensor_file.save(dense, take_apart(data).header["__metadata__"]))
+        return bytes(tensor_file.save(dense, split_file(data).header["__metadata__"]))
 
     return attack
 
 
 def tensor_value(name: str, value: float) -> Attack:
-    """One number of a tensor replaced."""
+    """Return an attack that replaces one number of a tensor."""
 
     def change(tensors: dict[str, Any]) -> None:
         tensors[name].flat[1] = value
@@ -120,7 +120,7 @@ def tensor_value(name: str, value: float) -> Attack:
 
 
 def leaves(value: object, prefix: str = "") -> list[str]:
-    """Paths of all keys of a manifest, list items by their first one; `reading` and `provenance` stay closed."""
+    """Return paths of all manifest keys, list items by their first one, but those in `reading` and `provenance`."""
     paths: list[str] = []
     if isinstance(value, dict):
         for key, item in value.items():

@@ -1,4 +1,4 @@
-"""Name, attack, and a part of the message that must be given for each malicious file."""
+"""Table of malicious files: the name, the attack, and a part of the message that the refusal must contain."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from tests.attacks.surgery import (
     Attack,
     header_with,
-    join,
+    join_file,
     manifest_source,
     manifest_text,
     manifest_with,
     manifest_without,
-    take_apart,
+    split_file,
     tensor_value,
     tensors_with,
 )
@@ -51,11 +51,11 @@ def _spare_metadata(header: dict[str, Any]) -> None:
 
 
 def _tensor_twice(data: bytes) -> bytes:
-    parts = take_apart(data)
+    parts = split_file(data)
     (length,) = struct.unpack_from("<Q", data)
     text = data[8 : 8 + length].decode().rstrip()
     info = f'"dtype":"F32","shape":[3],"data_offsets":{parts.header["head.bias"]["data_offsets"]}'
-    return join(text[:-1] + ',"head.bias":{' + info + "}}", parts.body)
+    return join_file(text[:-1] + ',"head.bias":{' + info + "}}", parts.body)
 
 
 CONTAINER: Table = {
@@ -70,12 +70,18 @@ CONTAINER: Table = {
     "one-byte-more": (lambda data: data + b"\0", "not a sound safetensors file"),
     "header-endless": (lambda data: b"\xff" * 8 + data[8:], "a header of 18446744073709551615 bytes"),
     "header-large": (lambda data: struct.pack("<Q", 2**24 + 1) + bytes(2**24 + 1), "expected at most 16777216"),
-    "header-not-json": (lambda data: join("{'a': 1}", b""), "header is not JSON: Expecting property name"),
-    "header-not-utf8": (lambda data: join(b'{"\xff": 1}', b""), "header is not UTF-8"),
-    "header-list": (lambda data: join("[1, 2]", b""), "header is [1, 2], expected an object"),
-    "header-deep": (lambda data: join('{"a":' + "[" * DEEP + "]" * DEEP + "}", b""), "header is nested too deeply"),
-    "header-nan": (lambda data: join('{"a": NaN}', b""), "header holds NaN, expected finite numbers"),
-    "header-number": (lambda data: join('{"a": ' + "9" * 5000 + "}", b""), "header is not JSON: Exceeds the limit"),
+    "header-not-json": (lambda data: join_file("{'a': 1}", b""), "header is not JSON: Expecting property name"),
+    "header-not-utf8": (lambda data: join_file(b'{"\xff": 1}', b""), "header is not UTF-8"),
+    "header-list": (lambda data: join_file("[1, 2]", b""), "header is [1, 2], expected an object"),
+    "header-deep": (
+        lambda data: join_file('{"a":' + "[" * DEEP + "]" * DEEP + "}", b""),
+        "header is nested too deeply",
+    ),
+    "header-nan": (lambda data: join_file('{"a": NaN}', b""), "header holds NaN, expected finite numbers"),
+    "header-number": (
+        lambda data: join_file('{"a": ' + "9" * 5000 + "}", b""),
+        "header is not JSON: Exceeds the limit",
+    ),
     "tensor-twice": (_tensor_twice, "header has the key 'head.bias' twice"),
     "no-metadata": (header_with(lambda h: h.pop("__metadata__")), "without the metadata 'vcedge'"),
     "metadata-list": (header_with(lambda h: h.update(__metadata__=[])), "without the metadata 'vcedge'"),

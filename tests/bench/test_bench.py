@@ -1,4 +1,4 @@
-"""The benchmark: its rows, its options, and parity of the peers."""
+"""The benchmark: its rows and options, and parity of the engines of other projects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(arguments: list[str]) -> int:
 
 
 @native
-def test_synthetic_cell_has_a_row_for_every_engine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_synthetic_cell_has_a_row_per_engine(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--synthetic", "16,3", "--rounds", "3", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     rows = result["rows"]
@@ -68,7 +68,7 @@ def test_recording_has_rows_of_both_policies(capsys: pytest.CaptureFixture[str])
     with (TINY / "expected.csv").open() as file:
         scored = [row for row in csv.DictReader(file) if int(row["updated"])]
     expected = np.mean([int(row["updated"]) / int(row["hidden"]) for row in scored])
-    assert shares["numpy", "auto"] == pytest.approx(expected, abs=0.15)  # the stream's budget and gaps are not here
+    assert shares["numpy", "auto"] == pytest.approx(expected, abs=0.15)  # without the stream's budget and gaps
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ STEPS: dict[str, Callable[[cells.CellUnderTest], Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize("peer", STEPS)
-def test_peers_agree_with_numpy(peer: str) -> None:
+def test_engines_of_other_projects_agree_with_numpy(peer: str) -> None:
     pytest.importorskip(peers.PACKAGES[peer])
     subject = cells.synthetic(32, 5)
     step, oracle = STEPS[peer](subject), peers.numpy_step(subject, subject.cell.spec.levels)

@@ -1,4 +1,4 @@
-"""The comparison of the paper: cells are counted and skipped as said, a run resumes, its tables say what was found."""
+"""The comparison of the paper: models and their counted work, training, exports, resumption and tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks.paper.rivals.delta import DeltaBody
 from benchmarks.paper.rivals.fastgrnn import FastGRNNBody, rank_for
 from benchmarks.paper.rivals.skipping import RandomSkipBody, SkipBody
 from benchmarks.paper.summary import by_model, groups_of
-from benchmarks.paper.training import HARD, Plan, evaluate, mask_of, train
+from benchmarks.paper.training import HARD, TrainingPlan, evaluate, mask_of, train
 from benchmarks.paper.unrolled import Body, Unrolled
 from vcedge.detector import CellKind
 from vcedge.errors import DataError, InputNotFound
@@ -31,11 +31,11 @@ from vcedge.runtime.engine.native_support import native_problem
 from vcedge.train.cells import CELLS
 
 KEYS, HIDDEN = 12, 16
-PLAN = Plan(epochs=3, patience=5, lanes=4, window=16)
+PLAN = TrainingPlan(epochs=3, patience=5, lanes=4, window=16)
 
 
 def pieces(seed: int, count: int = 6, length: int = 40) -> list[Roll]:
-    """Two voices that hold their notes for a while, of different lengths."""
+    """Return rolls of two voices that hold each note for a while, of different lengths."""
     rng = np.random.default_rng(seed)
     rolls = []
     for i in range(count):
@@ -59,7 +59,7 @@ def run(body: Body, window: LaneWindow) -> Unrolled:
         return body.eval()(window, body.start(window.x.shape[1]), HARD)
 
 
-def test_lanes_hold_every_step_once_and_foresee_within_a_piece(music: Dataset) -> None:
+def test_lanes_hold_every_step_once_and_predict_within_a_piece(music: Dataset) -> None:
     window = window_of(list(music.train), lanes=4)
     assert float(window.weight.sum()) == sum(len(piece) - 1 for piece in music.train)
     assert int((window.keep == 0).sum()) == len(music.train)
@@ -70,7 +70,7 @@ def test_lanes_hold_every_step_once_and_foresee_within_a_piece(music: Dataset) -
     assert len(window.x) <= sum(map(len, music.train)) / 4 + longest
 
 
-def test_the_loss_of_a_piece_does_not_depend_on_lanes_and_windows(music: Dataset) -> None:
+def test_loss_does_not_depend_on_lanes_and_windows(music: Dataset) -> None:
     torch.manual_seed(0)
     network = MODELS["vcgru"].make(KEYS, HIDDEN, None).network(KEYS)
     found = [evaluate(network, music, make_lanes(music.test, lanes), steps) for lanes, steps in ((1, 7), (3, 500))]
@@ -78,14 +78,14 @@ def test_the_loss_of_a_piece_does_not_depend_on_lanes_and_windows(music: Dataset
     assert found[0].macs == pytest.approx(found[1].macs)
 
 
-def test_keys_are_counted_in_nats(music: Dataset) -> None:
+def test_loss_is_in_nats(music: Dataset) -> None:
     nothing = torch.zeros(1, 1, KEYS)
     assert float(music.loss(nothing, nothing)) == pytest.approx(KEYS * np.log(2))
     text = Dataset("text", [], [], [], "symbol")
     assert float(text.loss(nothing, nothing.index_fill(2, torch.tensor([3]), 1.0))) == pytest.approx(np.log(KEYS))
 
 
-def test_a_text_is_cut_once_or_taken_from_three_files(tmp_path: Path) -> None:
+def test_text_is_split_or_read_from_three_files(tmp_path: Path) -> None:
     whole = "to be or not to be, " * 500
     (tmp_path / "play.txt").write_text(whole)
     found = load_text(tmp_path / "play.txt")
@@ -99,7 +99,7 @@ def test_a_text_is_cut_once_or_taken_from_three_files(tmp_path: Path) -> None:
     assert np.array_equal(three.test[0][:3], np.eye(3))
 
 
-def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_and_invalid_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputNotFound, match="Nottingham"):
         load_set("nottingham", tmp_path)
     with pytest.raises(InputNotFound, match="--text"):
@@ -110,7 +110,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", list(ALL))
-def test_every_model_has_the_shapes_and_counts_all_its_work(name: str, music: Dataset) -> None:
+def test_every_model_counts_its_work_per_step(name: str, music: Dataset) -> None:
     torch.manual_seed(0)
     recipe = ALL[name].make(KEYS, HIDDEN, MatchedCost(600.0, 0.1))
     body, window = recipe.body, window_of(list(music.test))
@@ -129,7 +129,7 @@ def test_every_model_has_the_shapes_and_counts_all_its_work(name: str, music: Da
 
 
 @pytest.mark.parametrize(("kind", "gates"), [("gru", 3), ("rnn", 1)])
-def test_the_matched_size_is_the_smallest_that_costs_as_much(kind: str, gates: int) -> None:
+def test_matched_size_is_the_smallest_of_equal_cost(kind: str, gates: int) -> None:
     def cost(units: int) -> int:
         return gates * units * (units + 88) + 88 * units
 
@@ -149,7 +149,7 @@ def test_dense_and_gated_macs_follow_the_convention(music: Dataset) -> None:
     assert set(gated.scheduler.flatten().tolist()) == {HIDDEN + 4 * KEYS}
 
 
-def test_constant_k_is_a_gru_of_k_units(music: Dataset) -> None:
+def test_constant_k_updates_the_first_k_units(music: Dataset) -> None:
     torch.manual_seed(0)
     body = MODELS["constant-k"].make(KEYS, HIDDEN, MatchedCost(600.0, 0.1)).body
     result = run(body, window_of(list(music.test)))
@@ -162,7 +162,7 @@ def test_constant_k_is_a_gru_of_k_units(music: Dataset) -> None:
 
 
 @pytest.mark.parametrize("learned", [False, True])
-def test_a_skipped_step_copies_the_state_bit_for_bit(learned: bool, music: Dataset) -> None:
+def test_skipped_step_copies_the_state_bit_for_bit(learned: bool, music: Dataset) -> None:
     torch.manual_seed(1)
     body: Body = SkipBody(KEYS, HIDDEN) if learned else RandomSkipBody(KEYS, HIDDEN, 0.3)
     if isinstance(body, SkipBody):
@@ -180,7 +180,7 @@ def test_a_skipped_step_copies_the_state_bit_for_bit(learned: bool, music: Datas
     assert torch.equal(run(body, window).hidden, result.hidden), "evaluation is the same each time"
 
 
-def test_skip_rnn_takes_the_first_step_of_each_piece_and_learns_when(music: Dataset) -> None:
+def test_skip_rnn_updates_on_first_steps_and_has_a_gate_gradient(music: Dataset) -> None:
     body = SkipBody(KEYS, HIDDEN)
     torch.nn.init.constant_(body.gate.bias, -2.0)
     window = window_of(list(music.test))
@@ -191,7 +191,7 @@ def test_skip_rnn_takes_the_first_step_of_each_piece_and_learns_when(music: Data
     assert float(body.gate.bias.grad.abs()) > 0
 
 
-def test_without_a_threshold_a_delta_network_is_a_gru(music: Dataset) -> None:
+def test_delta_network_without_threshold_equals_a_gru(music: Dataset) -> None:
     torch.manual_seed(2)
     body, window = DeltaBody(KEYS, HIDDEN), window_of(list(music.test))
     body.threshold.fill_(0.0)
@@ -204,7 +204,7 @@ def test_without_a_threshold_a_delta_network_is_a_gru(music: Dataset) -> None:
     assert torch.allclose(run(body, window).hidden, torch.stack(states), atol=1e-6)
 
 
-def test_a_delta_network_pays_for_what_it_sends(music: Dataset) -> None:
+def test_delta_network_counts_transmitted_changes(music: Dataset) -> None:
     torch.manual_seed(3)
     body, window = DeltaBody(KEYS, HIDDEN), window_of(list(music.test))
     costs = []
@@ -223,7 +223,7 @@ def test_a_delta_network_pays_for_what_it_sends(music: Dataset) -> None:
     assert before < raised > float(body.threshold)
 
 
-def test_fastgrnn_is_its_equations() -> None:
+def test_fastgrnn_follows_its_equations() -> None:
     torch.manual_seed(4)
     body = FastGRNNBody(KEYS, HIDDEN, 3)
     window = window_of(pieces(5, 1))
@@ -240,7 +240,7 @@ def test_fastgrnn_is_its_equations() -> None:
     assert rank * (KEYS + 3 * HIDDEN) >= 1000 > (rank - 1) * (KEYS + 3 * HIDDEN)
 
 
-def test_a_rival_comes_after_the_model_it_is_matched_to() -> None:
+def test_matched_model_runs_after_its_reference() -> None:
     cells = experiments_of(["jsb"], ["gru-matched", "delta"], [128], 2)
     assert [(cell.model, cell.seed) for cell in cells] == [
         *[("vcgru", 0), ("gru-matched", 0), ("vcgru", 1), ("gru-matched", 1)],
@@ -250,7 +250,7 @@ def test_a_rival_comes_after_the_model_it_is_matched_to() -> None:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory, music: Dataset) -> Path:
-    """A folder with two seeds of what the claims are about."""
+    """Return a folder with results of two seeds of the models that the claims compare."""
     out = tmp_path_factory.mktemp("paper")
     table = ResultStore(out)
     for cell in experiments_of(["jsb"], ["gru", "gru-matched", "soft-finish"], [HIDDEN], 2):
@@ -258,7 +258,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, music: Dataset) -> Path:
     return out
 
 
-def test_a_cell_is_what_its_seed_makes_it_and_is_kept_whole(results: Path, music: Dataset, tmp_path: Path) -> None:
+def test_experiment_is_reproducible_and_stored_complete(results: Path, music: Dataset, tmp_path: Path) -> None:
     table, cell = ResultStore(results), Experiment("jsb", "vcgru", HIDDEN, 1)
     kept, again = table.get(cell), run_experiment(cell, music, PLAN, ResultStore(tmp_path))
     assert kept is not None
@@ -272,7 +272,7 @@ def test_a_cell_is_what_its_seed_makes_it_and_is_kept_whole(results: Path, music
         ResultStore(tmp_path).get(cell)
 
 
-def test_what_is_exported_is_what_was_measured(results: Path) -> None:
+def test_exported_model_has_the_measured_loss_and_work(results: Path) -> None:
     for row in ResultStore(results).rows():
         hard = row["model"] != "soft-finish"
         if hard and row["model"] == "vcgru":
@@ -283,7 +283,7 @@ def test_what_is_exported_is_what_was_measured(results: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_each_kind_trains_is_exported_and_runs_on_every_engine(kind: CellKind, music: Dataset) -> None:
+def test_every_kind_runs_exported_on_every_engine(kind: CellKind, music: Dataset) -> None:
     torch.manual_seed(0)
     recipe = MODELS[kind].make(KEYS, HIDDEN, None)
     network = train(recipe, music, PLAN, 0, lambda *_: None).network
@@ -297,7 +297,7 @@ def test_matched_models_cost_at_least_as_much(results: Path) -> None:
     assert models["gru-matched"].macs("all").mean >= models["vcgru"].macs("all").mean
 
 
-def test_tables_csv_and_claims_say_what_the_cells_say(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_csv_and_claims_agree_with_the_results(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.paper.page.draw_all", lambda out, rows: [])
     text = write_results(results, fill_page=False)
     rows = ResultStore(results).rows()
@@ -326,8 +326,8 @@ def test_results_are_json_without_paths(results: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["vcgru", "soft-finish", "papers-form"])
-def test_a_checkpoint_has_the_mask_that_the_training_ends_with(name: str, music: Dataset) -> None:
-    """The first epochs of a fast learner may validate best: they are not what is exported."""
+def test_best_epoch_has_the_final_mask(name: str, music: Dataset) -> None:
+    """Earlier epochs of a fast learner may validate better, but have another mask than the exported model."""
     torch.manual_seed(0)
     recipe, plan = ALL[name].make(KEYS, HIDDEN, None), replace(PLAN, epochs=7, rate=0.05)
     outcome = train(recipe, music, plan, 0, lambda *_: None)
@@ -338,7 +338,7 @@ def test_a_checkpoint_has_the_mask_that_the_training_ends_with(name: str, music:
     assert outcome.history[outcome.best][2] - 0.097 <= max(min(costs), 0.0) + 1e-9
 
 
-def test_a_steered_target_falls_while_steps_cost_too_much_and_rises_again(music: Dataset) -> None:
+def test_steered_target_falls_above_the_cost_and_rises_below(music: Dataset) -> None:
     torch.manual_seed(0)
     body, window = MODELS["vcgru"].make(KEYS, HIDDEN, None).body, window_of(list(music.test))
     penalty, loss = Steered(0.1), torch.tensor(2.0)
@@ -354,7 +354,7 @@ def test_a_steered_target_falls_while_steps_cost_too_much_and_rises_again(music:
     assert targets[0] > targets[1] > targets[2] < targets[3] < targets[4]
 
 
-def test_what_is_trained_for_follows_what_was_validated() -> None:
+def test_training_target_follows_the_validated_share() -> None:
     penalty = Steered(0.1)
     first = penalty.aim
     penalty.settle(AIM * 0.1)
@@ -365,11 +365,11 @@ def test_what_is_trained_for_follows_what_was_validated() -> None:
     assert lower < first < penalty.aim
     for _ in range(50):
         penalty.settle(0.0)
-    assert penalty.aim == pytest.approx(0.15), "within bounds, whatever happens"
+    assert penalty.aim == pytest.approx(0.15), "within its bounds"
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
-def test_random_skip_is_the_loop_over_its_steps(rate: float, music: Dataset) -> None:
+def test_random_skip_equals_a_loop_over_steps(rate: float, music: Dataset) -> None:
     torch.manual_seed(5)
     body = RandomSkipBody(KEYS, HIDDEN, rate)
     whole = make_lanes(music.test, 2)
@@ -387,7 +387,7 @@ def test_random_skip_is_the_loop_over_its_steps(rate: float, music: Dataset) -> 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("name", list(MODELS))
-def test_a_cuda_device_gives_the_same_states(name: str, music: Dataset) -> None:
+def test_cuda_gives_the_same_loss_and_work(name: str, music: Dataset) -> None:
     torch.manual_seed(6)
     recipe = MODELS[name].make(KEYS, HIDDEN, MatchedCost(600.0, 0.1))
     network = recipe.network(KEYS)
@@ -396,3 +396,14 @@ def test_a_cuda_device_gives_the_same_states(name: str, music: Dataset) -> None:
     there = evaluate(network.to("cuda"), music, lanes, 20)
     assert there.loss == pytest.approx(here.loss, rel=1e-4)
     assert there.macs["all"] == pytest.approx(here.macs["all"], rel=1e-2)
+
+
+def test_the_reset_gate_of_the_ablation_acts_before_the_product(music: Dataset) -> None:
+    window = window_of(music.test[:2])
+    torch.manual_seed(3)
+    before = ABLATIONS["reset-before"].make(music.inputs, 16, None).body
+    after = MODELS["vcgru"].make(music.inputs, 16, None).body
+    with torch.no_grad():
+        before.cell.recurrent.mul_(4)
+    after.load_state_dict(before.state_dict())
+    assert not torch.allclose(run(before, window).hidden, run(after, window).hidden, atol=1e-3)

@@ -1,4 +1,4 @@
-"""The linear detector: equal to the strongest simple detector, and honest about rows it has seen."""
+"""The linear detector: equal to the strongest simple detector, with residuals of rows outside the fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.detectors import recording, tiny_detector
-from tests.support.yardstick import data_dir, reference
+from tests.support.real_data import data_dir, reference_scoring
 from vcedge.calibration.calibrate import fit_linear
 from vcedge.calibration.highway import cross_fit, fit_features, fit_weights, residual_spread, standardise
 from vcedge.calibration.split import split_by_time
@@ -21,7 +21,7 @@ ORDER, RIDGE, SPAN = 5, 10.0, 20.0
 
 
 def linear_detector(train: F64) -> Detector:
-    """The detector without network, its spread measured on the rows it was fitted on, as the simple detector does."""
+    """Return the detector without network, its spread measured on the rows it was fitted on."""
     rows = ((0, len(train)),)
     features = fit_features(train, rows, flags=False)
     weights = fit_weights(train, features, rows, ORDER, RIDGE)
@@ -38,7 +38,7 @@ def linear_detector(train: F64) -> Detector:
 
 
 def smoothed_error(detector: Detector, test: F64) -> F64:
-    """Smoothed mean square of the highway's residuals along some rows, as the simple detector has it."""
+    """Return the smoothed mean square of the highway's residuals along some rows, as the simple detector has it."""
     residual = run_engine(NumpyEngine(detector), test, ((0, len(test)),)).residual
     raw = np.minimum(residual.astype(np.float64) ** 2, 1e6).mean(axis=1)
     raw[0] *= 2 / (SPAN + 1)
@@ -48,7 +48,7 @@ def smoothed_error(detector: Detector, test: F64) -> F64:
 
 
 def simple_detector(train: F64, test: F64) -> F64:
-    """Ridge-VAR(5), EWMA 20, written down once more from its definition, in float64 and without the package."""
+    """Return scores of ridge-VAR(5) with EWMA 20, written from the definition in float64 without the package."""
     mean, sd = train.mean(axis=0), train.std(axis=0)
     z_train, z = (np.clip((x - mean) / sd, -10, 10) for x in (train, test))
 
@@ -66,7 +66,7 @@ def simple_detector(train: F64, test: F64) -> F64:
     return raw
 
 
-def test_network_off_is_the_simple_detector() -> None:
+def test_network_off_equals_the_simple_detector() -> None:
     values = recording(2, 1500, 4)
     train, test = values[:700], values[700:]
     assert smoothed_error(linear_detector(train), test) == pytest.approx(
@@ -74,16 +74,16 @@ def test_network_off_is_the_simple_detector() -> None:
     )
 
 
-def test_network_off_is_the_published_yardstick_on_a_real_rig() -> None:
-    yardstick = reference()
-    for case in list(yardstick.load_skab(str(data_dir())))[:4]:
-        expected = yardstick.b_ridge(case["train"], span=20)(case["test"])
+def test_network_off_equals_the_reference_on_skab() -> None:
+    scoring = reference_scoring()
+    for case in list(scoring.load_skab(str(data_dir())))[:4]:
+        expected = scoring.b_ridge(case["train"], span=20)(case["test"])
         assert smoothed_error(linear_detector(case["train"]), case["test"]) == pytest.approx(
             expected, rel=1e-4, abs=1e-6
         )
 
 
-def test_switching_the_network_off_leaves_only_the_linear_part() -> None:
+def test_network_off_keeps_only_the_linear_part() -> None:
     detector = tiny_detector(channels=4)
     values = recording(3, 300, 4)
     rows = ((0, len(values)),)
@@ -94,7 +94,7 @@ def test_switching_the_network_off_leaves_only_the_linear_part() -> None:
     assert np.isfinite(bare.raw).all()
 
 
-def test_residuals_are_of_rows_the_fit_has_not_seen() -> None:
+def test_residuals_are_of_rows_outside_the_fit() -> None:
     values = np.random.default_rng(0).standard_normal((400, 6))  # nothing to forecast: 31 weights fit noise only
     split = split_by_time(((0, 400),), ORDER)
     cross = fit_linear(values, split, flags=False, order=ORDER, ridge=1e-6).cross
@@ -124,7 +124,7 @@ def test_lags_and_state_do_not_cross_a_gap() -> None:
     assert np.array_equal(trace.raw[450:], fresh.raw)
 
 
-def test_missing_values_are_no_targets() -> None:
+def test_missing_values_are_not_fitted() -> None:
     values = recording(5, 600, 3, missing=0.1)
     split = split_by_time(((0, 600),), ORDER)
     cross = fit_linear(values, split, flags=True, order=ORDER, ridge=RIDGE).cross

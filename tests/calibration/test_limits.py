@@ -1,4 +1,4 @@
-"""Limits are measured on rows nobody fitted on, and keep what they promise where that can be checked."""
+"""Thresholds and limits: measured on held-out rows, with as many false alarms as promised."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.detectors import recording, recording_of, tiny_detector
-from vcedge.calibration.calibrate import calibrate_limits, longest_run, stuck_limits
+from vcedge.calibration.calibrate import calibrate_limits
 from vcedge.calibration.recalibrate import recalibrate
 from vcedge.calibration.rows import usable_rows
 from vcedge.calibration.split import rows_in, split_by_time
+from vcedge.calibration.stuck import longest_run, stuck_limits
 from vcedge.calibration.threshold import (
     SHAPES,
     ThresholdFit,
@@ -31,7 +32,7 @@ from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64, NS_PER_S
 
 
-def test_split_is_in_order_of_time_and_leaves_nothing_out() -> None:
+def test_split_is_in_order_of_time_and_complete() -> None:
     sequences = ((0, 130), (130, 400), (450, 1000))
     split = split_by_time(sequences, 5)
     assert rows_in(split.all) == 950
@@ -52,12 +53,12 @@ def test_too_few_rows_are_refused() -> None:
     assert mixed.all[-1][1] == 400
 
 
-def test_a_limit_of_rows_is_the_quantile_where_there_are_rows_enough() -> None:
+def test_limit_is_the_quantile_of_enough_rows() -> None:
     raw = np.arange(1, 100_001, dtype=np.float64)
     assert tail_quantile(raw, 0.001) == pytest.approx(99_900, rel=1e-4)
 
 
-def test_a_limit_of_rows_is_extended_into_an_exponential_tail() -> None:
+def test_rare_limit_extrapolates_an_exponential_tail() -> None:
     raw = np.random.default_rng(0).exponential(2.0, 5_000)
     share = 1e-6
     assert tail_quantile(raw, share) == pytest.approx(-2.0 * np.log(share), rel=0.15)
@@ -65,13 +66,13 @@ def test_a_limit_of_rows_is_extended_into_an_exponential_tail() -> None:
     assert tail_quantile(np.ones(50), share) > 1.0
 
 
-def test_a_promise_is_events_of_a_day() -> None:
+def test_promise_is_a_number_of_events_a_day() -> None:
     assert events_per_row(1.0, NS_PER_S) == pytest.approx(1 / 86_400)
     assert events_per_row(24.0, 3600 * NS_PER_S) == 0.5
 
 
 def smoothed(seed: int, rows: int, channels: int = 8, span: float = 20.0) -> F64:
-    """A statistic (rows,) as a scorer makes it of normal residuals: their mean square, exponentially smoothed."""
+    """Return a statistic (rows,) as of a scorer on normal residuals: their exponentially smoothed mean square."""
     error = (np.random.default_rng(seed).standard_normal((rows, channels)) ** 2).mean(axis=1)
     raw, level, alpha = np.zeros(rows), 1.0, 2 / (span + 1)
     for row, value in enumerate(error.tolist()):
@@ -87,9 +88,7 @@ def events_above(raw: F64, promise: ThresholdFit) -> int:
 
 
 @pytest.mark.parametrize(("rows", "per_event", "factor"), [(2_000, 500, 2.5), (2_000, 8_000, 6.0)])
-def test_as_many_events_as_promised_within_and_beyond_what_was_held_out(
-    rows: int, per_event: int, factor: float
-) -> None:
+def test_threshold_keeps_the_promised_event_rate(rows: int, per_event: int, factor: float) -> None:
     future = smoothed(99, 200_000)
     ratios = []
     for seed in range(9):
@@ -100,7 +99,7 @@ def test_as_many_events_as_promised_within_and_beyond_what_was_held_out(
 
 
 @pytest.mark.parametrize("rule", [EventRule(), EventRule(min_rows=5), EventRule(hold_rows=20)])
-def test_the_held_out_rows_themselves_keep_the_promise(rule: EventRule) -> None:
+def test_held_out_rows_keep_the_promise(rule: EventRule) -> None:
     raw = smoothed(1, 20_000)
     promise = fit_threshold([raw[:7000], raw[7000:]], 1 / 1000, rule)
     assert events_above(raw, promise) == pytest.approx(20, abs=8)
@@ -108,7 +107,7 @@ def test_the_held_out_rows_themselves_keep_the_promise(rule: EventRule) -> None:
     assert (promise.events.min_rows, promise.events.hold_rows) == (rule.min_rows, rule.hold_rows)
 
 
-def test_rarer_events_and_gaps() -> None:
+def test_rarer_events_need_a_higher_threshold_also_with_gaps() -> None:
     raw = smoothed(2, 3_000)
     rates = [1e-2, 1e-3, 1e-4, 1e-5, 1e-7]
     thresholds = [fit_threshold([raw], rate, EventRule()).threshold for rate in rates]
@@ -123,9 +122,7 @@ def test_rarer_events_and_gaps() -> None:
 
 @given(st.lists(st.floats(0, 1e300), min_size=20, max_size=60), st.floats(1e-9, 0.5), st.integers(1, 30))
 @settings(max_examples=150)
-def test_any_statistic_has_a_finite_threshold_that_few_rows_exceed(
-    raw: list[float], rate: float, min_rows: int
-) -> None:
+def test_threshold_is_finite_and_few_rows_exceed_it(raw: list[float], rate: float, min_rows: int) -> None:
     promise = fit_threshold([np.array(raw)], rate, EventRule(min_rows=min_rows))
     assert 0 < promise.threshold < np.inf
     assert (np.array(raw) > promise.threshold * (1 + 1e-9)).mean() <= 0.05
@@ -133,7 +130,7 @@ def test_any_statistic_has_a_finite_threshold_that_few_rows_exceed(
     assert 0.8 <= promise.events.release < 1
 
 
-def test_a_narrow_statistic_needs_less_hysteresis() -> None:
+def test_narrow_statistic_needs_less_hysteresis() -> None:
     assert release_share(1.1, 1.0) > 0.95
     assert release_share(10.0, 1.0) == pytest.approx(0.8, abs=0.01)
     assert release_share(0.5, 1.0) > 0.95  # a threshold below the median, of very many alarms a day
@@ -159,7 +156,7 @@ def test_longest_run_and_stuck_limits() -> None:
     assert stuck_limits(values, ((0, 1000),)) == (0, 57, 30)
 
 
-def test_false_alarms_on_unseen_rows_are_about_as_many_as_promised() -> None:
+def test_false_alarms_on_unseen_rows_match_the_promise() -> None:
     values = recording(2, 12_000, 3)
     split = split_by_time(((0, 6000),), 2)
     detector = calibrate_limits(tiny_detector(), values, split, (0, 0, 0), false_alarms_per_day=400.0)
@@ -170,23 +167,23 @@ def test_false_alarms_on_unseen_rows_are_about_as_many_as_promised() -> None:
     assert detector.calibration.rows == pytest.approx(1200, abs=30)
 
 
-def test_limits_do_not_depend_on_fitted_rows() -> None:
+def test_limits_depend_on_held_out_rows_only() -> None:
     values = recording(3, 3000, 3)
     split = split_by_time(((0, 3000),), 2)
     changed = values.copy()
-    changed[: split.fit[-1][1]] *= 1.5  # other rows to fit on, the same detector: the limits are of the tail alone
+    changed[: split.fit[-1][1]] *= 1.5  # another fit, the same detector: limits come from the tail alone
     limits = [calibrate_limits(tiny_detector(), v, split, (0, 0, 0), 10.0).calibration for v in (values, changed)]
     assert limits[0].threshold == limits[1].threshold
     assert limits[0].surprise_limit == limits[1].surprise_limit
 
 
-def test_a_useless_network_is_shrunk_away_and_a_useful_one_kept() -> None:
+def test_useless_network_is_shrunk_to_zero_and_useful_one_kept() -> None:
     values = recording(4, 4000, 3)
     split = split_by_time(((0, 4000),), 2)
-    useless = calibrate_limits(tiny_detector(), values, split, (0, 0, 0), 1.0)  # random weights
+    useless = calibrate_limits(tiny_detector(), values, split, (0, 0, 0), 1.0)  # its weights are random
     assert useless.head is not None
     assert (useless.head.shrink == 0).all()
-    # Where the highway's forecast is off by a constant, a head that says just that constant is useful.
+    # Where the highway's forecast is off by a constant, a head that outputs that constant is useful.
     base = tiny_detector()
     assert base.head is not None
     offset = replace(base.highway, bias=base.highway.bias - 2 * base.highway.spread)
@@ -197,9 +194,9 @@ def test_a_useless_network_is_shrunk_away_and_a_useful_one_kept() -> None:
     assert (useful.head.error_scale < 0.8).all()
 
 
-def test_recalibration_adapts_to_another_machine_and_keeps_the_network() -> None:
+def test_recalibration_fits_another_machine_and_keeps_the_network() -> None:
     values = recording(5, 3000, 3)
-    other = 1000.0 + 7.0 * values  # the same behaviour in another offset and gain
+    other = 1000.0 + 7.0 * values  # the same behaviour with another offset and gain
     base = tiny_detector()
     here = recalibrate(base, recording_of(values), 1.0)
     there = recalibrate(base, recording_of(other), 1.0, asset="other")
@@ -212,7 +209,7 @@ def test_recalibration_adapts_to_another_machine_and_keeps_the_network() -> None
     assert raw[1] == pytest.approx(raw[0], rel=0.05, abs=1e-3)
 
 
-def test_untrained_networks_help_on_next_to_no_channel() -> None:
+def test_untrained_networks_are_kept_on_few_channels() -> None:
     values = recording(6, 1500, 12)
     split = split_by_time(((0, 1500),), 2)
     helped = 0
@@ -224,21 +221,21 @@ def test_untrained_networks_help_on_next_to_no_channel() -> None:
     assert helped <= 2  # of 60
 
 
-def test_a_recording_in_pieces_shorter_than_the_warm_up_is_refused() -> None:
+def test_pieces_shorter_than_the_warm_up_are_refused() -> None:
     values = recording(7, 2000, 3)
     pieces = tuple((start, start + 8) for start in range(0, 2000, 8))
     with pytest.raises(DataError, match="warm-up"):
         calibrate_limits(tiny_detector(), values, split_by_time(pieces, 2), (0, 0, 0), 1.0)
 
 
-def test_channels_without_values_to_fit_on_are_named() -> None:
+def test_channels_without_values_are_named() -> None:
     values = recording(8, 500, 3)
     values[:450, 1] = np.nan
     with pytest.raises(DataError, match="'Channel 1' has 0 values in the first 80%"):
         recalibrate(tiny_detector(), recording_of(values), 1.0)
 
 
-def test_rows_with_nothing_usable_are_left_out_and_cut_where_they_last() -> None:
+def test_rows_without_values_are_left_out_and_long_runs_cut() -> None:
     values = recording(9, 600, 3)
     values[100:103] = np.nan
     values[300:330] = np.nan

@@ -1,4 +1,4 @@
-"""The last fit sees every row, and changes nothing that held-out rows have measured."""
+"""The last fit: it uses every row and keeps all that held-out rows have measured."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 
 from tests.support.detectors import recording, recording_of, tiny_detector
 from vcedge.calibration.calibrate import calibrate_limits, fit_linear
-from vcedge.calibration.recalibrate import recalibrate
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import recalibrate, refit
 from vcedge.calibration.split import Split, merge_ranges, split_by_time
 from vcedge.calibration.trace import run_engine
 from vcedge.detector import Detector
@@ -27,7 +26,7 @@ def measured(values: F64, split: Split) -> Detector:
     return calibrate_limits(fitted, values, split, (0, 0, 0), 10.0)
 
 
-def test_what_is_linear_is_that_of_a_fit_on_all_rows_and_the_rest_stays() -> None:
+def test_refit_replaces_the_linear_part_only() -> None:
     values, split = recording(5, 3000, 3), split_by_time(SEQUENCES, 8)
     detector = measured(values, split)
     again = refit(detector, values, split)
@@ -41,7 +40,7 @@ def test_what_is_linear_is_that_of_a_fit_on_all_rows_and_the_rest_stays() -> Non
     assert (again.calibration, again.cell, again.head) == (detector.calibration, detector.cell, detector.head)
 
 
-def test_rows_that_come_later_are_no_more_unusual_than_before() -> None:
+def test_refit_does_not_raise_scores_of_later_rows() -> None:
     values = recording(5, 9000, 3)
     known, later = values[:3000], values[3000:]
     split = split_by_time(SEQUENCES, 8)
@@ -51,8 +50,8 @@ def test_rows_that_come_later_are_no_more_unusual_than_before() -> None:
     assert np.quantile(raw[1], 0.99) < 1.1 * np.quantile(raw[0], 0.99)
 
 
-def test_a_machine_whose_last_rows_moved_is_known_where_it_is_now() -> None:
-    """Without the refit the highway would know only what came before the held-out rows."""
+def test_refit_learns_a_shift_in_the_last_rows() -> None:
+    """Without the refit the highway would know only the rows before the held-out ones."""
     values = recording(5, 3000, 3)
     moved = values.copy()
     moved[2500:] += 3.0 * tiny_detector().features.scale
@@ -60,7 +59,7 @@ def test_a_machine_whose_last_rows_moved_is_known_where_it_is_now() -> None:
     assert (after.features.center - before.features.center > 0.2 * before.features.scale).all()
 
 
-def test_ranges_that_a_cut_had_separated_are_one_again() -> None:
+def test_refit_joins_ranges_that_the_split_cut() -> None:
     assert merge_ranges(((0, 10), (10, 20), (20, 30), (40, 50)), frozenset({0, 20, 40})) == (
         (0, 20),
         (20, 30),

@@ -1,4 +1,4 @@
-"""`vcedge calibrate`: refused options, its description, and reproducible bytes."""
+"""`vcedge calibrate`: refused options, the printed description, and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = 2000
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model and a recording of another machine in another dialect."""
+    """Return a folder with a model and a recording of another machine in another dialect."""
     folder = tmp_path_factory.mktemp("calibrate")
     save(tiny_detector(), folder / "tiny.vcedge")
     start = np.datetime64("2026-01-01T00:00:00", "s")
@@ -83,7 +83,7 @@ def test_numpy_starts_with_one_thread() -> None:
         (["--asset", "a\n"], "--asset 'a\\n': expected"),
     ],
 )
-def test_wrong_options_are_refused_before_anything_is_read(
+def test_invalid_options_are_refused_before_reading(
     options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = run(["calibrate", "none.vcedge", "none.csv", "--out", str(tmp_path / "out.vcedge"), *options])
@@ -97,7 +97,7 @@ def test_input_is_not_overwritten(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        monkeypatch.setenv(variable, "1")  # what the command sets is undone
+        monkeypatch.setenv(variable, "1")  # restored after the test, whatever the command sets
     before = (folder / name).read_bytes()
     arguments = ["calibrate", str(folder / "tiny.vcedge"), str(folder / "o*.csv"), *DIALECT]
     assert run([*arguments, "--out", str(folder / name)]) == 2

@@ -1,4 +1,4 @@
-"""The commands in real processes: history in, model, scores and a model for another machine out; and wrong input."""
+"""The commands in real processes: training, scoring and calibration, and invalid input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUICK = "model: {hidden_size: 16, levels: 4}\ntrain: {epochs: 3}\n"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a healthy hour, a training configuration and a trained model."""
+    """Return a folder with a healthy hour, a training configuration and a trained model."""
     folder = tmp_path_factory.mktemp("chain")
     write_csv(simulate(hours=0.7, seed=1), folder / "healthy.csv")
     write_csv(simulate(hours=0.7, seed=2), folder / "other.csv")
@@ -48,7 +48,7 @@ def test_train_writes_model_report_and_metrics(folder: Path) -> None:
     assert "training: 100%" in (folder / "stderr.txt").read_text()
 
 
-def test_same_seed_same_file_whatever_the_threads(folder: Path) -> None:
+def test_file_depends_on_the_seed_and_not_on_threads(folder: Path) -> None:
     files = []
     for threads in ("1", "2"):
         out = folder / f"threads-{threads}"
@@ -59,7 +59,7 @@ def test_same_seed_same_file_whatever_the_threads(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rnn", "vcrnn"])
-def test_any_kind_of_cell_is_trained_and_scores(folder: Path, kind: str) -> None:
+def test_every_kind_of_cell_trains_and_scores(folder: Path, kind: str) -> None:
     out = folder / kind
     options = ["--set", f"model.cell={kind}", "--set", "report.sensitivity=false", "--out", str(out)]
     result = vcedge("train", str(folder / "train.yaml"), *options)
@@ -74,11 +74,11 @@ def test_any_kind_of_cell_is_trained_and_scores(folder: Path, kind: str) -> None
 
 
 def table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file by column."""
+    """Return the rows of a CSV file by column."""
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
-def test_score_gives_a_line_for_each_row(folder: Path) -> None:
+def test_score_writes_a_line_for_each_row(folder: Path) -> None:
     out = folder / "scores.csv"
     result = vcedge("score", str(folder / "out/model.vcedge"), str(folder / "other.csv"), "--out", str(out), "--json")
     assert result.returncode == 0, result.stderr
@@ -121,7 +121,7 @@ def test_calibrate_makes_a_model_for_another_machine(folder: Path) -> None:
     assert vcedge("score", str(out), str(folder / "other.csv")).returncode == 0
 
 
-def test_ctrl_c_keeps_the_best_network_so_far(folder: Path) -> None:
+def test_interrupted_training_saves_the_best_network(folder: Path) -> None:
     command = [sys.executable, "-m", "vcedge", "train", str(folder / "train.yaml"), "--out", str(folder / "cut")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
@@ -140,7 +140,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(folder: Path) -> None:
 
 
 def one_line(text: str) -> str:
-    """The single error line of a command's stderr."""
+    """Return the single error line of a command's stderr."""
     lines = [line for line in text.splitlines() if line.startswith("vcedge: error: ")]
     assert len(lines) == 1, text
     assert "Traceback" not in text
@@ -158,7 +158,7 @@ def one_line(text: str) -> str:
         ("asset: a\ndata: {train: [healthy.csv], limit_rows: 50}\n", 65, ["50", "too few"]),
     ],
 )
-def test_wrong_configuration_is_one_clear_line(folder: Path, config: str, code: int, words: list[str]) -> None:
+def test_invalid_configuration_is_one_line(folder: Path, config: str, code: int, words: list[str]) -> None:
     path = folder / "wrong.yaml"
     path.write_text(config)
     result = vcedge("train", str(path), "--out", str(folder / "wrong"))
@@ -167,7 +167,7 @@ def test_wrong_configuration_is_one_clear_line(folder: Path, config: str, code: 
     assert not (folder / "wrong/model.vcedge").exists()
 
 
-def test_wrong_files_are_one_clear_line(folder: Path) -> None:
+def test_invalid_files_are_one_line(folder: Path) -> None:
     model, data = str(folder / "out/model.vcedge"), str(folder / "other.csv")
     (folder / "narrow.csv").write_text("time,Flow\n2026-01-01T00:00:00Z,1.0\n")
     for arguments, code, word in [

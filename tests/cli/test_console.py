@@ -1,4 +1,4 @@
-"""Progress and JSON for a script that reads them."""
+"""Progress and JSON for scripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from vcedge.cli.console import print_json, progress
 
 
-def test_progress_without_a_terminal_is_about_ten_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_without_a_terminal_is_ten_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("training", 1000) as report:
         for done in range(1001):
             report(done, f"loss {done}")

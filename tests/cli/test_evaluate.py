@@ -1,4 +1,4 @@
-"""`vcedge evaluate`: the scores of `vcedge score` beside the labels, bars and refused options."""
+"""`vcedge evaluate`: measures of the scores of `vcedge score`, bars and refused options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from tests.support.detectors import recording, tiny_detector
 from vcedge.cli.main import run
-from vcedge.evaluation.metrics import auc_pr, confusion, dominant_period, vus_pr
+from vcedge.evaluation.metrics import auc_pr, confusion
+from vcedge.evaluation.vus import dominant_period, vus_pr
 from vcedge.model_file import save
 
 ROWS = 400
@@ -20,7 +21,7 @@ Evaluate = Callable[..., tuple[int, str, str]]
 
 
 def write_labelled(path: Path, wrong: tuple[str, str] = ("0", "1")) -> Path:
-    """A recording of the tiny model's channels, one row a second, with a jump in rows 200 to 249."""
+    """Write a recording of the tiny model's channels, one row a second, with a jump in rows 200 to 249."""
     values = recording(1, ROWS, 3)
     values[200:250, 1] += np.where(np.arange(50) % 2, 50.0, -50.0)
     lines = [",".join(["time", *tiny_detector().schema.names, "truth"])]
@@ -49,7 +50,7 @@ def evaluate(model: Path, capsys: pytest.CaptureFixture[str]) -> Evaluate:
     return run_it
 
 
-def test_evaluate_measures_the_scores_of_score(tmp_path: Path, model: Path, evaluate: Evaluate) -> None:
+def test_measures_are_those_of_the_scored_file(tmp_path: Path, model: Path, evaluate: Evaluate) -> None:
     data, out = write_labelled(tmp_path / "a.csv"), tmp_path / "scores.csv"
     code, stdout, stderr = evaluate(data, "--label", "truth", "--json")
     assert code == 0, stderr
@@ -70,7 +71,7 @@ def test_evaluate_measures_the_scores_of_score(tmp_path: Path, model: Path, eval
     assert result["promised_false_alarms_per_day"] == tiny_detector().calibration.false_alarms_per_day
 
 
-def test_people_get_a_table_with_random_and_ones_beside(tmp_path: Path, evaluate: Evaluate) -> None:
+def test_table_compares_with_trivial_scores(tmp_path: Path, evaluate: Evaluate) -> None:
     a, b = write_labelled(tmp_path / "a.csv"), write_labelled(tmp_path / "b.csv", ("Normal", "Attack"))
     code, stdout, stderr = evaluate(a, b, "--label", "truth")
     assert code == 0
@@ -80,7 +81,7 @@ def test_people_get_a_table_with_random_and_ones_beside(tmp_path: Path, evaluate
     assert "expected at 1 a day" in stderr
 
 
-def test_without_the_network_and_without_the_first_rows(tmp_path: Path, evaluate: Evaluate) -> None:
+def test_network_off_and_skipped_rows(tmp_path: Path, evaluate: Evaluate) -> None:
     data = write_labelled(tmp_path / "a.csv")
     whole = json.loads(evaluate(data, "--label", "truth", "--json")[1])["mean"]
     linear = json.loads(evaluate(data, "--label", "truth", "--json", "--no-network")[1])["mean"]
@@ -91,7 +92,7 @@ def test_without_the_network_and_without_the_first_rows(tmp_path: Path, evaluate
     assert part["mar"] == whole["mar"]
 
 
-def test_a_bar_decides_the_exit_code_after_the_results(tmp_path: Path, evaluate: Evaluate) -> None:
+def test_bar_decides_the_exit_code(tmp_path: Path, evaluate: Evaluate) -> None:
     data = write_labelled(tmp_path / "a.csv")
     assert evaluate(data, "--label", "truth", "--bar", "vus_pr=0.1")[0] == 0
     code, stdout, stderr = evaluate(data, "--label", "truth", "--json", "--bar", "far=0", "--bar", "vus_pr=1.1")

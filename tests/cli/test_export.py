@@ -23,7 +23,7 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_is_written_verified_and_timed(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_is_written_verified_and_timed(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["export", str(model), "--to", "tflite", "--out", str(tmp_path / "new" / "out"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     path = tmp_path / "new" / "out" / "tiny.tflite"
@@ -45,7 +45,7 @@ def test_export_reports_whether_gating_wins(model: Path, tmp_path: Path, capsys:
     assert "every level costs the same in this layout" in capsys.readouterr().err
 
 
-def test_verify_takes_several_files_and_a_recording(
+def test_verify_accepts_several_files_and_a_recording(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for to in ("onnx", "tflite"):
@@ -71,7 +71,7 @@ def test_differing_export_is_not_written(
     assert list((tmp_path / "out").glob("*")) == []
 
 
-def test_verify_fails_with_a_file_of_another_model(
+def test_verify_refuses_a_file_of_another_model(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["export", str(model), "--to", "onnx", "--out", str(tmp_path)]) == 0

@@ -1,4 +1,4 @@
-"""`vcedge inspect`: for people, for scripts, and for files that are something else."""
+"""`vcedge inspect`: text, JSON, and files that are not a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def inspected(path: Path, capsys: pytest.CaptureFixture[str], *options: str) -> 
     return capsys.readouterr().out
 
 
-def test_inspect_for_people() -> None:
+def test_inspect_prints_a_description() -> None:
     result = vcedge("inspect", str(MODEL))
     assert (result.returncode, result.stderr) == (0, "")
     lines = dict(line.strip().split(": ", 1) for line in result.stdout.splitlines())
@@ -31,7 +31,7 @@ def test_inspect_for_people() -> None:
     assert lines["calibrated on"].startswith("1,000 rows")
 
 
-def test_inspect_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     description = json.loads(inspected(MODEL, capsys, "--json"))
     assert description["id"] == model_id(MODEL)
     assert description["cell"]["levels"] == 4
@@ -67,7 +67,7 @@ def test_linear_detector_and_control_characters_in_names(tmp_path: Path, capsys:
 
 
 @pytest.mark.parametrize(("path", "code"), [(MODELS / "manifest-kind" / "model.vcedge", 65), (MODEL / "none", 66)])
-def test_file_without_model_is_refused(path: Path, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_that_is_not_a_model_is_refused(path: Path, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", str(path)]) == code
     out, err = capsys.readouterr()
     assert out == ""
@@ -75,7 +75,7 @@ def test_file_without_model_is_refused(path: Path, code: int, capsys: pytest.Cap
     assert len(err.splitlines()) == 1
 
 
-def test_the_engines_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_engines_of_this_machine_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", "--engines"]) == 0
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert "numpy" in lines["engines"].split(", ")
@@ -87,6 +87,6 @@ def test_the_engines_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("arguments", [[], ["model.vcedge", "--engines"]])
-def test_inspect_takes_a_file_or_engines(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_requires_a_file_or_engines(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", *arguments]) == 2
     assert "--engines" in capsys.readouterr().err

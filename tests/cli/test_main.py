@@ -1,4 +1,4 @@
-"""The program as a whole: a light start, and every error as a message and an exit code."""
+"""The program as a whole: fast start, and every error as a message and an exit code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Fail = Callable[[BaseException | None], int]
 
 @pytest.fixture
 def fail(monkeypatch: pytest.MonkeyPatch) -> Fail:
-    """Runs a command `fail` that raises what it is given, and returns the exit code."""
+    """Run a command `fail` that raises the given error; return the exit code."""
 
     def run(error: BaseException | None) -> int:
         def fail_command() -> None:
@@ -38,11 +38,11 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Fail:
     return run
 
 
-def test_the_start_is_light() -> None:
+def test_start_imports_few_packages() -> None:
     assert not HEAVY & modules_after("vcedge.cli.main")
 
 
-def test_help_is_light_and_lists_every_command() -> None:
+def test_help_imports_few_packages_and_lists_every_command() -> None:
     code = "import sys; from vcedge.cli.main import run; run(['--help']); print('loaded', *sys.modules)"
     result = python("-c", code)
     text, _, loaded = result.stdout.partition("loaded")
@@ -51,7 +51,7 @@ def test_help_is_light_and_lists_every_command() -> None:
     assert "..." not in text.partition("Commands:")[2], "a line of COMMANDS is too long for 80 columns"
 
 
-def test_version() -> None:
+def test_version_is_printed() -> None:
     assert vcedge("--version").stdout == f"vcedge {__version__}\n"
 
 
@@ -64,7 +64,7 @@ def test_version() -> None:
         (("simulate",), "Missing argument"),
     ],
 )
-def test_usage_errors_end_with_2(arguments: tuple[str, ...], message: str) -> None:
+def test_usage_errors_exit_with_2(arguments: tuple[str, ...], message: str) -> None:
     result = vcedge(*arguments)
     assert (result.returncode, result.stdout) == (2, "")
     assert message in result.stderr
@@ -94,7 +94,7 @@ def test_usage_errors_end_with_2(arguments: tuple[str, ...], message: str) -> No
         (KeyboardInterrupt(), 130, ""),
     ],
 )
-def test_an_error_is_one_line_and_a_code(
+def test_error_is_one_line_and_an_exit_code(
     error: BaseException | None, code: int, message: str, fail: Fail, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fail(error) == code
@@ -105,7 +105,9 @@ def test_an_error_is_one_line_and_a_code(
     assert len(err.splitlines()) <= 2
 
 
-def test_debug_shows_where(fail: Fail, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_prints_the_traceback(
+    fail: Fail, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VCEDGE_DEBUG", "1")
     assert fail(KeyError("x")) == 70
     assert "Traceback" in capsys.readouterr().err

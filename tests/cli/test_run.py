@@ -1,4 +1,4 @@
-"""`vcedge run` before it connects: the lines of `--check`, and errors found at once."""
+"""`vcedge run` before it connects: the lines of `--check`, and errors at the start."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _no_model(folder: Path) -> None:
         (None, {"mqtt": {"username": "u", "password_file": "none"}}, 78, "mqtt.password_file"),
     ],
 )
-def test_errors_are_found_before_any_connection(
+def test_errors_are_reported_before_connecting(
     spoil: Any, changes: dict[str, Any], code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = configure(tmp_path, "wrong", "mqtt://127.0.0.1:1", **changes)

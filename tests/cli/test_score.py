@@ -1,4 +1,4 @@
-"""`vcedge score`: its output files, warnings on rows that were not scored, and other dialects."""
+"""`vcedge score`: output files, warnings on rows without a score, and other dialects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Score = Callable[..., tuple[int, str, str]]
 
 
 def write_rows(path: Path, times: list[str], header: str = "time", delimiter: str = ",") -> Path:
-    """A recording of the tiny model's channels with these times."""
+    """Write a recording of the tiny model's channels with these times."""
     values = recording(1, len(times), 3)
     lines = [delimiter.join([header, *tiny_detector().schema.names])]
     lines += [delimiter.join([time, *map(repr, row.tolist())]) for time, row in zip(times, values, strict=True)]
@@ -52,9 +52,7 @@ def score(model: Path, capsys: pytest.CaptureFixture[str]) -> Score:
     return score_files
 
 
-def test_an_output_that_is_an_input_is_refused_before_anything_is_opened(
-    tmp_path: Path, model: Path, score: Score
-) -> None:
+def test_output_that_is_an_input_is_refused(tmp_path: Path, model: Path, score: Score) -> None:
     data = write_rows(tmp_path / "a.csv", every(1))
     (tmp_path / "link.csv").symlink_to(data)
     (tmp_path / "hard.csv").hardlink_to(data)
@@ -67,7 +65,7 @@ def test_an_output_that_is_an_input_is_refused_before_anything_is_opened(
     assert (data.read_bytes(), model.read_bytes()) == before
 
 
-def test_failed_run_keeps_the_old_file(tmp_path: Path, score: Score) -> None:
+def test_failed_run_keeps_the_previous_file(tmp_path: Path, score: Score) -> None:
     good, out = write_rows(tmp_path / "a.csv", every(1)), tmp_path / "scores.csv"
     bad = tmp_path / "b.csv"
     bad.write_bytes(good.read_bytes().replace(b"time,", b"time,other,", 1).replace(b"Channel 1", b"Channel x"))
@@ -87,7 +85,7 @@ def test_failed_run_keeps_the_old_file(tmp_path: Path, score: Score) -> None:
     assert score(good)[1] == out.read_text()
 
 
-def test_special_files_are_written_in_place(tmp_path: Path, score: Score) -> None:
+def test_special_file_is_written_in_place(tmp_path: Path, score: Score) -> None:
     data = write_rows(tmp_path / "a.csv", every(1))
     assert score(data, "--out", "/dev/null")[0] == 0
     assert Path("/dev/null").is_char_device()
@@ -96,7 +94,7 @@ def test_special_files_are_written_in_place(tmp_path: Path, score: Score) -> Non
     assert f"{tmp_path}/no/scores.csv: No such file" in stderr
 
 
-def test_the_summary_counts_every_status(tmp_path: Path, score: Score) -> None:
+def test_summary_counts_every_status(tmp_path: Path, score: Score) -> None:
     data = write_rows(tmp_path / "a.csv", every(1))
     code, stdout, stderr = score(data, "--out", tmp_path / "scores.csv", "--json")
     assert code == 0
@@ -108,7 +106,7 @@ def test_the_summary_counts_every_status(tmp_path: Path, score: Score) -> None:
     assert "warning" not in stderr
 
 
-def test_few_scored_rows_are_reported_with_the_reason(tmp_path: Path, score: Score) -> None:
+def test_few_scored_rows_are_reported_with_reason(tmp_path: Path, score: Score) -> None:
     warmup = f"the first {WARMUP} rows"
     for times, words in [
         (every(60), "'gap': the file's spacing is 1 min, but the model expects 1 s, and a pause longer than 5 s is"),
@@ -177,7 +175,7 @@ def test_invalid_override_is_refused(setting: str, code: int, words: str, tmp_pa
     assert words in stderr
 
 
-def test_stdout_may_be_named_as_a_file(tmp_path: Path, model: Path) -> None:
+def test_stdout_can_be_named_as_a_file(tmp_path: Path, model: Path) -> None:
     data = write_rows(tmp_path / "a.csv", every(1))
     result = vcedge("score", str(model), str(data), "--out", "/dev/stdout")
     assert result.returncode == 0, result.stderr

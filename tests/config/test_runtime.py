@@ -1,4 +1,4 @@
-"""runtime.yaml: defaults, refused values, and secrets that never show."""
+"""runtime.yaml: defaults, refused values, and secrets that are not printed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load(folder: Path, content: dict[str, Any], **environment: str) -> RuntimeCo
     return load_runtime_config(path, environment)
 
 
-def test_the_sample_shows_the_defaults() -> None:
+def test_sample_shows_the_defaults() -> None:
     sample = load_runtime_config(SAMPLE, {})
     bare = RuntimeConfig(node="press-07")
     assert sample.mqtt == bare.mqtt
@@ -31,7 +31,7 @@ def test_the_sample_shows_the_defaults() -> None:
     assert sample.client_id == "vcedge-press-07"
 
 
-def test_files_are_relative_to_the_configuration(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_configuration(tmp_path: Path) -> None:
     mqtt = {"broker": "mqtts://b", "ca_file": "ca.pem", "username": "u", "password_file": "/run/secret"}
     config = load(tmp_path, {"node": "n", "mqtt": mqtt, "assets": {"a": {"model": "m/x.vcedge"}}})
     assert config.assets["a"].model == tmp_path / "m" / "x.vcedge"
@@ -40,7 +40,7 @@ def test_files_are_relative_to_the_configuration(tmp_path: Path) -> None:
     assert config.mqtt.endpoint == Endpoint("b", 8883, tls=True)
 
 
-def test_fragments_and_variables_come_on_top(tmp_path: Path) -> None:
+def test_fragments_and_variables_override_the_file(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "10-site.yaml").write_text("mqtt: {broker: 'mqtt://site', prefix: site/a}\n")
     content = {"node": "n", "mqtt": {"broker": "mqtt://main", "keepalive_s": 7}, "assets": {"skab-pump": {}}}
@@ -96,18 +96,18 @@ def test_invalid_configuration_is_refused(change: dict[str, Any], words: str, tm
     assert len(str(caught.value).splitlines()) <= 2
 
 
-def test_a_password_in_the_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+def test_password_in_the_address_is_refused_and_not_printed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no user or password") as caught:
         load(tmp_path, {"node": "n", "mqtt": {"broker": "mqtt://user:s3cret@host"}})
     assert "s3cret" not in str(caught.value)
 
 
-def test_no_file(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputNotFound, match=r"gone\.yaml"):
         load_runtime_config(tmp_path / "gone.yaml", {})
 
 
-def test_passwords_come_from_a_file_or_the_environment(tmp_path: Path) -> None:
+def test_password_is_read_from_a_file_or_the_environment(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cret é\nsecond line\n")
     user = {"username": "u"}
     by_file = load(tmp_path, {"node": "n", "mqtt": {**user, "password_file": "secret"}}).mqtt
@@ -128,5 +128,5 @@ def test_passwords_come_from_a_file_or_the_environment(tmp_path: Path) -> None:
         ("mqtts://[fd00::1]:1", Endpoint("fd00::1", 1, tls=True)),
     ],
 )
-def test_addresses(url: str, endpoint: Endpoint) -> None:
+def test_broker_address_is_parsed(url: str, endpoint: Endpoint) -> None:
     assert parse_broker(url) == endpoint

@@ -1,4 +1,4 @@
-"""The commented samples are the documentation: they load, hold every key, and state the defaults that are true."""
+"""The commented samples: they load, hold every key, and state the true defaults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def keys_of(model: type[BaseModel]) -> set[str]:
-    """Names of all keys of a configuration, those of its sections included."""
+    """Return names of all keys of a configuration, those of its sections included."""
     names: set[str] = set()
     for name, field in model.model_fields.items():
         if field.exclude:
@@ -29,13 +29,13 @@ def keys_of(model: type[BaseModel]) -> set[str]:
 
 
 @pytest.mark.parametrize(("name", "model"), [("train.yaml", TrainConfig), ("runtime.yaml", RuntimeConfig)])
-def test_every_key_stands_in_its_sample(name: str, model: type[BaseModel]) -> None:
+def test_sample_holds_every_key(name: str, model: type[BaseModel]) -> None:
     text = (CONFIGS / name).read_text()
     missing = {key for key in keys_of(model) if f"{key}:" not in text}
     assert missing == set()
 
 
-def test_the_training_sample_states_the_defaults() -> None:
+def test_training_sample_states_the_defaults() -> None:
     stated = load_train_config(CONFIGS / "train.yaml")
     default = TrainConfig(asset="pump", data=stated.data)
     for section in ("model", "train", "highway", "score"):
@@ -45,5 +45,5 @@ def test_the_training_sample_states_the_defaults() -> None:
         )
 
 
-def test_the_runtime_sample_loads() -> None:
+def test_runtime_sample_loads() -> None:
     assert load_runtime_config(CONFIGS / "runtime.yaml", {}).assets

@@ -1,4 +1,4 @@
-"""Configuration files: what is read, what is refused, and the messages."""
+"""Configuration files: accepted and refused contents, and the messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Asset(Strict):
 
 
 class Service(Strict):
-    """A stand-in of the runtime configuration: mappings of models, lists, paths."""
+    """Stands in for the runtime configuration: mappings of models, lists, paths."""
 
     node: str
     mqtt: Broker = Broker()
@@ -52,7 +52,7 @@ def write(folder: Path, text: str | bytes, name: str = "c.yaml") -> Path:
 
 
 def problem(path: Path, *overrides: str, environment: dict[str, str] | None = None) -> str:
-    """The message of a training configuration that must be refused, the folder left out."""
+    """Return the message of a training configuration that must be refused, without the folder."""
     with pytest.raises(VcedgeError) as caught:
         load_yaml(path, TrainConfig, overrides, environment=environment)
     text = str(caught.value).replace(str(path.parent) + "/", "")
@@ -60,7 +60,7 @@ def problem(path: Path, *overrides: str, environment: dict[str, str] | None = No
     return text
 
 
-def test_a_format_of_times_needs_no_quotes_as_an_override(tmp_path: Path) -> None:
+def test_time_format_override_needs_no_quotes(tmp_path: Path) -> None:
     path = write(tmp_path, SMALLEST)
     config = load_train_config(path, ["data.time.format=%d/%m/%y %H:%M", "data.time.column=@time"])
     assert (config.data.time.format, config.data.time.column) == ("%d/%m/%y %H:%M", "@time")
@@ -68,7 +68,7 @@ def test_a_format_of_times_needs_no_quotes_as_an_override(tmp_path: Path) -> Non
     assert load_yaml(path, TrainConfig, environment=variables).data.time.format == "%H"
 
 
-def test_two_keys_suffice(tmp_path: Path) -> None:
+def test_two_keys_are_enough(tmp_path: Path) -> None:
     config = load_train_config(write(tmp_path, SMALLEST))
     assert (config.asset, config.data.train, config.model.hidden_size) == ("pump", ["a.csv"], 64)
     assert config.base_dir == tmp_path
@@ -182,7 +182,7 @@ def test_many_problems_are_two_lines_and_a_count(tmp_path: Path) -> None:
     assert lines[1].endswith("(and 3 more)")
 
 
-def test_levels_must_fit(tmp_path: Path) -> None:
+def test_invalid_levels_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path, SMALLEST + "model: {hidden_size: 10}")
     with pytest.raises(ConfigError, match=r"c.yaml: key 'model.levels' is 8, but hidden_size 10 is not a multiple"):
         load_train_config(path)
@@ -192,12 +192,12 @@ def test_levels_must_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing.yaml", "."])
-def test_no_such_file(tmp_path: Path, name: str) -> None:
+def test_missing_file_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputNotFound, match=r"cannot be read: (No such file|Is a dir)"):
         load_yaml(tmp_path / name, TrainConfig)
 
 
-def test_overrides(tmp_path: Path) -> None:
+def test_overrides_replace_values_of_the_file(tmp_path: Path) -> None:
     text = "asset: p\ndata: {train: [a, b], channels: [{name: x}, {name: y}]}"
     config = load_yaml(
         write(tmp_path, text),
@@ -233,7 +233,7 @@ def test_wrong_override_is_named(tmp_path: Path, override: str, message: str) ->
     assert message in problem(write(tmp_path, SMALLEST), override)
 
 
-def test_environment(tmp_path: Path) -> None:
+def test_environment_overrides_values(tmp_path: Path) -> None:
     path = write(tmp_path, "node: a\nassets: {Pump-1: {model: /m}}")
     environment = {
         "VCEDGE__NODE": "07",
@@ -273,7 +273,7 @@ def test_error_of_a_section_names_the_section(tmp_path: Path) -> None:
         load_yaml(write(tmp_path, "node: {a: 1}"), Service)
 
 
-def test_a_secret_is_not_shown(tmp_path: Path) -> None:
+def test_secret_is_not_printed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"key 'mqtt.password' is \(not shown\), expected a text"):
         load_yaml(write(tmp_path, "node: a\nmqtt: {password: 12345}"), Service)
 

@@ -1,4 +1,4 @@
-"""`python -m tests.demo.short ARGUMENTS...`: the program `vcedge`, with a demonstration that takes seconds."""
+"""Run the program `vcedge` with a demonstration of seconds: `python -m tests.demo.short ARGUMENTS...`."""
 
 from __future__ import annotations
 

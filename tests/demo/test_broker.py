@@ -1,4 +1,4 @@
-"""The embedded broker as its clients see it: a slow reader slows the sender down and loses nothing."""
+"""The embedded broker: flow control by a slow reader, without loss."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def connect(url: str, *topics: str) -> Connection:
     return link
 
 
-def take(link: Connection, patience_s: float) -> list[Incoming]:
+def receive_all(link: Connection, patience_s: float) -> list[Incoming]:
     """Return all messages until none arrives for a while; acknowledge none."""
     taken: list[Incoming] = []
     while (message := link.receive(patience_s)) is not None:
@@ -48,17 +48,17 @@ def take(link: Connection, patience_s: float) -> list[Incoming]:
     return taken
 
 
-def test_a_slow_reader_slows_the_sender_down_and_loses_nothing(broker: subprocess.Popen[str]) -> None:
+def test_slow_reader_throttles_the_sender_without_loss(broker: subprocess.Popen[str]) -> None:
     assert broker.stdout is not None
     url = f"mqtt://127.0.0.1:{int(broker.stdout.readline())}"
     reader = connect(url, "numbers")
     sender = connect(url)
     sender.publish("numbers", b"first")
-    (first,) = take(reader, 2.0)  # who reads a topic is known from its first message on
+    (first,) = receive_all(reader, 2.0)  # the broker knows the readers of a topic after its first message
     reader.acknowledge([first])
     for number in range(SENT):
         assert sender.publish("numbers", str(number).encode())
-    heard = take(reader, 1.0)
+    heard = receive_all(reader, 1.0)
     assert len(heard) < BOUND, "the sender waits"
     assert sender.pending > 0
     got = [int(message.payload) for message in heard]

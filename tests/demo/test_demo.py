@@ -1,4 +1,4 @@
-"""The whole demonstration in real processes, shortened; and that it leaves nothing behind, however it ends."""
+"""The whole demonstration in real processes, shortened, and the end of all its processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SERVICE = "the service (vcedge run)"
 
 
 class Demo:
-    """A running demonstration; a mark in their environment identifies its processes."""
+    """Runs a demonstration; a mark in the environment identifies its processes."""
 
     def __init__(self, folder: Path) -> None:
         self._mark = f"{MARK}={uuid4()}"
@@ -58,24 +58,24 @@ class Demo:
                     self._training.set()
 
     def wait_for(self, phase: str) -> None:
-        """Until it trains, or until it replays."""
+        """Wait until it trains, or until it replays."""
         assert {"training": self._training, "replaying": self._replaying}[phase].wait(90), self.lines
 
     def finish(self) -> int:
-        """Wait for its end; its exit code."""
-        code = self.process.wait(60)  # `communicate` would take from the reader what it is to read
+        """Wait for its end; return its exit code."""
+        code = self.process.wait(60)  # `communicate` would compete with the reader thread
         self._reader.join(10)
         return code
 
     def processes(self) -> dict[int, str]:
-        """Its processes that are there now: number and command line."""
+        """Return its running processes: number and command line."""
         found = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
                     if self._mark.encode() in (entry / "environ").read_bytes():
                         found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                except OSError:  # it ended, or is somebody else's
+                except OSError:  # ended meanwhile, or of another user
                     continue
         return found
 
@@ -91,7 +91,7 @@ def demo(folder: Path) -> Iterator[Demo]:
             running.finish()
 
 
-def test_the_whole_chain_in_short(tmp_path: Path) -> None:
+def test_demo_runs_from_training_to_alarms(tmp_path: Path) -> None:
     folder = tmp_path / "pump"
     result = python("-m", "tests.demo.short", "demo", "--dir", str(folder), "--json")
     assert result.returncode == 0, result.stderr
@@ -114,7 +114,7 @@ def test_the_whole_chain_in_short(tmp_path: Path) -> None:
     ("phase", "number", "code"),
     [("training", signal.SIGINT, 130), ("replaying", signal.SIGTERM, 143)],
 )
-def test_interrupted_demo_leaves_no_process(tmp_path: Path, phase: str, number: signal.Signals, code: int) -> None:
+def test_interrupted_demo_ends_all_processes(tmp_path: Path, phase: str, number: signal.Signals, code: int) -> None:
     with demo(tmp_path / "pump") as running:
         running.wait_for(phase)
         assert len(running.processes()) >= (4 if phase == "replaying" else 2), "there is something to be left behind"
@@ -124,7 +124,7 @@ def test_interrupted_demo_leaves_no_process(tmp_path: Path, phase: str, number: 
         assert not any("Traceback" in line for line in running.lines)
 
 
-def test_dead_service_is_named_and_no_process_is_left(tmp_path: Path) -> None:
+def test_dead_service_is_named_and_all_processes_end(tmp_path: Path) -> None:
     with demo(tmp_path / "pump") as running:
         running.wait_for("replaying")
         (service,) = (pid for pid, command in running.processes().items() if "vcedge run" in command)
@@ -143,7 +143,7 @@ def test_failed_training_ends_the_demo(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["amqtt", "torch"])
-def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path: Path, package: str) -> None:
+def test_missing_package_names_the_extra(tmp_path: Path, package: str) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from vcedge.cli.main import run; sys.exit(run(sys.argv[1:]))"
     result = python("-c", code, "demo", "--dir", str(tmp_path / "pump"))
     assert result.returncode == 69
@@ -151,7 +151,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path: Path
     assert not (tmp_path / "pump").exists()
 
 
-def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+def test_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     result = python("-m", "vcedge", "demo", "--dir", str(tmp_path))
     assert result.returncode == 2

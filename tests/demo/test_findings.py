@@ -1,4 +1,4 @@
-"""Which fault an event finds, what a false alarm is, and over how much time they are counted."""
+"""Findings of the demonstration: detected faults, false alarms, and the hours over which they are counted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def one(*events: ReportedEvent) -> tuple[FaultFinding, Findings]:
     return findings.faults[0], findings
 
 
-def test_first_event_within_a_fault_finds_it_with_its_delay() -> None:
+def test_first_event_within_a_fault_gives_its_delay() -> None:
     finding, findings = one(event(1500, "Flow"), event(1060, "Vibration", "Flow"), event(1700))
     assert finding.by == event(1060, "Vibration", "Flow")
     assert finding.delay_s == 60.0
@@ -39,7 +39,7 @@ def test_first_event_within_a_fault_finds_it_with_its_delay() -> None:
     assert findings.false_alarms == ()
 
 
-def test_a_fault_without_events_is_missed() -> None:
+def test_fault_without_events_is_missed() -> None:
     finding, findings = one()
     assert (finding.by, finding.delay_s, finding.cause_is_right, findings.found) == (None, None, False, 0)
 
@@ -55,7 +55,7 @@ def test_a_fault_without_events_is_missed() -> None:
         (2000 + TAIL_S, 0, 0, 1),
     ],
 )
-def test_bounds_of_a_fault_for_events(start_s: float, within: int, afterwards: int, false: int) -> None:
+def test_events_count_for_a_fault_within_its_bounds(start_s: float, within: int, afterwards: int, false: int) -> None:
     finding, findings = one(event(start_s))
     assert (finding.events, finding.afterwards, len(findings.false_alarms)) == (within, afterwards, false)
     assert (finding.by is not None) == bool(within), "what comes when it is over has not found it"
@@ -68,27 +68,27 @@ def test_event_within_a_fault_belongs_to_it() -> None:
     assert (second.label, second.by) == (LATER, event(2150, "Flow"))
 
 
-def test_a_cause_is_right_when_the_channel_named_first_is_one_of_the_fault() -> None:
+def test_cause_is_right_if_its_first_channel_is_faulty() -> None:
     assert not one(event(1100, "Flow", "Vibration"))[0].cause_is_right
     nameless = ReportedEvent("anomaly-1", "anomaly", 1100 * NS_PER_S, ())
     assert not one(nameless)[0].cause_is_right
 
 
-def test_normal_time_leaves_out_the_faults_and_their_aftermath() -> None:
+def test_normal_time_excludes_faults_and_their_aftermath() -> None:
     findings = one()[1]
     assert findings.normal_hours == pytest.approx((3600 - 1000 - TAIL_S) / 3600)
     overlapping = match_events([FAULT, LATER], [], TIMES, SHARES)
     assert overlapping.normal_hours == pytest.approx((3600 - 1400 - TAIL_S) / 3600), "nothing is subtracted twice"
 
 
-def test_updated_shares_are_those_of_the_rows_in_and_out_of_the_faults() -> None:
+def test_updated_shares_within_and_outside_faults() -> None:
     shares = np.full(3600, 0.125)
     shares[1000:2000] = 0.75
     findings = match_events([FAULT], [], TIMES, shares)
     assert (findings.share_normal, findings.share_faults) == (0.125, 0.75)
 
 
-def test_a_recording_without_faults_or_without_rows() -> None:
+def test_recording_without_faults_or_rows() -> None:
     healthy = match_events([], [event(10)], TIMES, SHARES)
     assert (healthy.faults, len(healthy.false_alarms), healthy.normal_hours) == ((), 1, 1.0)
     assert math.isnan(healthy.share_faults)

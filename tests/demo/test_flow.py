@@ -1,4 +1,4 @@
-"""amqtt's missing flow control: a message is acknowledged when it was passed on, and a fast sender waits."""
+"""Flow control added to amqtt: a message is acknowledged once it was forwarded, and a fast sender waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytest.importorskip("amqtt", reason="amqtt is not installed: the demonstration h
 from vcedge.demo.flow import Handover, Subscriptions
 
 
-def test_put_returns_when_the_message_was_handled() -> None:
+def test_put_waits_until_the_message_is_handled() -> None:
     async def scenario() -> None:
         queue = Handover()
         puts = [asyncio.create_task(queue.put(number)) for number in range(3)]
@@ -42,7 +42,7 @@ def test_qos0_messages_keep_their_order() -> None:
     asyncio.run(scenario())
 
 
-def test_disconnected_sender_blocks_no_other() -> None:
+def test_disconnected_sender_does_not_block_others() -> None:
     async def scenario() -> None:
         queue = Handover()
         gone = asyncio.create_task(queue.put("gone"))

@@ -1,4 +1,4 @@
-"""The demonstration overwrites its own folder and no other."""
+"""The folder of a demonstration: its own is emptied, any other is refused."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from vcedge.demo.folder import make_folder
 from vcedge.errors import UsageError
 
 
-def test_a_new_folder_is_made_with_its_parents(tmp_path):
+def test_new_folder_is_made_with_its_parents(tmp_path):
     folder = make_folder(tmp_path / "a" / "b")
     assert folder.log("service").parent.is_dir()
 
 
-def test_an_empty_folder_is_used(tmp_path):
+def test_empty_folder_is_used(tmp_path):
     make_folder(tmp_path)
 
 
-def test_a_folder_of_an_earlier_demonstration_is_emptied_without_following_links(tmp_path):
+def test_folder_of_a_demonstration_is_emptied_without_following_links(tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "mine.txt").write_text("mine")
@@ -30,7 +30,7 @@ def test_a_folder_of_an_earlier_demonstration_is_emptied_without_following_links
     assert (other / "mine.txt").read_text() == "mine"
 
 
-def test_a_folder_with_anything_else_is_refused_and_left_alone(tmp_path):
+def test_other_folder_is_refused_and_unchanged(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UsageError, match=r"holds other files, expected a new or empty folder"):
         make_folder(tmp_path)

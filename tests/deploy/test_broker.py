@@ -24,7 +24,7 @@ CLIENTS = ("press-07", "press-08", "gateway", "viewer", "engineer")
 
 
 class Plant:
-    """The broker of the examples on a port of its own, with a certificate for each client."""
+    """Runs the broker of the examples on a port of its own, with a certificate for each client."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class Plant:
         self.url = self.broker.url.replace("mqtt:", "mqtts:")
 
     def config(self, name: str | None) -> dict[str, str]:
-        """What a client's `mqtt` section says; without a name it has no certificate."""
+        """Return a client's `mqtt` section; without a name it has no certificate."""
         files = (
             {} if name is None else {"cert_file": f"{self.folder}/{name}.pem", "key_file": f"{self.folder}/{name}.key"}
         )
@@ -67,8 +67,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     plant.broker.stop()
 
 
-def heard_until(link: Connection, marker: bytes) -> list[tuple[str, bytes]]:
-    """All that arrives before the marker."""
+def received_until(link: Connection, marker: bytes) -> list[tuple[str, bytes]]:
+    """Return all messages that arrive before the marker."""
     heard = []
     while True:
         message = link.receive(10)
@@ -79,7 +79,7 @@ def heard_until(link: Connection, marker: bytes) -> list[tuple[str, bytes]]:
         heard.append((message.topic, message.payload))
 
 
-def test_a_device_writes_below_its_own_topics_and_nowhere_else(plant: Plant) -> None:
+def test_device_publishes_only_below_its_own_topics(plant: Plant) -> None:
     with plant.client("viewer", "vcedge/#", "plant/#") as viewer, plant.client("press-07") as device:
         wait_until(lambda: viewer.subscribed and device.connected, "two clients")
         for topic in (
@@ -93,10 +93,10 @@ def test_a_device_writes_below_its_own_topics_and_nowhere_else(plant: Plant) -> 
             device.publish(topic, b"intruder")
         device.publish("vcedge/press-07/pump/score", b"mine")
         device.publish("vcedge/press-07/status", b"marker")
-        assert heard_until(viewer, b"marker") == [("vcedge/press-07/pump/score", b"mine")]
+        assert received_until(viewer, b"marker") == [("vcedge/press-07/pump/score", b"mine")]
 
 
-def test_a_device_reads_its_samples_and_its_settings_alone(plant: Plant) -> None:
+def test_device_reads_only_its_samples_and_settings(plant: Plant) -> None:
     topics = ("plant/#", "vcedge/+/+/+/set")
     with (
         plant.client("press-07", *topics) as device,
@@ -110,7 +110,7 @@ def test_a_device_reads_its_samples_and_its_settings_alone(plant: Plant) -> None
         gateway.publish("plant/pump", b"sample")
         gateway.publish("vcedge/press-07/pump/compute/set", b"not a gateway's business")
         engineer.publish("vcedge/press-07/pump/compute/set", b"marker")
-        assert set(heard_until(device, b"marker")) <= {
+        assert set(received_until(device, b"marker")) <= {
             ("vcedge/press-07/pump/threshold/set", b"for me"),
             ("plant/pump", b"sample"),
         }
@@ -134,7 +134,7 @@ def test_the_service_works_within_these_rights(plant: Plant, tmp_path: Path) -> 
     with plant.client("viewer", "vcedge/press-08/#") as viewer, plant.client("gateway") as gateway:
         wait_until(lambda: viewer.subscribed and gateway.connected, "two clients")
         with running("run", config) as service:
-            heard_until(viewer, b"online")
+            received_until(viewer, b"online")
             for sample in rows:
                 gateway.publish("plant/tiny", message_of(sample.time_ns, detector.schema.names, sample.values))
             scores = 0

@@ -1,4 +1,4 @@
-"""A bundle that is damaged, changed or for another machine installs nothing."""
+"""Bundles: one that is damaged, changed or for another machine installs nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES = {"wheels/a-1-py3-none-any.whl": b"one" * 1000, "model.vcedge": b"two" * 
 
 
 def write(path: Path, content: dict[str, bytes], **changes: Any) -> Path:
-    """A bundle of files that are no wheels, with a manifest that fits them but for `changes`."""
+    """Write a bundle of files that are not wheels, with a manifest that fits them except for `changes`."""
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
     manifest = {"format": 1, "id": "x-1", "target": platform.machine(), "python": HERE, "files": digests, **changes}
     with zipfile.ZipFile(path, "w") as archive:
@@ -34,7 +34,7 @@ def write(path: Path, content: dict[str, bytes], **changes: Any) -> Path:
     return path
 
 
-def test_a_valid_bundle_is_read(tmp_path: Path) -> None:
+def test_valid_bundle_is_read(tmp_path: Path) -> None:
     assert set(read_manifest(write(tmp_path / "b.pyz", FILES))["files"]) == set(FILES)
 
 
@@ -48,7 +48,7 @@ def test_a_valid_bundle_is_read(tmp_path: Path) -> None:
         (FILES, {"files": None}, "is damaged"),
     ],
 )
-def test_a_bundle_that_differs_from_its_manifest_is_refused(
+def test_bundle_that_differs_from_its_manifest_is_refused(
     files: dict[str, bytes], changes: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "b.pyz", files, **changes)
@@ -57,8 +57,8 @@ def test_a_bundle_that_differs_from_its_manifest_is_refused(
     assert not (tmp_path / "releases").exists()
 
 
-def test_a_flipped_byte_anywhere_is_detected(tmp_path: Path) -> None:
-    """Where it changes nothing that is read, such as a date in the zip, the bundle is as good as before."""
+def test_flipped_byte_is_detected(tmp_path: Path) -> None:
+    """A byte that nothing reads, such as a date in the zip, may change without effect."""
     sound = write(tmp_path / "b.pyz", FILES).read_bytes()
     manifest = read_manifest(tmp_path / "b.pyz")
     refused = 0
@@ -71,7 +71,7 @@ def test_a_flipped_byte_anywhere_is_detected(tmp_path: Path) -> None:
     assert refused > 60
 
 
-def test_a_truncated_bundle_is_refused(tmp_path: Path) -> None:
+def test_truncated_bundle_is_refused(tmp_path: Path) -> None:
     sound = write(tmp_path / "b.pyz", FILES).read_bytes()
     for length in (0, 1, 100, len(sound) // 2, len(sound) - 1):
         (tmp_path / "b.pyz").write_bytes(sound[:length])
@@ -80,9 +80,7 @@ def test_a_truncated_bundle_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"target": "riscv64"}, {"python": "3.99"}])
-def test_a_bundle_for_another_machine_is_refused_by_itself_and_by_the_program(
-    changes: dict[str, str], tmp_path: Path
-) -> None:
+def test_bundle_for_another_machine_is_refused(changes: dict[str, str], tmp_path: Path) -> None:
     path = write(tmp_path / "b.pyz", FILES, **changes)
     root = ["--root", str(tmp_path / "root")]
     for result in (python(str(path), *root), vcedge("deploy", "install", str(path), *root)):
@@ -92,8 +90,8 @@ def test_a_bundle_for_another_machine_is_refused_by_itself_and_by_the_program(
     assert not list(tmp_path.rglob("x-1"))
 
 
-def test_wheels_that_cannot_be_installed_leave_no_incomplete_release(tmp_path: Path) -> None:
-    """Wheels that are none, and no pip to install them with."""
+def test_failed_installation_leaves_no_incomplete_release(tmp_path: Path) -> None:
+    """Two reasons: the wheels are invalid, and there is no pip to install them with."""
     pip = {"wheels/pip-1-py3-none-any.whl": b"no zip"}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in {**FILES, **pip}.items()}
     path = write(tmp_path / "b.pyz", {**FILES, **pip}, files=digests)
@@ -110,6 +108,6 @@ def test_wheels_that_cannot_be_installed_leave_no_incomplete_release(tmp_path: P
         ("aarch64", "newest", "--python newest: expected a version such as 3.11"),
     ],
 )
-def test_a_target_without_wheels_is_refused_by_name(machine: str, version: str, words: str) -> None:
+def test_target_without_wheels_is_refused_by_name(machine: str, version: str, words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
         Target(machine, version)

@@ -34,7 +34,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     broker.stop()
 
 
-def test_update_and_stage_by_the_program(broker: Mosquitto, tmp_path: Path) -> None:
+def test_commands_set_update_and_stage(broker: Mosquitto, tmp_path: Path) -> None:
     store = ModelStore(tmp_path / "state/models", "pump")
     store.switch(store.add(model_file.dumps(tiny_detector())))
     model_file.save(tiny_detector(seed=1), tmp_path / "next.vcedge")
@@ -65,16 +65,16 @@ def test_update_and_stage_by_the_program(broker: Mosquitto, tmp_path: Path) -> N
         assert "no signature" in refused.stderr
     gone = vcedge("deploy", "stage", "fan", *far)
     assert gone.returncode == 69
-    assert "does the service run" in gone.stderr
+    assert "check that the service runs" in gone.stderr
 
 
-def test_an_unreachable_broker_is_reported(tmp_path: Path) -> None:
+def test_unreachable_broker_is_reported(tmp_path: Path) -> None:
     result = vcedge("deploy", "stage", "pump", "--broker", "mqtt://127.0.0.1:1", "--node", "x")
     assert result.returncode == 69
     assert result.stderr.startswith("vcedge: error: mqtt://127.0.0.1:1: ")
 
 
-def test_an_update_by_file_appears_complete(tmp_path: Path) -> None:
+def test_update_file_appears_complete(tmp_path: Path) -> None:
     path = place_update(tmp_path, "pump", b"x" * 1000)
     assert path.read_bytes() == b"x" * 1000
     assert [found.name for found in path.parent.iterdir()] == ["pump"]
@@ -83,7 +83,7 @@ def test_an_update_by_file_appears_complete(tmp_path: Path) -> None:
             place_update(tmp_path, name, b"")
 
 
-def test_roll_backs_exchange_the_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rollback_exchanges_the_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vcedge.deploy.install.own_program", lambda: "/opt/tool/bin/python -I -m vcedge")
     layout = Layout(tmp_path)
     for seed in (1, 2):
@@ -99,7 +99,7 @@ def test_roll_backs_exchange_the_links(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "", "a b"])
-def test_a_host_that_looks_like_an_option_is_refused(host: str, tmp_path: Path) -> None:
+def test_host_that_looks_like_an_option_is_refused(host: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected a host"):
         push(host, Upload(tmp_path / "bundle"), 0, [], lambda line: None)
 
@@ -108,7 +108,7 @@ def test_a_host_that_looks_like_an_option_is_refused(host: str, tmp_path: Path) 
 def test_push_raises_the_error_of_the_installation(
     code: int, error: type[VcedgeError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With programs in the place of ssh and scp: the installation ends with this exit code."""
+    """Stand-ins for ssh and scp let the installation end with this exit code."""
     script = (
         f'case "$*" in *mktemp*) echo /tmp/x ;; *python3*) echo "vcedge: error: the reason" >&2; exit {code} ;; esac'
     )

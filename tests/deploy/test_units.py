@@ -1,4 +1,4 @@
-"""The units: hardened as promised, and accepted by systemd."""
+"""The systemd units: hardened as promised, and accepted by systemd."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_units_are_hardened_and_valid(credentials: tuple[str, ...], tmp_path: Pa
 
 
 @needs_systemd
-def test_verify_does_find_what_is_wrong(tmp_path: Path) -> None:
+def test_systemd_analyze_finds_an_invalid_unit(tmp_path: Path) -> None:
     path = rendered(tmp_path, UnitOptions(PROGRAM))[0]
     path.write_text(path.read_text().replace("ProtectClock=", "ProtectClocks="))
     assert "ProtectClocks" in analyze("verify", str(path)).stderr
@@ -66,12 +66,12 @@ def test_units_have_the_promised_settings() -> None:
     assert " run /etc/vcedge/%i/runtime.yaml\n" in template
 
 
-def test_credentials_are_passed_by_systemd_and_known_ones_configure_themselves() -> None:
+def test_credentials_are_passed_by_systemd_and_configured() -> None:
     text = units(UnitOptions(credentials=("mqtt-password", "token")))["vcedge.service"]
     assert "LoadCredential=mqtt-password:/etc/vcedge/credentials/mqtt-password\n" in text
     assert "LoadCredential=token:/etc/vcedge/credentials/token\n" in text
     assert re.findall("Environment=VCEDGE__MQTT__(.*)", text) == ["PASSWORD_FILE=/run/credentials/%n/mqtt-password"]
 
 
-def test_backup_files_are_no_credentials() -> None:
+def test_backup_files_are_not_credentials() -> None:
     assert usable_credentials(["key.pem", ".key.pem.swp", "key.pem~", "a b", "ca.pem"]) == ("ca.pem", "key.pem")

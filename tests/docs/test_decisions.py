@@ -1,4 +1,4 @@
-"""The decision notes: headers are complete, the index agrees with them, and numbers refer to notes that exist."""
+"""The decision notes: complete headers, an index that agrees with them, and valid references."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_index_agrees_with_the_headers() -> None:
         ("# 7. The", "# 8. The"),
     ],
 )
-def test_wrong_header_is_refused(tmp_path: Path, right: str, wrong: str) -> None:
+def test_invalid_header_is_refused(tmp_path: Path, right: str, wrong: str) -> None:
     script = tmp_path / "scripts" / "decisions"
     folder = tmp_path / "docs" / "decisions"
     script.parent.mkdir()
@@ -51,14 +51,14 @@ def test_wrong_header_is_refused(tmp_path: Path, right: str, wrong: str) -> None
 
 
 @pytest.mark.parametrize("note", NOTES, ids=lambda path: path.stem[:4])
-def test_note_holds_context_and_decision_and_no_later_addition(note: Path) -> None:
+def test_note_holds_only_context_and_decision(note: Path) -> None:
     text = note.read_text(encoding="utf-8")
     assert "**Context.**" in text
     assert "**Decision.**" in text
     assert not re.search(r"^\**Later\.", text, re.MULTILINE)
 
 
-def test_references_to_decisions_lead_to_notes() -> None:
+def test_references_to_decisions_exist() -> None:
     numbers = {int(path.name[:4]) for path in NOTES}
     for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
         for found in re.findall(r"\bdecisions? (\d+)\b", page.read_text(encoding="utf-8")):

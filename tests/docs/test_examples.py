@@ -1,4 +1,4 @@
-"""The Python of the documents runs as printed."""
+"""The Python examples of the documents run as printed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def python_of(page: str) -> str:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
-def test_scoring_in_python(
+def test_scoring_example_runs(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -43,7 +43,7 @@ def test_scoring_in_python(
     assert capsys.readouterr().out
 
 
-def test_codec_of_the_messages_page() -> None:
+def test_codec_example_of_the_messages_page_runs() -> None:
     names: dict[str, object] = {}
     exec(python_of("docs/messages.md"), names)
     decode = names["decode"]

@@ -1,4 +1,4 @@
-"""The documents: the README is short, links and named paths exist, the site's navigation is complete and builds."""
+"""The documents: a short README, existing links and paths, and a complete navigation that builds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_readme_is_short() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_relative_links_lead_to_files(page: str) -> None:
+def test_relative_links_exist(page: str) -> None:
     for target in LINK.findall(FENCE.sub("", text_of(page))):
         if "://" in target or target.startswith(("#", "mailto:")):
             continue
@@ -107,3 +107,12 @@ def test_pages_named_in_code_exist() -> None:
         for page in re.findall(r"\bdocs/[\w/-]+(?:\.md)?", path.read_text(encoding="utf-8")):
             found = list(ROOT.glob(f"{page}*"))
             assert found, f"{path.relative_to(ROOT)}: {page}"
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/images/message.svg"])
+def test_modules_on_a_messages_way_exist(page: str) -> None:
+    rooms = "|".join(path.name for path in (ROOT / "runtime").iterdir() if (path / "__init__.py").exists())
+    modules = re.findall(rf"[`>\s]((?:{rooms})/[a-z_]+)[`<]", text_of(page))
+    assert len(modules) > 8
+    for module in modules:
+        assert (ROOT / "runtime" / f"{module}.py").exists(), module

@@ -1,4 +1,4 @@
-"""The public files: all YAML parses, workflows and hooks call what exists, and one version is named everywhere."""
+"""The public files: valid YAML, workflows and hooks that call existing programs, and one version everywhere."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_tests_cover_the_supported_pythons() -> None:
     assert len(matrix["runner"]) == 2
 
 
-def test_hooks_name_programs_of_the_development_environment() -> None:
+def test_hooks_call_programs_of_the_development_environment() -> None:
     (repository,) = load(ROOT / ".pre-commit-config.yaml")["repos"]
     assert repository["repo"] == "local"
     for hook in repository["hooks"]:
@@ -71,18 +71,18 @@ def test_hooks_name_programs_of_the_development_environment() -> None:
             re.compile(hook["entry"])
 
 
-def test_citation_has_what_the_format_requires() -> None:
+def test_citation_has_the_required_keys() -> None:
     citation = load(ROOT / "CITATION.cff")
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
     assert citation["references"][0]["identifiers"] == [{"type": "other", "value": "arXiv:1611.06188"}]
 
 
-def test_release_names_one_version() -> None:
+def test_version_is_the_same_everywhere() -> None:
     done = subprocess.run(["scripts/check-release"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"release: {vcedge.__version__}\n"), done.stderr
 
 
-def test_release_refuses_another_tag() -> None:
+def test_release_check_refuses_another_tag() -> None:
     done = subprocess.run(["scripts/check-release", "v9.9.9"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "v9.9.9" in done.stderr

@@ -1,4 +1,4 @@
-"""Which labels are understood, in every kind of file, and that others are refused with their row."""
+"""Labels: accepted spellings in every kind of file, and refusals with their row."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ def read(path: Path, column: str = "truth") -> list[bool]:
     ("normal", "anomalous"),
     [("0", "1"), ("0.0", "1.0"), ("false", "TRUE"), ("Normal", "Attack"), ("ok", "fault"), (" no ", "Yes")],
 )
-def test_spellings(tmp_path: Path, normal: str, anomalous: str) -> None:
+def test_spellings_are_read(tmp_path: Path, normal: str, anomalous: str) -> None:
     path = write(tmp_path / "a.csv", [anomalous if wrong else normal for wrong in TRUTH])
     assert read(path) == TRUTH
 
 
-def test_no_word_means_both() -> None:
+def test_spellings_of_normal_and_anomalous_are_disjoint() -> None:
     assert not NORMAL & ANOMALOUS
     assert all(word == word.strip().lower() for word in NORMAL | ANOMALOUS)
 
 
 @pytest.mark.parametrize("word", ["", "-999", "2", "nan", "perhaps", "x" * 60, "0;1"])
-def test_others_are_refused_with_their_row(tmp_path: Path, word: str) -> None:
+def test_unknown_label_is_refused_with_its_row(tmp_path: Path, word: str) -> None:
     path = write(tmp_path / "a.csv", ["0", "1", "0", word, "1"])
     with pytest.raises(DataError, match=r"a\.csv: row 4 of column 'truth' is '.{0,40}', expected 0 or 1, true or"):
         read(path)
 
 
-def test_a_missing_column_names_the_nearest(tmp_path: Path) -> None:
+def test_missing_column_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="did you mean 'truth'"):
         read(write(tmp_path / "a.csv", ["0", "1"]), "thruth")
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.float64, np.bool_])
-def test_arrays(tmp_path: Path, kind: type) -> None:
+def test_labels_of_arrays_are_read(tmp_path: Path, kind: type) -> None:
     np.savez(tmp_path / "a.npz", test=np.zeros((6, 2)), truth=np.array(TRUTH).astype(kind))
     assert read(tmp_path / "a.npz") == TRUTH
 
 
 @pytest.mark.parametrize("form", ["bool", "int64", "float64", "words"])
-def test_parquet(tmp_path: Path, form: str) -> None:
+def test_labels_of_parquet_are_read(tmp_path: Path, form: str) -> None:
     pa = pytest.importorskip("pyarrow")
     import pyarrow.parquet as pq
 
@@ -67,14 +67,14 @@ def test_parquet(tmp_path: Path, form: str) -> None:
     assert read(tmp_path / "a.parquet") == TRUTH
 
 
-def test_one_label_for_every_row_of_a_long_file(tmp_path: Path) -> None:
+def test_long_file_has_a_label_per_row(tmp_path: Path) -> None:
     truth = (np.arange(30_000) % 7 == 0).tolist()
     path = write(tmp_path / "a.csv", ["Attack" if t else "Normal" for t in truth])
     assert read(path) == truth
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=8))
-def test_any_text_is_understood_or_refused(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
+def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
     path = tmp_path_factory.mktemp("labels") / "a.npz"
     with path.open("wb") as file:
         np.savez(file, test=np.zeros((len(words), 2)), truth=np.array(words))

@@ -1,4 +1,4 @@
-"""Measures of one recording by hand, what is NaN, means over recordings, and bars."""
+"""Measures of one recording by hand, NaN cases, means over recordings, and bars."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOUR_ROWS = 3600
 
 
 def labelled() -> LabelledScores:
-    """Two hours at one row a second: one event found after 4 rows, one missed, and a false alarm."""
+    """Return two hours at one row a second: one event found after 4 rows, one missed, and a false alarm."""
     rows = 2 * HOUR_ROWS
     labels, alarm = np.zeros(rows, bool), np.zeros(rows, bool)
     labels[1000:1100] = labels[5000:5100] = True
@@ -36,7 +36,7 @@ def labelled() -> LabelledScores:
     )
 
 
-def test_by_hand() -> None:
+def test_measures_by_hand() -> None:
     found = measure(labelled())
     assert (found["events"], found["event_recall"], found["delay_rows"], found["delay_s"]) == (2, 0.5, 4, 8)
     assert found["mar"] == 1 - 96 / 200
@@ -50,7 +50,7 @@ def test_by_hand() -> None:
     assert 0 < found["vus_pr"] < 1
 
 
-def test_without_events_only_false_alarms_are_measured() -> None:
+def test_recording_without_events_measures_only_false_alarms() -> None:
     quiet = replace(labelled(), labels=np.zeros(2 * HOUR_ROWS, bool))
     found = measure(quiet)
     missing = {"vus_pr", "auc_pr", "auc_roc", "f1", "mar", "event_recall", "delay_rows", "delay_s", "updated_anomalous"}
@@ -58,13 +58,13 @@ def test_without_events_only_false_alarms_are_measured() -> None:
     assert found["false_alarms"] == 2
 
 
-def test_a_delay_without_times_counts_rows() -> None:
+def test_delay_without_times_counts_rows() -> None:
     times = labelled().time_ns.copy()
     times[1000] = NO_TIME
     assert measure(replace(labelled(), time_ns=times))["delay_s"] == 4
 
 
-def test_means_leave_out_what_is_missing_and_add_what_is_counted() -> None:
+def test_means_skip_nan_and_add_counts() -> None:
     one = measure(labelled())
     other = measure(replace(labelled(), labels=np.zeros(2 * HOUR_ROWS, bool)))
     both = mean_of([one, other])
@@ -74,7 +74,7 @@ def test_means_leave_out_what_is_missing_and_add_what_is_counted() -> None:
     assert both["far"] == pytest.approx((one["far"] + other["far"]) / 2)
 
 
-def test_what_stands_beside() -> None:
+def test_results_include_trivial_scores() -> None:
     others = trivial_measures(labelled())
     assert others["all ones"]["far"] == 1
     assert others["all ones"]["mar"] == 0
@@ -83,7 +83,7 @@ def test_what_stands_beside() -> None:
     assert others["random"]["far"] == pytest.approx(116 / 7200, abs=0.005)
 
 
-def test_bars_know_which_way_is_better() -> None:
+def test_bars_know_the_better_direction() -> None:
     bars = parse_bars(["vus_pr=0.8", "far=0.1"])
     check_bars(bars, {"vus_pr": 0.8, "far": 0.1}, "model")
     with pytest.raises(GateFailed, match=r"^model: vus_pr is 0.7, expected at least 0.8; far is 0.2, expected at most"):
@@ -93,7 +93,7 @@ def test_bars_know_which_way_is_better() -> None:
 
 
 @pytest.mark.parametrize("option", ["vus_pr", "vuspr=0.8", "far=little", "far=nan", "=1", "f1=inf"])
-def test_bars_that_make_no_sense(option: str) -> None:
+def test_invalid_bars_are_refused(option: str) -> None:
     with pytest.raises(UsageError, match=f"--bar {option}: "):
         parse_bars([option])
 

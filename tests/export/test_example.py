@@ -1,4 +1,4 @@
-"""The example in docs: a program that knows onnxruntime alone gives the scores of vcedge."""
+"""The example in docs: a program with onnxruntime alone gives the scores of vcedge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLE = ROOT / "docs" / "examples" / "score_with_onnxruntime.py"
 ALONE = "import runpy, sys; sys.modules['vcedge'] = None; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])"
 
 
-def test_an_independent_program_gives_the_same_scores(tmp_path: Path) -> None:
+def test_example_program_gives_the_same_scores(tmp_path: Path) -> None:
     model = small_model(hidden=32)
     values = recording(4, 400, 3, missing=0.03)
     (tmp_path / "detector.onnx").write_bytes(exported(model, "onnx", whole=True).data)

@@ -1,4 +1,4 @@
-"""Exported files that are damaged, cut short, forged or of somebody else: refused before an interpreter sees them."""
+"""Exported files that are damaged, truncated, forged or foreign: refused before an interpreter reads them."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ GRAPHS = {
     "net.tflite": GraphInfo("tflite", "case"),
     "net.tflite.zip": GraphInfo("tflite", "family"),
 }
-every = pytest.mark.parametrize("name", list(FILES))
+every_file = pytest.mark.parametrize("name", list(FILES))
 
 
 def load(data: bytes, name: str) -> None:
     engine_for(artifact_of(data, name))
 
 
-@every
+@every_file
 def test_unchanged_files_are_accepted(name: str) -> None:
     load(FILES[name], name)
 
 
-@every
+@every_file
 def test_truncated_file_is_refused(name: str) -> None:
     data = FILES[name]
     for length in {*range(0, 64), *np.linspace(64, len(data) - 1, 60).astype(int).tolist(), len(data) - 1}:
@@ -51,7 +51,7 @@ def test_truncated_file_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["net.tflite", "net.tflite.zip"])
 @settings(max_examples=60)
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(1, 255))
-def test_no_flipped_byte_reaches_the_interpreter(name: str, place: float, value: int) -> None:
+def test_flipped_byte_is_refused_before_the_interpreter(name: str, place: float, value: int) -> None:
     data = bytearray(FILES[name])
     at = int(place * len(data))
     data[at] ^= value
@@ -59,12 +59,12 @@ def test_no_flipped_byte_reaches_the_interpreter(name: str, place: float, value:
         load(bytes(data), name)
     except ModelFileError:
         return
-    # what is left are bytes that say nothing, such as a zip's time of a file
+    # a zip has bytes without meaning, such as the date of a file
     assert name.endswith(".zip")
 
 
 def with_metadata(name: str, **changes: bytes | None) -> bytes:
-    """The file with entries of its metadata replaced, or with None left out."""
+    """Return the file with entries of its metadata replaced, or removed with None."""
     graph = GRAPHS[name]
     keys = {"manifest": MANIFEST, "model": MODEL, "export": EXPORT}
     metadata = metadata_of(MODEL_FILE.model, graph)
@@ -76,7 +76,7 @@ def with_metadata(name: str, **changes: bytes | None) -> bytes:
     return writer_of(graph.to).write(MODEL_FILE.detector, graph, metadata)
 
 
-def said(**changes: object) -> bytes:
+def export_metadata(**changes: object) -> bytes:
     graph = {"format": 1, "to": "onnx", "layout": "branches", "whole": False, "quantize": "none"}
     return json.dumps({**graph, **changes}).encode()
 
@@ -86,17 +86,17 @@ ATTACKS = {
     "no manifest": ({"manifest": None}, "metadata 'vcedge' is missing"),
     "no model": ({"model": None}, "metadata 'vcedge.model' is missing"),
     "no graph": ({"export": None}, "metadata 'vcedge.export' is missing"),
-    "a newer graph": ({"export": said(format=2)}, "version 2 is newer than 1: update vcedge"),
-    "another format": ({"export": said(to="tflite")}, "key 'to' is 'tflite' in a file of the format onnx"),
-    "an unknown key": ({"export": said(note="x")}, "'note'"),
-    "a layout that is none": ({"export": said(layout="")}, "layout"),
+    "a newer graph": ({"export": export_metadata(format=2)}, "version 2 is newer than 1: update vcedge"),
+    "another format": ({"export": export_metadata(to="tflite")}, "key 'to' is 'tflite' in a file of the format onnx"),
+    "an unknown key": ({"export": export_metadata(note="x")}, "'note'"),
+    "an empty layout": ({"export": export_metadata(layout="")}, "layout"),
     "a newer manifest": ({"manifest": b'{"format": 99}'}, "newer"),
     "a manifest of another model": (
         {"manifest": metadata_of(OTHER.model, GRAPHS["net.onnx"])[MANIFEST]},
         "differs from the manifest of the model",
     ),
     "a model that is cut short": ({"model": MODEL_FILE.model[:-9]}, "model"),
-    "no JSON": ({"export": b"{nonsense"}, "vcedge.export"),
+    "invalid JSON": ({"export": b"{nonsense"}, "vcedge.export"),
 }
 
 
@@ -108,7 +108,7 @@ def test_wrong_metadata_is_refused(attack: str) -> None:
 
 
 @pytest.mark.parametrize("graph", list(GRAPHS.values()), ids=lambda graph: graph.words)
-def test_a_graph_of_other_shapes_than_its_model_is_refused(graph: GraphInfo) -> None:
+def test_graph_of_other_shapes_than_its_model_is_refused(graph: GraphInfo) -> None:
     wider = tiny_detector(hidden=32, levels=[1 / 8, 1 / 4, 1 / 2, 1.0])
     with pytest.raises(ModelFileError, match="expected"):
         engine_for(forged(MODEL_FILE, wider, graph))
@@ -125,7 +125,7 @@ def test_graph_that_onnxruntime_refuses_or_with_other_names_is_refused() -> None
         load(proto.SerializeToString(), "net.onnx")
 
 
-def test_a_whole_graph_must_have_the_state_of_its_model() -> None:
+def test_detector_graph_must_have_the_state_of_its_model() -> None:
     whole = GraphInfo("onnx", "dense", True)
     other = tiny_detector(hidden=32, levels=[1 / 8, 1 / 4, 1 / 2, 1.0])
     with pytest.raises(ModelFileError, match=r"'h' is .* expected float32"):

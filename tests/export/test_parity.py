@@ -1,4 +1,4 @@
-"""The gate lets through what does as the model does, in every layout, and stops what does not."""
+"""The parity gate: equal exports pass in every layout, wrong ones are stopped."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_wrong_scheduler_fails_with_int8_too() -> None:
     assert parity.first.what == "level"
 
 
-def test_a_family_with_a_wrong_scheduler_is_refused() -> None:
+def test_family_with_a_wrong_scheduler_is_refused() -> None:
     model = small_model()
     assert model.detector.cell is not None
     wrong = replace(model.detector, cell=gate_off(model.detector.cell))
@@ -133,8 +133,8 @@ def test_wrong_part_around_the_network_fails(change: Callable[[Detector], Detect
     assert verify(model, forged(model, wrong, GraphInfo("onnx", "dense", True))).problem is not None
 
 
-class Forgetful:
-    """An engine of an exported file whose host does not feed the hidden state back."""
+class StatelessEngine:
+    """Runs an exported file without feeding the hidden state back."""
 
     def __init__(self, engine: Any) -> None:
         self._engine, self.name, self.detector = engine, engine.name, engine.detector
@@ -151,11 +151,11 @@ class Forgetful:
 
 def test_state_that_is_not_fed_back_fails() -> None:
     model = small_model()
-    engine: Any = Forgetful(engine_for(exported(model, "onnx")))
+    engine: Any = StatelessEngine(engine_for(exported(model, "onnx")))
     assert compare(model.detector, engine, recording(1, 600, 3)).problem is not None
 
 
-def test_a_file_of_another_model_and_a_recording_without_rows_are_refused() -> None:
+def test_file_of_another_model_and_empty_recording_are_refused() -> None:
     model = small_model()
     with pytest.raises(GateFailed, match="exported from the model sha256:"):
         verify(small_model(seed=1), exported(model, "onnx"))

@@ -1,4 +1,4 @@
-"""Runs for so many minutes, prints what was done, and ends with 1 where memory grew."""
+"""Fuzz for some minutes, print what was done, and exit with 1 if memory grew."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.hostile import CODECS, read_or_undecodable
 
 GROWTH_MB = 20.0
 SLOWEST_S, MOST_WORK_S = 5.0, 1.0
-"""How long a step may take, and how much of that may be work of the processor."""
+"""Longest time of a step, and how much of it may be processor time."""
 
 
 def main() -> int:
-    """As above."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
@@ -37,18 +37,18 @@ def main() -> int:
 
 
 def codec_of(codec: str, seed: int) -> Callable[[Path], Callable[[], object]]:
-    """Messages for a codec alone: each is read soundly, or undecodable."""
+    """Return a step that decodes one message; it must be read or undecodable."""
     mutator = Mutator(codec, Random(seed))
     return lambda _: lambda: read_or_undecodable(codec, mutator.message())
 
 
 def handler_of(codec: str, seed: int) -> Callable[[Path], Callable[[], object]]:
-    """Messages for the whole of the service behind the network."""
+    """Return a step that passes one message to the whole service behind the network."""
     return lambda folder: Handler(folder, codec, Random(seed)).step
 
 
 def run(name: str, seconds: float, make: Callable[[Path], Callable[[], object]]) -> float:
-    """Steps for so long; how many MB memory grew after the first fifth. No step may take long."""
+    """Run steps for this many seconds; return the MB that memory grew after the first fifth. No step may take long."""
     with tempfile.TemporaryDirectory() as folder:
         step, steps, slowest_s, most_work_s = make(Path(folder)), 0, 0.0, 0.0
         began_s = last_s = time.monotonic()
@@ -69,7 +69,7 @@ def run(name: str, seconds: float, make: Callable[[Path], Callable[[], object]])
 
 
 def resident_mb() -> float:
-    """Memory of this process."""
+    """Return the resident memory of this process."""
     return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
 
 

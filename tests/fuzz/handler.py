@@ -1,4 +1,4 @@
-"""The service without a network: whatever arrives, it goes on, and its memory is bounded."""
+"""The service without a network: it must survive any message with bounded memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
+from vcedge.runtime.service.acknowledger import Outcome
 from vcedge.runtime.service.addresses import addressing
 from vcedge.runtime.service.intake import Intake
-from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
 from vcedge.runtime.storage.recent_messages import RecentMessages
@@ -33,7 +33,7 @@ CHANNELS = ("Channel 0", "Channel 1", "Channel 2", "Pressure", "", "#", "\x07")
 
 
 class Handler:
-    """An intake of one codec with all that is behind it; results go nowhere."""
+    """Holds the intake of one codec and everything behind it; results are discarded."""
 
     def __init__(self, folder: Path, codec: str, random: Random) -> None:
         self._random, self._mutator = random, Mutator(codec, random)
@@ -54,7 +54,7 @@ class Handler:
         self._number = 0
 
     def step(self) -> None:
-        """One message of any kind, and now and then a restart."""
+        """Handle one random message; restart an asset now and then."""
         random = self._random
         self._number += 1
         message = self._message()

@@ -1,4 +1,4 @@
-"""Messages made of others: the golden cases and hostile ones, spoiled in bytes and in structure."""
+"""Make messages from others: golden and hostile cases, mutated in bytes and in structure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.hostile import CODECS, HOSTILE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "codecs"
 LONGEST = 200_000
-"""Bytes of a spoiled message: longer ones are refused by their size, and only cost time."""
+"""Maximum bytes of a mutated message: longer ones are refused for their size and cost only time."""
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1.5, 1e308, -1e308, 5e-324, 2**28, 2**53, 10**30, 1.7e9, 1.7e12, 1.7e18, -62e9),
     *("", "1.2", "NaN", "2023-11-14T22:13:20Z", "9999-12-31", "\ud800", "é", "\u0000", "a" * 300),
@@ -22,7 +22,7 @@ TOKENS = (b"NaN", b"1e400", b"-Infinity", b"[", b"{", b'"', b",", b":", b"\\u", 
 
 
 class Mutator:
-    """Makes messages of one codec; the same seed makes the same."""
+    """Makes messages of one codec, the same ones for the same seed."""
 
     def __init__(self, codec: str, random: Random) -> None:
         self._random = random
@@ -32,7 +32,7 @@ class Mutator:
         ]
 
     def message(self) -> bytes:
-        """One message: mostly of the codec, spoiled a few times."""
+        """Return one message, mostly of the codec, mutated a few times."""
         random = self._random
         dice = random.random()
         if dice < 0.005:
@@ -45,7 +45,7 @@ class Mutator:
         return payload
 
     def _structure(self, payload: bytes) -> bytes:
-        """Another value, key or item somewhere in the JSON."""
+        """Return the JSON with another value, key or item somewhere."""
         try:
             root = [json.loads(payload)]
         except (ValueError, RecursionError):
@@ -65,7 +65,7 @@ class Mutator:
         try:
             text = json.dumps(root[0], ensure_ascii=self._random.random() < 0.5)
             return text.encode("utf-8", "surrogatepass")[:LONGEST]
-        except (ValueError, RecursionError):  # something holds itself
+        except (ValueError, RecursionError):  # a container that contains itself
             return payload
 
     def _bytes(self, payload: bytes) -> bytes:
@@ -77,7 +77,7 @@ class Mutator:
 
 
 def _places(value: Any) -> Any:
-    """Every container and key in it."""
+    """Yield every container in the value with each of its keys."""
     level = [value]
     while level:
         below = []

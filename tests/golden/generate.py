@@ -29,7 +29,7 @@ COLUMNS = ["time", "raw", "score", "alarm", "updated", "hidden", "status", "top"
 
 
 def tiny_input() -> tuple[list[int], F64]:
-    """Times (rows,) and values (rows, C): missing values, one gap, a row out of limits, one where nothing is there."""
+    """Return times (rows,) and values (rows, C) with missing values, one gap, a row out of limits and an empty row."""
     values = recording(5, ROWS, 3, missing=0.02)
     values[120, 0] = 1e6
     values[130] = np.nan
@@ -43,7 +43,7 @@ def scores_of(detector: Detector, times: list[int], values: F64) -> list[Score]:
 
 
 def score_row(score: Score) -> list[str]:
-    """A row as in scores.csv, numbers to their last bit."""
+    """Return a row as in scores.csv, numbers to their last bit."""
     top = ";".join(f"{name}={share}" for name, share in score.top)
     numbers = [repr(score.raw), repr(score.score), str(int(score.alarm)), str(score.updated), str(score.hidden)]
     return [iso_time(score.time_ns), *numbers, score.status, top]

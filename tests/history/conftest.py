@@ -1,4 +1,4 @@
-"""Fixtures and helpers of the tests of history."""
+"""Fixtures and helpers for the tests of history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes a file of text or bytes into a fresh folder."""
+    """Write a file of text or bytes into a fresh folder."""
 
     def write_file(content: str | bytes, name: str = "a.csv") -> Path:
         path = tmp_path / name
@@ -29,12 +29,12 @@ def write(tmp_path: Path) -> Write:
 
 
 def load(*paths: Path, **data: Any) -> Recording:
-    """The recording of some files, with further keys of the data section."""
+    """Return the recording of some files, with further keys of the data section."""
     return load_history(DataConfig(train=[str(path) for path in paths], **data), Path())
 
 
-def together(reader: RowReader) -> RowBlock:
-    """All blocks of a reader as one."""
+def all_rows(reader: RowReader) -> RowBlock:
+    """Return all blocks of a reader as one."""
     blocks = list(reader)
     return RowBlock(
         np.concatenate([block.time_ns for block in blocks]),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.history.conftest import load, together
+from tests.history.conftest import all_rows, load
 from vcedge.config.train import ReadingConfig, TableConfig
 from vcedge.errors import ConfigError, DataError
 from vcedge.history import NO_TIME, open_rows
@@ -25,7 +25,7 @@ START = int(STAMPS[0].astype("datetime64[ns]").astype(np.int64))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
-def test_npy(dtype: type, tmp_path: Path) -> None:
+def test_npy_is_read(dtype: type, tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, MATRIX.astype(dtype))
     recording = load(path, time={"period_s": 60})
@@ -43,7 +43,7 @@ def test_npy_transposed_and_one_dimensional(tmp_path: Path) -> None:
     assert load(path).values.tolist() == [[10.0], [20.0], [30.0], [45.0]]
 
 
-def test_npz_of_columns(tmp_path: Path) -> None:
+def test_npz_of_columns_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez_compressed(path, time=STAMPS, Pressure=MATRIX[:, 1], Name=np.array(list("abcd")))
     recording = load(path)
@@ -59,7 +59,7 @@ def test_npz_with_labels_beside_the_matrix(tmp_path: Path) -> None:
     table = TableConfig(array="test")
     assert load(path, table={"array": "test"}).schema.names == ("ch0", "ch1")
     schema = schema_of(["ch0", "ch1"], 1, 10)
-    block = together(open_rows([path], schema, ReadingConfig(table=table), ["label"]))
+    block = all_rows(open_rows([path], schema, ReadingConfig(table=table), ["label"]))
     assert block.extra["label"].tolist() == [0, 0, 1, 1]
     assert block.time_ns[:2].tolist() == [START, START + DAY]
     assert block.time_ns[3] == NO_TIME
@@ -86,7 +86,7 @@ def test_arrays_without_a_table_are_refused(
         load(path, table=table)
 
 
-def test_a_truncated_npy(tmp_path: Path) -> None:
+def test_truncated_npy_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, MATRIX)
     path.write_bytes(path.read_bytes()[:-8])
@@ -99,7 +99,7 @@ def parquet(path: Path, columns: dict[str, Any]) -> Path:
     return path
 
 
-def test_parquet_types(tmp_path: Path) -> None:
+def test_parquet_types_are_read(tmp_path: Path) -> None:
     path = parquet(
         tmp_path / "a.parquet",
         {
@@ -136,13 +136,13 @@ def test_parquet_types(tmp_path: Path) -> None:
         pa.array(STAMPS[:3].astype(np.int64).astype(np.float64) + 0.0),
     ],
 )
-def test_parquet_times(times: pa.Array, tmp_path: Path) -> None:
+def test_parquet_times_are_read(times: pa.Array, tmp_path: Path) -> None:
     recording = load(parquet(tmp_path / "a", {"x": pa.array([1.0, 2.0, 3.0]), "Timestamp": times}))
     assert recording.time_ns.tolist() == [START, START + DAY, START + 2 * DAY]
     assert recording.schema.names == ("x",)
 
 
-def test_a_data_frames_index_is_the_time(tmp_path: Path) -> None:
+def test_index_of_a_data_frame_is_the_time(tmp_path: Path) -> None:
     index = pa.array(STAMPS[:3].astype("datetime64[ns]"))
     path = parquet(tmp_path / "a", {"__index_level_0__": index, "x": pa.array([1.0, 2.0, 3.0])})
     assert load(path).time_ns.tolist() == [START, START + DAY, START + 2 * DAY]
@@ -152,7 +152,7 @@ def test_a_data_frames_index_is_the_time(tmp_path: Path) -> None:
     assert recording.schema.names == ("x",)
 
 
-def test_parquet_that_cannot_be_read(tmp_path: Path) -> None:
+def test_invalid_parquet_is_refused(tmp_path: Path) -> None:
     path = parquet(tmp_path / "a.parquet", {"x": pa.array([1.0, 2.0])})
     with pytest.raises(ConfigError, match="cannot be transposed"):
         load(path, table={"transpose": True})
@@ -163,8 +163,8 @@ def test_parquet_that_cannot_be_read(tmp_path: Path) -> None:
         load(parquet(tmp_path / "b.parquet", {"x": pa.array([], pa.float64())}))
 
 
-def test_the_base_install_reads_csv_and_names_the_extra_for_parquet(tmp_path: Path) -> None:
-    """In a fresh process where pyarrow cannot be imported, as on a device."""
+def test_base_install_reads_csv_and_names_the_extra_for_parquet(tmp_path: Path) -> None:
+    """Use a fresh process where pyarrow cannot be imported, as on a device."""
     (tmp_path / "a.csv").write_text("time,x\n2024-01-01,1\n2024-01-02,2\n")
     parquet(tmp_path / "a.parquet", {"x": pa.array([1.0, 2.0])})
     code = """

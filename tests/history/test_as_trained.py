@@ -1,4 +1,4 @@
-"""Settings that a model stores to read files, and overrides."""
+"""Settings for reading files that a model stores, and overrides of them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.history.conftest import Write, load, together
+from tests.history.conftest import Write, all_rows, load
 from vcedge.config.train import ReadingConfig, TableConfig
 from vcedge.errors import ConfigError, DataError
 from vcedge.history import open_rows
@@ -49,7 +49,7 @@ def table(delimiter: str, decimal: str = ".", header: str = "time,a,b", end: str
         "sep=;\n" + table(";"),
     ],
 )
-def test_dialects(text: str, write: Write) -> None:
+def test_dialect_is_guessed(text: str, write: Write) -> None:
     recording = load(write(text))
     assert recording.schema.names == ("a", "b")
     assert recording.values.tolist() == EXPECTED
@@ -61,14 +61,14 @@ def test_quoted_decimal_commas(write: Write) -> None:
     assert load(write("time,a,b\n" + "\n".join(rows))).values.tolist() == EXPECTED
 
 
-def test_white_space_and_no_heading(write: Write) -> None:
+def test_white_space_without_a_heading(write: Write) -> None:
     recording = load(write("  1.5   10.0\n  2.5   20.0\n  3.5  31.25\n", "a.dat"))
     assert recording.schema.names == ("ch0", "ch1")
     assert recording.values.tolist() == EXPECTED
     assert not recording.report.has_time
 
 
-def test_transposed(write: Write) -> None:
+def test_transposed_table(write: Write) -> None:
     recording = load(write("1.5 2.5 3.5\n10 20 31.25\n"), table={"transpose": True})
     assert recording.values.tolist() == EXPECTED
     recording = load(write("a;1.5;2.5;3.5\nb;10;20;31.25\n"), table={"transpose": True})
@@ -114,7 +114,7 @@ def test_invalid_delimiter_is_refused(delimiter: str, write: Write) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
-def test_encodings(encoding: str, write: Write) -> None:
+def test_encoding_is_guessed(encoding: str, write: Write) -> None:
     text = table(",", header="time,Öl °C,b")
     assert load(write(text.encode(encoding))).schema.names == ("Öl °C", "b")
 
@@ -124,7 +124,7 @@ def test_gzip_is_recognised_by_its_bytes(write: Write) -> None:
     assert load(path).values.tolist() == EXPECTED
 
 
-def test_repeated_and_missing_names(write: Write) -> None:
+def test_repeated_and_missing_names_are_made_unique(write: Write) -> None:
     path = write("time,a,a,,b\n" + "".join(f"{t},{i},{i + 1},{i + 2},{i + 3}\n" for i, t in enumerate(TIMES)))
     assert load(path).schema.names == ("a", "a.1", "column3", "b")
 
@@ -139,7 +139,7 @@ def test_quoted_line_breaks(write: Write) -> None:
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[str, list[list[float]], TableConfig]:
-    """A table in a random dialect, its values, and what a user would have to state about it."""
+    """Return a table in a random dialect, its values, and what a user would have to state about it."""
     width = draw(st.integers(2, 5))
     number = st.floats(-1e6, 1e6).map(lambda x: round(x, 3)) | st.just(float("nan"))
     values = draw(st.lists(st.lists(number, min_size=width, max_size=width), min_size=3, max_size=30))
@@ -170,6 +170,6 @@ def test_random_table_in_random_dialect_round_trip(
     path = tmp_path / "random.csv"
     path.write_text(text, newline="")
     schema = schema_of([f"s{j}" for j in range(len(values[0]))], 60, 600)
-    block = together(open_rows([path], schema, ReadingConfig(table=config)))
+    block = all_rows(open_rows([path], schema, ReadingConfig(table=config)))
     np.testing.assert_array_equal(block.values, values)
     assert block.time_ns.tolist() == [START + i * 60 * 10**9 for i in range(len(values))]

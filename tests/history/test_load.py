@@ -1,4 +1,4 @@
-"""Histories loaded for training: sorted, without repetitions, cut at gaps, within limits, larger than memory."""
+"""Histories loaded for training: sorted, without duplicates, cut at gaps, within limits, larger than memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def table(times: list[float], heading: str = "ts,a,b") -> str:
     return heading + "\n" + "".join(f"{t},{i},{i * i}\n" for i, t in enumerate(times))
 
 
-def test_sorted_without_repetitions_the_first_kept(write: Write) -> None:
+def test_rows_are_sorted_and_the_first_duplicate_kept(write: Write) -> None:
     recording = load(write(table([5, 3, 4, 3, 1, 9, 4])))
     assert (recording.time_ns // SECOND).tolist() == [1, 3, 4, 5, 9]
     assert recording.values[:, 0].tolist() == [4, 1, 2, 0, 5]
@@ -33,7 +33,7 @@ def test_sorted_without_repetitions_the_first_kept(write: Write) -> None:
     assert (report.rows, report.used, report.duplicate_times, report.unsorted) == (7, 5, 2, 4)
 
 
-def test_cut_at_gaps(write: Write) -> None:
+def test_rows_are_cut_at_gaps(write: Write) -> None:
     times = [*range(100), *range(150, 200), 1000, *range(1011, 1100)]
     recording = load(write(table([float(t) for t in times])))
     assert recording.schema.period_ns == SECOND
@@ -55,12 +55,12 @@ def test_configured_period_and_gap(write: Write) -> None:
     recording = load(write(table([0, 1, 2, 3, 6, 7, 8])), time={"period_s": 0.5, "max_gap_s": 2.0})
     assert (recording.schema.period_ns, recording.schema.max_gap_ns) == (SECOND // 2, 2 * SECOND)
     assert recording.sequences == ((0, 4), (4, 7))
-    assert any("the usual interval is 1 s" in line for line in recording.report.lines())
+    assert any("the median interval is 1 s" in line for line in recording.report.lines())
     with pytest.raises(ConfigError, match="max_gap_s"):
         load(write(table([0, 1])), time={"period_s": 5, "max_gap_s": 2.0})
 
 
-def test_limits(write: Write) -> None:
+def test_values_out_of_limits_are_missing(write: Write) -> None:
     channels = [{"name": "b", "high": 30.0, "unit": "bar"}, {"name": "a", "low": 1}]
     recording = load(write(table([float(t) for t in range(8)])), channels=channels)
     assert [(c.name, c.unit, c.high) for c in recording.schema.channels] == [("b", "bar", 30.0), ("a", "", None)]
@@ -116,23 +116,23 @@ def test_several_files_in_any_order(write: Write) -> None:
     assert any("2.csv and" in line and "overlap in time" in line for line in overlapping.report.lines())
 
 
-def test_files_without_time_are_sequences_of_their_own(write: Write) -> None:
+def test_files_without_time_are_separate_sequences(write: Write) -> None:
     first, second = write("a,b\n1,2\n3,4\n", "1.csv"), write("b,a\n5,6\n7,8\n", "2.csv")
     recording = load(first, second, time={"period_s": 60})
     assert recording.values.tolist() == [[1, 2], [3, 4], [6, 5], [8, 7]]
     assert recording.sequences == ((0, 2), (2, 4))
     assert recording.report.gaps == 0
-    assert "no time column: rows are taken as equally spaced, 1 min apart" in recording.report.lines()
+    assert "no time column: rows are assumed to be 1 min apart" in recording.report.lines()
 
 
-def test_the_first_rows_only(write: Write) -> None:
+def test_number_of_rows_is_limited(write: Write) -> None:
     first, second = write(table([0, 1, 2]), "1.csv"), write(table([3, 4, 5]), "2.csv")
     recording = load(first, second, limit_rows=4)
     assert (recording.time_ns // SECOND).tolist() == [0, 1, 2, 3]
     assert recording.report.rows == 4
 
 
-def test_the_report_is_of_the_rows_used(write: Write) -> None:
+def test_report_covers_the_rows_used(write: Write) -> None:
     path = write("ts,a,b\n" + "".join(f"{t},{t},{t * t}\n" for t in range(20_000)))
     report = load(path, write(table([90_000, 90_001]), "2.csv"), limit_rows=100).report
     assert [(file.rows, file.first_ns, file.last_ns) for file in report.files] == [(100, 0, 99 * SECOND)]
@@ -150,7 +150,7 @@ def test_times_before_1970_are_refused(write: Write) -> None:
         load(path)
 
 
-def test_placeholders_for_no_value_are_missing(write: Write) -> None:
+def test_placeholders_are_missing_values(write: Write) -> None:
     cells = ["1", "3.4028235e38", "2", "-1e31", "3", "1e30"]
     recording = load(write("ts,a\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells))))
     assert np.isnan(recording.values[:, 0]).tolist() == [False, True, False, True, False, False]
@@ -190,7 +190,7 @@ def test_unreadable_times_are_left_out_if_few(write: Write) -> None:
         load(write("time,a\n" + rows[0] + "x,2\n" * 3))
 
 
-def test_fingerprints(write: Write, tmp_path: Path) -> None:
+def test_fingerprints_identify_the_files(write: Write, tmp_path: Path) -> None:
     path = write(table([0, 1, 2]))
     recording = load_history(DataConfig(train=["*.csv"]), tmp_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -215,7 +215,7 @@ def test_report_as_json(write: Write) -> None:
     assert plain["files"][0]["rows"] == 4
 
 
-def test_find_files(tmp_path: Path) -> None:
+def test_files_are_found_by_pattern(tmp_path: Path) -> None:
     for name in ("10.csv", "2.csv", "1.csv", "data [1].csv", "sub/3.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -239,7 +239,7 @@ def test_find_files(tmp_path: Path) -> None:
     st.lists(st.tuples(st.integers(0, 30), st.floats(-100, 100), st.just(7.0) | st.just(float("nan"))), min_size=2),
     st.integers(1, 10),
 )
-def test_larger_than_memory_gives_the_same(
+def test_recording_larger_than_memory_gives_the_same(
     tmp_path: Path, rows: list[tuple[int, float, float]], memory_rows: int
 ) -> None:
     """Sorting, dropping repeated rows and constant columns give the same in a file as in memory."""

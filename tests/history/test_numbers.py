@@ -1,4 +1,4 @@
-"""Cells of text as numbers."""
+"""Numbers in cells of text."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from vcedge.history.numbers import floats_of, number_of, numeric_share
         ("false", ",", 0.0),
     ],
 )
-def test_numbers(cell: str, decimal: str, value: float) -> None:
+def test_numbers_are_read(cell: str, decimal: str, value: float) -> None:
     assert number_of(cell, decimal) == value
     assert floats_of([cell, "2"], decimal, pytest.fail).tolist() == [value, 2.0]
 
 
 @pytest.mark.parametrize("cell", ["", "  ", "nan", "NaN", "NULL", "n/a", "-"])
-def test_missing(cell: str) -> None:
+def test_missing_values_are_recognised(cell: str) -> None:
     assert np.isnan(floats_of([cell], ".", pytest.fail)).all()
 
 
 @pytest.mark.parametrize("cell", ["Bad", "1_000", "١٢", "inf", "-Infinity", "1e999", "0x10", "1,5", "1.2.3"])
-def test_texts_are_missing_and_reported(cell: str) -> None:
+def test_other_texts_are_missing_and_reported(cell: str) -> None:
     told: list[str] = []
     assert np.isnan(floats_of([cell, "1"], ".", told.append)).tolist() == [True, False]
     assert told == [cell]
@@ -61,7 +61,7 @@ def test_every_float_round_trip(values: list[float]) -> None:
 
 
 @given(st.lists(st.text(max_size=8)), st.sampled_from(".,"))
-def test_a_column_is_read_as_its_cells_are(cells: list[str], decimal: str) -> None:
+def test_column_is_read_like_its_cells(cells: list[str], decimal: str) -> None:
     told: list[str] = []
     values = floats_of(cells, decimal, told.append)
     alone = [number_of(cell, decimal) for cell in cells]

@@ -1,4 +1,4 @@
-"""Real recordings of many kinds, as their publishers wrote them."""
+"""Real recordings of many kinds, as published."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.yardstick import data_dir
+from tests.support.real_data import data_dir
 from vcedge.config.train import DataConfig
 from vcedge.errors import DataError
 from vcedge.history import Recording, load_history

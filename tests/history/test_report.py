@@ -1,4 +1,4 @@
-"""The report on a history, for people and as JSON."""
+"""The report on a history, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def full_report() -> DataReport:
     return report
 
 
-def test_at_most_fifteen_lines() -> None:
+def test_text_has_at_most_fifteen_lines() -> None:
     lines = full_report().lines()
     assert len(lines) == 15
     assert lines[0] == "1 file, 1,000 rows, 30 channels, 1970-01-01 00:00:00 to 1970-01-01 00:16:40 UTC"

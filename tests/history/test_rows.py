@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.history.conftest import Write, together
+from tests.history.conftest import Write, all_rows
 from vcedge.config.train import ReadingConfig, TimeConfig
 from vcedge.errors import DataError, InputNotFound
 from vcedge.history import NO_TIME, open_rows
@@ -37,7 +37,7 @@ def test_every_row_is_kept_unchanged(write: Write) -> None:
         "11,inf,12,\n"
     )
     reader = rows(path)
-    block = together(reader)
+    block = all_rows(reader)
     assert block.time_ns.tolist() == [
         5 * SECOND,
         5 * SECOND,
@@ -64,15 +64,15 @@ def test_every_row_is_kept_unchanged(write: Write) -> None:
     assert not any("left out" in line or "sorted" in line for line in report.lines())
 
 
-def test_columns_in_the_schemas_order_and_labels_beside_them(write: Write) -> None:
+def test_columns_follow_the_schema_with_labels_beside(write: Write) -> None:
     path = write("b,anomaly,time,a\n2,0,2024-01-01,1\n4,1,2024-01-02,3\n6,True,2024-01-03,5\n")
-    block = together(rows(path, extra=("anomaly",)))
+    block = all_rows(rows(path, extra=("anomaly",)))
     assert block.values.tolist() == [[1, 2], [3, 4], [5, 6]]
     assert block.extra["anomaly"].tolist() == [0, 1, 1]
 
 
-def test_a_column_can_be_time_and_label(write: Write) -> None:
-    block = together(rows(write("ts,a,b\n1,2,3\n4,5,6\n"), extra=("ts",)))
+def test_column_can_be_time_and_label(write: Write) -> None:
+    block = all_rows(rows(write("ts,a,b\n1,2,3\n4,5,6\n"), extra=("ts",)))
     assert block.extra["ts"].tolist() == [1, 4]
     assert block.time_ns.tolist() == [1 * SECOND, 4 * SECOND]
 
@@ -81,20 +81,20 @@ def test_files_without_time_follow_each_other_after_a_gap(write: Write) -> None:
     first, second = write("a,b\n1,2\n3,4\n", "1.csv"), write("a,b\n5,6\n7,8\n", "2.csv")
     reader = rows(first, second)
     assert not reader.has_time
-    block = together(reader)
+    block = all_rows(reader)
     assert block.time_ns[:2].tolist() == [0, SECOND]
     assert block.time_ns[2] - block.time_ns[1] > AB.max_gap_ns
     assert block.time_ns[3] - block.time_ns[2] == SECOND
     assert [file.rows for file in reader.report.files] == [2, 2]
 
 
-def test_a_reader_can_be_read_again(write: Write) -> None:
+def test_reader_can_be_read_again(write: Write) -> None:
     reader = rows(write("a,b\n1,2\n3,4\n"))
-    assert together(reader).values.tolist() == together(reader).values.tolist()
+    assert all_rows(reader).values.tolist() == all_rows(reader).values.tolist()
     assert reader.report.rows == 2
 
 
-def test_a_missing_column_is_named_at_once(write: Write) -> None:
+def test_missing_column_is_named_at_once(write: Write) -> None:
     path = write("time,A,b\n2024-01-01,1,2\n")
     with pytest.raises(DataError, match=r"a\.csv: has no column 'a'.*time, A, b"):
         rows(path)
@@ -112,7 +112,7 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
 def test_files_with_and_without_time_are_refused_together(write: Write) -> None:
     first, second = write("time,a,b\n2024-01-01,1,2\n", "1.csv"), write("a,b\n5,6\n", "2.csv")
     with pytest.raises(DataError, match=r"2\.csv: has no time column, unlike .*1\.csv"):
-        together(rows(first, second))
+        all_rows(rows(first, second))
 
 
 @pytest.mark.parametrize(
@@ -132,24 +132,24 @@ def test_files_with_and_without_time_are_refused_together(write: Write) -> None:
         ("time,a,b", "1700000000123", {"format": "ms"}, True),
     ],
 )
-def test_which_column_is_the_time(
+def test_time_column_is_guessed(
     heading: str, first: str, configured: dict[str, str], has_time: bool, write: Write
 ) -> None:
     reader = rows(write(f"{heading}\n{first},1,2\n"), time=configured)
     assert reader.has_time is has_time
-    assert len(together(reader).values) == 1
+    assert len(all_rows(reader).values) == 1
 
 
-def test_epoch_units(write: Write) -> None:
+def test_unit_of_epoch_times_is_guessed(write: Write) -> None:
     moment = 1_700_000_000_123_456_789
     for digits, expected in ((10, moment // 10**9 * 10**9), (13, moment // 10**6 * 10**6), (19, moment)):
         path = write(f"ts,a,b\n{str(moment)[:digits]},1,2\n")
-        assert together(rows(path)).time_ns.tolist() == [expected]
+        assert all_rows(rows(path)).time_ns.tolist() == [expected]
 
 
-def test_day_and_time_of_day_apart(write: Write) -> None:
+def test_day_and_time_of_day_in_two_columns(write: Write) -> None:
     path = write("Date;Time;a;b\n31.12.2023;23:59:59;1,5;2\n01.01.2024;00:00:00;2,5;3\n")
-    block = together(rows(path, time={"column": "Date+Time", "format": "%d.%m.%Y %H:%M:%S"}))
+    block = all_rows(rows(path, time={"column": "Date+Time", "format": "%d.%m.%Y %H:%M:%S"}))
     assert (block.time_ns[1] - block.time_ns[0], block.values[1, 0]) == (SECOND, 2.5)
 
 
@@ -174,7 +174,7 @@ def test_unreadable_time_is_refused(text: str, time: dict[str, str], message: st
         rows(write(text), time=time)
 
 
-def test_constant_memory(tmp_path: Path) -> None:
+def test_memory_is_constant(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     with path.open("w") as file:
         file.write("ts,a,b\n")

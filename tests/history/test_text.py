@@ -1,4 +1,4 @@
-"""Text files that are damaged, large or odd; the fast and the slow path agree."""
+"""Text files that are damaged, large or odd; equal results of the fast and the slow path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.history.conftest import Write, load, together
+from tests.history.conftest import Write, all_rows, load
 from vcedge.config.train import DataConfig, ReadingConfig, TableConfig
 from vcedge.errors import DataError, VcedgeError
 from vcedge.history import load_history, open_rows
@@ -50,7 +50,7 @@ def test_unterminated_cell_is_refused(write: Write) -> None:
         load(path)
 
 
-def test_messages_stay_short_whatever_the_names(write: Write) -> None:
+def test_messages_with_long_names_are_short(write: Write) -> None:
     path = write('"a\n\nb","' + "x" * 5000 + '"\n' + "hello,you\n" * 3)
     with pytest.raises(DataError) as error:
         load(path)
@@ -58,7 +58,7 @@ def test_messages_stay_short_whatever_the_names(write: Write) -> None:
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_zeros_at_the_end_after_a_power_cut(write: Write) -> None:
+def test_zero_bytes_at_the_end_are_ignored(write: Write) -> None:
     rows = "".join(f"{i},{i * 2}\n" for i in range(2000))
     recording = load(write(("ts,a\n" + rows + "2000,4").encode() + bytes(5000)))
     assert recording.values[-1, 0] == 4.0
@@ -87,17 +87,17 @@ CELL = st.sampled_from(["1", "-2.5", "1e3", " 7 ", "", "nan", "Bad", "1_0", "inf
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8))
 def test_fast_and_slow_paths_agree(tmp_path: Path, cells: list[tuple[str, str]]) -> None:
-    """A block of clean rows takes the fast path, one with a text the slow path: each cell reads the same."""
+    """A block of clean rows takes the fast path, one with text the slow path: each cell reads the same."""
     schema = schema_of(["a", "b"], 1, 10)
 
     def read(name: str, lines: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         path = tmp_path / name
         path.write_text("a,b,note\n" + "".join(lines), newline="")
-        return together(open_rows([path], schema, ReadingConfig(table=TableConfig(delimiter=",", header=True)))).values
+        return all_rows(open_rows([path], schema, ReadingConfig(table=TableConfig(delimiter=",", header=True)))).values
 
-    together_read = read("all.csv", [f"{a},{b},\n" for a, b in cells])
+    mixed = read("all.csv", [f"{a},{b},\n" for a, b in cells])
     alone = [read("one.csv", [f"{a},{b},x\n"])[0] for a, b in cells]
-    np.testing.assert_array_equal(together_read, alone)
+    np.testing.assert_array_equal(mixed, alone)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)

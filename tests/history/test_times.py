@@ -1,4 +1,4 @@
-"""Times in the spellings of files."""
+"""Spellings of times in files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NOON = 1_577_880_000_000_000_000  # 2020-01-01 12:00:00 UTC
     ],
 )
 @pytest.mark.parametrize("copies", [1, 20])  # one by one, and a block at once
-def test_iso_8601(text: str, offset_ns: int, copies: int) -> None:
+def test_iso_8601_is_read(text: str, offset_ns: int, copies: int) -> None:
     assert TextTimes(None).read([text] * copies).tolist() == [NOON + offset_ns] * copies
 
 
@@ -61,11 +61,11 @@ def test_iso_8601(text: str, offset_ns: int, copies: int) -> None:
     ],
 )
 @pytest.mark.parametrize("copies", [1, 20])
-def test_text_without_a_time_reads_as_no_time(text: str, copies: int) -> None:
+def test_text_without_a_time_is_missing(text: str, copies: int) -> None:
     assert TextTimes(None).read([text] * copies).tolist() == [NO_TIME] * copies
 
 
-def test_bad_cell_is_missing_alone() -> None:
+def test_invalid_cell_alone_is_missing() -> None:
     texts = ["2020-01-01 12:00:00"] * 30
     texts[0], texts[7], texts[29] = "", "2020-01-01 12:0x:00", "2020-02-31 12:00:00"
     times = TextTimes(None).read(texts)
@@ -73,7 +73,7 @@ def test_bad_cell_is_missing_alone() -> None:
     assert set(times[times != NO_TIME].tolist()) == {NOON}
 
 
-def test_byte_texts_of_different_lengths() -> None:
+def test_byte_texts_of_different_lengths_are_read() -> None:
     texts = [b"2020-01-01T12:00:00", b"2020-01-01T12:00:00.5", b"2020-01-01T12:00:00+01:00"] * 20
     expected = [NOON, NOON + 500_000_000, NOON - 3_600_000_000_000] * 20
     assert TextTimes(None).read(np.array(texts)).tolist() == expected
@@ -92,7 +92,7 @@ def test_byte_texts_of_different_lengths() -> None:
         ("%A, %d %B %Y %H h", "Wednesday, 01 January 2020 12 h"),
     ],
 )
-def test_strptime_formats(spelling: str, text: str, copies: int) -> None:
+def test_strptime_formats_are_read(spelling: str, text: str, copies: int) -> None:
     assert TextTimes(spelling).read([text] * copies).tolist() == [NOON] * copies
 
 
@@ -119,7 +119,7 @@ def test_epoch_fractions_are_read_to_the_microsecond() -> None:
     assert EpochTimes(EPOCH_UNITS_NS["ms"]).read(["1577880000123,25"]).tolist() == [NOON + 123_250_000]
 
 
-def test_typed_times() -> None:
+def test_typed_times_are_read() -> None:
     cells = np.array(["2020-01-01T12:00", "NaT"], "datetime64[m]")
     assert TypedTimes().read(cells).tolist() == [NOON, NO_TIME]
     far = np.array(["9999-01-01", "2020-01-01"], "datetime64[D]")
@@ -127,7 +127,7 @@ def test_typed_times() -> None:
 
 
 @given(st.lists(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), min_size=1, max_size=40))
-def test_agrees_with_datetime(moments: list[datetime]) -> None:
+def test_times_agree_with_datetime(moments: list[datetime]) -> None:
     epoch = datetime(1970, 1, 1)
     expected = [(moment - epoch) // timedelta(microseconds=1) * 1000 for moment in moments]
     assert TextTimes(None).read([m.isoformat() for m in moments]).tolist() == expected

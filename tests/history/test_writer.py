@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.history.conftest import together
+from tests.history.conftest import all_rows
 from vcedge.config.train import ReadingConfig
 from vcedge.errors import DataError, InputOutputError
 from vcedge.history import CsvWriter, open_rows
@@ -31,13 +31,13 @@ def test_round_trip(tmp_path: Path, values: np.ndarray, step_ns: int) -> None:
     times = START + np.arange(len(values), dtype=np.int64) * step_ns
     with CsvWriter(path, NAMES, flush_rows=7) as writer:
         writer.append_many(times, values)
-    block = together(open_rows([path], SCHEMA, ReadingConfig()))
+    block = all_rows(open_rows([path], SCHEMA, ReadingConfig()))
     assert block.time_ns.tolist() == times.tolist()
     np.testing.assert_array_equal(block.values, values)
     assert np.signbit(block.values[block.values == 0]).tolist() == np.signbit(values[values == 0]).tolist()
 
 
-def test_spelling(tmp_path: Path) -> None:
+def test_spelling_of_numbers_and_times(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with CsvWriter(path, ["a", "b"]) as writer:
         writer.append(START, np.array([0.1, np.nan]))
@@ -45,7 +45,7 @@ def test_spelling(tmp_path: Path) -> None:
     assert path.read_text() == ("time,a,b\n2023-11-14T22:13:20.000Z,0.1,\n2023-11-14T22:13:20.001500Z,,-2e-09\n")
 
 
-def test_each_row_reaches_the_system_at_once_or_after_so_many(tmp_path: Path) -> None:
+def test_rows_are_flushed_at_once_or_in_batches(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     writer = CsvWriter(path, ["a"])
     writer.append(START, np.array([1.0]))
@@ -69,7 +69,7 @@ def test_append_to_a_truncated_file(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
     with CsvWriter(path, NAMES, append=True) as writer:
         writer.append(START + 5_000_000_000, np.full(3, 5.0))
-    block = together(open_rows([path], SCHEMA, ReadingConfig()))
+    block = all_rows(open_rows([path], SCHEMA, ReadingConfig()))
     assert len(block.values) == 3
     assert block.values[2].tolist() == [5.0] * 3
     with pytest.raises(DataError, match="has the columns time, Pressure"):

@@ -1,4 +1,4 @@
-"""Injected faults change what they say and nothing else."""
+"""Injected faults: the described change, and no other."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ def test_only_the_rows_and_channels_of_the_fault_change(fault: InjectedFault, se
 
 
 @given(faults(tuple(kind for kind in KINDS if kind != "stuck")), st.integers(0, 50))
-def test_a_fault_of_size_nothing_changes_nothing(fault: InjectedFault, seed: int) -> None:
+def test_fault_of_size_zero_changes_nothing(fault: InjectedFault, seed: int) -> None:
     values = recording(seed, missing=0)
     nothing = InjectedFault(**{**vars(fault), "size": 0.0})
     assert inject(values, nothing, SCALES) == pytest.approx(values, rel=1e-12)
 
 
 def one(kind: FaultKind, size: float = 1.0, **more: int | float) -> tuple[F64, F64]:
-    """Channel 0 before and after a fault on its rows 40 to 80."""
+    """Return channel 0 before and after a fault on its rows 40 to 80."""
     values = recording(1, missing=0)
     fault = InjectedFault(kind, 0, 40, 40, size, **more)  # type: ignore[arg-type]
     return values[40:80, 0], inject(values, fault, SCALES)[40:80, 0]
 
 
-def test_sizes_are_in_the_channels_noise() -> None:
+def test_size_is_in_units_of_the_channels_noise() -> None:
     before, after = one("offset", 3.0)
     assert after - before == pytest.approx(np.full(40, 0.3))
     before, after = one("drift", 4.0)
@@ -91,7 +91,7 @@ def test_noise_grows_by_the_factor() -> None:
     assert np.hypot(added.std(), 0.5) == pytest.approx(1.5, rel=0.02)
 
 
-def test_a_stuck_channel_keeps_its_last_reading_over_missing_ones() -> None:
+def test_stuck_channel_holds_its_last_reading_over_missing_ones() -> None:
     values = recording(2, missing=0)
     values[39, 1] = np.nan
     assert (inject(values, InjectedFault("stuck", 1, 40, 10), SCALES)[40:50, 1] == values[38, 1]).all()
@@ -108,7 +108,7 @@ def test_gain_swap_and_decoupling_keep_the_channels_own_scale() -> None:
     assert after == pytest.approx(values[3:43, 0])
 
 
-def test_a_delay_grows_in_and_stays() -> None:
+def test_delay_grows_in_and_stays() -> None:
     values = np.arange(100.0)[:, None]
     late = values - inject(values, InjectedFault("delay", 0, 20, 60, 5.0), Scales(np.ones(1), np.zeros(1), np.ones(1)))
     assert late[20:40, 0].tolist() == sorted(late[20:40, 0].tolist())
@@ -131,12 +131,12 @@ def test_a_delay_grows_in_and_stays() -> None:
         InjectedFault("fire", 0, 0, 9),  # type: ignore[arg-type]
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(fault: InjectedFault) -> None:
+def test_impossible_fault_is_refused(fault: InjectedFault) -> None:
     with pytest.raises(ValueError, match=r"expected|channel|partner|known"):
         inject(recording(0), fault, SCALES)
 
 
-def test_several_faults_do_not_see_each_other() -> None:
+def test_faults_are_independent_of_each_other() -> None:
     values = recording(3, missing=0)
     pair = [InjectedFault("offset", 0, 10, 20, 9.0), InjectedFault("decoupled", 0, 60, 20, source=10)]
     faulty = inject_all(values, pair, SCALES)

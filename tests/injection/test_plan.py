@@ -1,4 +1,4 @@
-"""Planned faults: balanced, within the recording, and as long as the plant's own movements."""
+"""Planned faults: balanced, within the recording, and as long as the plant's time constants require."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vcedge.schema import F64
 
 
 def plant(rows: int, memory: float, channels: int = 3, seed: int = 0) -> F64:
-    """First-order channels that forget in so many rows."""
+    """Return first-order channels with a time constant of so many rows."""
     rng = np.random.default_rng(seed)
     values, keep = np.zeros((rows, channels)), np.exp(-1 / memory)
     for row in range(1, rows):
@@ -61,7 +61,7 @@ def test_slow_plants_have_longer_faults() -> None:
     assert max(fault.length for fault in fast) > 1000
 
 
-def test_memory_is_measured() -> None:
+def test_correlation_length_is_measured() -> None:
     assert correlation_rows(plant(20_000, 50)) == pytest.approx(np.full(3, 50), rel=0.3)
     noise = np.random.default_rng(0).standard_normal((500, 2))
     noise[::7] = np.nan
@@ -79,7 +79,7 @@ def test_rounds_leave_normal_rows_between_faults() -> None:
         assert all(after.start - before.stop >= 50 for before, after in pairwise(group))
 
 
-def test_a_decoupled_channel_joins_without_a_jump() -> None:
+def test_decoupled_channel_starts_without_a_jump() -> None:
     values = plant(4000, 60)
     faults = plan_faults(normal(values, plant(4000, 1)), 40, kinds=("decoupled",))
     jumps = [abs(values[f.source, f.channel] - values[f.start, f.channel]) for f in faults]

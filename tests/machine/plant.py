@@ -1,4 +1,4 @@
-"""Helpers of the tests on a machine: write files, publish samples, read its status."""
+"""Helpers for the tests on a machine: write files, publish samples, read its status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def put(machine: Machine, path: str, text: str) -> None:
 
 
 def scores(machine: Machine, spread: float = 1.0) -> list[dict[str, object]]:
-    """Publish new rows as a machine would, their values so many times as far from the mean; the scores of them."""
+    """Publish new rows with values this many times as far from the mean; return their scores."""
     global replayed
     detector = tiny_detector()
     values = recording(1, ROWS, detector.channels)
@@ -54,7 +54,7 @@ def retained(machine: Machine, topic: str) -> str:
 
 
 def status(machine: Machine) -> dict[str, Any]:
-    """What is installed; without what changes from second to second."""
+    """Return what is installed, without values that change from second to second."""
     found: dict[str, Any] = json.loads(machine.run("vcedge", "deploy", "status", "--json").stdout)
     return {name: found[name] for name in ("release", "previous_release", "state", "models")}
 
@@ -65,7 +65,7 @@ def model_state(machine: Machine) -> dict[str, Any]:
 
 
 def listen(machine: Machine) -> Callable[[], list[str]]:
-    """Keep events about models; a function that stops doing so and returns why each came."""
+    """Collect events about models; return a function that stops and returns their reasons."""
     put(machine, "/root/events", "")
     topic = ("-h", "127.0.0.1", "-q", "1", "-t", "vcedge/press-07/tiny/event")
     machine.run(
@@ -81,14 +81,14 @@ def listen(machine: Machine) -> Callable[[], list[str]]:
 
 
 def quiet(factor: float = 1.0) -> Detector:
-    """The model of the tests with a threshold that nothing in its recordings reaches, times a factor."""
+    """Return the test model with a threshold above everything in its recordings, times a factor."""
     detector = tiny_detector()
     threshold = 1000.0 * factor * detector.calibration.threshold
     return replace(detector, calibration=replace(detector.calibration, threshold=threshold))
 
 
 def offer(machine: Machine, folder: Path, factor: float, serial: int) -> None:
-    """An update as a file: the model of the tests with another threshold, signed."""
+    """Write a signed update file: the test model with another threshold."""
     detector = quiet(factor)
     data = model_file.dumps(detector)
     channels = signature.channels_of(detector.schema)
@@ -101,7 +101,7 @@ def offer(machine: Machine, folder: Path, factor: float, serial: int) -> None:
 
 
 def listing(machine: Machine) -> set[str]:
-    """Every path on the disk of the machine, but for what any service changes."""
+    """Return every path on the disk of the machine, except those that any service changes."""
     found = set()
     for folder, folders, files in os.walk(machine.root):
         here = Path(folder).relative_to(machine.root)

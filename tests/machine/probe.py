@@ -1,4 +1,4 @@
-"""Tries, in the sandbox of the service, what must be denied; prints each attempt that succeeded."""
+"""Try, in the sandbox of the service, what must be denied; print each attempt that succeeded."""
 
 import ctypes
 import mmap

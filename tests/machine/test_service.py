@@ -1,6 +1,5 @@
-"""vcedge as a plant has it: installed from a bundle without network, run by systemd, fed by mosquitto, and removed.
-
-The tests are steps of one story on one machine, in the order of the file.
+"""vcedge on a plant's machine: offline installation, systemd, mosquitto, and removal.
+/ The tests are steps of one story on one machine, in the order of the file.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ READY_S = 1.5
 
 
 @pytest.fixture(scope="module")
-def before(machine: Machine) -> set[str]:
+def listed_before(machine: Machine) -> set[str]:
     return listing(machine)
 
 
 @pytest.fixture(autouse=True)
-def _listed_before_anything(before: set[str]) -> None:
+def _listed_before_anything(listed_before: set[str]) -> None:
     """The listing of the clean machine is made by the first test's set-up."""
 
 
-def test_the_base_install_is_small(machine: Machine) -> None:
+def test_base_install_is_small(machine: Machine) -> None:
     shutil.copy(BASE_BUNDLE, machine.root / "root/base.pyz")
     machine.run("python3", "/root/base.pyz")
     size = size_mb(machine, "/opt/vcedge")
@@ -46,7 +45,7 @@ def test_the_base_install_is_small(machine: Machine) -> None:
     machine.run("vcedge", "deploy", "uninstall", "--purge")
 
 
-def test_a_bundle_installs_itself_and_the_service_scores(machine: Machine) -> None:
+def test_bundle_installs_and_the_service_scores(machine: Machine) -> None:
     shutil.copy(BUNDLE, machine.root / "root/vcedge.pyz")
     (machine.root / "root/model.vcedge").write_bytes(model_file.dumps(quiet()))
     put(machine, "/root/runtime.yaml", CONFIG)
@@ -61,8 +60,8 @@ def test_a_bundle_installs_itself_and_the_service_scores(machine: Machine) -> No
     assert machine.show(UNIT, "ActiveState") == "active"
 
 
-def test_the_service_is_ready_soon(machine: Machine) -> None:
-    """On the processor's clock, which does not depend on what else the machine does; both are printed."""
+def test_service_is_ready_soon(machine: Machine) -> None:
+    """Measure processor time, which does not depend on other load; print both times."""
     times, work = [], []
     ticks_a_second = os.sysconf("SC_CLK_TCK")
     for _ in range(5):
@@ -77,14 +76,14 @@ def test_the_service_is_ready_soon(machine: Machine) -> None:
     assert sorted(work)[2] < READY_S
 
 
-def test_a_second_installation_changes_nothing(machine: Machine) -> None:
+def test_second_installation_changes_nothing(machine: Machine) -> None:
     pid = machine.show(UNIT, "MainPID")
     result = machine.run("vcedge", "deploy", "install", "/root/vcedge.pyz", "--watchdog-s", str(WATCHDOG_S))
     assert result.stderr == "nothing to change\n"
     assert machine.show(UNIT, "MainPID") == pid
 
 
-def test_the_installed_unit_is_valid(machine: Machine) -> None:
+def test_installed_unit_is_valid(machine: Machine) -> None:
     result = machine.run("systemd-analyze", "verify", f"/etc/systemd/system/{UNIT}", "vcedge@line2.service")
     assert result.stderr == ""
     # The threshold is in tenths; it ends with 1 above it.
@@ -100,7 +99,7 @@ def test_kill_9_restarts_the_service(machine: Machine) -> None:
     assert len(scores(machine)) == ROWS
 
 
-def test_a_stuck_loop_is_restarted(machine: Machine) -> None:
+def test_stuck_loop_is_restarted(machine: Machine) -> None:
     pid = machine.show(UNIT, "MainPID")
     machine.run("kill", f"-{signal.SIGSTOP.value}", pid)
     machine.wait(lambda: machine.show(UNIT, "MainPID") not in (pid, "0"), "another process", 60)
@@ -139,7 +138,7 @@ def test_permanent_errors_cause_no_restart(code: int, file: str, text: str, mach
 
 
 def test_other_exits_are_restarted(machine: Machine) -> None:
-    """The converse of the test above: without it a unit that never restarts would pass."""
+    """Complement the test above: a unit that never restarts would pass it."""
     drop_in = "/etc/systemd/system/vcedge.service.d/bad.conf"
     put(machine, drop_in, "[Service]\nExecStart=\nExecStart=/bin/sh -c 'exit 70'\n")
     machine.run("systemctl", "daemon-reload")
@@ -151,7 +150,7 @@ def test_other_exits_are_restarted(machine: Machine) -> None:
     assert len(scores(machine)) == ROWS
 
 
-def test_an_update_that_cannot_work_leaves_the_old_version_running(machine: Machine) -> None:
+def test_failed_update_leaves_the_old_version_running(machine: Machine) -> None:
     pid = machine.show(UNIT, "MainPID")
     put(machine, "/root/bad.yaml", CONFIG + "assetz: {}\n")
     result = machine.run("vcedge", "deploy", "install", "--config", "/root/bad.yaml", ok=False)
@@ -161,38 +160,38 @@ def test_an_update_that_cannot_work_leaves_the_old_version_running(machine: Mach
     assert (machine.root / "etc/vcedge/runtime.yaml").read_text() == CONFIG
 
 
-def test_a_push_by_ssh_ends_well_or_changes_nothing(machine: Machine) -> None:
-    """The machine is its own workstation: it has no other network."""
+def test_push_by_ssh_succeeds_or_changes_nothing(machine: Machine) -> None:
+    """The machine has no other network, so it serves as its own workstation."""
     machine.run("mkdir", "-p", "-m", "700", "/root/.ssh")
     machine.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh/id_ed25519")
     machine.run("cp", "/root/.ssh/id_ed25519.pub", "/root/.ssh/authorized_keys")
     push = ["vcedge", "deploy", "push", "root@127.0.0.1", "--bundle", "/root/base.pyz"]
     push += ["--ssh-option", "StrictHostKeyChecking=accept-new", "--healthy-s"]
-    before = status(machine)
+    listed_before = status(machine)
     put(machine, "/root/nowhere.yaml", CONFIG + "mqtt: {broker: 'mqtt://127.0.0.1:1'}\n")
     result = machine.run(*push, "8", "--config", "/root/nowhere.yaml", ok=False)
     assert result.returncode == 69
-    assert "the service does not work within 8 s" in result.stderr
-    assert status(machine) == before
+    assert "the service is not healthy after 8 s" in result.stderr
+    assert status(machine) == listed_before
     assert (machine.root / "etc/vcedge/runtime.yaml").read_text() == CONFIG
     assert len(scores(machine)) == ROWS
     machine.run(*push, "30")
     after = status(machine)
-    assert after["previous_release"] == before["release"] != after["release"]
+    assert after["previous_release"] == listed_before["release"] != after["release"]
     assert not list((machine.root / "tmp").glob("tmp.*"))
     assert len(scores(machine)) == ROWS
     machine.run("vcedge", "deploy", "rollback")
-    assert status(machine)["release"] == before["release"]
+    assert status(machine)["release"] == listed_before["release"]
     assert len(scores(machine)) == ROWS
 
 
-def test_signed_updates_take_over_are_refused_and_are_taken_back(machine: Machine, tmp_path: Path) -> None:
+def test_signed_updates_take_over_or_are_refused_or_rolled_back(machine: Machine, tmp_path: Path) -> None:
     public = signature.create_key(tmp_path / "plant.key")
     shutil.copy(public, machine.root / "etc/vcedge/plant.key.pub")
     update = "{key: plant.key.pub, shadow_ticks: 150, probation_ticks: 350, max_error_ratio: 1.0e+12}"
     put(machine, "/etc/vcedge/runtime.yaml", CONFIG + f"update: {update}\n")
     machine.run("systemctl", "restart", UNIT)
-    before = status(machine)["models"]["tiny"]["current"]
+    listed_before = status(machine)["models"]["tiny"]["current"]
     heard = listen(machine)
     offer(machine, tmp_path, 1.001, serial=1)
     scores(machine)
@@ -201,13 +200,13 @@ def test_signed_updates_take_over_are_refused_and_are_taken_back(machine: Machin
     scores(machine)
     machine.wait(lambda: model_state(machine)["state"] == "in charge", "a model that stays")
     good = model_state(machine)["current"]
-    assert status(machine)["models"]["tiny"] == {"current": good, "previous": before}
+    assert status(machine)["models"]["tiny"] == {"current": good, "previous": listed_before}
 
     offer(machine, tmp_path, 1e-6, serial=2)
     scores(machine)
     machine.wait(lambda: model_state(machine)["state"] == "refused", "a refusal")
     assert "alarms on" in model_state(machine)["reason"]
-    assert status(machine)["models"]["tiny"] == {"current": good, "previous": before}
+    assert status(machine)["models"]["tiny"] == {"current": good, "previous": listed_before}
 
     # Good while it is in the shadow; at what comes later only this model alarms.
     offer(machine, tmp_path, 0.004, serial=3)
@@ -228,7 +227,7 @@ def test_signed_updates_take_over_are_refused_and_are_taken_back(machine: Machin
     machine.run("systemctl", "restart", UNIT)
 
 
-def test_the_service_stops_cleanly(machine: Machine) -> None:
+def test_service_stops_cleanly(machine: Machine) -> None:
     machine.run("systemctl", "stop", UNIT)
     assert machine.show(UNIT, "Result") == "success"
     assert machine.show(UNIT, "ExecMainStatus") == "0"
@@ -236,7 +235,7 @@ def test_the_service_stops_cleanly(machine: Machine) -> None:
     machine.run("systemctl", "start", UNIT)
 
 
-def test_an_instance_has_a_state_of_its_own(machine: Machine) -> None:
+def test_instance_has_a_state_of_its_own(machine: Machine) -> None:
     put(
         machine,
         "/etc/vcedge/line2/runtime.yaml",
@@ -251,8 +250,8 @@ def test_an_instance_has_a_state_of_its_own(machine: Machine) -> None:
     machine.run("systemctl", "is-active", UNIT)
 
 
-def test_the_sandbox_holds(machine: Machine) -> None:
-    """The unit itself, with another program in it."""
+def test_sandbox_denies_forbidden_calls(machine: Machine) -> None:
+    """Run another program in the service's own unit."""
     shutil.copy(Path(__file__).parent / "probe.py", machine.root / "opt/probe.py")
     program = "/bin/sh -c '/usr/bin/python3 /opt/probe.py /var/lib/vcedge >/var/lib/vcedge/probe.txt 2>&1' probe"
     text = units(UnitOptions(program))[UNIT].replace("Type=notify", "Type=oneshot").replace("Restart=always\n", "")
@@ -272,7 +271,7 @@ def test_the_sandbox_holds(machine: Machine) -> None:
     machine.run("systemctl", "start", UNIT)
 
 
-def test_a_secret_reaches_the_service_and_nobody_else(machine: Machine) -> None:
+def test_secret_is_readable_by_the_service_only(machine: Machine) -> None:
     put(machine, "/etc/vcedge/credentials/mqtt-password", "geheim\n")
     (machine.root / "etc/vcedge/credentials/mqtt-password").chmod(0o600)
     put(machine, "/etc/vcedge/runtime.yaml", CONFIG + "mqtt: {username: press-07}\n")
@@ -285,9 +284,9 @@ def test_a_secret_reaches_the_service_and_nobody_else(machine: Machine) -> None:
     assert len(scores(machine)) == ROWS
 
 
-def test_uninstall_leaves_nothing(machine: Machine, before: set[str]) -> None:
+def test_uninstall_leaves_nothing(machine: Machine, listed_before: set[str]) -> None:
     result = machine.run("vcedge", "deploy", "uninstall", "--purge")
     assert "kept" not in result.stderr
-    assert listing(machine) - before == set()
-    assert before - listing(machine) == set()
+    assert listing(machine) - listed_before == set()
+    assert listed_before - listing(machine) == set()
     assert machine.run("systemctl", "list-units", "--all", "--no-legend", "vcedge*").stdout == ""

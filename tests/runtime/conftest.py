@@ -12,7 +12,7 @@ from tests.support.mosquitto import Mosquitto
 
 @pytest.fixture(scope="session")
 def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    """One broker for all tests that leave it as it is; each test uses topics of its own."""
+    """Return one broker for all tests that do not stop it; each test uses topics of its own."""
     broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
     broker.start()
     yield broker
@@ -21,7 +21,7 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitt
 
 @pytest.fixture
 def own_broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A broker that a test may stop and start; it does not run yet."""
+    """Return a broker that a test may stop and start; it does not run yet."""
     broker = Mosquitto(tmp_path / "mosquitto")
     yield broker
     broker.kill()

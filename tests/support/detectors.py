@@ -10,7 +10,6 @@ import numpy as np
 
 from vcedge.detector import (
     DENSE_KINDS,
-    Calibration,
     Cell,
     CellKind,
     CellSpec,
@@ -24,6 +23,7 @@ from vcedge.detector import (
     boundaries_of,
 )
 from vcedge.history import DataReport, Recording
+from vcedge.limits import Calibration
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, F64, NS_PER_S, Channel, Sample, SensorSchema, schema_of
 

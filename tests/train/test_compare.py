@@ -30,7 +30,7 @@ from vcedge.train.compare.comparison import Comparison, compare, decide
 from vcedge.train.compare.cost import energy_of_ticks, time_ticks
 from vcedge.train.compare.fitting import equal_macs_size
 from vcedge.train.compare.methods import MAIN, OFF, NetworkMethod
-from vcedge.train.compare.output import NUMBERS, PAGE, write_comparison
+from vcedge.train.compare.summary import NUMBERS, PAGE, write_comparison
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.paper.cells import PAPER_CELLS, PaperScheduler
 from vcedge.detector import DENSE_KINDS, CellSpec, boundaries_of
 from vcedge.runtime.engine.native_support import native_problem
-from vcedge.train.cells import CELLS, PAPER_CELLS, VariableCell
-from vcedge.train.scheduler import MaskMode, PaperScheduler
+from vcedge.train.cells import CELLS, VariableCell
+from vcedge.train.scheduler import MaskMode
 from vcedge.train.unroll import can_unroll
 
 INPUTS, STEPS, BATCH = 3, 7, 4
@@ -47,7 +48,7 @@ def random_window(hidden: int, steps: int = STEPS, batch: int = BATCH) -> tuple[
 
 
 def plainly(cell: VariableCell) -> VariableCell:
-    cell.native = False
+    cell.kernel_unrolls = False
     return cell
 
 

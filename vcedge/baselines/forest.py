@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vcedge.baselines.interface import Cost, features_of, spread_over, standardised
+from vcedge.baselines.interface import Cost, StandardisedBaseline, features_of, standardised
 from vcedge.calibration.split import Ranges
-from vcedge.detector import Features
 from vcedge.errors import Unavailable
 from vcedge.schema import F64
 
@@ -19,10 +18,9 @@ NUMBERS_A_NODE = 4
 
 
 @dataclass(frozen=True)
-class IsolationForest:
+class IsolationForest(StandardisedBaseline):
     """Scores single rows with scikit-learn's forest."""
 
-    features: Features
     model: Any
 
     @classmethod
@@ -39,13 +37,12 @@ class IsolationForest:
 
     @property
     def cost(self) -> Cost:
-        """Comparisons down to a leaf of mean depth in every tree; numbers of all nodes."""
+        """Cost in comparisons down to a leaf of mean depth in every tree, and in the numbers of all nodes."""
         trees = [tree.tree_ for tree in self.model.estimators_]
         nodes = sum(int(tree.node_count) for tree in trees)
         depth = sum(float(np.log2(max(tree.n_leaves, 2))) for tree in trees)
         return Cost(depth, NUMBERS_A_NODE * nodes + 2 * len(self.features.center))
 
-    def score(self, values: F64, ranges: Ranges) -> F64:
-        """See `Fitted.score`."""
-        pieces = [-self.model.score_samples(z) for z in standardised(values, self.features, ranges)]
-        return spread_over(len(values), ranges, pieces)
+    def score_range(self, z: F64, values: F64) -> F64:
+        """See `StandardisedBaseline.score_range`."""
+        return np.asarray(-self.model.score_samples(z))

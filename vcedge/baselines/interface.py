@@ -1,16 +1,18 @@
-"""Interface of a baseline: it is fitted once on normal rows, then scores each row causally, and states its cost."""
+"""Defines the interface of a baseline: fitted once on normal rows, it scores each row causally and states its cost."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vcedge.calibration.highway import fit_features, standardise
+from vcedge.calibration.highway import SPREAD_FLOOR, fit_features, standardise
 from vcedge.calibration.split import Ranges
-from vcedge.detector import Features
+from vcedge.detector import ERROR_CAP, Features
 from vcedge.schema import F64
 
 FLOAT_BYTES = 4
@@ -35,7 +37,7 @@ class Cost:
 
 
 class Fitted(Protocol):
-    """A fitted baseline. Scores are finite; higher ones are more anomalous."""
+    """Scores rows after the fit. Scores are finite; higher ones are more anomalous."""
 
     @property
     def cost(self) -> Cost:
@@ -53,7 +55,7 @@ Fit = Callable[[F64, Ranges], Fitted]
 
 @dataclass(frozen=True)
 class Smoothed:
-    """Smooths another baseline's scores by an exponentially weighted mean that starts anew in each range."""
+    """Smooths another baseline's scores by an exponentially weighted mean that restarts in each range."""
 
     plain: Fitted
     span: float
@@ -91,9 +93,38 @@ def standardised(values: F64, features: Features, ranges: Ranges) -> list[F64]:
     return [standardise(values[start:stop], features) for start, stop in ranges]
 
 
-def spread_over(rows: int, ranges: Ranges, pieces: list[F64]) -> F64:
-    """Put the scores of each range back among all rows (N,); if a range has fewer, its first rows get 0."""
-    scores = np.zeros(rows)
-    for (_, stop), piece in zip(ranges, pieces, strict=True):
-        scores[stop - len(piece) : stop] = piece
-    return scores
+@dataclass(frozen=True)
+class StandardisedBaseline(ABC):
+    """Scores the standardised rows of each range by themselves."""
+
+    features: Features
+
+    @abstractmethod
+    def score_range(self, z: F64, values: F64) -> F64:
+        """Return the scores of the last of some consecutive rows: standardised z (N, C), raw values (N, C)."""
+
+    def score(self, values: F64, ranges: Ranges) -> F64:
+        """See `Fitted.score`; if a range has fewer scores than rows, its first rows score 0."""
+        scores = np.zeros(len(values))
+        for z, (start, stop) in zip(standardised(values, self.features, ranges), ranges, strict=True):
+            piece = self.score_range(z, values[start:stop])
+            scores[stop - len(piece) : stop] = piece
+        return scores
+
+
+@dataclass(frozen=True)
+class ResidualScale:
+    """Turns forecast errors into scores by mean and floored standard deviation of each channel's residual."""
+
+    mean: F64  # (C,)
+    spread: F64  # (C,)
+
+    @classmethod
+    def of(cls, residual: F64) -> ResidualScale:
+        """Measure residuals (N, C) of the fitted rows."""
+        return cls(residual.mean(axis=0), np.maximum(residual.std(axis=0), SPREAD_FLOOR))
+
+    def error(self, residual: F64, known: NDArray[np.bool_]) -> F64:
+        """Return the mean squared residual (N,) in spreads over the known channels; 0 if none is known."""
+        squared = np.minimum(((residual - self.mean) / self.spread) ** 2, ERROR_CAP)
+        return np.asarray(np.where(known, squared, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))

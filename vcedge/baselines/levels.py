@@ -1,4 +1,4 @@
-"""Detectors without a model of time: the largest deviation of a channel, and the size of the last change."""
+"""Detectors without a model of time: largest deviation of a channel, size of the last change, trivial scores."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcedge.baselines.interface import Cost, features_of, spread_over, standardised
-from vcedge.baselines.residuals import ResidualScale
+from vcedge.baselines.interface import Cost, ResidualScale, StandardisedBaseline, features_of, standardised
 from vcedge.calibration.split import Ranges
-from vcedge.detector import Features
 from vcedge.schema import F64
 
 
 @dataclass(frozen=True)
-class MaxAbsZ:
+class MaxAbsZ(StandardisedBaseline):
     """Scores a row by the largest distance of a channel from its mean, in standard deviations."""
-
-    features: Features
 
     @classmethod
     def fit(cls, values: F64, ranges: Ranges) -> MaxAbsZ:
@@ -26,20 +22,18 @@ class MaxAbsZ:
 
     @property
     def cost(self) -> Cost:
-        """Numbers: centre and scale of each channel."""
+        """Cost in numbers: centre and scale of each channel."""
         return Cost(0.0, 2 * len(self.features.center))
 
-    def score(self, values: F64, ranges: Ranges) -> F64:
-        """See `Fitted.score`."""
-        pieces = [np.abs(z).max(axis=1) for z in standardised(values, self.features, ranges)]
-        return spread_over(len(values), ranges, pieces)
+    def score_range(self, z: F64, values: F64) -> F64:
+        """See `StandardisedBaseline.score_range`."""
+        return np.asarray(np.abs(z).max(axis=1))
 
 
 @dataclass(frozen=True)
-class Persistence:
-    """Forecasts that nothing changes, and scores squared changes in units of their usual size."""
+class Persistence(StandardisedBaseline):
+    """Forecasts that nothing changes, and scores squared changes in units of their size on the fitted rows."""
 
-    features: Features
     scale: ResidualScale
 
     @classmethod
@@ -51,13 +45,32 @@ class Persistence:
 
     @property
     def cost(self) -> Cost:
-        """Numbers: centre, scale, mean and size of change, and the last row."""
+        """Cost in numbers: centre, scale, mean and size of change, and the last row."""
         return Cost(0.0, 5 * len(self.features.center), rows=2)
+
+    def score_range(self, z: F64, values: F64) -> F64:
+        """See `StandardisedBaseline.score_range`."""
+        return self.scale.error(np.diff(z, axis=0), np.isfinite(values[1:]))
+
+
+@dataclass(frozen=True)
+class Random:
+    """Scores rows with independent random numbers in [0, 1)."""
+
+    seed: int = 0
+    cost = Cost(0.0, 0)
 
     def score(self, values: F64, ranges: Ranges) -> F64:
         """See `Fitted.score`."""
-        pieces = [
-            self.scale.error(np.diff(z, axis=0), np.isfinite(values[start + 1 : stop]))
-            for z, (start, stop) in zip(standardised(values, self.features, ranges), ranges, strict=True)
-        ]
-        return spread_over(len(values), ranges, pieces)
+        return np.random.default_rng(self.seed).random(len(values))
+
+
+@dataclass(frozen=True)
+class AllOnes:
+    """Gives every row the same score."""
+
+    cost = Cost(0.0, 0)
+
+    def score(self, values: F64, ranges: Ranges) -> F64:
+        """See `Fitted.score`."""
+        return np.ones(len(values))

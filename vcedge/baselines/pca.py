@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcedge.baselines.interface import Cost, features_of, spread_over, standardised
+from vcedge.baselines.interface import Cost, StandardisedBaseline, features_of, standardised
 from vcedge.calibration.split import Ranges
-from vcedge.detector import Features
 from vcedge.errors import DataError
 from vcedge.schema import F64
 
@@ -47,10 +46,9 @@ class Components:
 
 
 @dataclass(frozen=True)
-class Pca:
+class Pca(StandardisedBaseline):
     """Scores the larger of T² and Q, each divided by its 99% quantile on the fitted rows."""
 
-    features: Features
     components: Components
     limits: tuple[float, float]
 
@@ -66,23 +64,19 @@ class Pca:
 
     @property
     def cost(self) -> Cost:
-        """Numbers: components, their variances and the features."""
+        """Cost in numbers: components, their variances and the features."""
         return Cost(self.components.directions.size, _numbers(self.components) + 2 * len(self.features.center) + 2)
 
-    def score(self, values: F64, ranges: Ranges) -> F64:
-        """See `Fitted.score`."""
-        pieces = []
-        for z in standardised(values, self.features, ranges):
-            within, without = _t2_and_q(z, self.components)
-            pieces.append(np.maximum(within / self.limits[0], without / self.limits[1]))
-        return spread_over(len(values), ranges, pieces)
+    def score_range(self, z: F64, values: F64) -> F64:
+        """See `StandardisedBaseline.score_range`."""
+        within, without = _t2_and_q(z, self.components)
+        return np.maximum(within / self.limits[0], without / self.limits[1])
 
 
 @dataclass(frozen=True)
-class WindowPca:
+class WindowPca(StandardisedBaseline):
     """Scores the reconstruction error of the last WINDOW rows together; 0 until there are as many."""
 
-    features: Features
     components: Components
 
     @classmethod
@@ -97,17 +91,13 @@ class WindowPca:
 
     @property
     def cost(self) -> Cost:
-        """Numbers: components, features and the rows of the window."""
+        """Cost in numbers: components, features and the rows of the window."""
         channels = len(self.features.center)
         state = (2 + WINDOW) * channels
         return Cost(self.components.directions.size, _numbers(self.components) + state, rows=WINDOW)
 
-    def score(self, values: F64, ranges: Ranges) -> F64:
-        """See `Fitted.score`."""
-        pieces = [self._range(z) for z in standardised(values, self.features, ranges)]
-        return spread_over(len(values), ranges, pieces)
-
-    def _range(self, z: F64) -> F64:
+    def score_range(self, z: F64, values: F64) -> F64:
+        """See `StandardisedBaseline.score_range`."""
         if len(z) < WINDOW:
             return np.zeros(0)
         view = _windows(z)

@@ -6,21 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcedge.baselines.interface import Cost, features_of, spread_over, standardised
-from vcedge.baselines.residuals import ResidualScale
+from vcedge.baselines.interface import Cost, ResidualScale, StandardisedBaseline, features_of, standardised
 from vcedge.calibration.highway import fit_weights
 from vcedge.calibration.split import Ranges
-from vcedge.detector import Features
 from vcedge.schema import F64
 
 ORDER, RIDGE, CLIP = 5, 10.0, 10.0
 
 
 @dataclass(frozen=True)
-class RidgeVar:
+class RidgeVar(StandardisedBaseline):
     """Scores squared errors of the forecast from the last rows, in units of their spread on the fitted rows."""
 
-    features: Features
     weights: F64  # (1 + P C, C)
     scale: ResidualScale
 
@@ -39,18 +36,15 @@ class RidgeVar:
 
     @property
     def cost(self) -> Cost:
-        """Numbers: weights, features, residual scale and the last rows."""
+        """Cost in numbers: weights, features, residual scale and the last rows."""
         channels = len(self.features.center)
         return Cost(self.order * channels**2, self.weights.size + (4 + self.order) * channels, rows=self.order + 1)
 
-    def score(self, values: F64, ranges: Ranges) -> F64:
-        """See `Fitted.score`; a channel that is missing now, or was one row ago, has no error."""
-        pieces = []
-        for z, (start, stop) in zip(standardised(values, self.features, ranges), ranges, strict=True):
-            measured = np.isfinite(values[start:stop])
-            known = (measured[1:] & measured[:-1])[self.order - 1 :]
-            pieces.append(self.scale.error(_residual(z, self.weights, self.order), known))
-        return spread_over(len(values), ranges, pieces)
+    def score_range(self, z: F64, values: F64) -> F64:
+        """See `StandardisedBaseline.score_range`; a channel missing in a row or the one before has no error there."""
+        measured = np.isfinite(values)
+        known = (measured[1:] & measured[:-1])[self.order - 1 :]
+        return self.scale.error(_residual(z, self.weights, self.order), known)
 
 
 def _residual(z: F64, weights: F64, order: int) -> F64:

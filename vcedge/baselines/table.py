@@ -1,18 +1,15 @@
-"""All baselines by the names that tables of results use."""
+"""Lists all baselines by the names that tables of results use."""
 
 from __future__ import annotations
 
 from vcedge.baselines.forest import IsolationForest
 from vcedge.baselines.interface import Fit, Fitted, Smoothed
-from vcedge.baselines.levels import MaxAbsZ, Persistence
+from vcedge.baselines.levels import AllOnes, MaxAbsZ, Persistence, Random
 from vcedge.baselines.pca import Pca, WindowPca
 from vcedge.baselines.ridge_var import RidgeVar
-from vcedge.baselines.trivial import AllOnes, Random
 from vcedge.calibration.split import Ranges
 from vcedge.schema import F64
 
-SPAN = 20.0
-"""Span in rows with which the reference scoring's best baselines are smoothed."""
 DETECTORS: dict[str, Fit] = {
     "persistence": Persistence.fit,
     "max |z|": MaxAbsZ.fit,

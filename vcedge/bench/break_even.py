@@ -34,7 +34,7 @@ class BreakEven:
     target_share: float
     """Mean share of the dimensions that the model was trained to update."""
     skips: bool
-    """Whether the layout skips what is not updated."""
+    """True if the layout skips the dimensions that are not updated."""
 
     @property
     def usual(self) -> int:

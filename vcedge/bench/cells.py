@@ -1,4 +1,4 @@
-"""The cells that are timed: a random one of a given size, or that of a model."""
+"""Provides the cell that is timed: a random one of a given size, or that of a model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CellUnderTest:
 
 
 def synthetic(hidden: int, inputs: int, rows: int = 256) -> CellUnderTest:
-    """Return a stable random VCGRU of 8 levels that forecasts its inputs; its scheduler sees only the inputs.
+    """Return a stable random VCGRU of 8 levels that forecasts its inputs; its scheduler has only the inputs as signals.
 
     Raises:
         UsageError: A size is out of range, or `hidden` is no multiple of 8.

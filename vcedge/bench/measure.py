@@ -1,4 +1,4 @@
-"""Measures all rows of `vcedge bench` in one run, and compares them with the limits of the CPU."""
+"""Measures all rows of `vcedge bench` in one run, compares them with the CPU's limits, and formats them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from vcedge.runtime.engine.native_support import require_native
 ROUNDS = 101
 STREAMS = 256
 MEAN_SHARE = 0.25
+FLOAT_PEERS = ("onnxruntime-gru", "litert-f32", "torch-grucell")
 
 
 def measure(subject: CellUnderTest, extra: list[TimedCall] | None = None, rounds: int = ROUNDS) -> dict[str, Any]:
@@ -58,8 +59,8 @@ def _add_limits(
 ) -> None:
     """Add to each float32 row in C its multiply-accumulates, the CPU's limit for them, and the ratio to the limit.
 
-    The limit is the larger of two times: reading the weights once, at the rate of a loop that only reads this many
-    bytes repeatedly, and the multiply-adds, at the peak rate of a loop in registers.
+    The limit is the larger of two times: reading the weights once, at the rate of a loop that only reads that
+    many bytes, and the multiply-adds, at the peak rate of a loop in registers.
     """
     fma = [us for run, us in zip(runs, medians, strict=True) if run.row.get("limit") == "fma"]
     if not fma:
@@ -76,3 +77,24 @@ def _add_limits(
             work = macs(subject, row["level"])
             limit = max(read[row["weight_bytes"]], work * fma[0])
             row.update(macs=work, limit_us=limit, of_limit=row["us"] / limit)
+
+
+def fastest_peer(rows: list[dict[str, Any]], streams: int) -> float | None:
+    """Return the microseconds of the fastest dense float peer for this number of streams, or None."""
+    times = [row["us"] for row in rows if row["engine"] in FLOAT_PEERS and row["streams"] == streams]
+    return min(times, default=None)
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """Return a header and one line for each row, sorted by streams, level and time."""
+    lines = [f"{'engine':<24}{'streams':>8}{'level':>8}{'in':>8}{'us':>10}{'p99':>10}{'peer/this':>11}{'of limit':>10}"]
+    for row in sorted(rows, key=lambda row: (row.get("step", ""), row["streams"], row["level"], row["us"])):
+        peer = None if row.get("step") else fastest_peer(rows, row["streams"])
+        ratio = "" if peer is None else f"{peer / row['us']:.1f}x"
+        limit = f"{row['of_limit']:.2f}x" if "of_limit" in row else ""
+        name = " ".join(row[key] for key in ("engine", "step", "policy") if key in row)
+        lines.append(
+            f"{name:<24}{row['streams']:>8}{row['level']:>8.1%}{row['where']:>8}"
+            f"{row['us']:>10.3f}{row['p99_us']:>10.3f}{ratio:>11}{limit:>10}"
+        )
+    return lines

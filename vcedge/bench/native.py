@@ -20,7 +20,7 @@ NAMES = {False: "native-f32", True: "native-int8"}
 MACS_A_CALL = 2_000_000
 """Work of one call in C: enough to hide the cost of the call, too little to be interrupted often."""
 BLOCK = 256
-"""Memory is read in blocks of this many floats."""
+"""Floats in a block that is read at once."""
 
 
 def runs(subject: CellUnderTest, *, int8: bool = False) -> list[TimedCall]:

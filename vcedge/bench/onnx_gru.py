@@ -1,6 +1,6 @@
 """Encodes a dense GRU with head as an .onnx file of three operators, a peer of `vcedge bench`.
 
-ONNX's GRU weights the old state with z, the paper the new one; so the weights of z have the opposite sign.
+ONNX's GRU multiplies the old state by z, the paper the new one, so the weights of z have the opposite sign.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Times one step of the same dense GRU in other runtimes: onnxruntime, LiteRT (float32, int8), torch and numpy.
 
-A step is complete: pass x, feed the state back, step, read the prediction. Each peer is called in the fastest way that
-its public interface offers; a peer that is not installed is reported as missing.
+A step is complete: pass x, feed the state back, step, read the prediction. Each peer is called in the fastest way of
+its public interface; a peer that is not installed is reported as missing.
 """
 
 from __future__ import annotations

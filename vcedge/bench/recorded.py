@@ -18,7 +18,7 @@ from vcedge.runtime.engine.registry import ENGINES
 from vcedge.schema import F64
 
 MAX_ROWS = 20_000
-"""Most rows that are used: a longer recording is cut, and its first rows are repeated."""
+"""Most rows that are used: of a longer recording the first ones are repeated."""
 ROWS_A_CALL = 64
 
 

@@ -1,4 +1,4 @@
-"""Times calls in interleaved rounds, so that noise of the machine hits all alike and ratios stay reliable."""
+"""Times calls in interleaved rounds, so that noise of the machine affects all alike and ratios stay reliable."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def interleaved(runs: list[TimedCall], rounds: int) -> list[F64]:
 
 
 def _calls_of(run: TimedCall) -> int:
-    """Return how many calls take about ROUND_S, by the fastest of five tries, which also warm up."""
+    """Return the number of calls that last about ROUND_S, by the fastest of five trials, which also warm up."""
     calls = 1
     while (seconds := min(_time(run.call, calls) for _ in range(5))) < ROUND_S / 2:
         calls *= 2
@@ -54,7 +54,7 @@ def _time(call: Callable[[], Any], calls: int) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the numbers are measured on: machine, CPU, cores, versions."""
+    """Return the origin of the numbers: machine, CPU, cores, versions."""
     return {
         "machine": platform.machine(),
         "cpu": _cpu_name(),

@@ -1,6 +1,6 @@
 """Turns a recording and, if there is one, a trained network into a calibrated detector.
 
-Training ends with it, and `vcedge calibrate` uses it (`vcedge.calibration.recalibrate`).
+It is the last part of a training, and `vcedge calibrate` uses it too (`vcedge.calibration.recalibrate`).
 """
 
 from __future__ import annotations
@@ -18,30 +18,28 @@ from vcedge.calibration.scorer import DEFAULT_SPAN, fit_scorer, medium_span, wit
 from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in
 from vcedge.calibration.threshold import fit_threshold, steepness, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
-from vcedge.detector import Calibration, Cell, Detector, Features, Head, Scorer
+from vcedge.detector import Cell, Detector, Features, Head, Scorer
 from vcedge.errors import DataError
-from vcedge.limits import EventRule, events_per_row
+from vcedge.limits import Calibration, EventRule, events_per_row
 from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F32, F64, SensorSchema
 
 SURPRISE_SHARE = 0.002
-"""Share of held-out rows whose one-step error forces a full update: full compute for these costs almost nothing."""
+"""Share of held-out rows whose one-step error forces a full update: so few full updates cost almost nothing."""
 SURPRISE_TICKS = 1
-"""More would overwrite dimensions that training left unchanged, and what they remember."""
-STUCK_FACTOR = 3
-"""A sensor is stuck when it is constant this many times longer than it ever was in the recording."""
-STUCK_LEAST = 30
+"""Full updates that one surprise forces: more would overwrite the slow dimensions that training left unchanged."""
 FLAGS_SHARE = 0.001
-"""Missing flags become network inputs if more than this share of the values is missing: less teaches nothing."""
+"""Missing flags become network inputs if more than this share of the values is missing: their weights cannot
+be learned from fewer."""
 SHRINK_PARTS, SHRINK_LEAST, SHRINK_CHANCE = 4, 0.01, 4.0
-"""The tail is cut into SHRINK_PARTS. A channel's correction counts only if, in each part, a factor fitted on the others
-removes at least the share SHRINK_LEAST of the squared residual, and SHRINK_CHANCE rows' worth of it more: a part of few
+"""The tail is cut into SHRINK_PARTS. A channel's correction is used only if in each part a factor fitted on the others
+removes the share SHRINK_LEAST of the squared residual and SHRINK_CHANCE times the mean residual of a row: a part of few
 rows can agree by chance. An untrained network passes on almost no channel."""
 
 
 @dataclass(frozen=True)
 class LinearPart:
-    """Holds what is fitted before there is a network, with the rows that it is fitted on."""
+    """Holds the parts that are fitted before the network, with the rows that they are fitted on."""
 
     values: F64  # (N, C)
     split: Split
@@ -49,19 +47,19 @@ class LinearPart:
     cross: CrossFit
     scorer: Scorer
     order: OrderChoice
-    """How order and ridge of the highway were chosen."""
+    """Reasons for order and ridge of the highway."""
     parts: PartsChoice | None = None
-    """How the scorer's weights were chosen; None if there are too few rows, and all are equal."""
+    """Reasons for the scorer's weights; None with too few rows, and then all are equal."""
 
 
 @dataclass(frozen=True)
 class DetectorSpec:
-    """Names what is given for a detector, not fitted: asset, schema, origin, event rule and target."""
+    """Holds the parts of a detector that are given, not fitted: asset, schema, origin, event rule and target."""
 
     asset: str
     schema: SensorSchema
     reading: Mapping[str, Any] = field(default_factory=dict)
-    """How its recordings are read; see `Detector.reading`."""
+    """Settings for reading recordings; see `Detector.reading`."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     events: EventRule = field(default_factory=EventRule)
     target_share: float = 1.0
@@ -90,15 +88,8 @@ def fit_linear(
 
 def fit_linear_like(detector: Detector, values: F64, split: Split) -> LinearPart:
     """Fit the linear part to values (N, C) with flags, order, ridge and span of an existing detector."""
-    highway = detector.highway
-    return fit_linear(
-        values,
-        split,
-        flags=detector.features.flags,
-        order=highway.order,
-        ridge=highway.ridge,
-        span=medium_span(detector.scorer),
-    )
+    flags, highway, span = detector.features.flags, detector.highway, medium_span(detector.scorer)
+    return fit_linear(values, split, flags=flags, order=highway.order, ridge=highway.ridge, span=span)
 
 
 def weighted(linear: LinearPart, spec: DetectorSpec) -> LinearPart:
@@ -129,18 +120,8 @@ def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] 
         target_share=spec.target_share,
     )
     cell, head = network if network is not None else (None, None)
-    return Detector(
-        spec.asset,
-        spec.schema,
-        linear.features,
-        linear.cross.highway,
-        cell,
-        head,
-        linear.scorer,
-        open_limits,
-        spec.reading,
-        spec.provenance,
-    )
+    fitted = (linear.features, linear.cross.highway, cell, head, linear.scorer)
+    return Detector(spec.asset, spec.schema, *fitted, open_limits, spec.reading, spec.provenance)
 
 
 def calibrate_limits(
@@ -149,13 +130,13 @@ def calibrate_limits(
     """Measure shrinkage, error scale, surprise limit and threshold on rows that no weight was fitted to.
 
     The network was trained on `fit` and chosen on `validation`, so everything that depends on it is measured on `tail`.
-    The highway's spread already comes from held-out rows.
+    The highway's spread was already measured on held-out rows.
 
     Args:
         detector: a detector with open limits.
         values: the recording (N, C), NaN where missing.
         split: its time-ordered split.
-        stuck_rows: for each channel the run of equal values that counts as stuck, see `stuck_limits`.
+        stuck_rows: for each channel the run of equal values that counts as stuck, see `vcedge.calibration.stuck`.
         false_alarms_per_day: false alarms that the threshold allows.
 
     Raises:
@@ -171,7 +152,7 @@ def calibrate_limits(
     normal = detector.scorer.fuse(trace.parts[settled])
     if len(normal) < LEAST_ROWS:
         raise DataError(
-            f"{len(normal)} of {len(trace.raw)} held-out rows come {warmup} rows after a gap (the warm-up), "
+            f"{len(normal)} of {len(trace.raw)} held-out rows are at least {warmup} rows after a gap (the warm-up), "
             f"expected at least {LEAST_ROWS}: use a shorter score.span or a longer recording"
         )
     stretches = np.split(normal, np.flatnonzero(trace.since[settled] == warmup))
@@ -199,31 +180,8 @@ def tail_trace(detector: Detector, values: F64, split: Split) -> Trace:
     )
 
 
-def stuck_limits(values: F64, ranges: Ranges) -> tuple[int, ...]:
-    """Return for each channel of values (N, C) the run of equal values that counts as stuck; 0 for no limit.
-
-    A channel that was constant for more than a tenth of the recording, such as a switch or a set point, has no limit.
-    """
-    limits = []
-    rows = rows_in(ranges)
-    for channel in range(values.shape[1]):
-        longest = max((longest_run(values[a:b, channel]) for a, b in ranges), default=0)
-        limits.append(0 if longest > rows / 10 else max(STUCK_FACTOR * longest, STUCK_LEAST))
-    return tuple(limits)
-
-
-def longest_run(values: F64) -> int:
-    """Return how often in a row values (N,) equal the one before; missing values are skipped."""
-    present = values[np.isfinite(values)]
-    changes = np.flatnonzero(np.diff(present) != 0)
-    if len(present) < 2:
-        return 0
-    borders = np.concatenate(([-1], changes, [len(present) - 1]))
-    return int(np.diff(borders).max()) - 1
-
-
 def _measured_head(detector: Detector, head: Head, values: F64, split: Split) -> Head:
-    """Shrink each channel's correction to what helps everywhere on the held-out tail, and scale errors accordingly."""
+    """Shrink each channel's correction to the part that helps on all of the tail, and scale the errors to match."""
     ones = np.ones(detector.channels, np.float32)
     trace = tail_trace(replace(detector, head=replace(head, shrink=ones, error_scale=ones)), values, split)
     shrink = _shrinkage(trace)
@@ -231,7 +189,7 @@ def _measured_head(detector: Detector, head: Head, values: F64, split: Split) ->
     error = np.minimum(trace.residual**2, (trace.residual - shrink * trace.correction) ** 2)
     mean = np.where(trace.known, error, 0).sum(axis=0) / count
     plain = np.where(trace.known, trace.residual**2, 0).sum(axis=0) / count
-    # Relative to the highway's own error on the same rows: its spread comes from all rows, the tail holds only a few.
+    # Relative to the highway's own error on the same rows: its spread was measured on all rows, the tail is short.
     scale = np.sqrt(np.where(plain > 0, mean / np.maximum(plain, 1e-12), 1.0))
     return replace(head, shrink=shrink, error_scale=np.maximum(scale, 0.05).astype(np.float32))
 

@@ -1,6 +1,6 @@
 """Chooses the weight of each part of the scorer without labels: by how well it separates injected faults from normal.
 
-The weights are hedged on purpose. On real plants the ranking of the parts by injected faults agrees only weakly with
+The weights are bounded on purpose. On real plants the ranking of the parts by injected faults agrees only weakly with
 that by real ones (docs/decisions/0011-scorer.md), so no part is dropped and none dominates.
 """
 
@@ -33,7 +33,7 @@ LEAST_WEIGHT, MOST_WEIGHT = 0.5, 2.0
 
 @dataclass(frozen=True)
 class PartsChoice:
-    """Holds the weights and their reasons: areas under the precision-recall curve, averaged over the faults."""
+    """Holds the weights and their reasons: areas under the precision-recall curve, as means over the faults."""
 
     names: tuple[str, ...]
     found: tuple[float, ...]
@@ -108,7 +108,7 @@ def _region(split: Split) -> tuple[int, int] | None:
 
 
 def _affordable(plan: list[InjectedFault]) -> list[InjectedFault]:
-    """Return as many of the faults, in their balanced order, as MOST_STEPS allow."""
+    """Return the first faults, in their balanced order, whose rows together are at most MOST_STEPS; at least one."""
     steps = np.cumsum([fault.length for fault in plan])
     return plan[: max(int(np.searchsorted(steps, MOST_STEPS, side="right")), 1)]
 

@@ -1,4 +1,4 @@
-"""Fits the linear highway, ridge VAR(P), in closed form; cross-fitting gives it the spread of unseen rows.
+"""Fits the linear highway, ridge VAR(P), in closed form, and measures its spread by cross-fitting.
 
 Blocks of the fitted rows are left out in turn and forecast by the fit on the others; the fit on all of them forecasts
 the tail. A spread measured on the fitted rows would be too small, one of the short tail alone not representative.
@@ -27,7 +27,7 @@ CHUNK_ROWS = 20_000
 
 @dataclass(frozen=True)
 class CrossFit:
-    """Holds the highway, and each row's residual in spreads by a fit that has not seen the row; NaN where unknown."""
+    """Holds the highway, and each row's residual, in spreads, of a fit without that row; NaN where unknown."""
 
     highway: Highway
     residual: F32  # (N, C)
@@ -49,14 +49,14 @@ def fit_features(values: F64, ranges: Ranges, *, flags: bool) -> Features:
 
 
 def standardise(values: F64, features: Features) -> F64:
-    """Standardised, clipped rows (N, C) for fitting; a missing value holds the last one, or the mean before any."""
+    """Return rows (N, C) standardised and clipped; a missing value holds the last one, or the mean before any."""
     z = np.clip((values - features.center) / features.scale, -features.clip, features.clip)
     missing = ~np.isfinite(values)
     return hold_last(z, missing, 0.0) if missing.any() else np.asarray(z)
 
 
 def cross_fit(values: F64, features: Features, split: Split, order: int, ridge: float, ahead: int = 1) -> CrossFit:
-    """Fit a forecaster to the rows before the tail and measure its residuals on rows that the fit has not seen.
+    """Fit a forecaster to the rows before the tail and measure its residuals on rows that the fit did not use.
 
     It forecasts each row of values (N, C) from `order` rows, the last of them `ahead` rows before it. Missing values
     are NaN and have no residual.

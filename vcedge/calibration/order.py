@@ -1,8 +1,8 @@
-"""Chooses order and ridge of the linear forecaster by how well it forecasts rows that the fit has not seen.
+"""Chooses order and ridge of the linear forecaster by the error on rows that the fit did not use.
 
 The best forecaster is not the best detector: with more past rows it learns to follow a fault, and with less ridge it
-relies on differences of channels. So the shortest order is chosen that forecasts nearly as well as the best, and fewer
-than three rows or less ridge are not tried (docs/decisions/0011-scorer.md has the numbers).
+relies on differences of channels. So the choice is the shortest order that forecasts nearly as well as the best; orders
+below three and smaller ridges are no candidates (docs/decisions/0011-scorer.md has the numbers).
 """
 
 from __future__ import annotations

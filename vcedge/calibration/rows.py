@@ -1,4 +1,4 @@
-"""Selects the rows of a recording for calibration and training: usable ones, and not more than needed."""
+"""Selects the usable rows of a recording for calibration and training, and no more than are needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vcedge.history import Recording
 from vcedge.schema import F64, SensorSchema
 
 MOST_VALUES = 4_000_000
-"""Most values (rows times channels) that are used; of a longer recording, evenly spaced stretches are."""
+"""Most values (rows times channels) that are used: a longer recording is reduced to evenly spaced stretches."""
 STRETCHES = 40
 LEAST_PRESENT = 10
 """Fewest values of a channel among the fitted rows."""

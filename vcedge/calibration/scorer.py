@@ -1,4 +1,4 @@
-"""Fits what the scorer's parts need: whitening, the second forecast, and the components of the last rows."""
+"""Fits the scorer: whitening, the second forecast, and the principal components of the last rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEPT_VARIANCE = 0.85
 COVARIANCE_RIDGE = 0.05
 """Added to the residuals' variances before whitening, so that nearly equal channels do not divide by almost 0."""
 REACH = ORDERS[-1]
-"""Rows that every fitted row has before it: as many as the largest candidate order needs."""
+"""Rows required before each fitted row: the largest candidate order."""
 DEFAULT_SPAN = 20.0
 MOST_ROWS = 8000
 """Most rows that components are fitted to, evenly spaced."""
@@ -30,7 +30,7 @@ LEAST_USUAL = 1e-6
 
 
 def fit_scorer(values: F64, features: Features, cross: CrossFit, split: Split, span: float) -> Scorer:
-    """Fit the scorer to values (N, C), with equal weights; the usual values of its parts are not yet measured."""
+    """Fit the scorer to values (N, C), with equal weights; `with_usual` later measures the means of its parts."""
     order, ridge = cross.highway.order, cross.highway.ridge
     parts = (
         ScorerPart("fast", "error", max(FAST * span, 1.0), 0.2),
@@ -48,7 +48,7 @@ def fit_scorer(values: F64, features: Features, cross: CrossFit, split: Split, s
 
 
 def medium_span(scorer: Scorer) -> float:
-    """Return `score.span` of a scorer that `fit_scorer` made."""
+    """Return the `score.span` that `fit_scorer` fitted a scorer with."""
     return next(part.span for part in scorer.parts if part.name == "medium")
 
 

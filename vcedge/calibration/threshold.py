@@ -1,7 +1,7 @@
 """Fits the threshold for a stated number of false alarms a day to the statistic of held-out normal rows.
 
-People are disturbed by events, not by rows. So the held-out rows are made into events exactly as the stream does, and a
-tail is fitted to the peaks of these events and extended as far as the rate needs (peaks over threshold).
+A false alarm is an event, not a row. So events are tracked in the held-out rows exactly as in the stream, and a tail
+is fitted to their peaks and extended as far as the rate requires (peaks over threshold).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from vcedge.schema import F64
 TAIL_SHARE = 0.1
 """Share of the largest held-out values that `tail_quantile` fits a tail to."""
 STARTS = (0.9, 0.8, 0.7, 0.6, 0.5)
-"""Quantiles above which peaks are taken: the first that leaves enough of them."""
+"""Candidate quantiles for the start of the tail: the first one with enough peaks above it is used."""
 ENOUGH_PEAKS = 3.0
-"""Least number of peaks: for each event that the rate allows on the held-out rows, and in all."""
+"""Least number of peaks: ENOUGH_PEAKS for each event that the rate allows on the held-out rows, LEAST_PEAKS in all."""
 LEAST_PEAKS = 8
 SHAPES = (-0.2, 0.25)
 """Bounds of the tail's shape. Few peaks determine it badly, and too low a shape ends the tail within normal values."""
 SHRINK_PEAKS = 10
-"""The shape is shrunk towards 0 (exponential) with the weight of so many peaks."""
+"""The shape is shrunk towards 0 (exponential) with the weight of this many peaks."""
 FLOOR_SHARE = 0.02
 """Largest share of normal rows in alarm, however many alarms a day are allowed."""
 RELEASE_PART, RELEASE_RANGE = 1 / 3, (0.02, 0.22)
@@ -48,7 +48,7 @@ class ThresholdFit:
 
 
 def held_out_events(false_alarms_per_day: float, period_ns: int, rows: int) -> float:
-    """Return the events allowed on so many rows; below 1, the threshold is extrapolated beyond the held-out rows."""
+    """Return the events allowed on this many rows; below 1, the threshold is extrapolated beyond the held-out rows."""
     return events_per_row(false_alarms_per_day, period_ns) * rows
 
 

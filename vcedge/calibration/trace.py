@@ -22,7 +22,7 @@ class Trace:
     z: F32  # (M, C) standardised sample, the last value in the place of a missing one
     previous: F32  # (M, C) the sample before; the same sample if there is none
     missing: NDArray[np.bool_]  # (M, C)
-    known: NDArray[np.bool_]  # (M, C) whether the channel has a residual
+    known: NDArray[np.bool_]  # (M, C) true where the channel has a residual
     residual: F32  # (M, C) the highway's residual, in spreads
     correction: F32  # (M, C) the network's forecast of `residual`, made before the row
     raw: F64  # (M,)
@@ -31,7 +31,7 @@ class Trace:
 
     @property
     def first(self) -> NDArray[np.bool_]:
-        """Whether the state was reset before each row (M,)."""
+        """True for each row (M,) before which the state was reset."""
         return np.asarray(self.since == 0)
 
     def within(self, ranges: Ranges) -> Trace:
@@ -60,7 +60,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
     """Step an engine through some ranges of values (N, C), from a fresh state at the start of each.
 
     The state is carried over the border of ranges that touch, unless a sequence starts there (`starts`). The stream's
-    compute budget applies here too, so that limits are measured on the errors that the network makes within it.
+    compute budget applies here too, so that limits are measured on the network's errors under that budget.
     """
     detector = engine.detector
     count, channels, boundaries = rows_in(ranges), detector.channels, detector.boundaries
@@ -85,7 +85,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
         for row in range(start, stop):
             missing = ~np.isfinite(values[row])
             if missing.all():
-                continue  # as in the stream: a row with nothing usable is no step
+                continue  # as in the stream: a row without a usable value makes no step
             trace.rows[at], trace.since[at], trace.missing[at] = row, state.seen, missing
             trace.known[at] = ~missing & ~state.held & (state.seen >= detector.highway.order)
             trace.correction[at], trace.previous[at] = state.correction, state.lags[0]

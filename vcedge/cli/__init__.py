@@ -1,1 +1,1 @@
-"""The command line. `main` is the program; each command is a module of its own; see `main` for how to add one."""
+"""Defines the command line: `main` is the program, each command a module. `main` describes how to add one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vcedge.cli.console import note_all, print_json, single_threaded
+from vcedge.errors import UsageError
 
 if TYPE_CHECKING:
     from vcedge.bench.cells import CellUnderTest
@@ -30,7 +31,7 @@ def bench_command(
 
     A step is: write the sample, feed back the state, step, read the prediction. With a recording the whole detector is
     timed on it too, with the levels that the scheduler picks there and with all dimensions (`full`). Peers that are not
-    installed are named. Compare ratios: absolute times depend on the machine and on its other load.
+    installed are listed. Compare ratios: absolute times depend on the machine and on its other load.
 
     \b
     Example:
@@ -39,8 +40,7 @@ def bench_command(
       vcedge bench model.vcedge --json > bench.json
     """
     single_threaded()
-    from vcedge.bench.measure import measure
-    from vcedge.bench.table import table
+    from vcedge.bench.measure import measure, table
 
     subject, extra = _subject(model, synthetic, recording)
     result = measure(subject, extra, rounds)
@@ -57,7 +57,6 @@ def _subject(model: Path | None, synthetic: str | None, recording: Path | None) 
     """Return the cell to time, and further runs of the whole detector."""
     from vcedge.bench import cells
     from vcedge.bench.detector_steps import detector_runs
-    from vcedge.errors import UsageError
 
     if (model is None) == (synthetic is None):
         raise UsageError("expected a MODEL or --synthetic HIDDEN,INPUTS, such as --synthetic 128,16")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from vcedge.cli.console import note, note_all, print_json, refuse_overwriting, single_threaded
 from vcedge.cli.options import ModelFile, ReadingOverrides
+from vcedge.errors import UsageError
 from vcedge.wording import count
 
 
@@ -42,45 +44,29 @@ def calibrate_command(
     Example:
       vcedge calibrate models/pump-1/model.vcedge pump-2.csv --rows 400 --asset pump-2 --out pump-2.vcedge
     """
-    from vcedge.cli.console import print_json, single_threaded
-
-    wanted = Adaptation(rows, asset, false_alarms_per_day, overrides or [])
-    wanted.check()
+    _check(asset, false_alarms_per_day)
     single_threaded()
-    written = _calibrate(model, inputs, out, wanted)
+    written = _calibrate(model, inputs, out, rows, asset, false_alarms_per_day, overrides or [])
     if json:
         print_json(written)
 
 
-@dataclass(frozen=True)
-class Adaptation:
-    """What to read of the other machine, and what to change in the model besides the fit."""
+def _check(asset: str | None, rate: float | None) -> None:
+    """Raise UsageError for values that no model can hold."""
+    from vcedge.config.train import ASSET_PATTERN
 
-    rows: int | None
-    asset: str | None
-    false_alarms_per_day: float | None
-    overrides: Sequence[str]
-
-    def check(self) -> None:
-        """Raise UsageError for values that no model can hold."""
-        from vcedge.config.train import ASSET_PATTERN
-        from vcedge.errors import UsageError
-
-        if self.asset is not None and not re.fullmatch(ASSET_PATTERN.rstrip("$"), self.asset):
-            raise UsageError(
-                f"--asset {self.asset!r}: expected a name without spaces, '/', '+' and '#', such as pump-2"
-            )
-        rate = self.false_alarms_per_day
-        if rate is not None and not (math.isfinite(rate) and rate > 0):
-            raise UsageError(f"--false-alarms-per-day {rate}: expected a number greater than 0, such as 0.5")
+    if asset is not None and not re.fullmatch(ASSET_PATTERN.rstrip("$"), asset):
+        raise UsageError(f"--asset {asset!r}: expected a name without spaces, '/', '+' and '#', such as pump-2")
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise UsageError(f"--false-alarms-per-day {rate}: expected a number greater than 0, such as 0.5")
 
 
-def _calibrate(model: Path, inputs: Sequence[str], out: Path, wanted: Adaptation) -> dict[str, Any]:
+def _calibrate(
+    model: Path, inputs: Sequence[str], out: Path, rows: int | None, asset: str | None, rate: float | None,
+    overrides: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
     """Write the calibrated model; return its description as JSON values."""
-    from dataclasses import replace
-
     from vcedge.calibration.recalibrate import recalibrate
-    from vcedge.cli.console import note, note_all, refuse_overwriting
     from vcedge.history import load_history
     from vcedge.history.as_trained import data_config, stored_reading
     from vcedge.history.files import find_files
@@ -89,13 +75,12 @@ def _calibrate(model: Path, inputs: Sequence[str], out: Path, wanted: Adaptation
 
     refuse_overwriting(out, [model, *find_files(inputs, Path())])
     detector = load(model)
-    recording = load_history(data_config(detector, inputs, wanted.rows, wanted.overrides), Path())
+    recording = load_history(data_config(detector, inputs, rows, overrides), Path())
     note_all(recording.report.lines(), "data: ")
-    if wanted.overrides:
-        detector = replace(detector, reading=stored_reading(detector, wanted.overrides).model_dump(mode="json"))
-    own_rate = detector.calibration.false_alarms_per_day
-    rate = own_rate if wanted.false_alarms_per_day is None else wanted.false_alarms_per_day
-    adapted = recalibrate(detector, recording, rate, wanted.asset)
+    if overrides:
+        detector = replace(detector, reading=stored_reading(detector, overrides).model_dump(mode="json"))
+    rate = detector.calibration.false_alarms_per_day if rate is None else rate
+    adapted = recalibrate(detector, recording, rate, asset)
     if detector.resemblance is not None:
         adapted = refitted(adapted, recording)
         if adapted.resemblance is None:

@@ -1,4 +1,4 @@
-"""`vcedge compare`: the detector beside its rivals on the user's own recording."""
+"""`vcedge compare`: compares the detector with others on the user's own recording."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vcedge.cli.console import note, note_all, print_json, progress, single_threaded
 from vcedge.cli.options import ConfigOverrides, TrainFile
 
 if TYPE_CHECKING:
@@ -42,16 +43,16 @@ def compare_command(
     Example:
       vcedge compare configs/pump.yaml --out poc --set data.label=anomaly --bar vus_pr=0.8
     """
-    from vcedge.cli.console import note, print_json, single_threaded
-
     single_threaded()
     from vcedge.config.train import load_train_config
     from vcedge.evaluation.bars import check_bars, parse_bars
-    from vcedge.train.compare.output import NUMBERS, PAGE
-    from vcedge.train.compare.summary import to_json
+    from vcedge.train.compare.summary import NUMBERS, PAGE, to_json
 
     wanted = parse_bars(bars or [])
-    fixed = ["model.cell=vcgru", *([] if seed is None else [f"train.seed={seed}"])]  # the other cells are its rivals
+    fixed = [
+        "model.cell=vcgru",
+        *([] if seed is None else [f"train.seed={seed}"]),
+    ]  # the other cells are compared with it
     settings = load_train_config(config, [*(overrides or []), *fixed])
     comparison = _compare(settings, held_out, out, wanted)
     if json:
@@ -64,11 +65,10 @@ def compare_command(
 
 def _compare(settings: TrainConfig, held_out: float, out: Path, bars: list[Bar]) -> Comparison:
     """Load the data, compare the methods, and write page and numbers."""
-    from vcedge.cli.console import note_all, progress
     from vcedge.history import load_history
     from vcedge.train.compare.cases import prepare
     from vcedge.train.compare.comparison import compare
-    from vcedge.train.compare.output import write_comparison
+    from vcedge.train.compare.summary import write_comparison
 
     out.mkdir(parents=True, exist_ok=True)
     recording = load_history(settings.data, settings.base_dir)

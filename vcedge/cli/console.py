@@ -72,13 +72,8 @@ def progress(title: str, total: float) -> Iterator[ReportProgress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[remark]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = (BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[remark]}"))
+    with Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total, remark="")
 
         def report(done: float, remark: str = "") -> None:

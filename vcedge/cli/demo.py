@@ -1,11 +1,15 @@
-"""`vcedge demo`: the whole chain on a simulated pump rig."""
+"""`vcedge demo`: runs the whole chain on a simulated pump rig."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vcedge.cli.console import note, print_json, progress
+from vcedge.errors import Unavailable
 
 NEEDED = ("amqtt", "torch", "jinja2", "matplotlib")
 
@@ -26,19 +30,14 @@ def demo_command(
       vcedge demo
       vcedge demo --dir /tmp/pump --json
     """
-    from importlib.util import find_spec
-
-    from vcedge.cli.console import note, print_json, progress
-    from vcedge.errors import Unavailable
-
     for package in NEEDED:
         if find_spec(package) is None:
             raise Unavailable(
                 f"the demo needs the package '{package}', which is not installed: pip install 'vcedge[demo]'"
             )
     from vcedge.demo.plan import Plan
-    from vcedge.demo.story import run_demo
-    from vcedge.demo.words import document, report_lines, write_document
+    from vcedge.demo.run import run_demo
+    from vcedge.demo.summary import document, report_lines, write_document
 
     result = run_demo(folder, Plan(), note if json else typer.echo, progress)
     write_document(result)

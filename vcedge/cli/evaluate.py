@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.console import note, print_json, single_threaded
 from vcedge.cli.options import EngineName, Network, ReadingOverrides, Recordings, RunnableFile
+from vcedge.errors import UsageError
 from vcedge.wording import DAY_S, duration
 
 if TYPE_CHECKING:
+    from vcedge.config.train import ReadingConfig
     from vcedge.evaluation.measure import LabelledScores, Measures
     from vcedge.runtime.engine.interface import Engine
 
@@ -50,31 +53,24 @@ def evaluate_command(
     Example:
       vcedge evaluate models/pump/model.vcedge faulty.csv --label anomaly --bar vus_pr=0.8 --bar far=0.1
     """
-    from vcedge.cli.console import note, print_json, single_threaded
-
     single_threaded()
-    from vcedge.errors import UsageError
     from vcedge.evaluation.bars import check_bars, parse_bars
+    from vcedge.history.as_trained import reading_config
     from vcedge.model_file import model_id
     from vcedge.runtime.exported.artifact import load
 
     wanted = parse_bars(bars or [])
     runner = load(model, engine, network=network)
     if label in runner.detector.schema.names:
-        raise UsageError(f"--label {label}: is a channel that {model} watches, expected a column that it does not see")
-    found = _evaluate(runner, inputs, LabelOptions(label, skip_rows, window, overrides or []))
+        raise UsageError(f"--label {label}: is a channel that {model} watches, expected a column that is no channel")
+    reading = reading_config(runner.detector, overrides or [])
+    scored = (_scored(runner, path, reading, label, skip_rows, window) for path in inputs)
+    found = _evaluate(inputs, scored)
     promised = runner.detector.calibration.false_alarms_per_day
     if json:
-        given = {
-            "model": model_id(model),
-            "network": network,
-            "label": label,
-            "promised_false_alarms_per_day": promised,
-        }
-        met = [
-            {"measure": bar.measure, "expected": bar.value, "met": bar.met(found.mean[bar.measure])} for bar in wanted
-        ]
-        print_json({**given, **found.to_json(), "bars": met})
+        given = {"model": model_id(model), "network": network, "label": label}
+        given["promised_false_alarms_per_day"] = promised
+        print_json({**given, **found.to_json(), "bars": [bar.to_json(found.mean) for bar in wanted]})
     else:
         print("\n".join(_table(found.rows())))
         note(_promise(found.mean, promised))
@@ -82,18 +78,8 @@ def evaluate_command(
 
 
 @dataclass(frozen=True)
-class LabelOptions:
-    """How labelled recordings are read and counted; see the options of the command."""
-
-    column: str
-    skip_rows: int
-    window: int | None
-    overrides: Sequence[str]
-
-
-@dataclass(frozen=True)
 class Evaluation:
-    """Measures of each file, their mean, and the means of trivial detectors by name."""
+    """Holds the measures of each file, their mean, and the means of trivial detectors by name."""
 
     files: Sequence[tuple[Path, Measures]]
     mean: Measures
@@ -114,13 +100,12 @@ class Evaluation:
         }
 
 
-def _evaluate(engine: Engine, inputs: Sequence[Path], options: LabelOptions) -> Evaluation:
+def _evaluate(inputs: Sequence[Path], scored: Iterable[LabelledScores]) -> Evaluation:
     from vcedge.evaluation.measure import mean_of, measure, trivial_measures
 
     found: list[Measures] = []
     trivial: dict[str, list[Measures]] = {"random": [], "all ones": []}
-    for path in inputs:
-        scores = _scored(engine, path, options)
+    for scores in scored:
         found.append(measure(scores))
         for name, measures in trivial_measures(scores).items():
             trivial[name].append(measures)
@@ -128,18 +113,17 @@ def _evaluate(engine: Engine, inputs: Sequence[Path], options: LabelOptions) -> 
     return Evaluation(list(zip(inputs, found, strict=True)), mean_of(found), means)
 
 
-def _scored(engine: Engine, path: Path, options: LabelOptions) -> LabelledScores:
+def _scored(
+    engine: Engine, path: Path, reading: ReadingConfig, label: str, skip_rows: int, window: int | None
+) -> LabelledScores:
     """Score one recording, and put the scores beside its labels."""
-    from vcedge.cli.console import note
     from vcedge.evaluation.labels import read_labels
     from vcedge.evaluation.replay import score_labelled
     from vcedge.history import open_rows
-    from vcedge.history.as_trained import reading_config
     from vcedge.runtime.stream.stream import Stream
 
-    reading = reading_config(engine.detector, options.overrides)
     reader = open_rows([path], engine.detector.schema, reading)
-    labels = read_labels(path, options.column, reading)
+    labels = read_labels(path, label, reading)
     noted = 0
 
     def progress(rows: int) -> None:
@@ -148,9 +132,7 @@ def _scored(engine: Engine, path: Path, options: LabelOptions) -> LabelledScores
             noted = rows // PROGRESS_ROWS
             note(f"{path.name}: {rows:,} rows scored")
 
-    return score_labelled(
-        Stream(engine), reader, labels, skip_rows=options.skip_rows, window=options.window, progress=progress
-    )
+    return score_labelled(Stream(engine), reader, labels, skip_rows=skip_rows, window=window, progress=progress)
 
 
 COLUMNS = (
@@ -186,7 +168,7 @@ def _table(rows: Sequence[tuple[str, Measures]]) -> list[str]:
 
 
 def _promise(mean: Measures, promised: float) -> str:
-    """Return whether the promised false alarms were kept, and on how much time that rests."""
+    """Return the counted and the expected false alarms, and the length of normal operation."""
     days = mean["normal_days"]
     return (
         f"false alarms: {mean['false_alarms']:.0f} in {duration(DAY_S * days)} of normal operation; "

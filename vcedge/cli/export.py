@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.console import note, note_all, print_json, single_threaded
 from vcedge.cli.options import ModelFile
+from vcedge.cli.verify import parity_text
+from vcedge.errors import GateFailed
+from vcedge.files import write_atomic
 
 if TYPE_CHECKING:
     from vcedge.export.formats import ExportRequest
@@ -37,8 +41,6 @@ def export_command(
       vcedge export models/pump/model.vcedge --to onnx --out exported
       vcedge export model.vcedge --to onnx --whole --layout dense
     """
-    from vcedge.cli.console import print_json, single_threaded
-
     single_threaded()
     from vcedge.export.formats import ExportRequest
 
@@ -50,12 +52,8 @@ def export_command(
 def _export(model: Path, request: ExportRequest, out: Path) -> dict[str, Any]:
     """Write the file once it is verified; return its description as JSON values."""
     from vcedge.bench.break_even import break_even
-    from vcedge.cli.console import note, note_all
-    from vcedge.cli.verify import parity_text
-    from vcedge.errors import GateFailed
     from vcedge.export.formats import export_model, graph_of
     from vcedge.export.verify import verify
-    from vcedge.files import write_atomic
     from vcedge.model_file import model_id
     from vcedge.runtime.exported.artifact import read_artifact
 

@@ -95,7 +95,10 @@ def describe(detector: Detector, file: str, identity: str, size: int) -> dict[st
         "id": identity,
         "bytes": size,
         "parameters": sum(int(tensor.size) for tensor in tensors_of(detector).values()),
-        "macs": {"full": detector.macs(detector.hidden), "levels": _level_macs(detector)},
+        "macs": {
+            "full": detector.macs(detector.hidden),
+            "levels": [] if cell is None else [detector.macs(k) for k in detector.boundaries],
+        },
         "asset": detector.asset,
         "period_s": detector.schema.period_ns / NS_PER_S,
         "max_gap_s": detector.schema.max_gap_ns / NS_PER_S,
@@ -113,14 +116,12 @@ def describe(detector: Detector, file: str, identity: str, size: int) -> dict[st
 def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
     """Return names and values of the description for people."""
     calibration, cell = description["calibration"], description["cell"]
+    size = f"{description['bytes']:,} bytes, {description['parameters']:,} parameters"
     rows = [
         ("asset", description["asset"]),
         ("id", f"sha256:{description['id'].removeprefix('sha256:')[:SHORT_ID]}"),
         *_graph_rows(description),
-        (
-            "format",
-            f"{description['format']}, {description['bytes']:,} bytes, {description['parameters']:,} parameters",
-        ),
+        ("format", f"{description['format']}, {size}"),
         ("period", f"{description['period_s']:g} s; a pause of more than {description['max_gap_s']:g} s is a gap"),
         ("channels", str(len(description["channels"]))),
     ]
@@ -134,16 +135,10 @@ def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("levels", f"{', '.join(map(str, cell['boundaries']))} dimensions{target}"))
     for part in description["scorer"]["parts"]:
         rows.append(("scorer", f"{part['name']}: {part['kind']}, span {part['span']:g} samples, {part['weight']:.0%}"))
-    rows += [
-        (
-            "threshold",
-            f"{calibration['threshold']:g}, for {count(calibration['false_alarms_per_day'], 'false alarm')} a day",
-        ),
-        (
-            "calibrated on",
-            f"{count(calibration['rows'], 'row')}; the first {calibration['warmup_rows']} after a reset are warm-up",
-        ),
-    ]
+    rate, rows_used = count(calibration["false_alarms_per_day"], "false alarm"), count(calibration["rows"], "row")
+    rows.append(("threshold", f"{calibration['threshold']:g}, for {rate} a day"))
+    warm_up = f"the first {calibration['warmup_rows']} after a reset are warm-up"
+    rows.append(("calibrated on", f"{rows_used}; {warm_up}"))
     return rows + _provenance_rows(description["provenance"])
 
 
@@ -176,11 +171,6 @@ def _provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     if seed is not None:
         rows.append(("seed", str(seed)))
     return rows
-
-
-def _level_macs(detector: Detector) -> list[float]:
-    """Return the multiply-accumulates of a step at each level."""
-    return [] if detector.cell is None else [detector.macs(k) for k in detector.boundaries]
 
 
 def _target(detector: Detector) -> float | None:

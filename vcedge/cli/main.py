@@ -1,9 +1,9 @@
-"""The program `vcedge`: its commands, and the one place that turns errors into messages and exit codes.
+"""Defines the program `vcedge`: its commands, and the one place that turns errors into messages and exit codes.
 
 A command `name` is the function `name_command` in `vcedge/cli/name.py`, with typer annotations and an example in its
 docstring, and one line in `COMMANDS` below. (With sub-commands, `name_command` is a typer.Typer instead.) The module is
 imported when its command is chosen, and imports numpy, torch and the like inside functions only, so that `--help`
-prints at once on a small device. A long command leaves its work to functions beside it.
+prints at once on a small device. A long command delegates its work to functions beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COMMANDS = {
     "calibrate": "Fit a trained network to another machine of the same kind.",
     "score": "Score recordings with a model.",
     "evaluate": "Measure a model on labelled recordings.",
-    "compare": "Compare the detector with its rivals on your own recording.",
+    "compare": "Compare the detector with others on your own recording.",
     "export": "Write a model as a graph for another interpreter.",
     "verify": "Compare exported files with their model.",
     "inspect": "Describe a model or an exported file.",
@@ -42,19 +42,14 @@ COMMANDS = {
 }
 
 EXTRAS = {
-    "torch": "train",
-    "pyarrow": "train",
-    "jinja2": "train",
-    "matplotlib": "train",
-    "onnx": "export",
-    "onnxruntime": "onnx",
-    "ai_edge_litert": "tflite",
-    "flatbuffers": "export",
-    "sklearn": "train",
-    "amqtt": "demo",
-    "cryptography": "update",
+    "train": ("torch", "pyarrow", "jinja2", "matplotlib", "sklearn"),
+    "export": ("onnx", "flatbuffers"),
+    "onnx": ("onnxruntime",),
+    "tflite": ("ai_edge_litert",),
+    "demo": ("amqtt",),
+    "update": ("cryptography",),
 }
-"""Optional packages by import name, each with the extra that installs it."""
+"""The optional packages that each extra installs, by import name."""
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -164,11 +159,10 @@ def _known(error: Exception) -> VcedgeError | None:
         return error
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").partition(".")[0]
-        if package not in EXTRAS:
+        extra = next((extra for extra, packages in EXTRAS.items() if package in packages), None)
+        if extra is None:
             return None
-        return Unavailable(
-            f"this needs the package '{package}', which is not installed: pip install 'vcedge[{EXTRAS[package]}]'"
-        )
+        return Unavailable(f"this needs the package '{package}', which is not installed: pip install 'vcedge[{extra}]'")
     if isinstance(error, OSError):
         name = "" if error.filename is None else f"{error.filename}: "
         return InputOutputError(f"{name}{error.strerror or error}")
@@ -176,7 +170,7 @@ def _known(error: Exception) -> VcedgeError | None:
 
 
 def _close_stdout() -> None:
-    """Discard what is still buffered: stdout has no reader any more, and flushing it at exit would fail."""
+    """Discard what is still buffered: stdout has no reader any more, so flushing it at exit would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

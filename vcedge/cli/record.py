@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vcedge.cli.console import configure_logging, note, print_json
 from vcedge.cli.options import RuntimeFile, Verbose
+from vcedge.errors import InputOutputError
+from vcedge.topics import InputTopic
 from vcedge.wording import count
 
 if TYPE_CHECKING:
@@ -31,9 +34,7 @@ def record_command(
     Example:
       vcedge record runtime.yaml --out history/
     """
-    from vcedge.cli.console import configure_logging, note, print_json
     from vcedge.config.runtime import load_runtime_config
-    from vcedge.errors import InputOutputError
 
     configure_logging(verbose=verbose)
     settings = load_runtime_config(config)
@@ -56,7 +57,6 @@ def _record(settings: RuntimeConfig, out: Path) -> Recorder:
     from vcedge.runtime.mqtt.paho_setup import Identity
     from vcedge.runtime.recordings.record import Recorder
     from vcedge.runtime.service.signals import stop_on_signals
-    from vcedge.topics import InputTopic
 
     topic = InputTopic(settings.input.topic)
     recorder = Recorder(topic, decoder_of(settings), _plans(settings), out, settings.max_assets)

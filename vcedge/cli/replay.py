@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
 
 import typer
 
+from vcedge.cli.console import configure_logging, note, print_json
+from vcedge.errors import DataError, UsageError
+from vcedge.topics import InputTopic
 from vcedge.wording import count
 
 if TYPE_CHECKING:
@@ -38,10 +44,10 @@ def replay_command(
         typer.Option("--codec", help="json, senml or value. Default: json; value if the topic has {channel}."),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="Read files, and choose channels, as this model does.")
+        Path | None, typer.Option("--model", help="Read the files, and pick channels, as this model does.")
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is no sensor; repeatable.")
+        list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is not a sensor; repeatable.")
     ] = None,
     mqtt_version: Annotated[str, typer.Option("--mqtt-version", help="5 or 3.1.1.")] = "5",
     username: Annotated[str | None, typer.Option("--username", help="User at the broker.")] = None,
@@ -53,21 +59,17 @@ def replay_command(
 ) -> None:
     """Publish recordings as a machine would: one MQTT message for each row, with the time of the recording.
 
-    Without --model all columns of numbers are channels. Missing values are left out of their message. With {channel} in
-    --topic each value is a message of its own.
+    Without --model all numeric columns are channels. Missing values are left out. With {channel} in --topic each value
+    is a message of its own.
 
     \b
     Example:
       vcedge replay today.csv --broker mqtt://localhost:1883 --asset skab-pump --speed 60
     """
-    import time
-
-    from vcedge.cli.console import configure_logging, note, print_json
-
     configure_logging()
-    form, factor = MessageFormat(_topic(topic), codec), _speed(speed)
+    target, factor = _topic(topic), _speed(speed)
     mqtt = _mqtt(broker, mqtt_version, username, password_file, ca_file)
-    sources = [_source(path, asset, *_reading(path, model, exclude or []), form) for path in inputs]
+    sources = [_source(path, asset, *_reading(path, model, exclude or []), target, codec) for path in inputs]
     replayer = _connected(mqtt, broker)
     began = time.monotonic()
     _publish(sources, replayer, factor)
@@ -79,16 +81,8 @@ def replay_command(
 
 
 @dataclass(frozen=True)
-class MessageFormat:
-    """Topic and codec of the messages; codec None: the topic's default."""
-
-    topic: InputTopic
-    codec: str | None
-
-
-@dataclass(frozen=True)
 class Source:
-    """A recording, the writer of its messages and the topic for people."""
+    """Holds a recording, the writer of its messages, and its topic for people."""
 
     path: Path
     rows: RowReader
@@ -98,8 +92,6 @@ class Source:
 
 
 def _connected(mqtt: MqttConfig, broker: str) -> Replayer:
-    from uuid import uuid4
-
     from vcedge.runtime.mqtt.connection import Connection
     from vcedge.runtime.mqtt.paho_setup import Identity
     from vcedge.runtime.recordings.replay import Replayer
@@ -109,9 +101,6 @@ def _connected(mqtt: MqttConfig, broker: str) -> Replayer:
 
 def _publish(sources: Sequence[Source], replayer: Replayer, speed: float | None) -> None:
     """Publish all recordings, with a note every 10 s."""
-    import time
-
-    from vcedge.cli.console import note
     from vcedge.runtime.recordings.replay import Pace
 
     noted = time.monotonic()
@@ -124,19 +113,18 @@ def _publish(sources: Sequence[Source], replayer: Replayer, speed: float | None)
     replayer.finish()
 
 
-def _source(path: Path, asset: str | None, schema: SensorSchema, reading: ReadingConfig, form: MessageFormat) -> Source:
+def _source(
+    path: Path, asset: str | None, schema: SensorSchema, reading: ReadingConfig, topic: InputTopic, codec: str | None
+) -> Source:
     from vcedge.history import open_rows
 
     name = asset or path.name.split(".")[0]
-    write = _writer(form, name, schema.names)
-    return Source(path, open_rows([path], schema, reading), schema.names, write, form.topic.of(name))
+    write = _writer(topic, codec, name, schema.names)
+    return Source(path, open_rows([path], schema, reading), schema.names, write, topic.of(name))
 
 
 def _topic(topic: str) -> InputTopic:
     """Return the topic of --topic. Raises UsageError if it cannot be published to."""
-    from vcedge.errors import UsageError
-    from vcedge.topics import InputTopic
-
     try:
         target = InputTopic(topic)
     except ValueError as error:
@@ -148,10 +136,6 @@ def _topic(topic: str) -> InputTopic:
 
 def _speed(text: str) -> float | None:
     """Return a factor above zero; None for max."""
-    from math import isfinite
-
-    from vcedge.errors import UsageError
-
     if text == "max":
         return None
     try:
@@ -163,12 +147,10 @@ def _speed(text: str) -> float | None:
     return factor
 
 
-def _writer(form: MessageFormat, asset: str, channels: Sequence[str]) -> Writer:
+def _writer(topic: InputTopic, codec: str | None, asset: str, channels: Sequence[str]) -> Writer:
     """Return the writer of an asset's messages. Raises UsageError for a codec or a name that the topic cannot have."""
-    from vcedge.errors import UsageError
     from vcedge.runtime.recordings.replay import writer_of
 
-    topic, codec = form.topic, form.codec
     try:
         write = writer_of(codec or ("value" if topic.has_channel else "json"), topic, asset)
     except ValueError as error:
@@ -188,7 +170,6 @@ def _mqtt(
 
     from vcedge.config.mqtt import MqttConfig
     from vcedge.config.problems import shown
-    from vcedge.errors import UsageError
 
     options = {"version": version, "username": username, "password_file": password_file, "ca_file": ca_file}
     try:
@@ -203,7 +184,6 @@ def _mqtt(
 def _reading(path: Path, model: Path | None, exclude: list[str]) -> tuple[SensorSchema, ReadingConfig]:
     """Return channels and settings of the model, or those found in the file."""
     from vcedge.config.train import ReadingConfig
-    from vcedge.errors import DataError
     from vcedge.history.as_trained import reading_config
     from vcedge.history.columns import find_time, pick_channels
     from vcedge.history.open import open_table

@@ -1,4 +1,4 @@
-"""`vcedge run`: the service."""
+"""`vcedge run`: runs the service."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vcedge.cli.console import configure_logging
 from vcedge.cli.options import RuntimeFile, Verbose
+from vcedge.topics import InputTopic
 
 if TYPE_CHECKING:
     from vcedge.config.runtime import RuntimeConfig
@@ -28,7 +30,6 @@ def run_command(
       vcedge run runtime.yaml --check
       vcedge run runtime.yaml
     """
-    from vcedge.cli.console import configure_logging
     from vcedge.config.runtime import load_runtime_config
     from vcedge.runtime.assets.recipes import load_recipes
     from vcedge.runtime.monitoring.logs import configure_service_log
@@ -51,7 +52,6 @@ def run_command(
 def _lines(settings: RuntimeConfig, recipes: dict[str, Recipe]) -> list[str]:
     """Return one line for each asset: its topic, its model, its engine."""
     from vcedge.runtime.engine.registry import describe_engine
-    from vcedge.topics import InputTopic
 
     topic = InputTopic(settings.input.topic)
     lines = []

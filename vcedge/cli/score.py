@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from vcedge.cli.console import note, note_all, print_json, refuse_overwriting
 from vcedge.cli.options import EngineName, Network, ReadingOverrides, Recordings, RunnableFile
+from vcedge.errors import UsageError
+from vcedge.files import open_atomic
 
 if TYPE_CHECKING:
     from vcedge.history import RowReader
@@ -43,10 +47,6 @@ def score_command(
       vcedge score models/pump/model.vcedge today.csv --out scores.csv
       vcedge score model.vcedge export.csv --set time.format="%d/%m/%y %H:%M" --set table.decimal=,
     """
-    import time
-
-    from vcedge.cli.console import note_all, print_json, refuse_overwriting
-    from vcedge.errors import UsageError
     from vcedge.history import open_rows
     from vcedge.history.as_trained import reading_config
     from vcedge.runtime.exported.artifact import load
@@ -70,7 +70,6 @@ def score_command(
 
 def _score(engine: Engine, readers: Sequence[RowReader], out: TextIO, *, adapt: bool) -> ScoreSummary:
     """Write the scores of all recordings, each a stream of its own."""
-    from vcedge.cli.console import note
     from vcedge.runtime.recordings.score_recording import score_blocks, write_header, write_scores
     from vcedge.runtime.recordings.score_summary import ScoreSummary
     from vcedge.runtime.stream.stream import Stream
@@ -91,8 +90,6 @@ def _score(engine: Engine, readers: Sequence[RowReader], out: TextIO, *, adapt: 
 @contextmanager
 def _output(out: Path | None) -> Iterator[TextIO]:
     """Open the destination of the scores: stdout row by row, or a file that appears only when it is complete."""
-    from vcedge.files import open_atomic
-
     if out is None:
         yield sys.stdout
         return

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vcedge.cli.console import note, refuse_overwriting
+from vcedge.errors import InputOutputError, UsageError
+from vcedge.files import write_atomic
 
 
 def sign_command(
@@ -30,8 +35,6 @@ def sign_command(
       vcedge sign --new-key plant.key
       vcedge sign models/pump-1/model.vcedge --key plant.key
     """
-    from vcedge.errors import UsageError
-
     if new_key is not None:
         if model is not None or key is not None:
             raise UsageError("--new-key only makes a key, expected no MODEL and no --key beside it")
@@ -44,8 +47,6 @@ def sign_command(
 
 def _make_key(path: Path) -> None:
     from vcedge import signature
-    from vcedge.cli.console import note
-    from vcedge.errors import InputOutputError
 
     try:
         public = signature.create_key(path)
@@ -55,11 +56,8 @@ def _make_key(path: Path) -> None:
 
 
 def _sign(model: Path, key: Path, out: Path, serial: int | None) -> None:
-    import time
 
     from vcedge import model_file, signature
-    from vcedge.cli.console import note, refuse_overwriting
-    from vcedge.files import write_atomic
 
     data = model_file.read(model)
     detector = model_file.loads(data, str(model))

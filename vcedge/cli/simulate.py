@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.console import print_json
 from vcedge.wording import count
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ def simulate_command(
       vcedge simulate healthy.csv --hours 12
       vcedge simulate faulty.csv --hours 6 --faults 4 --seed 1
     """
-    from vcedge.cli.console import print_json
     from vcedge.simulate import simulate, write_csv
 
     simulation = simulate(hours=hours, faults=faults, seed=seed, batches=batches)

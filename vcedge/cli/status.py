@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.console import print_json, print_table, printable
 from vcedge.cli.options import DEFAULT_CONFIG
 from vcedge.wording import duration, iso_time
 
@@ -30,7 +32,6 @@ def status_command(
       vcedge status
       vcedge status runtime.yaml --json
     """
-    from vcedge.cli.console import print_json, print_table
     from vcedge.runtime.monitoring.status_socket import ask_service
 
     report = ask_service(_state_dir(config))
@@ -129,10 +130,6 @@ def _setting(kind: str, state: dict[str, Any]) -> str:
 
 def _print_assets(assets: list[dict[str, Any]]) -> None:
     """Print a table on a terminal, a line for each asset elsewhere."""
-    import sys
-
-    from vcedge.cli.console import printable
-
     rows = [tuple(map(printable, _asset_row(asset))) for asset in assets]
     if not sys.stdout.isatty():
         for name, *values in rows:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.console import note, note_all, print_json, progress, single_threaded
 from vcedge.cli.options import ConfigOverrides, TrainFile
 from vcedge.wording import count
 
@@ -43,8 +46,6 @@ def train_command(
     Example:
       vcedge train configs/pump.yaml --out models/pump --set train.epochs=10
     """
-    from vcedge.cli.console import note_all, print_json, single_threaded
-
     single_threaded()
     from vcedge.config.train import load_train_config
 
@@ -63,9 +64,6 @@ def train_command(
 
 def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
     """Load, train and write; return the metrics."""
-    import time
-
-    from vcedge.cli.console import note, note_all, progress
     from vcedge.history import load_history
     from vcedge.model_file import save
     from vcedge.train.pipeline import train_detector
@@ -98,9 +96,7 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
 
 
 def _with_sensitivity(trained: Trained, report: ReportProgress, stop: Callable[[], bool]) -> Trained:
-    """Return the training with the injected faults that its detector finds, and the names it gives them."""
-    from dataclasses import replace
-
+    """Return the training with measurements of which injected faults its detector finds and names."""
     from vcedge.sensitivity.measure import measure_sensitivity
     from vcedge.sensitivity.resemblance import measure_resemblance
 
@@ -117,7 +113,7 @@ def _with_sensitivity(trained: Trained, report: ReportProgress, stop: Callable[[
 class Interruption:
     """Turns the first Ctrl-C into a request that the training polls; a second one ends the program at once.
 
-    Nothing that was trained is lost: calibration and the writing of files continue.
+    Calibration and the writing of files continue, so that nothing trained is lost.
     """
 
     def __init__(self) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vcedge.cli.console import note, print_json, single_threaded
 from vcedge.cli.options import ModelFile
+from vcedge.errors import GateFailed
 
 if TYPE_CHECKING:
     from vcedge.detector import Detector
@@ -35,10 +37,7 @@ def verify_command(
     Example:
       vcedge verify model.vcedge exported/*.onnx --input today.csv
     """
-    from vcedge.cli.console import note, print_json, single_threaded
-
     single_threaded()
-    from vcedge.errors import GateFailed
     from vcedge.export.verify import verify
     from vcedge.runtime.exported.artifact import engine_for, read_artifact
 

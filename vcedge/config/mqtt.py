@@ -1,4 +1,4 @@
-"""The section mqtt of runtime.yaml: the broker's address, and how the service connects to it."""
+"""Defines the section mqtt of runtime.yaml: the broker's address, and how the service connects to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Version = Literal["5", "3.1.1"]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The network address of a broker."""
+    """Holds the network address of a broker."""
 
     host: str
     port: int
@@ -57,7 +57,7 @@ def _as_text(value: object) -> object:
 
 
 class MqttConfig(Strict):
-    """The connection to the broker. Files are relative to the configuration file."""
+    """Configures the connection to the broker. Files are relative to the configuration file."""
 
     broker: str = "mqtt://localhost:1883"
     version: Annotated[Version, BeforeValidator(_as_text)] = "5"
@@ -101,7 +101,7 @@ class MqttConfig(Strict):
         if self.key_file is not None and self.cert_file is None:
             raise ValueError("expected a cert_file to go with key_file")
         if (self.ca_file or self.cert_file) and not self.endpoint.tls:
-            raise ValueError("expected a broker of mqtts:// where certificates are given")
+            raise ValueError("expected a broker of mqtts:// beside ca_file or cert_file")
         return self
 
     @property
@@ -124,6 +124,8 @@ def password_of(mqtt: MqttConfig, environment: Mapping[str, str] | None = None) 
     if mqtt.password_env is not None:
         variables = os.environ if environment is None else environment
         if mqtt.password_env not in variables:
-            raise ConfigError(f"mqtt.password_env: no environment variable '{mqtt.password_env}'")
+            raise ConfigError(
+                f"mqtt.password_env: no environment variable '{mqtt.password_env}', expected the password in it"
+            )
         return variables[mqtt.password_env]
     return None

@@ -1,4 +1,4 @@
-"""Sections of runtime.yaml about operation: when a machine runs, and how people observe the service."""
+"""Defines the sections of runtime.yaml about operation: when a machine runs, the log, and the metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vcedge.config.strict import Strict
 
 
 class RunWhenConfig(Strict):
-    """When a machine runs: while `channel` is above `above` and below `below`, as far as they are given."""
+    """Says when a machine runs: while `channel` is above `above` and below `below`, as far as they are given."""
 
     channel: str = Field(min_length=1)
     above: float | None = None
@@ -27,14 +27,14 @@ class RunWhenConfig(Strict):
 
 
 class LogConfig(Strict):
-    """The log that the service writes to stderr."""
+    """Configures the log that the service writes to stderr."""
 
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class MetricsConfig(Strict):
-    """The address at which Prometheus scrapes the service."""
+    """Configures the address at which Prometheus scrapes the service."""
 
     port: int = Field(ge=1, le=65535)
     host: str = Field(default="127.0.0.1", min_length=1)

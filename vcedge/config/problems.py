@@ -1,4 +1,4 @@
-"""Words pydantic's errors for a user, in one or two lines: file, key, value, and what was expected."""
+"""Explains pydantic's errors to a user in one or two lines: file, key, value, and what was expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runtime configuration, read by `vcedge run` and `vcedge record`.
+"""Defines and loads the runtime configuration of `vcedge run` and `vcedge record`.
 
 `node` and `assets` suffice; everything else has a default, with a broker on localhost.
 """
@@ -20,7 +20,7 @@ from vcedge.topics import InputTopic, OutputTopics
 
 
 class InputConfig(Strict):
-    """The source of samples. `{asset}` is one whole level of the topic; `{channel}` may be another."""
+    """Configures the source of samples. `{asset}` is one complete level of the topic; `{channel}` may be another."""
 
     topic: str = "plant/{asset}"
     codec: str | None = Field(default=None, min_length=1)
@@ -55,7 +55,7 @@ class InputConfig(Strict):
 
 
 class OutboxConfig(Strict):
-    """The queue of results while the broker is unreachable. Excess and expired results are dropped and counted."""
+    """Bounds the queue of results during an outage. Excess and expired results are dropped and counted."""
 
     max_mb: float = Field(default=64.0, gt=0, le=1e6)
     """Megabytes on disk."""
@@ -63,7 +63,7 @@ class OutboxConfig(Strict):
 
 
 class AssetConfig(Strict):
-    """How one asset, or all assets that match a pattern, are watched."""
+    """Configures how to watch one asset, or all assets that match a pattern."""
 
     model: Path | None = None
     """A model.vcedge or a file exported from one, relative to the configuration file; optional for `vcedge record`."""
@@ -77,17 +77,17 @@ class AssetConfig(Strict):
     shadow: ShadowConfig | None = None
     """A second model on the same samples."""
     stages: list[StageConfig] = Field(default_factory=list)
-    """Stages from much compute to little, entered while the shadow proves that nothing is missed."""
+    """Stages from much compute to little; each begins while the shadow shows that no alarm is missed."""
 
     @model_validator(mode="after")
     def _has_a_shadow(self) -> AssetConfig:
         if self.stages and self.shadow is None:
-            raise ValueError("expected a shadow beside stages: it shows what they miss")
+            raise ValueError("expected a shadow beside stages: it shows which alarms they miss")
         return self
 
 
 class RuntimeConfig(Strict):
-    """The whole file. Keys of `assets` are names or patterns such as "pump-*"; a name takes precedence."""
+    """Holds the complete file. Keys of `assets` are names or patterns such as "pump-*"; a name takes precedence."""
 
     node: Level
     state_dir: Path = Path("/var/lib/vcedge")

@@ -1,7 +1,7 @@
 """Loads YAML into strict models: one file, files that are merged into it, and overrides of single keys.
 
 Errors are reported before anything starts, in one or two lines that name the file, the key, the value and what was
-expected. `problems` words them.
+expected; see `vcedge.config.problems`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ENVIRONMENT_PREFIX = "VCEDGE__"
 
 
 class Strict(BaseModel):
-    """A section of a configuration file: an unknown key is an error, and values are immutable.
+    """Holds a section of a configuration file: an unknown key is an error, and values are immutable.
 
     A field with `exclude=True` is filled in by a loader and is not allowed in a file.
     """
@@ -45,7 +45,7 @@ T = TypeVar("T", bound=Strict)
 
 @dataclass(frozen=True)
 class _Override:
-    """One key set outside the files: by `--set` or by an environment variable."""
+    """Holds one key that is set outside the files: by `--set` or by an environment variable."""
 
     source: str
     location: Location

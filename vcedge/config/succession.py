@@ -1,4 +1,4 @@
-"""Sections of runtime.yaml about a second model: shadow deployment, updates, and compute stages."""
+"""Defines the sections of runtime.yaml about a second model: shadow deployment, updates, and compute stages."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from vcedge.config.strict import Strict
 
 
 class ShadowConfig(Strict):
-    """A second model on the same samples. It decides nothing unless the pair is `safe`."""
+    """Configures a second model on the same samples. It decides nothing unless the pair is `safe`."""
 
     model: Path
     engine: str = Field(default="auto", min_length=1)
     safe: bool = False
-    """While the two disagree, everything is computed; either one can raise an anomaly."""
+    """While the two disagree, the whole network is computed; either model can raise an anomaly."""
     disagree_ticks: int = Field(default=10, ge=1)
     """Samples of an event that only one model detects, before it counts as a disagreement."""
 
 
 class StageConfig(Strict):
-    """One stage on the way from full to little compute. The shadow checks whether the stage misses anything."""
+    """Configures one stage between full and little compute. The shadow shows which alarms the stage misses."""
 
     min_level: int = Field(default=1, ge=1)
     looseness: float = Field(default=1.0, gt=0)
@@ -35,7 +35,7 @@ class StageConfig(Strict):
 
 
 class UpdateConfig(Strict):
-    """Which models are accepted as updates, and what they must prove before and after activation."""
+    """Configures which models are accepted as updates, and their bounds before and after activation."""
 
     key: Path
     """The public key that verifies their signatures."""

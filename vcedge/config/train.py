@@ -1,4 +1,4 @@
-"""The training configuration, read by `vcedge train` and `vcedge compare`.
+"""Defines and loads the training configuration of `vcedge train` and `vcedge compare`.
 
 Every key but `asset` and `data.train` has a good default.
 """
@@ -19,7 +19,7 @@ ASSET_PATTERN = r"^[^/+#\s]+$"
 
 
 class ChannelConfig(Strict):
-    """One channel that the model watches. Values outside `low`..`high` count as missing."""
+    """Describes one channel that the model watches. Values outside `low`..`high` count as missing."""
 
     name: str = Field(min_length=1)
     unit: str = ""
@@ -38,7 +38,7 @@ class ChannelConfig(Strict):
 
 
 class TimeConfig(Strict):
-    """How time is read. Without a column, named here or found automatically, rows are equally spaced."""
+    """Says how to read times. Without a column, named here or found automatically, rows are equally spaced."""
 
     column: str | None = None
     format: str | None = None
@@ -48,7 +48,7 @@ class TimeConfig(Strict):
 
 
 class TableConfig(Strict):
-    """The dialect of files, where guessing from their first lines fails."""
+    """Describes the dialect of files that cannot be recognised from their first lines."""
 
     delimiter: str | None = None
     decimal: Literal[".", ","] | None = None
@@ -61,7 +61,7 @@ class TableConfig(Strict):
 
 
 class ReadingConfig(Strict):
-    """How files are read. A model stores the settings of its training files."""
+    """Says how to read files. A model stores the settings of its training files."""
 
     time: TimeConfig = TimeConfig()
     table: TableConfig = TableConfig()
@@ -72,7 +72,7 @@ class ReadingConfig(Strict):
 
 
 class DataConfig(Strict):
-    """Which recordings to fit on, and which of their columns and rows."""
+    """Says which recordings to fit on, and which of their columns and rows."""
 
     train: list[str] = Field(min_length=1)
     """File names or globs, relative to the configuration file; normal operation only."""
@@ -100,7 +100,7 @@ class DataConfig(Strict):
 
 
 class ModelConfig(Strict):
-    """The network. `target` is the mean share of hidden dimensions that normal operation may update."""
+    """Configures the network. `target` is the mean share of hidden dimensions that normal operation may update."""
 
     cell: Literal["vcgru", "vcrnn", "gru", "rnn"] = "vcgru"
     hidden_size: int = Field(default=64, ge=4, le=4096)
@@ -109,7 +109,7 @@ class ModelConfig(Strict):
 
 
 class FitConfig(Strict):
-    """How long to train. A budget of update steps limits the epochs too."""
+    """Says how long to train. A budget of update steps limits the epochs too."""
 
     epochs: int = Field(default=30, ge=1)
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
@@ -118,33 +118,33 @@ class FitConfig(Strict):
 
 
 class HighwayConfig(Strict):
-    """The linear forecaster under the network: ridge VAR of `order` past samples. Absent: chosen on held-out rows."""
+    """Configures the linear baseline: ridge VAR of `order` past samples. Absent: chosen on held-out rows."""
 
     order: int | None = Field(default=None, ge=1, le=64)
     ridge: float | None = Field(default=None, gt=0)
 
 
 class ScoreConfig(Strict):
-    """How errors become alarms."""
+    """Says how errors become alarms."""
 
     false_alarms_per_day: float = Field(default=1.0, gt=0)
     span: float = Field(default=20.0, ge=1)
     """Rows that the middle part of the scorer smooths over; the other parts scale with it."""
     min_duration_s: float = Field(default=0.0, ge=0)
-    """Shortest event: less time above the threshold is none."""
+    """Shortest event: less time above the threshold raises none."""
     hold_s: float = Field(default=0.0, ge=0)
     """Quiet time that ends an event: a flickering fault is one event."""
 
 
 class ReportConfig(Strict):
-    """Costly parts of the report."""
+    """Switches costly parts of the report on or off."""
 
     sensitivity: bool = True
     """Measure which faults are found, and how soon: at most about one minute."""
 
 
 class TrainConfig(Strict):
-    """The whole file."""
+    """Holds the complete file."""
 
     asset: str = Field(min_length=1, pattern=ASSET_PATTERN)
     data: DataConfig
@@ -165,7 +165,7 @@ def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
             smallest level is above the target.
         InputNotFound, UsageError: as `load_yaml`.
     """
-    from vcedge.detector import DENSE_KINDS, boundaries_of  # brings numpy, which the model of the file does not need
+    from vcedge.detector import DENSE_KINDS, boundaries_of  # imports numpy, which the rest of this module does not need
 
     config = load_yaml(path, TrainConfig, overrides)
     if config.data.guide is not None and config.model.cell in DENSE_KINDS:

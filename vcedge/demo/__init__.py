@@ -1,1 +1,1 @@
-"""The demonstration: the whole chain on a simulated pump rig, from a healthy history to found faults, over MQTT."""
+"""Demonstrates the whole chain on a simulated pump rig, from a healthy history to detected faults, over MQTT."""

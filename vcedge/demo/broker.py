@@ -1,6 +1,6 @@
-"""The embedded broker: `python -m vcedge.demo.broker` prints its port and runs until SIGTERM or Ctrl-C.
+"""Runs the embedded broker: `python -m vcedge.demo.broker` prints its port and runs until SIGTERM or Ctrl-C.
 
-Runs amqtt on a free port of the loopback interface, without authentication; writes nothing to disk.
+It is amqtt on a free port of the loopback interface, without authentication; writes nothing to disk.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ def free_port() -> int:
 
 
 class PacedBroker(Broker):  # type: ignore[misc]
-    """A broker with a bounded queue of messages, and subscriptions that may change while they are iterated over."""
+    """Runs amqtt with a bounded queue of messages, and subscriptions that may change while they are iterated over."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
-        self._broadcast_queue: asyncio.Queue[Any] = asyncio.Queue(
-            WINDOW
-        )  # no setting bounds it, and senders fill it faster than it drains
+        # No setting bounds this queue, and senders fill it faster than it drains.
+        self._broadcast_queue: asyncio.Queue[Any] = asyncio.Queue(WINDOW)
         self._subscriptions = Subscriptions()
 
 

@@ -22,7 +22,7 @@ Times = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Label:
-    """A simulated fault in [start_ns, stop_ns), and the channels that show it."""
+    """Describes a simulated fault in [start_ns, stop_ns), and the channels that show it."""
 
     kind: str
     text: str
@@ -33,7 +33,7 @@ class Label:
 
 @dataclass(frozen=True)
 class ReportedEvent:
-    """An event as the service reported its beginning; `kind` is `anomaly` or `stuck`."""
+    """Describes an event as the service reported its beginning; `kind` is `anomaly` or `stuck`."""
 
     id: str
     kind: str
@@ -43,7 +43,7 @@ class ReportedEvent:
 
 @dataclass(frozen=True)
 class FaultFinding:
-    """One fault, and the events that belong to it."""
+    """Holds one fault, and the events that belong to it."""
 
     label: Label
     events: int
@@ -66,7 +66,7 @@ class FaultFinding:
 
 @dataclass(frozen=True)
 class Findings:
-    """All faults and false alarms. Hours are those of the recording, not of the wall clock."""
+    """Holds all faults and false alarms. Hours are those of the recording, not of the wall clock."""
 
     faults: tuple[FaultFinding, ...]
     false_alarms: tuple[ReportedEvent, ...]

@@ -1,4 +1,4 @@
-"""Flow control for amqtt, which has none: plug-ins that prevent loss however fast a recording is replayed.
+"""Adds flow control to amqtt, which has none, so that no message is lost however fast a recording is replayed.
 
 amqtt acknowledges a message before it forwards it, and drops it when its sender disconnects. It sends to a subscriber
 without limit, so that acknowledgements queue behind thousands of messages until they time out (5 s).
@@ -18,7 +18,7 @@ PAUSE_S = 0.002
 
 
 class Handover(asyncio.Queue[Any]):
-    """A queue whose `put` returns when the message was handled, that is, when the next one is requested.
+    """Makes `put` wait until the message was handled, that is, until the next one is requested.
 
     amqtt acknowledges after `put`, so an acknowledged message has been forwarded. Messages of QoS 0, which are not
     acknowledged, arrive by `put_nowait`.
@@ -47,7 +47,7 @@ class Handover(asyncio.Queue[Any]):
 
 
 class Subscriptions(dict[str, list[Any]]):
-    """Subscribers by topic filter; iteration runs over a copy.
+    """Maps topic filters to subscribers; iteration runs over a copy.
 
     amqtt awaits while it iterates: a client that subscribes or leaves meanwhile would end the delivery of that message
     with "dictionary changed size during iteration".
@@ -62,7 +62,7 @@ class Subscriptions(dict[str, list[Any]]):
 
 
 class Admission(BaseAuthPlugin):  # type: ignore[misc]
-    """Admits every client, with a queue that hands over."""
+    """Admits every client, and gives its session a `Handover` queue."""
 
     async def authenticate(self, *, session: Any) -> bool:
         """Accept a connection; called before its first message."""

@@ -1,9 +1,8 @@
-"""The folder of the demonstration: all its files are in it, and other files are not touched."""
+"""Manages the folder of the demonstration, which holds all its files. Other files are not touched."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from vcedge.errors import UsageError
@@ -11,56 +10,22 @@ from vcedge.errors import UsageError
 MARK = ".vcedge-demo"
 
 
-@dataclass(frozen=True)
 class Folder:
     """Names the files of the demonstration."""
 
-    path: Path
-
-    @property
-    def healthy(self) -> Path:
-        """The history to train on."""
-        return self.path / "healthy.csv"
-
-    @property
-    def faulty(self) -> Path:
-        """The recording with faults."""
-        return self.path / "faulty.csv"
-
-    @property
-    def train_config(self) -> Path:
-        """The configuration of `vcedge train`."""
-        return self.path / "train.yaml"
-
-    @property
-    def runtime_config(self) -> Path:
-        """The configuration of `vcedge run`."""
-        return self.path / "runtime.yaml"
-
-    @property
-    def trained(self) -> Path:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.healthy, self.faulty = path / "healthy.csv", path / "faulty.csv"
+        """The history to train on, and the recording with faults."""
+        self.train_config, self.runtime_config = path / "train.yaml", path / "runtime.yaml"
+        """The configurations of `vcedge train` and `vcedge run`."""
+        self.trained = path / "model"
         """The results of `vcedge train`."""
-        return self.path / "model"
-
-    @property
-    def model(self) -> Path:
-        """The trained model."""
-        return self.trained / "model.vcedge"
-
-    @property
-    def report(self) -> Path:
-        """The report of the training."""
-        return self.trained / "report.html"
-
-    @property
-    def state(self) -> Path:
+        self.model, self.report = self.trained / "model.vcedge", self.trained / "report.html"
+        self.state = path / "state"
         """The state of the service."""
-        return self.path / "state"
-
-    @property
-    def findings(self) -> Path:
+        self.findings = path / "findings.json"
         """The findings as JSON."""
-        return self.path / "findings.json"
 
     def log(self, name: str) -> Path:
         """Return the log of one of the programs."""
@@ -70,7 +35,7 @@ class Folder:
 def make_folder(path: Path) -> Folder:
     """Make an empty folder; files of an earlier demonstration are deleted.
 
-    Raises UsageError if the folder holds other files, or is none.
+    Raises UsageError if the folder holds other files, or the path is no folder.
     """
     if path.is_dir():
         if any(path.iterdir()) and not (path / MARK).is_file():

@@ -1,4 +1,4 @@
-"""The size of the demonstration."""
+"""Sets the size of the demonstration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """Hours, faults, seeds and epochs. The seeds are the first pair that was tried, not the best one."""
+    """Sets hours, faults, seeds and epochs. The seeds are the first pair that was tried, not the best one."""
 
     healthy_hours: float = 8.0
     faulty_hours: float = 4.0

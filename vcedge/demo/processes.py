@@ -1,4 +1,4 @@
-"""Runs the programs of the demonstration as processes, none of which outlives it."""
+"""Runs the programs of the demonstration as processes, and ends them with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
 from vcedge.errors import Unavailable
 
@@ -20,7 +20,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Child:
-    """One program with its output in a log file, in a session of its own: only ProcessGroup passes on Ctrl-C."""
+    """Runs one program with its output in a log file, in a session of its own: only ProcessGroup handles Ctrl-C."""
 
     def __init__(self, name: str, arguments: Sequence[str], log: Path | None, *, server: bool = False) -> None:
         """Start the program. Without `log` it shares our stderr. A `server` runs until stopped; its stdout is piped."""
@@ -96,7 +96,7 @@ class ProcessGroup:
     def __enter__(self) -> ProcessGroup:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         # A further Ctrl-C must not leave a process behind; each stop is bounded in time.
         before = {number: signal.signal(number, signal.SIG_IGN) for number in (*ENDING, signal.SIGINT)}
         for child in reversed(self._children):

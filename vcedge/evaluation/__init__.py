@@ -1,1 +1,1 @@
-"""Measures how well a detector detects, in numpy alone; the metrics agree with an independent reference to 1e-9."""
+"""Measures detection in numpy alone; the metrics agree with an independent reference to 1e-9."""

@@ -1,4 +1,4 @@
-"""Bars that results must meet: `vus_pr=0.8` is a lower bound, `far=0.1` an upper one."""
+"""Checks results against bars, bounds that they must meet: `vus_pr=0.8` is a lower one, `far=0.1` an upper one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from vcedge.errors import GateFailed, UsageError
 
@@ -15,7 +16,7 @@ AT_MOST = ("far", "mar", "delay_rows", "delay_s", "false_alarms", "false_alarms_
 
 @dataclass(frozen=True)
 class Bar:
-    """Bounds one measure by the value that is just good enough."""
+    """Bounds one measure by the worst value that is good enough."""
 
     measure: str
     value: float
@@ -24,6 +25,10 @@ class Bar:
     def words(self) -> str:
         """The bound in words, such as "at least 0.8"."""
         return f"at {'least' if self.measure in AT_LEAST else 'most'} {self.value:g}"
+
+    def to_json(self, found: Mapping[str, float]) -> dict[str, Any]:
+        """Return the bar and whether results meet it, as JSON values."""
+        return {"measure": self.measure, "expected": self.value, "met": self.met(found[self.measure])}
 
     def met(self, found: float) -> bool:
         """Return whether a result meets the bar; NaN, a measure without a value, does not."""

@@ -19,7 +19,7 @@ ANOMALOUS = frozenset(
     {"1", "1.0", "true", "t", "yes", "y", "anomaly", "anomalous", "abnormal", "attack", "a ttack", "fault", "faulty"}
     | {"failure", "alarm", "event", "bad", "outlier", "on"}
 )
-"""Spellings in lower case; some rows of the SWaT data set say "A ttack"."""
+"""Spellings in lower case; the SWaT data set spells some labels "A ttack"."""
 UNDERSTOOD = "0 or 1, true or false, or a word such as normal and anomaly, ok and fault, normal and attack"
 
 
@@ -28,7 +28,7 @@ def read_labels(path: Path, column: str, reading: ReadingConfig) -> NDArray[np.b
 
     Raises:
         InputNotFound: the file does not exist.
-        DataError: the file lacks the column, or a label is not understood; the message names the first such row.
+        DataError: the file lacks the column, or a label is no known spelling; the message names the first such row.
     """
     opened = open_table(path, reading)
     chosen = column_index(opened, column)

@@ -8,17 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.evaluation.metrics import (
-    PER_ROWS,
-    Intervals,
-    auc_pr,
-    auc_roc,
-    confusion,
-    count_events,
-    false_alarms,
-    segments,
-    vus_pr,
-)
+from vcedge.evaluation.metrics import PER_ROWS, Intervals, auc_pr, auc_roc, confusion, count_events, false_alarms
+from vcedge.evaluation.vus import segments, vus_pr
 from vcedge.history.recording import NO_TIME
 from vcedge.schema import F64, NS_PER_S
 
@@ -79,8 +70,7 @@ def measure(scores: LabelledScores) -> Measures:
 def mean_of(several: Sequence[Measures]) -> Measures:
     """Average each measure over the recordings that have it, and sum those of TOTALS.
 
-    Event recall and false alarms a day are computed from the sums: the mean of the rates of short recordings would say
-    nothing.
+    Event recall and false alarms a day are computed from the sums: rates of short recordings are too noisy to average.
     """
     together = {name: _mean(np.array([one[name] for one in several])) for name in several[0]}
     together |= {name: float(sum(one[name] for one in several)) for name in TOTALS}

@@ -1,6 +1,6 @@
 """Computes metrics of scores against labels, both threshold-free and of alarms at a threshold.
 
-Point-adjusted F1 is absent on purpose: a random score wins under it.
+Point-adjusted F1 is absent on purpose: random scores reach high values of it.
 """
 
 from __future__ import annotations
@@ -11,22 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vcedge.evaluation.vus import dominant_period, segments, vus_pr
+from vcedge.evaluation.vus import segments
 from vcedge.schema import F64
 
-__all__ = [
-    "PER_ROWS",
-    "Confusion",
-    "EventCounts",
-    "auc_pr",
-    "auc_roc",
-    "confusion",
-    "count_events",
-    "dominant_period",
-    "false_alarms",
-    "segments",
-    "vus_pr",
-]
 PER_ROWS = 10_000
 Intervals = Sequence[tuple[int, int]]
 """[first row, row after the last) of events or alarms, in order."""
@@ -43,14 +30,12 @@ class Confusion:
 
 @dataclass(frozen=True)
 class EventCounts:
-    """Counts labelled events, those found, and alarms that overlap none."""
+    """Counts labelled events and those found."""
 
     events: int
     found: int
     delays: tuple[int, ...]
     """For each event found, rows from its start to the first alarm within it."""
-    false_alarms: int
-    normal_rows: int
 
     @property
     def recall(self) -> float:
@@ -61,11 +46,6 @@ class EventCounts:
     def median_delay(self) -> float:
         """Median delay in rows; NaN if no event was found."""
         return float(np.median(self.delays)) if self.delays else float("nan")
-
-    @property
-    def false_per_10k(self) -> float:
-        """False alarms for each 10,000 normal rows."""
-        return PER_ROWS * self.false_alarms / max(self.normal_rows, 1)
 
 
 def auc_pr(score: ArrayLike, labels: ArrayLike) -> float:
@@ -100,16 +80,12 @@ def confusion(alarm: ArrayLike, labels: ArrayLike) -> Confusion:
     )
 
 
-def count_events(alarm: ArrayLike, labels: ArrayLike, gap: int = 0) -> EventCounts:
-    """Count the events of labels (N,) that alarms (N,) find, and the runs of alarms that overlap none.
-
-    If `gap` is not 0, runs at most so many rows apart count as one.
-    """
-    raised, true = np.asarray(alarm).astype(bool), np.asarray(labels).astype(bool)
-    events = segments(true)
+def count_events(alarm: ArrayLike, labels: ArrayLike) -> EventCounts:
+    """Count the events of labels (N,) that alarms (N,) find."""
+    raised = np.asarray(alarm).astype(bool)
+    events = segments(np.asarray(labels).astype(bool))
     delays = tuple(int(np.argmax(raised[a:b])) for a, b in events if raised[a:b].any())
-    runs = _merged(segments(raised), gap) if gap else segments(raised)
-    return EventCounts(len(events), len(delays), delays, false_alarms(runs, true), int((~true).sum()))
+    return EventCounts(len(events), len(delays), delays)
 
 
 def false_alarms(alarms: Intervals, labels: NDArray[np.bool_]) -> int:
@@ -126,13 +102,3 @@ def _steps(score: ArrayLike, labels: ArrayLike) -> tuple[F64, F64]:
     order = np.argsort(-values, kind="stable")
     last = np.concatenate((np.flatnonzero(np.diff(values[order])), [len(values) - 1]))
     return np.cumsum(true[order])[last].astype(np.float64), last + 1.0
-
-
-def _merged(runs: Intervals, gap: int) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for start, stop in runs:
-        if joined and start - joined[-1][1] <= gap:
-            joined[-1] = (joined[-1][0], stop)
-        else:
-            joined.append((start, stop))
-    return joined

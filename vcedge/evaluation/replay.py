@@ -1,4 +1,4 @@
-"""Replays recordings through a stream, as the service would score them, and puts the scores beside the labels."""
+"""Replays recordings through a stream, as the service would score them, and pairs the scores with labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vcedge.errors import DataError
 from vcedge.evaluation.measure import LabelledScores
-from vcedge.evaluation.metrics import Intervals, dominant_period
+from vcedge.evaluation.metrics import Intervals
+from vcedge.evaluation.vus import dominant_period
 from vcedge.history import RowBlock, RowReader
 from vcedge.limits import EventRule
 from vcedge.runtime.recordings.score_recording import score_blocks
@@ -21,7 +22,7 @@ from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
 
 ELIGIBLE = np.array([status not in UNJUDGED for status in STATUSES])
-"""Whether a row of each status can raise an alarm."""
+"""True for each of STATUSES with which a row can raise an alarm."""
 
 
 @dataclass(frozen=True)

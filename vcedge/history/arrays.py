@@ -20,34 +20,26 @@ from vcedge.history.times import Cells
 
 _BLOCK_CELLS = 1_000_000
 _SAMPLE = 1000
-_DAMAGED = (  # raised by numpy and zipfile for truncated, forged or pickled files
-    ValueError,
-    OSError,
-    EOFError,
-    KeyError,
-    TypeError,
-    MemoryError,
-    OverflowError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_DAMAGED = (ValueError, OSError, EOFError, KeyError, TypeError, MemoryError, OverflowError, RuntimeError, SyntaxError)
+_DAMAGED_ZIP = (struct.error, zipfile.BadZipFile, zlib.error)
+"""Raised by numpy and zipfile for truncated, forged or pickled files."""
 
 
 class ArrayTable:
-    """A matrix with the columns ch0, ch1, ..., or the vectors of an .npz file under their own names.
+    """Reads a matrix as columns ch0, ch1, ..., or the vectors of an .npz file under their own names.
 
-    Vectors beside a matrix in an .npz file are columns that must be asked for by name: labels, times.
+    Vectors beside a matrix in an .npz file, such as labels and times, are columns that are read only by name.
     """
 
     unnamed: frozenset[int] = frozenset()
     decimal = "."
 
     def __init__(self, path: Path, config: TableConfig) -> None:
-        """Raise DataError if the file holds no such table. Pickled objects are never loaded."""
+        """Open the file. Pickled objects are never loaded.
+
+        Raises:
+            DataError: the file holds no such table.
+        """
         self.path = path
         arrays = _load(path)
         main = _main_array(path, arrays, config)
@@ -85,7 +77,7 @@ class ArrayTable:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open("rb") as file:  # numpy leaves it open on failure
+        with path.open("rb") as file:  # opened here, because numpy does not close it on failure
             packed = file.read(2) == b"PK"
             file.seek(0)
             if packed:
@@ -93,7 +85,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
                     arrays = {key: loaded[key] for key in loaded.files}
         if not packed:
             return {"": np.lib.format.open_memmap(path, mode="r")}
-    except _DAMAGED as error:
+    except (*_DAMAGED, *_DAMAGED_ZIP) as error:
         raise DataError(f"{path}: cannot be read as numpy arrays: {first_line(error)}") from None
     plain = {key: a for key, a in arrays.items() if isinstance(a, np.ndarray) and a.ndim}
     if not plain:

@@ -10,8 +10,8 @@ from vcedge.detector import Detector
 from vcedge.errors import UsageError
 from vcedge.schema import NS_PER_S
 
-OF_THE_MODEL = ("time.period_s", "time.max_gap_s")
-"""Settings that belong to the model: its statistics hold for its own period alone."""
+FIXED_BY_MODEL = ("time.period_s", "time.max_gap_s")
+"""Settings that no override may change: the model's statistics hold for its own period alone."""
 
 
 def stored_reading(detector: Detector, overrides: Sequence[str] = ()) -> ReadingConfig:
@@ -23,7 +23,7 @@ def stored_reading(detector: Detector, overrides: Sequence[str] = ()) -> Reading
     """
     for option in overrides:
         key = option.partition("=")[0]
-        if key in OF_THE_MODEL:
+        if key in FIXED_BY_MODEL:
             raise UsageError(f"--set {option}: '{key}' belongs to the model and stays as it was trained; leave it out")
     return overridden(detector.reading, "the model's key 'reading'", ReadingConfig, overrides)
 

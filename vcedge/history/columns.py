@@ -21,7 +21,7 @@ from vcedge.wording import clipped
 
 TIME_NAMES = ("time", "timestamp", "datetime", "ts", "date")
 NO_COLUMN = "none"
-"""As `time.column`: the file has no time, whatever the names of its columns."""
+"""Value of `time.column` for a file without times, whatever the names of its columns."""
 _SAMPLE_CELLS = 1000
 _CALENDAR = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{2}){0,3}")
 _SPELLINGS = 'neither ISO 8601 nor an epoch number; set data.time.format, such as "%d/%m/%y %H:%M"'
@@ -29,7 +29,7 @@ _SPELLINGS = 'neither ISO 8601 nor an epoch number; set data.time.format, such a
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """The column of times (two if day and time of day are apart), and its reader."""
+    """Holds the column of times, or two if day and time of day are separate, and the reader of its cells."""
 
     columns: tuple[int, ...]
     reader: TimeReader
@@ -40,7 +40,7 @@ class TimeColumn:
 
 
 def time_checker(time: TimeConfig) -> Callable[[str], bool]:
-    """Return a function that tells a time from other texts. Raises ConfigError for an unknown format."""
+    """Return a function that checks whether a text is a time. Raises ConfigError for an unknown format."""
     if time.format in EPOCH_UNITS_NS:
         return lambda _: False
     reader = TextTimes(time.format)
@@ -58,7 +58,7 @@ def column_index(table: TableFile, name: str) -> int:
 
 
 def find_time(table: TableFile, time: TimeConfig) -> TimeColumn | None:
-    """Return the column of times: the configured one, one with a usual name, or the first one if it holds dates.
+    """Return the column of times: the configured one, one named as in TIME_NAMES, or the first one if it holds dates.
 
     Returns None if there is none.
 

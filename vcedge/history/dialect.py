@@ -12,7 +12,7 @@ from vcedge.config.train import TableConfig
 from vcedge.errors import ConfigError
 from vcedge.history.numbers import MISSING, number_of
 
-_CANDIDATES = (",", ";", "\t", "|", None)  # of equal scores the first one wins
+_CANDIDATES = (",", ";", "\t", "|", None)  # if scores are equal, the first one wins
 _NAMED = {"tab": "\t", "\\t": "\t", "whitespace": None, " ": None, "\\s+": None, "comma": ",", "semicolon": ";"}
 _SAMPLE_ROWS = 100
 _SAMPLE_CELLS = 1000
@@ -24,12 +24,16 @@ IsTime = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Dialect:
-    """The delimiter (None: runs of white space), the decimal mark, whether the first row names columns, the width."""
+    """Describes how a text is divided into cells."""
 
     delimiter: str | None
+    """None for runs of white space."""
     decimal: str
+    """Decimal mark: a point or a comma."""
     header: bool
+    """True if the first row names the columns."""
     width: int
+    """Number of columns."""
 
 
 def split_lines(lines: Sequence[str], delimiter: str | None) -> list[list[str]]:
@@ -59,7 +63,7 @@ def guess_dialect(lines: Sequence[str], config: TableConfig, is_time: IsTime) ->
 
 def dialect_of(rows: Sequence[list[str]], delimiter: str | None, config: TableConfig, is_time: IsTime) -> Dialect:
     """Return the dialect of lines that are split into cells by `delimiter`."""
-    width = _usual_width(rows[:_SAMPLE_ROWS])
+    width = _common_width(rows[:_SAMPLE_ROWS])
     rows = rows[: min(_SAMPLE_ROWS, max(_SAMPLE_CELLS // max(width, 1), 10))]
     decimal = config.decimal or _decimal_of(rows, is_time)
     header = config.header if config.header is not None else _has_header(rows, width, decimal, is_time)
@@ -83,7 +87,7 @@ def _score(lines: Sequence[str], delimiter: str | None, config: TableConfig, is_
         return -1.0
     if not rows:
         return -1.0
-    width = _usual_width(rows)
+    width = _common_width(rows)
     decimal = config.decimal or _decimal_of(rows, is_time)
     body = [row for row in rows[1:] or rows if len(row) == width]
     regular = len(body) / len(rows[1:] or rows)
@@ -112,8 +116,11 @@ def _decimal_of(rows: Sequence[list[str]], is_time: IsTime) -> str:
     return "," if commas > points else "."
 
 
-def _usual_width(rows: Sequence[list[str]]) -> int:
-    """Return the commonest number of cells below the heading; trailing cells that all rows leave empty do not count."""
+def _common_width(rows: Sequence[list[str]]) -> int:
+    """Return the most frequent number of cells below the heading.
+
+    Cells beyond the heading do not count if all rows leave them empty.
+    """
     body = rows[1:] or rows
     if not body:
         return 0
@@ -138,11 +145,11 @@ def _has_header(rows: Sequence[list[str]], width: int, decimal: str, is_time: Is
     for j, kind in enumerate(kinds):
         below = Counter(_kind(row[j], decimal, is_time) for row in rows[1:] if j < len(row))
         below.pop("empty", None)
-        usual = below.most_common(1)[0][0] if below else "empty"
-        if usual == "time" and kind != "time":
+        common = below.most_common(1)[0][0] if below else "empty"
+        if common == "time" and kind != "time":
             return True
         if kind == "text":
-            votes += usual != "text" or all(k in {"text", "empty"} for k in kinds)
+            votes += common != "text" or all(k in {"text", "empty"} for k in kinds)
         elif kind != "empty":
             votes -= 1
     return votes > 0

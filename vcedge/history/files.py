@@ -13,7 +13,7 @@ _CHUNK = 1 << 20
 
 
 def find_files(patterns: Sequence[str], base_dir: Path) -> list[Path]:
-    """Return the files that match names or globs relative to `base_dir`, each once; those of one glob sorted by name.
+    """Return the files that match names or globs relative to `base_dir`, each once, those of a glob sorted by name.
 
     Raises:
         InputNotFound: a pattern matches no file; the message names it.

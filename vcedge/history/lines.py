@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 from vcedge.errors import DataError, InputNotFound, InputOutputError
 
 HEAD = 1 << 20  # characters from which the dialect is guessed
-_QUOTED_LINES = 100  # a longer quoted cell is treated as a stray quote
+_QUOTED_LINES = 100  # after so many lines an open quote is treated as a stray one
 _ALLOWED = frozenset("\t\n\r\f\x0b\x1a\x1b")
 
 
@@ -29,7 +29,7 @@ codecs.register_error("vcedge-latin-1", _as_latin1)
 
 
 @contextmanager
-def text_of(path: Path) -> Iterator[io.TextIOWrapper]:
+def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
     """Open a text file: gzip by its first bytes, UTF-16 by its byte order mark, else UTF-8 with a fallback to Latin-1.
 
     Raises:
@@ -58,13 +58,13 @@ def text_of(path: Path) -> Iterator[io.TextIOWrapper]:
             raise InputOutputError(f"{path}: reading failed: {error.strerror or error}") from None
 
 
-def head_of(path: Path, skip: int) -> list[str]:
+def read_head(path: Path, skip: int) -> list[str]:
     """Return the complete lines of the file's first megabyte, without the first `skip` lines.
 
     Raises:
         DataError: the file is binary, or its first line is longer than a megabyte.
     """
-    with text_of(path) as file:
+    with open_text(path) as file:
         text = file.read(HEAD)
         complete = not file.read(1)
     _check_text(path, text[:1024])
@@ -79,19 +79,19 @@ def head_of(path: Path, skip: int) -> list[str]:
     return [line for line in lines[skip:] if line.strip()]
 
 
-def all_lines_of(path: Path, skip: int) -> list[str]:
+def read_lines(path: Path, skip: int) -> list[str]:
     """Return all lines of a file that fits into memory. Raises DataError for a binary file."""
-    with text_of(path) as file:
+    with open_text(path) as file:
         _check_text(path, file.read(1024))
-    return [line for block in blocks_of(path, skip, 1000) for line in block]
+    return [line for block in read_blocks(path, skip, 1000) for line in block]
 
 
-def blocks_of(path: Path, skip: int, rows: int) -> Iterator[list[str]]:
+def read_blocks(path: Path, skip: int, rows: int) -> Iterator[list[str]]:
     """Yield all lines of a file, `rows` at a time, without splitting a cell with a quoted line break.
 
     Blank lines are left out.
     """
-    with text_of(path) as file:
+    with open_text(path) as file:
         for _ in islice(file, skip):
             pass
         while block := list(islice(file, rows)):

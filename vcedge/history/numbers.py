@@ -1,4 +1,4 @@
-"""Converts text cells to numbers: decides what is a number, what is missing, and what is reported as a text."""
+"""Converts text cells to numbers, recognises missing values, and reports every other text."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ OnText = Callable[[str], None]
 
 MISSING = frozenset({"", "nan", "null", "none", "na", "n/a", "#n/a", "nil", "-", "--", "?"})
 """Spellings of "no value", in lower case: missing, and not reported."""
-_SWITCH = {"true": 1.0, "false": 0.0}
+_BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
 def number_of(cell: str, decimal: str) -> float | None:
-    """Return the number in one cell; NaN if the cell states that it has none; None for any other text.
+    """Return the number in one cell; NaN if the cell is a spelling of MISSING; None for any other text.
 
-    Underscores and digits of other scripts, which Python accepts, are no numbers here; neither are infinities. With a
-    decimal comma a point is at best a thousands separator, so such a cell is refused.
+    Underscores and digits of other scripts are refused, though float() accepts them, and so are infinities. With a
+    decimal comma a cell with a point is refused: the point may be a thousands separator.
     """
     text = cell.strip()
     if text.lower() in MISSING:
@@ -34,7 +34,7 @@ def number_of(cell: str, decimal: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        return _SWITCH.get(text.lower())
+        return _BOOLEANS.get(text.lower())
     return None if np.isinf(value) else value
 
 

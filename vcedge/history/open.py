@@ -16,7 +16,7 @@ from vcedge.history.text import TextTable
 
 
 def open_table(path: Path, reading: ReadingConfig) -> TableFile:
-    """Open a file as what its first bytes say, whatever its name: Parquet, .npy, .npz, or text, gzipped or not.
+    """Open a file as Parquet, .npy, .npz, or text, gzipped or not, by its first bytes and not by its name.
 
     Raises:
         InputNotFound: the file cannot be opened.
@@ -37,14 +37,14 @@ def open_table(path: Path, reading: ReadingConfig) -> TableFile:
 
 
 class OpenedFile(NamedTuple):
-    """A table and its column of times; None where it has none."""
+    """Groups a table and its column of times."""
 
     table: TableFile
-    time: TimeColumn | None
+    time: TimeColumn | None  # None if the table has no times
 
 
 class InputFiles:
-    """The files of one reading. The first one is opened at once, and only once: it shows the columns of all."""
+    """Opens the files of one reading. The first one is opened at once, and only once, to find the columns of all."""
 
     def __init__(self, paths: Sequence[Path], reading: ReadingConfig) -> None:
         """Raise InputNotFound for a file that does not exist, DataError if the first one holds no table."""
@@ -67,9 +67,9 @@ class InputFiles:
         """Open one of the files.
 
         Raises:
-            DataError: the file holds no table, or has a time column and the first has none, or the other way round.
+            DataError: the file holds no table, or only one of it and the first file has a time column.
         """
-        opened, self._opened = self._opened, None  # kept no longer than needed: arrays of it may fill the memory
+        opened, self._opened = self._opened, None  # released early: its arrays may be large
         if opened is None or opened.table.path != path:
             opened = self._open(path)
         if (opened.time is not None) != self.has_time:

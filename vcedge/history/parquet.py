@@ -20,7 +20,7 @@ _INDEX = "__index_level_0__"  # pandas' name for an index without one
 
 
 class ParquetTable:
-    """A Parquet file: columns of numbers, booleans, texts and times; nested columns are ignored."""
+    """Reads columns of numbers, booleans, texts and times of a Parquet file, and ignores nested columns."""
 
     by_name_only: frozenset[int] = frozenset()
     decimal = "."
@@ -37,8 +37,7 @@ class ParquetTable:
         except ImportError:
             raise Unavailable(f"{path}: reading Parquet needs pyarrow: pip install 'vcedge[train]'") from None
         self.path = path
-        self._pa = pa
-        self._pq = pq
+        self._pa, self._pq = pa, pq
         with self._open() as file:
             schema = file.schema_arrow
             rows = file.metadata.num_rows
@@ -92,12 +91,8 @@ class ParquetTable:
             return np.asarray(column.to_numpy(zero_copy_only=False)).astype(f"datetime64[{kind.unit}]")
         if pa.types.is_integer(column.type) and not column.null_count:
             return np.asarray(column.to_numpy(zero_copy_only=False))
-        if (
-            pa.types.is_integer(kind)
-            or pa.types.is_floating(kind)
-            or pa.types.is_boolean(kind)
-            or pa.types.is_decimal(kind)
-        ):
+        numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
+        if any(is_one(kind) for is_one in numeric):
             return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
         return ["" if cell is None else str(cell) for cell in column.to_pylist()]
 

@@ -1,4 +1,4 @@
-"""The results of reading a history: blocks of rows as they are in the file, or a recording prepared for training."""
+"""Holds what was read of a history: blocks of rows as they are in the file, or a recording for training."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vcedge.history.report import DataReport
 from vcedge.schema import F64, SensorSchema
 
 NO_TIME = int(np.iinfo(np.int64).min)
-"""Stands in `RowBlock.time_ns` for an unreadable time."""
+"""Value of `RowBlock.time_ns` for an unreadable time."""
 
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Some rows of a file, in file order and unchanged: neither sorted nor checked against limits."""
+    """Holds some rows of a file, in file order and unchanged: neither sorted nor checked against limits."""
 
     time_ns: NDArray[np.int64]  # (B,) UTC; NO_TIME where unreadable
     values: F64  # (B, C) in the schema's order, NaN where missing or unreadable
@@ -25,7 +25,7 @@ class RowBlock:
 
 @dataclass(frozen=True)
 class Recording:
-    """A history prepared for training: sorted by time, no time twice, implausible values missing."""
+    """Holds a history prepared for training: sorted by time, each time once, implausible values missing."""
 
     schema: SensorSchema
     time_ns: NDArray[np.int64]  # (N,) strictly increasing
@@ -33,4 +33,4 @@ class Recording:
     sequences: tuple[tuple[int, int], ...]  # [start, stop) runs without a gap
     report: DataReport
     files: tuple[tuple[str, str], ...]  # (name, sha256) of every file read
-    guide: F64 | None = None  # (N,) of the column `data.guide`: 1 where the gate is to look, NaN where not stated
+    guide: F64 | None = None  # (N,) of the column `data.guide`: 1 where the gate should open, NaN if unknown

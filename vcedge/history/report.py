@@ -1,4 +1,4 @@
-"""Counts what a reader of history files meets, and reports it in a few lines and as JSON."""
+"""Counts rows, defects and gaps of history files, and reports them in a few lines and as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ChannelReport:
     """Counts the missing values of one channel and the texts among them, and keeps the range of the others."""
 
     missing: int = 0
-    """Rows without a usable value, for whatever reason."""
+    """Rows without a usable value, for any reason."""
     texts: Counter[str] = field(default_factory=Counter)
     """Cells that are not numbers, each spelling with its count."""
     beyond_limits: int = 0
@@ -36,7 +36,7 @@ class ChannelReport:
 
     @property
     def constant(self) -> bool:
-        """Whether all present values are equal."""
+        """True if all present values are equal."""
         return self.low == self.high
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class FileReport:
     unsorted: int = 0
     """Rows whose time is before that of the row above."""
     latest_ns: int | None = None
-    """Time of the row read last: the next row is compared with it."""
+    """Time of the row read last, with which the next one is compared."""
 
 
 @dataclass
@@ -73,7 +73,7 @@ class DataReport:
     files: list[FileReport] = field(default_factory=list)
     has_time: bool = True
     arranged: bool = False
-    """Whether rows were sorted and defective ones left out, as for training, or kept as they are in the file."""
+    """True if rows were sorted and defective ones left out, for training; False if they are as in the file."""
     rows: int = 0
     """Rows read."""
     used: int = 0
@@ -130,7 +130,7 @@ class DataReport:
         return plain
 
     def lines(self) -> list[str]:
-        """Return what a user should know, one short sentence a line, warnings last; at most 15 lines."""
+        """Return the report for a user, one short sentence a line, warnings last; at most MAX_LINES lines."""
         lines = [self._summary(), *self._about_time(), *self._about_rows(), *self._about_channels()]
         room = MAX_LINES - len(lines)
         if len(self.warnings) > room:
@@ -148,7 +148,7 @@ class DataReport:
 
     def _about_time(self) -> list[str]:
         if not self.has_time:
-            return [f"no time column: rows are taken as equally spaced, {duration(self.period_s)} apart"]
+            return [f"no time column: rows are assumed to be {duration(self.period_s)} apart"]
         lines = []
         if self.period_s and self.arranged:
             text = f"a row every {duration(self.period_s)}"

@@ -1,4 +1,4 @@
-"""Collects rows that may not fit into memory: in memory up to a number, in an unnamed temporary file beyond it."""
+"""Collects rows that may not fit into memory: the first ones in memory, all in a temporary file if there are more."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from vcedge.errors import InputOutputError
 from vcedge.schema import F64
 
 _BLOCK = 65_536  # rows copied at a time
-_CHUNK_BYTES = 1 << 26  # large enough that the system takes the memory back when a chunk is freed
+_CHUNK_BYTES = 1 << 26  # large enough for the system to reclaim the memory of a freed chunk
 
 
 class RowBuffer:
     """Collects rows of `width` numbers, appended block by block, into one array.
 
-    A context manager: the array that finish() returns outlives it.
+    More than `memory_rows` rows go to an unnamed temporary file, which the context manager closes; the array that
+    finish() returns stays valid.
     """
 
     def __init__(self, width: int, memory_rows: int) -> None:

@@ -1,4 +1,4 @@
-"""Translates spellings of time, ISO 8601 and strptime formats, to regular expressions with groups Y y m d H M S f z."""
+"""Translates ISO 8601 and strptime formats to regular expressions with the groups Y y m d H M S f z."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Examines a history once it is read: which channels to keep, how it is sampled, where it has gaps."""
+"""Selects the channels of a history to keep, measures its period, and finds its gaps, once it is read."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _CHUNK_ROWS = 1_000_000
 def survey_values(report: DataReport, names: tuple[str, ...], values: F64, *, named: bool) -> NDArray[np.int64]:
     """Return the channels of values (N, C) to keep; record the others in `report.left_out`, and warnings.
 
-    A constant channel teaches a network nothing, and its first change would have an unbounded score: it is kept only
-    if `named`.
+    A constant channel is kept only if `named`: a network learns nothing from it, and its first change would have an
+    unbounded score.
 
     Raises:
         DataError: a named channel is empty, or no channel is left.
@@ -83,7 +83,7 @@ def survey_intervals(
         report.irregular = float((np.abs(intervals - median) > 0.1 * median).mean())
         if abs(median - period) > 0.1 * period:
             report.warnings.append(
-                f"the usual interval is {duration(median / NS_PER_S)}, expected {duration(period / NS_PER_S)} "
+                f"the median interval is {duration(median / NS_PER_S)}, expected {duration(period / NS_PER_S)} "
                 "(data.time.period_s)"
             )
     cuts = np.flatnonzero(intervals > gap) + 1

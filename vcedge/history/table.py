@@ -1,4 +1,4 @@
-"""The interface of a history file to its readers: named columns, and chunks of rows in file order."""
+"""Defines how readers see a history file: named columns, and chunks of rows in file order."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from vcedge.history.times import Cells
 from vcedge.schema import F64
 
 OnColumnText = Callable[[int, str], None]
-"""Called with column and text of each cell that should be a number but is not."""
+"""Callback for each cell that should be a number but is not, with its column and text."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows of a table."""
+    """Holds B rows of a table."""
 
-    numbers: F64  # (B, number of columns asked for as numbers), NaN where missing or unreadable
-    texts: tuple[Cells, ...]  # (B,) for each column asked for as text
+    numbers: F64  # (B, number of columns read as numbers), NaN where missing or unreadable
+    texts: tuple[Cells, ...]  # (B,) for each column read as text
     defective: NDArray[np.bool_] | None = None  # (B,) rows with too many cells, numbers all missing
     short: int = 0  # rows with too few cells, the rest missing
 
 
 class TableFile(Protocol):
-    """A file of rows and columns that is read from front to back, once for each call of `chunks`."""
+    """Reads a file of rows and columns from front to back, once for each call of `chunks`."""
 
     @property
     def path(self) -> Path:
@@ -36,7 +36,7 @@ class TableFile(Protocol):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Unique names of all columns; generated where the file has none."""
+        """Unique names of all columns, generated if the file has none."""
 
     @property
     def unnamed(self) -> frozenset[int]:
@@ -44,14 +44,14 @@ class TableFile(Protocol):
 
     @property
     def by_name_only(self) -> frozenset[int]:
-        """Columns that are used only if asked for by name, and are never channels by default."""
+        """Columns that are read only if the configuration names them, and are never channels by default."""
 
     @property
     def decimal(self) -> str:
         """The decimal mark of numbers in texts."""
 
     def sample(self) -> Sequence[Cells]:
-        """Return the first rows, by column, to recognise columns by."""
+        """Return the first rows, by column, from which the kinds of columns are recognised."""
 
     def chunks(self, numbers: Sequence[int], texts: Sequence[int], on_text: OnColumnText) -> Iterator[Chunk]:
         """Yield all rows, some at a time: the columns `numbers` as numbers, `texts` unconverted.

@@ -1,4 +1,4 @@
-"""Reads CSV and its relatives, gzipped or not, in constant memory and without pandas.
+"""Reads delimited text files, gzipped or not, in constant memory and without pandas.
 
 The fast path reads a block of clean lines by numpy's C reader in one call. A block that it refuses (an empty cell, a
 text among numbers, a ragged row) takes the slow path, the csv module and column by column, with the same result.
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vcedge.config.train import TableConfig
 from vcedge.errors import DataError
 from vcedge.history.dialect import IsTime, dialect_of, guess_dialect, split_lines
-from vcedge.history.lines import all_lines_of, blocks_of, head_of
+from vcedge.history.lines import read_blocks, read_head, read_lines
 from vcedge.history.numbers import drop_infinite, floats_of
 from vcedge.history.table import Chunk, OnColumnText
 from vcedge.schema import F64
@@ -33,7 +33,7 @@ _UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__|")
 
 
 class TextTable:
-    """A delimited text file; its dialect is guessed from its first megabyte unless configured."""
+    """Reads a delimited text file, with a dialect guessed from the first megabyte unless configured."""
 
     by_name_only: frozenset[int] = frozenset()
 
@@ -41,7 +41,7 @@ class TextTable:
         """Raise DataError if the file is no table or has no rows, InputNotFound if it cannot be read."""
         self.path = path
         self._skip = config.skip_rows
-        lines = (all_lines_of if config.transpose else head_of)(path, self._skip)
+        lines = (read_lines if config.transpose else read_head)(path, self._skip)
         stated = _SEPARATOR.fullmatch(lines[0]) if lines else None
         if stated:
             self._skip += 1
@@ -89,7 +89,7 @@ class TextTable:
         plain = self.decimal == "." and not set(numbers) & set(texts)
         heading = self._header
         size = min(max(_BLOCK_CELLS // self._width, _BATCH), 8192)
-        for block in blocks_of(self.path, self._skip, size):
+        for block in read_blocks(self.path, self._skip, size):
             lines = _without_heading(block) if heading else block
             heading = False
             if lines:
@@ -111,7 +111,7 @@ class TextTable:
             if dtype[name].itemsize == _CELL:
                 cells = np.ascontiguousarray(rows[name]).view(np.uint8).reshape(len(rows), -1)
                 if cells[:, -1].any():
-                    return None  # the cell may be longer than what was kept of it
+                    return None  # the cell may be longer than _CELL and cut
         return rows
 
     def _split(self, lines: list[str]) -> Iterator[list[str]]:

@@ -180,7 +180,7 @@ def _packed(cells: Cells) -> NDArray[np.uint8] | None:
 def _lengths(packed: NDArray[np.uint8]) -> Times:
     """Return the lengths (B,) of zero padded texts."""
     longest = int(np.flatnonzero(packed.any(axis=0)).max(initial=-1)) + 1
-    if longest and packed[:, longest - 1].all():  # fast path: all of one length
+    if longest and packed[:, longest - 1].all():  # fast path: all texts have one length
         return np.full(len(packed), longest, np.int64)
     used = packed != 0
     return np.where(used.any(axis=1), packed.shape[1] - np.argmax(used[:, ::-1], axis=1), 0)

@@ -1,4 +1,4 @@
-"""Writes recordings as CSV that the reader gives back exactly."""
+"""Writes recordings as CSV, with all digits, so that reading them gives the same numbers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from vcedge.wording import iso_time
 class CsvWriter:
     """Appends rows `time,NAME...`: ISO 8601 in UTC with `Z`, numbers with all their digits, empty for NaN.
 
-    Every `flush_rows` rows the data goes to the operating system, where it survives the end of this program; close()
-    also waits until it is on the medium. In between a power cut may lose what the system has not written yet (some
-    30 s on Linux): one fsync a row would wear out an SD card.
+    Data is flushed to the operating system every `flush_rows` rows, so that it survives the end of this program;
+    close() also syncs it to the medium. A power cut before may lose the rows of some 30 s (Linux): one fsync a row
+    would wear out an SD card.
     """
 
     def __init__(self, path: Path, names: Sequence[str], *, append: bool = False, flush_rows: int = 1) -> None:
@@ -70,12 +70,12 @@ class CsvWriter:
             raise self._failed(error) from None
 
     def flush(self) -> None:
-        """Hand everything to the operating system."""
+        """Flush all rows to the operating system."""
         self._file.flush()
         self._waiting = 0
 
     def close(self) -> None:
-        """Write everything to the medium and close the file; a second call does nothing."""
+        """Sync all rows to the medium and close the file; a second call does nothing."""
         if self._file.closed:
             return
         try:

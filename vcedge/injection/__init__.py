@@ -1,1 +1,1 @@
-"""Injects synthetic faults into normal rows, so that a detector can be measured without labels."""
+"""Injects synthetic faults into normal rows, to measure a detector without labels."""

@@ -1,7 +1,7 @@
-"""Synthetic faults: how each kind changes the readings of one channel.
+"""Defines the kinds of synthetic faults by how each changes the readings of one channel.
 
 A fault changes some rows of one channel (a swap: of two) and nothing else. Sizes are in units of the channel's own
-noise, the spread of a linear forecaster's residual, so that the same number is equally hard to detect on every channel.
+noise, the spread of a linear forecaster's residual, so that a size is about equally hard to detect on every channel.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from vcedge.schema import F64
 FaultKind = Literal["offset", "drift", "stuck", "spike", "noise", "gain", "swap", "decoupled", "oscillation", "delay"]
 KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 SPIKE_EVERY = 10
-"""One row in so many is a spike, and at least one."""
+"""One of SPIKE_EVERY rows is a spike, and at least one in all."""
 DELAY_GROWTH = 4
-"""A delay of n rows builds up over so many times n rows: no plant becomes slower at once."""
+"""A delay of n rows builds up over DELAY_GROWTH n rows: no plant becomes slower at once."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _spike(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int,
 
 
 def _noise(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
-    """Add independent noise so that the total grows to 1 + size times the usual noise."""
+    """Add independent noise so that the total grows to 1 + size times the channel's own noise."""
     spread = scales.noise[fault.channel] * np.sqrt((1 + fault.size) ** 2 - 1)
     return _added(values, fault, spread * np.random.default_rng(fault.seed).standard_normal(fault.length))
 
@@ -149,7 +149,7 @@ def _swap(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, 
 
 
 def _decoupled(values: F64, fault: InjectedFault, scales: Scales) -> list[tuple[int, F64]]:
-    """Replay a piece of the channel's own past: its statistics stay right, its relation to the others does not."""
+    """Replay a piece of the channel's own past, which keeps its statistics and breaks its relation to the others."""
     filled = _filled(values, fault.channel, scales)
     other = filled[fault.source : fault.source + fault.length]
     return [(fault.channel, (1 - fault.size) * filled[fault.start : fault.stop] + fault.size * other)]

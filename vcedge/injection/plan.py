@@ -1,7 +1,7 @@
 """Plans which faults to inject: balanced over kinds and channels, with lengths and sizes that suit the plant.
 
-Lengths follow the channels' correlation times, not a fixed range: short faults everywhere would favour short smoothing
-on every plant. Sizes run from undetectable to obvious.
+Lengths follow the channels' correlation times, not a fixed range: short faults would favour short smoothing on every
+plant. Sizes range from undetectable to obvious.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from vcedge.injection.faults import KINDS, FaultKind, InjectedFault, Scales
 from vcedge.schema import F64
 
 LEAST_ROWS = 5
-FEW = 3.0
-"""The shortest faults last so many correlation times of the channel's residual."""
+CORRELATION_TIMES = 3.0
+"""The shortest faults last this many correlation times of the channel's residual; the longest delay and the slowest
+oscillation are this many correlation times of the channel."""
 MOST_SHARE = 0.25
 """Share of the rows that the longest fault covers: normal rows must remain before and after it."""
 SMALLEST, LARGEST = 0.3, 30.0
@@ -25,8 +26,8 @@ LARGEST_SCALES = 3.0
 LEAST_SHARE = 0.1
 LARGEST_NOISE = 10.0
 SHORTEST_PERIOD = 4.0
-JOINTS = 64
-"""Places that are tried for the piece of a decoupled channel; the one with the smallest jump is taken."""
+CANDIDATE_PIECES = 64
+"""Candidates for the piece of a decoupled channel, of which the one with the smallest jump is used."""
 NEEDS_MOVEMENT: tuple[FaultKind, ...] = ("stuck", "gain", "swap", "decoupled", "delay")
 """Kinds that have no effect on a constant channel."""
 Indices = NDArray[np.int64]
@@ -38,8 +39,8 @@ class NormalRows:
 
     values: F64  # (N, C)
     scales: Scales
-    memory: F64  # (C,) correlation time of each channel in rows
-    residual_memory: F64  # (C,) the same of the highway's residual
+    correlation: F64  # (C,) correlation time of each channel in rows
+    residual_correlation: F64  # (C,) the same of the highway's residual
     moving: Indices  # channels that are not constant
 
     @classmethod
@@ -52,7 +53,7 @@ class NormalRows:
 def correlation_rows(series: F64) -> F64:
     """Return the rows (C,) until the autocorrelation of each column of a series (N, C) falls to 1/e, at least 1.
 
-    NaN counts as the mean. The result is N for a column whose autocorrelation never falls so far, and 1 for a constant.
+    NaN counts as the mean. A column whose autocorrelation never falls that far gives N, a constant 1.
     """
     rows = len(series)
     centred = np.nan_to_num(series - _mean(series))
@@ -75,7 +76,7 @@ def plan_faults(
         normal: the rows to inject into.
         count: number of faults.
         seed: seed of the random choices.
-        lead: first row at which a fault may start; a detector still warms up before it.
+        lead: first row at which a fault may start, after the detector's warm-up.
         kinds: kinds of faults to plan.
 
     Raises:
@@ -113,19 +114,19 @@ def in_rounds(faults: list[InjectedFault], gap: int) -> list[list[InjectedFault]
 
 
 def length_range(normal: NormalRows, channel: int, rows: int) -> tuple[float, float]:
-    """Return the shortest and the longest fault of a channel in so many rows."""
+    """Return the lengths of the shortest and the longest fault of a channel in this many rows."""
     longest = max(MOST_SHARE * rows, LEAST_ROWS)
-    return min(max(FEW * normal.residual_memory[channel], LEAST_ROWS), longest), longest
+    return min(max(CORRELATION_TIMES * normal.residual_correlation[channel], LEAST_ROWS), longest), longest
 
 
 def size_range(kind: FaultKind, channel: int, normal: NormalRows, rows: int) -> tuple[float, float]:
-    """Return the smallest and the largest size of a fault that lasts so many rows, from undetectable to obvious."""
+    """Return the smallest and the largest size of a fault of this many rows, from undetectable to obvious."""
     if kind == "stuck":
         return 1.0, 1.0
     if kind in ("gain", "swap", "decoupled"):
         return LEAST_SHARE, 1.0
     if kind == "delay":
-        return 1.0, max(min(FEW * normal.memory[channel], rows / 2), 1.0)
+        return 1.0, max(min(CORRELATION_TIMES * normal.correlation[channel], rows / 2), 1.0)
     if kind == "noise":
         return SMALLEST, LARGEST_NOISE
     scale, noise = normal.scales.scale[channel], normal.scales.noise[channel]
@@ -133,11 +134,12 @@ def size_range(kind: FaultKind, channel: int, normal: NormalRows, rows: int) -> 
 
 
 def seamless_start(readings: F64, start: int, length: int, rng: np.random.Generator, rows: int | None = None) -> int:
-    """Return where a piece of `length` readings (N,) begins that continues those before `start` without a jump.
+    """Return the first row of a piece of `length` readings (N,) that continues those before `start` without a jump.
 
-    A detector would find the jump instead of the wrong relation. The piece lies within the first `rows`, or anywhere.
+    With a jump a detector would find that instead of the broken relation. The piece lies within the first `rows`, or
+    anywhere.
     """
-    places = rng.integers(0, (len(readings) if rows is None else rows) - length + 1, JOINTS)
+    places = rng.integers(0, (len(readings) if rows is None else rows) - length + 1, CANDIDATE_PIECES)
     apart = np.abs(places - start) >= min(length, (len(readings) - length) // 2)
     places = places[apart] if apart.any() else places
     miss = np.abs(readings[places] - readings[start])
@@ -149,19 +151,13 @@ def _draw(kind: FaultKind, channel: int, normal: NormalRows, lead: int, rng: np.
     length = round(_log_uniform(*length_range(normal, channel, rows - lead), rng))
     start = int(rng.integers(lead, rows - length + 1))
     size = _log_uniform(*size_range(kind, channel, normal, length), rng)
-    slowest = min(FEW * normal.memory[channel], length)
+    slowest = min(CORRELATION_TIMES * normal.correlation[channel], length)
     others = normal.moving[normal.moving != channel]
-    return InjectedFault(
-        kind,
-        channel,
-        start,
-        length,
-        float(round(size)) if kind == "delay" else size,
-        partner=int(rng.choice(others)) if kind == "swap" else None,
-        period=_log_uniform(SHORTEST_PERIOD, max(slowest, SHORTEST_PERIOD), rng) if kind == "oscillation" else 0.0,
-        source=seamless_start(normal.values[:, channel], start, length, rng) if kind == "decoupled" else 0,
-        seed=int(rng.integers(2**31)),
-    )
+    size = float(round(size)) if kind == "delay" else size
+    partner = int(rng.choice(others)) if kind == "swap" else None
+    period = _log_uniform(SHORTEST_PERIOD, max(slowest, SHORTEST_PERIOD), rng) if kind == "oscillation" else 0.0
+    source = seamless_start(normal.values[:, channel], start, length, rng) if kind == "decoupled" else 0
+    return InjectedFault(kind, channel, start, length, size, partner, period, source, seed=int(rng.integers(2**31)))
 
 
 def _turns(items: Indices, count: int, rng: np.random.Generator) -> Indices:

@@ -1,4 +1,4 @@
-"""Collects the shapes of events that injected faults raise: `vcedge.sensitivity.resemblance` is fitted on them."""
+"""Collects the shapes of events that injected faults raise, on which `vcedge.sensitivity.resemblance` is fitted."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from vcedge.runtime.stream.events import EventTracker
 from vcedge.schema import F64
 
 OBVIOUSNESS = 0.8
-"""How far sizes are drawn towards the largest, from 0 to 1: a fault that raises no event has no shape."""
+"""Weight of the largest size, from 0 to 1, that enlarges all sizes: a fault that raises no event has no shape."""
 LIMIT_QUANTILE = 0.99
 MOST_ROWS = 3000
 """Most rows of the tail's longest stretch that are used."""
 LONGEST = 100
-"""Longest fault in rows: its shape shows within so many, and shorter faults leave room for more of them."""
+"""Longest fault in rows: its shape shows within them, and shorter faults leave room for more of them."""
 GAP_ROWS = 100
 """Normal rows between two faults, so that slow means recover from the first."""
 CANDIDATES = 1000
-"""Faults that are planned before they are cut down to the rounds that the steps pay for."""
+"""Faults that are planned before they are reduced to the rounds that the limit of steps allows."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def injected_events(
     used = np.arange(first, min(stop, first + MOST_ROWS))
     lead = engine.detector.calibration.warmup_rows
     normal = NormalRows.of(rows.values[used], _residual(rows.trace, used), Scales.of(engine.detector))
-    # The threshold keeps a promised rate and may lie far above all normal rows. Shapes do not depend on size, so events
-    # above nearly all normal rows serve as well, and there are more of them.
+    # The threshold may lie far above all normal rows. Shapes do not depend on size, so events above nearly all normal
+    # rows are as good, and there are more of them.
     settled = rows.tail.raw[rows.tail.since >= lead]
     quiet = float(np.quantile(settled, LIMIT_QUANTILE)) if len(settled) else np.inf
     limit = min(engine.detector.calibration.threshold, quiet)

@@ -1,4 +1,4 @@
-"""Describes detection limits as numbers and as sentences for the person who knows the machine."""
+"""Describes detection limits as numbers, and as sentences for an operator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DetectionLimit:
     """In the unit of `InjectedFault.size`; None if no fault was found."""
     smallest: float
     largest: float
-    """Range of sizes that were tried."""
+    """Range of the injected sizes."""
     noise: float
     """Noise of the channel in its unit."""
     delay_s: float | None
@@ -38,7 +38,7 @@ class DetectionLimit:
 
     @property
     def found(self) -> bool:
-        """Whether a fault of any size was found."""
+        """True if a fault of any size was found."""
         return self.size is not None
 
     @property
@@ -70,7 +70,7 @@ class Sensitivity:
 
     findings: tuple[DetectionLimit, ...]
     places: int
-    """Number of stretches of held-out rows at which each fault was tried."""
+    """Number of stretches of held-out rows that each fault was injected into."""
     watched_s: float
     slow_s: float
     """Length of a fault, and of a slow one (drift, stuck)."""

@@ -1,8 +1,8 @@
 """Measures the smallest fault of each kind that is found on each channel, and how soon, at the calibrated threshold.
 
-A bisection over sizes: a size counts as found if an event opens within the fault at four of five places. The cost is
+It bisects the sizes: a size counts as found if an event opens within the fault at four of five places. The cost is
 bounded in rows that the engine steps, not in seconds, so that the same training gives the same result on any machine.
-The fastest installed engine runs; with the numpy engine a row takes about 0.1 ms, MOST_STEPS less than a minute.
+The fastest installed engine runs; the numpy engine needs about 0.1 ms a row, less than a minute for MOST_STEPS.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from vcedge.calibration.split import rows_in
 from vcedge.calibration.trace import TracedRows
 from vcedge.detector import Detector
 from vcedge.injection.faults import KINDS, FaultKind, InjectedFault, Scales, inject
-from vcedge.injection.plan import FEW, NEEDS_MOVEMENT, SHORTEST_PERIOD, NormalRows, seamless_start, size_range
+from vcedge.injection.plan import (
+    CORRELATION_TIMES,
+    NEEDS_MOVEMENT,
+    SHORTEST_PERIOD,
+    NormalRows,
+    seamless_start,
+    size_range,
+)
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.events import EventTracker
@@ -37,13 +44,13 @@ TRIES = 4
 LARGEST_SCALES = 10.0
 """Largest size tried, in standard deviations of the channel, if that exceeds an obvious fault: the detector clips its
 inputs there."""
-LEAST_ROWS, MOST_ROWS, MEMORIES = 20, 600, 10
-"""A fault lasts so many times the channels' correlation time, within these limits."""
+LEAST_ROWS, MOST_ROWS, LENGTH_TIMES = 20, 600, 10
+"""A fault lasts LENGTH_TIMES the channels' correlation time, within the limits LEAST_ROWS and MOST_ROWS."""
 SLOW: tuple[FaultKind, ...] = ("drift", "stuck")
 SLOWNESS = 4
-"""A drift and a stuck sensor last so many times longer than the other faults."""
+"""A drift and a stuck sensor last SLOWNESS times as long as the other faults."""
 ALL_OR_NOTHING: tuple[FaultKind, ...] = ("stuck", "swap", "decoupled")
-"""Kinds without degrees: only the full fault is tried."""
+"""Kinds without degrees, of which only the full fault is injected."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,10 @@ class Trials:
     places: tuple[Place, ...]
     normal: NormalRows
     """The tail."""
-    past: F64  # (N, C) rows before the tail, from which decoupled channels take their readings
+    past: F64  # (N, C) rows before the tail, from which decoupled channels get their readings
     quick: int
     slow: int
-    """Rows that a fault, and a slow one, lasts."""
+    """Length in rows of a fault, and of a slow one (see SLOW)."""
 
 
 def measure_sensitivity(
@@ -73,7 +80,7 @@ def measure_sensitivity(
         detector: a calibrated detector.
         rows: its rows and trace.
         progress: called with the share of channels that are done.
-        stop: asked before each channel; if it returns true, the result is None.
+        stop: called before each channel; if it returns true, the result is None.
         most_steps: most rows that the engine steps.
 
     Returns:
@@ -98,7 +105,7 @@ def measure_sensitivity(
 
 
 def _prepare_trials(detector: Detector, rows: TracedRows, steps: int) -> Trials | None:
-    """Choose as many places and as long faults as the tail allows and the steps pay for; None without any place."""
+    """Choose the places and the lengths of faults that the tail and the steps allow; None without any place."""
     tail, values = rows.tail, rows.values
     count = PLACES if detector.channels <= MANY_CHANNELS else PLACES_MANY
     residual = np.where(tail.known, tail.residual, np.nan)
@@ -107,7 +114,7 @@ def _prepare_trials(detector: Detector, rows: TracedRows, steps: int) -> Trials 
     graded = len(KINDS) - len(ALL_OR_NOTHING)
     tried = detector.channels * (TRIES * graded + len(ALL_OR_NOTHING) + (SLOWNESS - 1) * (TRIES + 1))
     paid = steps / (tried * count / 2)
-    wanted = float(np.clip(MEMORIES * np.median(normal.memory), LEAST_ROWS, MOST_ROWS))
+    wanted = float(np.clip(LENGTH_TIMES * np.median(normal.correlation), LEAST_ROWS, MOST_ROWS))
     quick = int(max(min(wanted, paid, len(tail.rows) / 3), LEAST_ROWS))
     slow = min(SLOWNESS * quick, max(len(tail.rows) // 2, quick))
     starts = find_starts(detector, tail, slow, count)
@@ -200,22 +207,15 @@ def _faulty(trials: Trials, number: int, kind: FaultKind, channel: int, size: fl
         start = len(trials.past) + len(place.before)
         at = seamless_start(readings, start, rows, rng, len(trials.past))
         values = np.concatenate((trials.past[at : at + rows], values))
-    fault = InjectedFault(
-        kind,
-        channel,
-        len(values) - rows,
-        rows,
-        size,
-        partner=int(rng.choice(moving[moving != channel])) if kind == "swap" else None,
-        period=_period(trials, channel),
-        seed=number,
-    )
+    partner = int(rng.choice(moving[moving != channel])) if kind == "swap" else None
+    start, period = len(values) - rows, _period(trials, channel)
+    fault = InjectedFault(kind, channel, start, rows, size, partner=partner, period=period, seed=number)
     return inject(values, fault, trials.normal.scales)[-rows:]
 
 
 def _period(trials: Trials, channel: int) -> float:
     """Return the period of the oscillation in rows: about as fast as the channel itself moves."""
-    return float(np.clip(FEW * trials.normal.memory[channel], SHORTEST_PERIOD, trials.quick / 2))
+    return float(np.clip(CORRELATION_TIMES * trials.normal.correlation[channel], SHORTEST_PERIOD, trials.quick / 2))
 
 
 def _rows_until_found(engine: Engine, place: Place, faulty: F64, channel: int) -> int | None:

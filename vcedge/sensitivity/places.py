@@ -14,7 +14,7 @@ from vcedge.runtime.engine.state import State
 from vcedge.schema import F64
 
 LEAD_ROWS = 1000
-"""Most rows that are run before a stretch, so that the state is that of long operation."""
+"""Most rows that the engine steps before a stretch, so that the state is that of long operation."""
 
 
 @dataclass(frozen=True)

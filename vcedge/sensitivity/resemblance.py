@@ -1,7 +1,7 @@
-"""Fits the classifier that says which kind of fault an event resembles, and cross-validates it on injected faults.
+"""Fits the classifier of the kind of fault that an event resembles, and cross-validates it on injected faults.
 
-A nearest centroid on features whitened by the shrunken covariance within the kinds: a few dozen events a kind allow no
-more. Kinds that the classifier confuses share one name, or are unclear if too many would share it.
+It is the nearest centroid on features whitened by the shrunken covariance within the kinds: a few dozen events a kind
+allow no more. Kinds that the classifier confuses share one name, or are unclear if too many would share it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from vcedge.sensitivity.events import InjectedEvents, injected_events
 MOST_STEPS, STEPS_PER_ROW = 80_000, 8
 """Most rows that the engine steps: in all, and for each row of the recording."""
 LEAST_EVENTS = 6
-"""Fewest events of a kind that it is learned from."""
+"""Fewest events from which a kind is learned."""
 SHRINKAGE = 0.3
 """Weight of the diagonal in the covariance within the kinds."""
 LEAST_RECOGNISED = 0.5
 """A kind keeps its own name if at least this share of its held-out events is recognised."""
 MOST_NAMES = 3
-"""Most kinds that share one name: more would say nothing."""
+"""Most kinds that share one name: a longer list would not inform."""
 LIMIT_QUANTILE, LIMIT_FACTOR = 0.99, 2.0
 """An event resembles no kind if its distance from every centroid exceeds LIMIT_FACTOR times this quantile."""
 Names = NDArray[np.str_]
@@ -85,7 +85,7 @@ def refitted(detector: Detector, recording: Recording) -> Detector:
 def fit_resemblance(events: InjectedEvents) -> Recognition:
     """Fit the classifier on all events, and test it on each quarter of them with a fit on the others.
 
-    The quarters are cut in time, and the shared names are chosen anew in each, so that nothing of the test is seen.
+    The quarters are cut in time, and the shared names are chosen anew in each, so that no fit uses a tested event.
     """
     named = np.full(len(events.kinds), UNCLEAR, dtype=object)
     for fitted, held in _folds(events.starts):
@@ -146,7 +146,7 @@ def _name_of(group: set[str]) -> str:
 
 
 def _centroids(features: F64, kinds: Names, names: dict[str, str], least: int = LEAST_EVENTS) -> Resemblance | None:
-    """Fit centroids of the kinds that have at least so many events; None if there are fewer than two such kinds."""
+    """Fit centroids of the kinds that have at least `least` events; None if there are fewer than two such kinds."""
     enough: list[str] = [kind for kind in KINDS if int((kinds == kind).sum()) >= least]
     if len(enough) < 2:
         return None

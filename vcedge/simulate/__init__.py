@@ -1,4 +1,4 @@
-"""A simulated pump rig: plausible histories with labelled faults, for demonstrations and tests. Needs only numpy."""
+"""Simulates a pump rig: plausible histories with labelled faults, for demonstrations and tests. Needs only numpy."""
 
 from vcedge.simulate.faults import BATCH_KINDS, COMMON_KINDS, KINDS, SimulatedFault
 from vcedge.simulate.output import write_csv

@@ -1,4 +1,4 @@
-"""Draws set points of a recipe instead of an operator: batches of two passes.
+"""Draws the set points of batches that follow a recipe, each with two passes.
 
 Each batch is of one of two products, and the valve's opening shows which before the drive changes speed. Some minutes
 later the second pass begins, with one opening for both products, and the speed of the first one. Only a detector that
@@ -20,7 +20,7 @@ SECOND_PERCENT = 82.0
 LEAD_S = 20.0
 """The valve moves before the speed: an interlock."""
 REST_S, PASS_S = (150.0, 300.0), (100.0, 200.0)
-"""A rest exceeds the look-back of a forecaster with eight rows of ten seconds; it varies, so nothing can count it."""
+"""A rest exceeds the look-back of a forecaster with eight rows of ten seconds. It varies, so nothing can count it."""
 
 
 def follow_recipe(rows: int, period_s: float, rng: np.random.Generator) -> SetPoints:

@@ -16,12 +16,12 @@ from vcedge.simulate.set_points import SetPoints
 from vcedge.simulate.signals import coloured, window
 
 COOLING_FACTORS = (1.6, 1.5, 1.4, 1.3, 1.25)  # of the motor's thermal resistance
-VISIBLE = 20.0  # least movement that a stuck sensor misses, in standard deviations of its noise
+VISIBLE = 20.0  # least movement that a stuck sensor hides, in standard deviations of its noise
 
 
 @dataclass(frozen=True)
 class SimulatedFault:
-    """A labelled fault: rows [start, stop), the channels that show it, and a sentence for people.
+    """Describes a labelled fault: rows [start, stop), the channels that show it, and a sentence for people.
 
     Its rows include the aftermath, such as a bearing that has to cool down.
     """
@@ -35,7 +35,7 @@ class SimulatedFault:
 
 @dataclass(frozen=True)
 class Placement:
-    """The rows of a fault: its cause acts on rows [start, end), its effects last until `stop`."""
+    """Holds the rows of a fault: its cause acts on rows [start, end), its effects last until `stop`."""
 
     start: int
     end: int
@@ -44,7 +44,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Scene:
-    """The rig that a fault acts on: its truth without faults, and the parts and set points to change in place."""
+    """Holds the rig that a fault acts on: its truth without faults, and the parts and set points to change in place."""
 
     truth: Truth
     set_points: SetPoints
@@ -55,7 +55,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault: how long its cause acts and its effects linger, where it starts, and its effect."""
+    """Defines a kind of fault: how long its cause acts and its effects linger, where it starts, and its effect."""
 
     active_s: tuple[float, float]
     linger_s: float

@@ -24,7 +24,7 @@ ORDER = ("at a second pass", "at a load step", "before a load step", "anywhere")
 
 @dataclass(frozen=True)
 class Slot:
-    """Rows [start, stop) for one fault."""
+    """Holds the rows [start, stop) for one fault."""
 
     start: int
     stop: int
@@ -32,7 +32,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class HealthyRun:
-    """The run without faults, in which they are placed."""
+    """Holds the run without faults, in which the faults are placed."""
 
     set_points: SetPoints
     truth: Truth
@@ -43,7 +43,7 @@ class HealthyRun:
 def place(count: int, kinds: Sequence[str], run: HealthyRun) -> list[tuple[str, Placement]]:
     """Choose kind and rows of `count` faults, in order of time.
 
-    Kinds are dealt like cards: each is used once, in random order, before any is used again.
+    Each kind is used once, in random order, before any is used again.
 
     Raises:
         UsageError: a kind is unknown, or the run is too short for so many faults.

@@ -1,4 +1,4 @@
-"""The physics of the pump rig: the true value of every quantity, before a sensor reads it.
+"""Models the physics of the pump rig: the true value of every quantity, before a sensor reads it.
 
 A centrifugal pump with a variable-speed drive feeds a loop through a control valve. Affinity laws: flow ~ speed,
 head ~ speed², power ~ speed³. Losses heat the motor through a thermal resistance and capacity (10 minutes at
@@ -46,7 +46,7 @@ RESONANCE_RPM = 2275.0
 
 @dataclass(frozen=True)
 class Disturbances:
-    """The random part of the process, each (N,); equal with and without faults."""
+    """Holds the random part of the process, each (N,); equal with and without faults."""
 
     ambient_c: F64
     suction_bar: F64
@@ -58,7 +58,7 @@ class Disturbances:
 
 @dataclass
 class Condition:
-    """The condition of the rig's parts, each (N,); `healthy()` unless a fault changes it."""
+    """Holds the condition of the rig's parts, each (N,); `healthy()` unless a fault changes it."""
 
     wear: F64  # of the bearing, 0..1 and a little above
     head: F64  # factor of the pump's pressure rise
@@ -75,7 +75,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Truth:
-    """The true values: one array (N,) for each sensor, and the quantities that the placement of faults needs."""
+    """Holds the true values: an array (N,) for each sensor, and the quantities that the placement of faults needs."""
 
     pressure_bar: F64
     flow_m3h: F64

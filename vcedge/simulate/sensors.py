@@ -1,4 +1,4 @@
-"""The rig's sensors: noise, the steps of their converters, and lost readings."""
+"""Models the rig's sensors: noise, the steps of their converters, and lost readings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vcedge.schema import F64, Channel
 
 @dataclass(frozen=True)
 class Sensor:
-    """One sensor: standard deviation of its noise, step of its converter, and range, in its unit."""
+    """Describes one sensor: standard deviation of its noise, step of its converter, and range, in its unit."""
 
     name: str
     unit: str

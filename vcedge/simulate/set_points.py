@@ -28,7 +28,7 @@ LEAST_CHANGE_PERCENT = 15
 
 @dataclass(frozen=True)
 class SecondPass:
-    """The second pass of a batch: the valve opens at row `start`, the speed holds on rows [first, stop)."""
+    """Describes the second pass of a batch: the valve opens at row `start`, the speed holds on rows [first, stop)."""
 
     start: int
     first: int
@@ -39,7 +39,7 @@ class SecondPass:
 
 @dataclass(frozen=True)
 class SetPoints:
-    """Set points of a run: `speed_rpm` (N,), `valve_percent` (N,), and the rows at which either changes."""
+    """Holds the set points of a run: `speed_rpm` (N,), `valve_percent` (N,), and the rows at which either changes."""
 
     speed_rpm: F64
     valve_percent: F64

@@ -1,4 +1,4 @@
-"""Filters of the rig's model: lags, limited rates, coloured noise, soft edges.
+"""Implements the filters of the rig's model: lags, limited rates, coloured noise, soft edges.
 
 Each is a plain loop over Python floats: exact for coefficients that change from row to row, and fast enough at some
 10 ms for 86,400 rows.

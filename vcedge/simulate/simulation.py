@@ -24,7 +24,7 @@ MOST_ROWS = 10_000_000
 
 @dataclass(frozen=True)
 class Simulation:
-    """One recording with its labels and faults."""
+    """Holds one recording with its labels and faults."""
 
     names: tuple[str, ...]
     units: tuple[str, ...]

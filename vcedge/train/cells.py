@@ -1,7 +1,7 @@
 """Recurrent cells for training. Equation numbers are those of Jernite et al. (2017), arXiv 1611.06188v2.
 
 A cell unrolls over a window and carries the state to the next one; the engines run its exported arrays. A detector has
-few inputs, so they stay unmasked: xbar of eq. 12 is x. The paper's own form serves only to reproduce its results.
+few inputs, so they are not masked: xbar of eq. 12 is x.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from vcedge.detector import CellKind, CellSpec
-from vcedge.train.scheduler import MaskMode, MaskTable, PaperScheduler, Scheduler
+from vcedge.train.scheduler import MaskMode, MaskTable, Scheduler
 from vcedge.train.unroll import UnrollInputs, UnrollWeights, can_unroll, unroll
 
 
 class VariableCell(nn.Module, ABC):
-    """Holds what all kinds share: G blocks of weights, the scheduler, unrolling. A subclass adds `update`."""
+    """Implements the parts common to all kinds: G blocks of weights, scheduler, unrolling. A subclass adds `update`."""
 
     scheduler_type = Scheduler
     """Scheduler of a cell with more than one level."""
-    native = True
-    """Whether the kernel can unroll this kind."""
+    kernel_unrolls = True
+    """True if the kernel can unroll this kind."""
     reset_bias: Tensor  # (D,), or (0,) where there is no reset gate
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
@@ -52,7 +52,7 @@ class VariableCell(nn.Module, ABC):
         """
         a = self.from_inputs(x)  # (T, B, GD)
         gate = None if self.scheduler is None else self.scheduler.from_inputs(signals)
-        if self.native and can_unroll(a):
+        if self.kernel_unrolls and can_unroll(a):
             return self._unroll(a, gate, keep, h, mode)
         if not len(x):
             return h.new_zeros((0, *h.shape)), h.new_zeros((0, len(h)))
@@ -77,7 +77,7 @@ class VariableCell(nn.Module, ABC):
     def from_inputs(self, x: Tensor) -> Tensor:
         """Return the part of the gates (T, B, GD) that does not depend on the hidden state.
 
-        It is one product for the whole window.
+        It is one product for all steps of the window.
         """
         return x @ self.input.T + self.bias
 
@@ -123,7 +123,7 @@ class VCRNN(VariableCell):
 
     def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
         super().__init__(spec, signals, sizes)
-        # As in torch's RNN. With zero biases the cell is an odd function of its inputs and takes long to unlearn that.
+        # As in torch's RNN. With zero biases the cell is an odd function of its inputs, which training removes slowly.
         nn.init.uniform_(self.bias, -(spec.hidden**-0.5), spec.hidden**-0.5)
         self.register_buffer("reset_bias", torch.zeros(0))
 
@@ -134,56 +134,4 @@ class VCRNN(VariableCell):
 
 
 CELLS: Mapping[CellKind, type[VariableCell]] = {"vcgru": VCGRU, "vcrnn": VCRNN, "gru": VCGRU, "rnn": VCRNN}
-"""A dense kind is the variable one with a single level: it has no scheduler and updates everything."""
-
-
-class PaperCell(VariableCell, ABC):
-    """Implements the paper's own form: the input is an embedding of the hidden size and is masked like the state.
-
-    model.vcedge cannot hold it (docs/decisions/0023-the-papers-form-is-for-its-reproduction.md).
-    """
-
-    scheduler_type = PaperScheduler
-    native = False
-
-    def __init__(self, spec: CellSpec, signals: int, sizes: int) -> None:
-        if spec.inputs != spec.hidden:
-            raise ValueError(f"{spec.inputs} inputs, expected an embedding of the hidden size {spec.hidden}")
-        super().__init__(spec, signals, sizes)
-        self.register_buffer("reset_bias", torch.zeros(0))
-
-    def from_inputs(self, x: Tensor) -> Tensor:
-        """Return the embedding itself: it is masked before the product, so there is no product for a whole window."""
-        return x
-
-
-class PaperVCGRU(PaperCell):
-    """Follows eq. 4 to 7 and 14 to 16 as printed: the reset gate is applied before the recurrent product."""
-
-    def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """Apply eq. 14 to 16; `a` is the embedding x (B, D)."""
-        hbar, xbar = e * h, e * a  # eq. 9 and 12
-        two = 2 * self.spec.hidden
-        vz, vr, vc = (xbar @ self.input.T + self.bias).chunk(3, dim=1)
-        sz, sr = (hbar @ self.recurrent[:two].T).chunk(2, dim=1)
-        z = e * torch.sigmoid(sz + vz)  # eq. 14
-        r = torch.sigmoid(sr + vr)
-        c = torch.tanh((r * hbar) @ self.recurrent[two:].T + vc)  # eq. 15
-        return z * c + (1 - z) * h  # eq. 16
-
-
-class PaperVCRNN(PaperCell):
-    """Follows eq. 7 and 13 as printed, except for a typo of the paper: the kept part is of h_{t-1}, not h_t."""
-
-    def update(self, a: Tensor, e: Tensor, h: Tensor) -> Tensor:
-        """Apply eq. 13; `a` is the embedding x (B, D)."""
-        c = torch.tanh((e * h) @ self.recurrent.T + (e * a) @ self.input.T + self.bias)  # eq. 9 and 12
-        return e * c + (1 - e) * h
-
-
-PAPER_CELLS: Mapping[CellKind, type[VariableCell]] = {
-    "vcgru": PaperVCGRU,
-    "vcrnn": PaperVCRNN,
-    "gru": PaperVCGRU,
-    "rnn": PaperVCRNN,
-}
+"""Cells by kind. A dense kind is the variable one with a single level, without a scheduler."""

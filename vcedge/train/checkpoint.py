@@ -1,4 +1,4 @@
-"""Checkpoints of a training: a killed training resumes from one and ends with the same model.
+"""Saves checkpoints, from which a killed training resumes and ends with the same model.
 
 A checkpoint is a safetensors file, written atomically, without pickle. Its tensors are the weights, the optimizer, the
 carried hidden state and the best network so far; its metadata holds the rest as JSON. It belongs to one training:
@@ -23,7 +23,7 @@ from vcedge.files import write_atomic
 
 KEY = "vcedge-checkpoint"
 EVERY_S = 20.0
-"""At most this much training is lost when it is killed. The file is small, but each write wears a flash card."""
+"""Seconds between two saves, the most that a kill loses. The file is small, but each write wears flash memory."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,15 @@ class CheckpointFile:
     _last: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
-        """Return whether the last save is `every_s` seconds ago."""
+        """Return whether `every_s` seconds have passed since the last save."""
         return time.monotonic() - self._last >= self.every_s
 
     def save(self, state: TrainingState) -> None:
-        """Replace the file. Raise OSError, with the previous checkpoint untouched, if it cannot be written."""
+        """Replace the file.
+
+        Raises:
+            OSError: the file cannot be written; the previous checkpoint is untouched.
+        """
         content = json.dumps({"fingerprint": self.fingerprint, "record": state.record})
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
         write_atomic(self.path, save(tensors, {KEY: content}))
@@ -73,15 +77,11 @@ class CheckpointFile:
             return None
         return TrainingState(tensors, content["record"])
 
-    def remove(self) -> None:
-        """Delete the file, which is of no use once the results are written."""
-        self.path.unlink(missing_ok=True)
-
 
 def fingerprint_of(origin: Mapping[str, Any], tensors: Iterable[Tensor] = ()) -> str:
     """Return a digest of all that determines a training.
 
-    `origin` holds JSON values such as those of `pipeline.provenance`; `tensors` are what the training learns from.
+    `origin` holds JSON values such as those of `pipeline.provenance`; `tensors` hold the training data.
     """
     digest = hashlib.sha256(json.dumps(origin, sort_keys=True).encode())
     for tensor in tensors:

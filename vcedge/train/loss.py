@@ -1,4 +1,4 @@
-"""The task loss: forecast error of the next residual, over windows of parallel streams."""
+"""Computes the task loss: the forecast error of the next residual, over windows of parallel streams."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def highway_loss(streams: ParallelStreams) -> float:
 
 
 def evaluate(model: ResidualModel, streams: ParallelStreams) -> tuple[float, float]:
-    """Return the task loss and the mean updated share k/D of the hard form, which is the one exported."""
+    """Return the task loss and the mean updated share k/D of the hard form of the mask, which is exported."""
     mode = MaskMode(1.0, hard=True)
     sums, count, updated, steps = 0.0, 0.0, 0.0, 0
     h = model.start(streams.parallel)

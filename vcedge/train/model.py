@@ -1,4 +1,4 @@
-"""The network that is trained, a gated cell with a linear head, and its export to the arrays of a detector."""
+"""Defines the network, a gated cell with a linear head, and exports it to the arrays of a detector."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ResidualModel(nn.Module):
         self.cell = CELLS[spec.kind](spec, spec.signals(channels), channels)
         self.head = nn.Linear(spec.hidden, channels)
         with torch.no_grad():
-            self.head.weight.mul_(0.1)  # starts close to no correction
+            self.head.weight.mul_(0.1)  # the first corrections are close to 0
             self.head.bias.zero_()
 
     def forward(

@@ -18,16 +18,16 @@ from vcedge.calibration.calibrate import (
     assemble,
     calibrate_limits,
     fit_linear,
-    stuck_limits,
     wants_flags,
     weighted,
 )
 from vcedge.calibration.choose import PartsChoice
 from vcedge.calibration.order import OrderChoice
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.split import Split, split_by_time
+from vcedge.calibration.stuck import stuck_limits
 from vcedge.calibration.trace import Trace, TracedRows, run_engine
 from vcedge.config.train import ScoreConfig, TrainConfig
 from vcedge.detector import DENSE_KINDS, CellSpec, Detector, boundaries_of
@@ -56,23 +56,23 @@ MOST_STEPS = 120_000
 
 @dataclass(frozen=True)
 class Trained:
-    """Holds a calibrated detector and the training that it comes from."""
+    """Holds a calibrated detector and the results of its training."""
 
     detector: Detector
-    """The detector as measured: none of its limits comes from a row that it was fitted on. See `finished`."""
+    """The detector as measured: its limits come from rows that it was not fitted on. See `finished`."""
     values: F64  # (N, C) rows used
     split: Split
     result: TrainingResult
     device_trace: Trace
-    """What the detector computes on all rows used."""
+    """Trace of the detector over all rows used."""
     sensitivity: Sensitivity | None = None
-    """Injected faults that it finds; None if not measured."""
+    """Smallest injected faults that it finds; None if not measured."""
     recognition: Recognition | None = None
-    """How well kinds of injected faults are recognised by their events; None if not measured."""
+    """Recognition of the kinds of injected faults by their events; None if not measured."""
     order: OrderChoice | None = None
-    """How order and ridge of the highway were chosen."""
+    """Reasons for order and ridge of the highway."""
     parts: PartsChoice | None = None
-    """How the scorer's weights were chosen."""
+    """Reasons for the scorer's weights."""
 
     @property
     def rows(self) -> TracedRows:
@@ -80,7 +80,7 @@ class Trained:
         return TracedRows(self.values, self.split, self.device_trace)
 
     def finished(self) -> Detector:
-        """Return the detector to use: its linear parts are fitted again on all rows, held-out rows included."""
+        """Return the detector to use, with its linear parts fitted again on all rows, the held-out ones included."""
         return refit(self.detector, self.values, self.split)
 
 
@@ -129,14 +129,11 @@ def train_detector(
 
 
 def detector_spec(config: TrainConfig, recording: Recording) -> DetectorSpec:
-    """Return what the configuration and the recording say about the detector before anything is fitted."""
+    """Return the parts of the detector that the configuration and the recording determine, without a fit."""
     return DetectorSpec(
         config.asset,
         recording.schema,
-        reading={
-            "time": config.data.time.model_dump(mode="json"),
-            "table": config.data.table.model_dump(mode="json"),
-        },
+        reading=config.data.reading.model_dump(mode="json"),
         provenance=provenance(config, recording),
         events=event_rule(config.score, recording.schema),
         target_share=config.model.target,
@@ -154,11 +151,11 @@ def prepare_training(
 ) -> tuple[Training, ParallelStreams]:
     """Return the training of a fresh network, and its validation streams.
 
-    The network's inputs are what the engine of `bare`, the detector without a network, computes on the rows; its
-    targets are the highway's held-out residuals. guide (N,): the guide of the rows, if there is one.
+    The network's inputs are the features that the engine of `bare`, the detector without a network, computes; its
+    targets are the highway's held-out residuals. `guide` (N,) is the guide of the rows, if there is one.
     """
     torch.manual_seed(config.train.seed)
-    torch.set_num_threads(1)  # windows are too small for threads to pay, and sums keep their order
+    torch.set_num_threads(1)  # threads do not speed up such small windows, and would change the order of sums
     split = linear.split
     trace = run_engine(load_engine(bare, REFERENCE), linear.values, split.fitted, split.starts)
     levels = 1 if config.model.cell in DENSE_KINDS else config.model.levels

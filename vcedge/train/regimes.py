@@ -1,4 +1,4 @@
-"""Finds operating modes without labels, and how far the gate opens in each.
+"""Finds operating modes without labels, and measures how far the gate opens in each.
 
 The modes are clusters of k-means on the mean of the last SLOW_ROWS standardised samples, started from evenly spaced
 rows. A cluster is added as long as it explains at least EXPLAINED of the channels' variance, so that a machine with
@@ -65,14 +65,9 @@ def find_regimes(trace: Trace, detector: Detector, tail: int) -> list[Regime]:
     for number in np.argsort(-np.bincount(group), kind="stable"):
         rows = group == number
         kept = rows & held
-        found.append(
-            Regime(
-                share=float(rows.mean()),
-                updated=float(share[rows].mean()),
-                updated_tail=float(share[kept].mean()) if kept.any() else None,
-                typical=_typical(trace, detector, rows),
-            )
-        )
+        in_tail = float(share[kept].mean()) if kept.any() else None
+        typical = _typical(trace, detector, rows)
+        found.append(Regime(float(rows.mean()), float(share[rows].mean()), in_tail, typical))
     return found
 
 
@@ -92,7 +87,7 @@ def group_rows(points: F64, variance: float) -> NDArray[np.intp]:
     while len(centers) < MOST:
         starts = few[:: max(len(few) // STARTS, 1)]
         tries = [_k_means(few, np.vstack((centers, start))) for start in starts]
-        # A start-up is far from all other rows but short: it must not take the place of an operating mode.
+        # A start-up is far from all other rows but short: it must not replace an operating mode.
         large = [more for more, group in tries if np.bincount(group, minlength=len(more)).min() >= least]
         results = [(_spread(few, more), i, more) for i, more in enumerate(large)]
         now, _, more = min(results, default=(left, 0, centers))

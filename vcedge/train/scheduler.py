@@ -1,7 +1,7 @@
-"""The scheduler decides how many dimensions a step updates: its logit and the mask, eq. 7, 8 and 11 of the paper.
+"""Implements the scheduler, which decides how many dimensions a step updates: logit and mask, eq. 7, 8 and 11.
 
-There are two forms: one with levels and a centred mask, and the paper's own, to reproduce its results. The paper is
-Jernite et al. (2017), arXiv 1611.06188v2.
+There are two forms: one with levels and a centred mask, and that of the paper, Jernite et al. (2017), arXiv
+1611.06188v2, for reproducing its results.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class MaskMode:
 
 @dataclass(frozen=True)
 class MaskTable:
-    """Says which logits open which dimensions: the first `starts[0]` are always open, then J blocks follow in order."""
+    """Maps logits to dimensions: the first `starts[0]` are always open, then J blocks open one after the other."""
 
     thresholds: Tensor  # (J,) logits from which the hard mask opens a block
     middles: Tensor  # (J,) shares m at which its soft mask is one half
@@ -44,7 +44,7 @@ class Scheduler(nn.Module):
     """Computes the logit of eq. 7 from the hidden state and the signals.
 
     The G signals are the inputs and the absolute sizes of each channel's value, change and error, which a gate that is
-    linear in signed values cannot see.
+    linear in signed values cannot represent.
     """
 
     gain = GATE_GAIN
@@ -91,7 +91,7 @@ class Scheduler(nn.Module):
             self.bias.add_(logit)
 
     def from_inputs(self, signals: Tensor) -> Tensor:
-        """Return the part of the logit (T, B) that does not depend on the hidden state, for the whole window."""
+        """Return the part of the logit (T, B) that does not depend on the hidden state, for all steps of a window."""
         return self.gain * (signals @ self.input) + self.bias
 
     def mask(self, logit: Tensor, mode: MaskMode) -> tuple[Tensor, Tensor]:
@@ -104,15 +104,3 @@ class Scheduler(nn.Module):
             soft = soft.masked_fill(soft > 1 - mode.eps, 1.0).masked_fill(soft < mode.eps, 0.0)
         e = self.always + soft @ self.expand
         return e, e.mean(dim=1)
-
-
-class PaperScheduler(Scheduler):
-    """Implements the paper's own form: no gain, a mask value for each dimension, and d = ceil(m D)."""
-
-    gain = 1.0
-
-    def _table(self, spec: CellSpec) -> MaskTable:
-        """Follow eq. 8 as printed. A hard mask updates dimension i if m D > i - 1, so dimension 1 always."""
-        i = torch.arange(1, spec.hidden + 1, dtype=torch.float32)
-        starts = np.arange(spec.hidden + 1, dtype=np.int32)
-        return MaskTable(torch.logit((i - 1) / spec.hidden), i / spec.hidden, starts)

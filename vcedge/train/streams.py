@@ -23,7 +23,7 @@ class ParallelStreams:
     target: Tensor  # (T, B, C) the next row's residual, in spreads
     weight: Tensor  # (T, B, C) 0 where the next row is missing or in another sequence
     keep: Tensor  # (T, B, 1) 0 where the state is reset
-    guide: Tensor | None = None  # (T, B) 1 where the gate is to open; None without a guide
+    guide: Tensor | None = None  # (T, B) 1 where the gate should open; None without a guide
 
     def window(self, index: int, steps: int) -> ParallelStreams:
         """Return the index-th window of `steps` steps of all streams; the last one may be shorter."""
@@ -54,11 +54,11 @@ def make_streams(
     """Cut M rows into parallel streams; up to streams - 1 rows at the end are left out.
 
     Args:
-        trace: What the engine computed on the rows.
+        trace: Trace of the engine over the rows.
         residual: Held-out residuals of the rows (M, C) in spreads, NaN where unknown.
         features: Feature statistics of the detector.
         streams: Number of streams B.
-        guide: Guide of the rows (M,), NaN where it says nothing.
+        guide: Guide of the rows (M,), NaN if unknown.
     """
     z = trace.z
     known = np.nan_to_num(residual)

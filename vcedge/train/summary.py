@@ -1,4 +1,4 @@
-"""The numbers of a training: metrics.json, which the report is made from."""
+"""Collects the numbers of a training, metrics.json, from which the report is made."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
 
 
 def calibration_summary(tail: Trace, detector: Detector) -> dict[str, Any]:
-    """Return the limits of the detector and what they rest on; `tail` holds the held-out rows."""
+    """Return the limits of the detector and the rows and peaks that they are based on; `tail` is the held-out rows."""
     limits = detector.calibration
     settled = tail.raw[tail.since >= limits.warmup_rows]
     return {
@@ -114,7 +114,7 @@ def change_correlation(trace: Trace, detector: Detector) -> float | None:
 
 
 def input_change(trace: Trace, detector: Detector) -> F64:
-    """Return the mean over channels of the absolute change since the last row (M,), in units of its usual size."""
+    """Return the mean over channels of the absolute change since the last row (M,), over its root mean square."""
     change = np.abs(trace.z - trace.previous) / detector.features.change_scale
     return np.asarray(change.mean(axis=1), np.float64)
 

@@ -1,4 +1,4 @@
-"""The training loop. All that its next step depends on can be saved and restored."""
+"""Runs the training loop. The complete state of a training can be saved and restored between two steps."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from torch import Tensor
 from vcedge.train.checkpoint import CheckpointFile, TrainingState
 from vcedge.train.loss import WINDOW, evaluate, highway_loss, huber
 from vcedge.train.model import ResidualModel
-from vcedge.train.price import Price
-from vcedge.train.schedule import cosine, mask_mode, share_budget, shares_for
+from vcedge.train.schedule import Price, cosine, mask_mode, share_budget, shares_for
 from vcedge.train.streams import ParallelStreams
 
 LEARNING_RATE = 3e-3
@@ -23,8 +22,8 @@ WEIGHT_DECAY = 0.01
 GATE_RATE = 0.3
 """Learning rate of the scheduler relative to the rest: its logit is a sum of many terms, times a gain."""
 BIAS_RATE = 0.1
-"""Change of the scheduler's bias for a deviation of the share. If the task needs more than its target, the price alone
-does not hold the share."""
+"""Change of the scheduler's bias in a step, as a factor on the deviation of the share from its target. The price alone
+does not hold the share if the task needs a larger one."""
 GUIDE = 1.0
 """Cost of a guided row that is not updated at all, in units of the task loss."""
 PATIENCE = 10
@@ -48,13 +47,13 @@ class Epoch:
 
 @dataclass
 class TrainingResult:
-    """Tells the best epoch, the history, and whether the training was stopped early."""
+    """Holds the best epoch, the history, and whether the training was stopped early."""
 
     best: int = -1
     """Number of the best epoch; -1 if none ended."""
     interrupted: bool = False
     resumed_at: int | None = None
-    """Epoch at which this run took over from an earlier one; None for a run from the start."""
+    """Epoch at which this run resumed an earlier one; None for a run from the start."""
     epochs: list[Epoch] = field(default_factory=list)
     alone: tuple[float, float] = (1.0, 1.0)
     """Losses of the highway alone on the training and the validation rows."""
@@ -107,7 +106,7 @@ class Training:
 
     @property
     def _ended(self) -> bool:
-        """Whether all epochs are done, or no epoch improved for PATIENCE epochs with the hard mask."""
+        """True if all epochs are done, or if PATIENCE epochs with the hard mask brought no better network."""
         stalled = self._epoch - 1 - self.result.best > PATIENCE
         return self._epoch >= self.epochs or (stalled and self.result.epochs[-1].hard)
 
@@ -161,7 +160,7 @@ class Training:
         return float(loss.detach())
 
     def state(self) -> TrainingState:
-        """Return all that the next step depends on, with the best network so far."""
+        """Return the state that the next step depends on, with the best network so far."""
         tensors = {"h": self._h, "rng": torch.get_rng_state()}
         tensors |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"kept.{name}": value for name, value in self._kept.items()}

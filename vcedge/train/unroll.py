@@ -1,7 +1,7 @@
-"""Unrolls a gated cell over a window, with backpropagation through time by hand: products by torch, the rest in C.
+"""Unrolls a gated cell over a window, with hand-written backpropagation through time: products in torch, the rest in C.
 
-The plain loop of `cells.py` leaves about thirty nodes a step to autograd, which costs several times the arithmetic.
-Here a step is one product and one call of the kernel (runtime/kernel/training/unroll.h), forward and backward; the
+The plain loop of `cells.py` gives autograd about thirty nodes a step, which costs several times the arithmetic. Here a
+step is one product and one call of the kernel (runtime/kernel/training/unroll.h), forward and backward; the
 gradient of each weight is one product at the end. The numbers are the same up to rounding
 (docs/decisions/0022-backpropagation-by-hand.md).
 """
@@ -25,7 +25,7 @@ ISAS = {torch.float32: "auto", torch.float64: "strict"}
 
 
 class UnrollInputs(NamedTuple):
-    """Groups what enters the cell in one window."""
+    """Groups the inputs of the cell for one window."""
 
     a: Tensor  # (T, B, GD) products of the inputs, with bias
     gate: Tensor  # (T, B) scheduler logit without the state's part; (0,) for a dense cell

@@ -1,1 +1,1 @@
-"""Other ways to save compute: a constant share, random or learned skipping, change thresholds, small matrices."""
+"""Implements rivals that save compute by a constant share, random or learned skipping, thresholds, small matrices."""

@@ -1,4 +1,4 @@
-"""Constant k: updates the same leading dimensions at every step, as a gate that cannot move."""
+"""Updates the same leading dimensions at every step (constant k), as a gate that cannot move."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHUT = -100.0
 
 
 class ConstantBody(GatedBody):
-    """A VCGRU that always updates k of D dimensions; the others stay zero, so it equals a GRU of k units."""
+    """Wraps a VCGRU that always updates k of D dimensions; the others stay zero, so it equals a GRU of k units."""
 
     exports = False
 
@@ -25,7 +25,7 @@ class ConstantBody(GatedBody):
         super().__init__("gru", inputs, hidden, 1)
 
     def make(self, spec: CellSpec) -> VariableCell:
-        """Make two levels, k and all, and a scheduler without weights that never picks the second one."""
+        """Make two levels, k and all, and a scheduler without weights that never chooses the second one."""
         cell = VCGRU(CellSpec("vcgru", spec.inputs, spec.hidden, (self._k, spec.hidden)), 4 * spec.inputs, 0)
         assert cell.scheduler is not None
         cell.scheduler.requires_grad_(requires_grad=False)

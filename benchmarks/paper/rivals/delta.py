@@ -1,4 +1,4 @@
-"""A delta network (Neil et al. 2017, 1612.05571): a unit is sent only if it changed by more than a threshold."""
+"""Implements a delta network (Neil et al. 2017, 1612.05571), which sends units that changed beyond a threshold."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from vcedge.train.scheduler import MaskMode
 
 FIRST, LEAST, MOST = 0.02, 1e-3, 0.9
 RATE = 0.05
-"""Speed of the threshold: the power of e by which it moves if the cost is twice the wanted one."""
+"""Speed of the threshold: the change of its logarithm in a step if the cost is twice the target."""
 
 
 class DeltaBody(Body):
-    """A delta GRU: the product with the last sent state is the sum of the products with all sent changes.
+    """Implements a delta GRU: the product with the last sent state is the sum of the products with all sent changes.
 
-    It is trained with the threshold in place, which moves until the cost is as wanted. Inputs are sent by the same
-    threshold: of 0/1 inputs each one that changes. Both count as multiplied columns.
+    It is trained with the threshold, which moves until the cost meets its target. The same threshold decides about
+    inputs, so each 0/1 input that changes is sent. Both count as multiplied columns.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
@@ -54,7 +54,7 @@ class DeltaBody(Body):
             sending.append(changed.sum(dim=1))
         columns = torch.stack(sending).to(a)  # (T, B)
         first = (1 - window.keep) * window.x
-        fresh = (window.change + first).sum(dim=-1)  # a piece's first step sends all that is not zero
+        fresh = (window.change + first).sum(dim=-1)  # the first step of a piece sends every input that is not 0
         rows = 3 * self.hidden
         recurrent, inputs = rows * columns, rows * fresh
         return Unrolled(

@@ -1,4 +1,4 @@
-"""FastGRNN (Kusupati et al. 2018, 1901.02358): one pair of low-rank matrices for gate and candidate."""
+"""Implements FastGRNN (Kusupati et al. 2018, 1901.02358): one pair of low-rank matrices for gate and candidate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The GRU that the rivals build on: its weights, and one step from the products of its inputs."""
+"""Provides the GRU on which rivals are built: its weights, and one step from the products of its inputs."""
 
 from __future__ import annotations
 

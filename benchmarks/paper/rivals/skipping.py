@@ -1,4 +1,4 @@
-"""Skips whole steps: at random, or by a gate that learns when (Skip RNN, Campos et al. 2018, 1708.06834)."""
+"""Skips steps entirely: at random, or by a learned gate (Skip RNN, Campos et al. 2018, 1708.06834)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vcedge.train.scheduler import MaskMode
 
 
 class RandomSkipBody(Body):
-    """A GRU that updates all of its state with probability `rate`, independent of the input.
+    """Updates all of a GRU's state with probability `rate`, independent of the input.
 
     Every evaluation draws the same numbers.
     """
@@ -35,9 +35,9 @@ class RandomSkipBody(Body):
         updates = (draws < self._rate).to(window.x.device)  # (T, B)
         done, piece = updates.cumsum(dim=0), (window.keep[..., 0] == 0).cumsum(dim=0)
         most = int(done[-1].max())
-        # Only the steps that are taken are unrolled, packed one after the other.
+        # Only steps with an update are unrolled, packed one after the other.
         x = window.x.new_zeros(most + 1, batch, window.x.shape[-1])
-        of = piece.new_zeros(most + 1, batch)  # the piece that each taken step belongs to; 0 before the first of all
+        of = piece.new_zeros(most + 1, batch)  # the piece of each unrolled step; 0 before the first one
         t, lane = updates.nonzero(as_tuple=True)
         x[done[t, lane], lane], of[done[t, lane], lane] = window.x[t, lane], piece[t, lane]
         keep = (of[1:] == of[:-1]).to(x)[..., None]
@@ -52,7 +52,7 @@ class RandomSkipBody(Body):
 
 
 class SkipBody(Body):
-    """A Skip GRU: the probability of an update grows by a learned step until it rounds to 1."""
+    """Implements a Skip GRU: the probability of an update grows by a learned step until it rounds to 1."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class SkipBody(Body):
         return zeros, zeros.new_ones(batch, 1)
 
     def begin(self, window: LaneWindow, opening: float) -> None:
-        """Initialise the gate's bias to 1 as published, so that at first nearly every step is taken."""
+        """Initialise the gate's bias to 1 as published, so that at first nearly every step is an update."""
         with torch.no_grad():
             self.gate.bias.fill_(1.0)
 
@@ -77,10 +77,10 @@ class SkipBody(Body):
         hidden, updates = [], []
         for t in range(len(a)):
             keep = window.keep[t]
-            h, due = h * keep, due * keep + (1 - keep)  # a piece's first step is always taken
+            h, due = h * keep, due * keep + (1 - keep)  # the first step of a piece is always an update
             u = (due >= 0.5).to(due) + (due - due.detach())  # (B, 1) exactly 0 or 1
             h = u * self.gru.step(a[t], h, h) + (1 - u) * h
-            growth = torch.sigmoid(self.gate(h))  # as it was, where the step was skipped: the state is the same
+            growth = torch.sigmoid(self.gate(h))  # unchanged after a skipped step, since the state is the same
             due = u * growth + (1 - u) * (due + torch.minimum(growth, 1 - due))
             hidden.append(h)
             updates.append(u[:, 0])

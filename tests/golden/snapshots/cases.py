@@ -49,7 +49,9 @@ def write() -> None:
         for asset in assets:
             prepare(asset.name, asset.stream)
             asset.mark_changed()
-        SnapshotStore(StateDir(Path(folder))).write([encode_line({"recent": {}}), *(asset.line() for asset in assets)])
+        SnapshotStore(StateDir(Path(folder))).write(
+            [encode_line({"recent": {}}), *(asset.snapshot_line() for asset in assets)]
+        )
         (FOLDER / "format-2.snapshot").write_bytes((Path(folder) / "snapshot").read_bytes())
 
 

@@ -32,7 +32,7 @@ def part(second: float, **values: float) -> NamedSample:
 
 
 def joined(parts: Sequence[NamedSample], joiner: Joiner | None = None) -> list[tuple[float, str]]:
-    """Seconds and channels of what comes out, until the end of all waiting."""
+    """Return seconds and channels of the emitted samples, until nothing waits."""
     joiner = joiner or Joiner(RULE)
     rows = [row for value in parts for row in joiner.push(value)] + joiner.flush()
     return [(round(row.time_ns / NS_PER_S - NOW, 3), "".join(sorted(row.values))) for row in rows]
@@ -54,19 +54,19 @@ def test_sample_is_complete_with_its_last_channel() -> None:
     ("parts", "expected"),
     [
         ([*tick(0), *tick(1)], [(0, "abc"), (1, "abc")]),
-        # clocks that tremble, and messages that overtake each other
+        # clocks with jitter, and messages out of order
         ([part(0.1, a=1), part(-0.2, b=1), part(0.2, c=1)], [(-0.2, "abc")]),
         ([*tick(1, "a"), *tick(0, "ab"), *tick(1, "b"), *tick(0, "c"), *tick(1, "c")], [(0, "abc"), (1, "abc")]),
-        # one value is lost: its sample is waited for until two seconds after its window
+        # one value is lost: its sample waits until two seconds after its window
         ([*tick(0, "ab"), *tick(1), *tick(2, "a")], [(0, "ab"), (1, "abc"), (2, "a")]),
-        # one comes after that: passed on at the time of its sample, for the timeline to call late
+        # a value after that bypasses joining at its sample's time; the timeline marks it as late
         ([*tick(0, "ab"), *tick(3), *tick(0, "c")], [(0, "ab"), (3, "abc"), (0, "c")]),
-        # a sensor that is quicker than the others: the last value of a sample counts, further ones are left out
+        # a sensor that is faster than the others: the last value within a sample counts
         ([part(0, a=1), part(0.3, a=2), *tick(0, "bc"), part(0.4, a=3), *tick(1)], [(0, "abc"), (1, "abc")]),
         # one from the future or the past, alone
         ([*tick(0), part(50 * HOUR, a=1), *tick(1)], [(0, "abc"), (50 * HOUR, "a"), (1, "abc")]),
         ([*tick(0), part(-HOUR, a=1), *tick(1)], [(0, "abc"), (-HOUR, "a"), (1, "abc")]),
-        # from a near future it is left out: the timeline would take it for a pause
+        # a value from the near future is dropped: the timeline would see a pause
         ([*tick(0), part(300, a=1), *tick(1)], [(0, "abc"), (1, "abc")]),
         # one sensor with a wrong clock all the time
         ([*tick(0, "ab"), part(HOUR, c=1), *tick(1, "ab"), part(HOUR + 1, c=1)], [(0, "ab"), (1, "ab")]),
@@ -81,7 +81,7 @@ def test_values_are_joined_passed_on_or_dropped(parts: list[NamedSample], expect
     assert joined(parts) == expected
 
 
-def test_window_keeps_last_values_and_marks_times_of_arrival() -> None:
+def test_window_holds_last_values_and_marks_arrival_times() -> None:
     joiner = Joiner(RULE)
     joiner.push(part(0.2, a=2.0))
     joiner.push(part(0.1, a=1.0))
@@ -91,7 +91,7 @@ def test_window_keeps_last_values_and_marks_times_of_arrival() -> None:
     assert math.isnan(row.values["c"])
 
 
-def test_windows_without_known_channels_wait_for_their_end() -> None:
+def test_window_without_known_channels_waits_for_its_end() -> None:
     joiner = Joiner(replace(RULE, names=None))
     assert [row for value in tick(0) + tick(1) + tick(2) for row in joiner.push(value)] == []
     assert [row.time_ns for row in joiner.push(part(2.5, a=1))] == [ns(0)]
@@ -114,7 +114,7 @@ MOMENTS = st.lists(
 def test_values_within_the_lateness_are_joined_in_any_order(
     moments: list[tuple[int, str, int]], data: st.DataObject
 ) -> None:
-    """Values of whole seconds, each up to 0.2 s wrong, none more than two seconds behind another before it."""
+    """Whole seconds with errors up to 0.2 s, none more than two seconds behind an earlier one."""
     keys = [second + data.draw(st.floats(0, 1.5)) for second, _, _ in moments]
     parts = [
         part(second + wrong / 1000, **{name: second})
@@ -130,8 +130,8 @@ def test_values_within_the_lateness_are_joined_in_any_order(
     assert [(round(row.time_ns / NS_PER_S - NOW), set(row.values)) for row in rows] == sorted(wanted.items())
 
 
-class Joining(RuleBasedStateMachine):
-    """Any values at any times, one joiner never interrupted, the other taken out and put back all the time."""
+class JoinerMachine(RuleBasedStateMachine):
+    """Compares a joiner that is never interrupted with one that is saved and restored, for any values and times."""
 
     @initialize(known=st.booleans(), late_s=st.sampled_from([0.0, 1.0, 30.0]))
     def begin(self, known: bool, late_s: float) -> None:
@@ -171,7 +171,7 @@ class Joining(RuleBasedStateMachine):
         assert len(snapshot["doubtful"]) < 3
 
     def teardown(self) -> None:
-        """Nothing is invented, and nothing comes twice."""
+        """No value is invented or emitted twice."""
         if not hasattr(self, "plain"):
             return
         self.got += self.plain.flush()
@@ -180,5 +180,5 @@ class Joining(RuleBasedStateMachine):
             given.remove((name, value))
 
 
-TestJoining = Joining.TestCase
-TestJoining.settings = settings(max_examples=40, stateful_step_count=40)
+TestJoiner = JoinerMachine.TestCase
+TestJoiner.settings = settings(max_examples=40, stateful_step_count=40)

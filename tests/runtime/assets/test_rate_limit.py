@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcedge.runtime.assets.rate_limit import PER_PERIOD, sample_rate_limit
+from vcedge.runtime.assets.asset import PER_PERIOD, sample_rate_limit
 from vcedge.schema import NS_PER_S
 
 
@@ -19,7 +19,7 @@ def test_samples_with_advancing_times_are_accepted(burst: int, periods: list[int
 
 @pytest.mark.parametrize("step_ns", [-NS_PER_S, 0, 1, NS_PER_S // 1000])
 def test_flood_is_limited_to_ten_samples_a_period(step_ns: int) -> None:
-    """`since` is what the asset's time has gone on since the last message that was taken."""
+    """`since` is how far the asset's time advanced since the last accepted message."""
     limit, since, taken = sample_rate_limit(NS_PER_S, burst=100), 0, 0
     for _ in range(20_000):
         since += step_ns

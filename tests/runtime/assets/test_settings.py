@@ -70,7 +70,7 @@ def put(settings: Settings, kind: SettingKind, message: object) -> None:
         ("inhibit", b'{"until": 1e20}', "key 'until' is 1e+20, expected less than or equal to"),
     ],
 )
-def test_refused_setting_changes_nothing(kind: SettingKind, payload: bytes, reason: str) -> None:
+def test_refused_setting_has_no_effect(kind: SettingKind, payload: bytes, reason: str) -> None:
     _, settings = settings_of()
     put(settings, "threshold", {"raw": 3})
     put(settings, "compute", {"min_level": 2})
@@ -92,7 +92,7 @@ LEVELS = DETECTOR.levels
 
 @given(kind=st.sampled_from(list(KINDS)), message=st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3)))
 def test_accepted_settings_are_those_of_the_schema(kind: SettingKind, message: Any) -> None:
-    """But for what depends on the model, and for whole numbers that are spelled with a point."""
+    """Exceptions: what depends on the model, and whole numbers with a decimal point."""
     payload = json.dumps(message).encode()
     try:
         parse_setting(kind, payload)
@@ -131,7 +131,7 @@ def test_threshold_is_set_and_reset() -> None:
     assert configured.threshold == 7.0
 
 
-def test_threshold_by_rate_adapts_and_fixed_one_does_not() -> None:
+def test_threshold_by_rate_adapts_and_fixed_threshold_stays() -> None:
     values = recording(3, 900, 3)
     values[100:110] += 50 * PLAIN.features.scale  # an event, which raises an adapting threshold when it ends
     rows = samples(values)
@@ -148,7 +148,7 @@ def test_threshold_by_rate_needs_a_tail() -> None:
     assert stream.threshold == PLAIN.calibration.threshold
 
 
-def test_compute_setting_makes_the_policy() -> None:
+def test_compute_setting_sets_the_policy() -> None:
     _, settings = settings_of()
     assert settings.policy == (1, 0.0)
     put(settings, "compute", {"min_level": 2, "looseness": 2})
@@ -202,7 +202,7 @@ def test_restored_settings_give_the_same_scores(sets: list[tuple[SettingKind, di
 
 
 def test_restore_overrides_earlier_settings_of_a_stream() -> None:
-    """As when a model that was in charge comes back after another one."""
+    """As when a model takes over again from another one."""
     stream, settings = settings_of()
     put(settings, "threshold", {"raw": 9.0})
     put(settings, "compute", {"looseness": 0.5})
@@ -225,7 +225,7 @@ def test_repeated_setting_changes_nothing() -> None:
 def test_compute_stage_is_a_setting_of_assets_with_stages() -> None:
     stream, plain = settings_of()
     assert plain.kinds == ["threshold", "compute", "inhibit"]
-    with pytest.raises(Refused, match=r"^the configuration has no stages for it$"):
+    with pytest.raises(Refused, match=r"^the configuration has no stages for this asset \(key assets\.NAME\.stages\)$"):
         put(plain, "stage", {"stage": 0})
     stages = ComputeStages([StageConfig(min_level=2), StageConfig()])
     settings = Settings(stream, companions=Companions(stages=stages))
@@ -240,7 +240,7 @@ def test_compute_stage_is_a_setting_of_assets_with_stages() -> None:
     assert settings.snapshot() == {}, "its state is kept with the stages"
 
 
-def test_set_topics_are_parsed() -> None:
+def test_settings_topic_is_parsed() -> None:
     outputs = OutputTopics("site/a", "n")
     assert outputs.sets == "site/a/n/+/+/set"
     assert outputs.setting_of("site/a/n/pump 1/threshold/set") == ("pump 1", "threshold")

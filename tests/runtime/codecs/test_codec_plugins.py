@@ -1,4 +1,4 @@
-"""Plug-in codecs: found by their entry point; no fault of theirs ends the service."""
+"""Plug-in codecs: found by their entry point; a fault of theirs does not end the service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Install = Callable[..., None]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Puts a package with one codec where Python finds it."""
+    """Install a package with one codec where Python finds it."""
 
     def put(source: str, name: str = "lines", target: str = "plant_codec:decode", package: str = "plant") -> None:
         folder = tmp_path / package
@@ -38,7 +38,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     return put
 
 
-def test_the_example_of_the_documentation_works(install: Install) -> None:
+def test_example_of_the_documentation_works(install: Install) -> None:
     (source,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
     assert len(source.splitlines()) <= 20
     install(source)
@@ -79,7 +79,7 @@ def _raise(error: BaseException) -> Any:
         (lambda payload, limits: Reading((1,), {"a": [1.0], "b": [1.0]}), "2 channels, expected at most 1"),
     ],
 )
-def test_a_faulty_plug_in_gives_a_reason_of_one_line(codec: Any, reason: str) -> None:
+def test_faulty_plugin_gives_a_reason_of_one_line(codec: Any, reason: str) -> None:
     with pytest.raises(Undecodable) as caught:
         Decoder("odd", codec, Limits(max_channels=1))(b"")
     words = str(caught.value)
@@ -98,7 +98,7 @@ def test_a_faulty_plug_in_gives_a_reason_of_one_line(codec: Any, reason: str) ->
         ("decode = 5\n", "plant_codec:decode", "is of type int, expected a function"),
     ],
 )
-def test_a_broken_plug_in_ends_the_service_with_78(
+def test_broken_plugin_ends_the_service_with_78(
     source: str, target: str, words: str, install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(source, target=target)
@@ -109,7 +109,7 @@ def test_a_broken_plug_in_ends_the_service_with_78(
     assert f"{config}: key 'input.codec': codec 'lines' (plant_codec:decode) of plant {words}" in line
 
 
-def test_an_unknown_codec_names_the_installed_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_codec_names_the_installed_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     topic = {"topic": "p/{asset}", "codec": "sparkplug"}
     config = configure(tmp_path, "unknown", "mqtt://127.0.0.1:1", input=topic)
     assert run_program(["run", str(config), "--check"]) == 78
@@ -118,9 +118,10 @@ def test_an_unknown_codec_names_the_installed_ones(tmp_path: Path, capsys: pytes
     assert error.count("key 'input.codec' is 'sparkplug', expected an installed codec: json, senml, value") == 2
 
 
-def test_two_plug_ins_of_one_name_are_refused(install: Install) -> None:
+def test_two_plugins_of_one_name_are_refused(install: Install) -> None:
     install("def decode(payload, limits): ...\n", name="json")
     with pytest.raises(
-        ConfigError, match=r"several packages have a codec 'json': 'json' \(plant_codec:decode\) of plant, "
+        ConfigError,
+        match=r"several packages have a codec 'json', expected one: 'json' \(plant_codec:decode\) of plant, ",
     ):
         open_decoder("json", Limits(), "codec")

@@ -76,19 +76,19 @@ def test_hostile_payloads_have_a_short_reason(codec: str, payload: bytes) -> Non
         ("senml", b'[{"n":"a","v":1},{"n":"a","t":1,"v":1}]', Limits(max_rows=1), "2 samples, expected at most 1"),
     ],
 )
-def test_limits(codec: str, payload: bytes, limits: Limits, reason: str) -> None:
+def test_sizes_beyond_the_limits_are_refused(codec: str, payload: bytes, limits: Limits, reason: str) -> None:
     with pytest.raises(Undecodable, match=f"^{re.escape(reason)}$"):
         open_decoder(codec, limits, "codec")(payload)
 
 
-def test_a_pack_of_few_records_cannot_claim_a_table_of_many_values() -> None:
+def test_small_senml_pack_cannot_expand_to_a_large_table() -> None:
     records = [{"n": f"c{i}", "t": i, "v": 1} for i in range(2000)]
     with pytest.raises(Undecodable, match=r"^2000 channels of 2000 samples, expected at most 1000000 values$"):
         open_decoder("senml", Limits(max_channels=5000), "codec")(json.dumps(records).encode())
 
 
 @given(YEARS_NS, st.dictionaries(NAMES, FINITE | st.just(math.nan), max_size=5))
-def test_what_replay_publishes_is_read_back_exactly(time_ns: int, channels: dict[str, float]) -> None:
+def test_replayed_message_is_read_back_exactly(time_ns: int, channels: dict[str, float]) -> None:
     values = np.array(list(channels.values()), np.float64)
     reading = plain_json.decode(message_of(time_ns, list(channels), values), LIMITS)
     assert reading.times_ns == (time_ns,)
@@ -119,7 +119,7 @@ def test_arrange_fills_missing_channels_and_counts_unknown_ones() -> None:
     assert unknown == 1
 
 
-def test_times_without_a_clock_count_from_the_arrival() -> None:
+def test_relative_times_count_from_the_arrival() -> None:
     assert Reading(None, {}).times(7) == (7,)
     assert Reading((-2, 0), {}, block=True, relative=True).times(7) == (5, 7)
     assert Reading((1, 2), {}, block=True).times(7) == (1, 2)

@@ -66,8 +66,8 @@ def test_one_topic_for_each_sensor_is_replayed_scored_and_recorded(shared_broker
     assert recorded.read_bytes() == source.read_bytes()
 
 
-def test_single_values_with_losses_survive_kill_9_to_the_bit(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """What waits for its sample is part of the snapshot; each kill finds some in the middle."""
+def test_single_values_with_losses_score_exactly_after_kill_9(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """Values that wait for their sample are part of the snapshot; each kill happens while some wait."""
     given = {"topic": "parts/{asset}/{channel}", "lateness_s": 2}
     mqtt = {"broker": shared_broker.url, "receive_maximum": 20}
     config = configure(tmp_path, "parts", shared_broker.url, DETECTOR, input=given, mqtt=mqtt)
@@ -128,7 +128,7 @@ def test_silence_flushes_the_joiner_and_a_value_after_that_has_status_clock(
         ),
     ],
 )
-def test_replay_refuses_what_cannot_be_published(
+def test_replay_refuses_unpublishable_recordings(
     options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.csv").write_text("time,In/Out\n2024-01-01T00:00:00Z,1\n2024-01-01T00:00:01Z,2\n")
@@ -136,7 +136,7 @@ def test_replay_refuses_what_cannot_be_published(
     assert words in capsys.readouterr().err
 
 
-def test_a_lateness_of_many_joins_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lateness_of_many_windows_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = {"topic": "p/{asset}/{channel}", "join_s": 0.01, "lateness_s": 60}
     config = configure(tmp_path, "n", "mqtt://127.0.0.1:1", DETECTOR, input=given)
     for command in (["run", str(config), "--check"], ["record", str(config), "--out", str(tmp_path / "out")]):

@@ -1,4 +1,4 @@
-"""orjson and Python's own reader agree on any bytes, and both writers on what is read back."""
+"""orjson and the standard library agree on reading any bytes, and on writing values that are read back."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_invalid_json_gives_the_same_reason_with_and_without_orjson(payload: byt
 
 
 @given(VALUES)
-def test_both_writers_are_read_back_alike(value: Any) -> None:
+def test_output_of_both_writers_reads_back_equal(value: Any) -> None:
     for written in (fast_json.write(value), fast_json.write_plain(value)):
         assert parse_strictly(written) == value
 

@@ -1,4 +1,4 @@
-"""The native kernel is there where it can be, and where it is not one line says why."""
+"""The native kernel: available where it can be built; elsewhere one line gives the reason."""
 
 from __future__ import annotations
 

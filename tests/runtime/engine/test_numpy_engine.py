@@ -1,4 +1,4 @@
-"""The oracle engine: the contract, and equality with independent formulas."""
+"""The reference engine in numpy: the engine contract, and equality with independent formulas."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_engine_keeps_its_contract(name: str) -> None:
     assert len(results) == len(CHECKS)
 
 
-def test_checks_find_a_broken_engine() -> None:
+def test_contract_checks_find_a_broken_engine() -> None:
     class Leaky(NumpyEngine):
         """Shares one state among all streams, writes into its input, ignores the policy and keeps what it saw."""
 
@@ -68,7 +68,7 @@ def test_surprise_forces_the_full_level_for_its_first_ticks_only() -> None:
     assert set(levels[4:]) == {1}
 
 
-def as_the_others(before: F64, after: F64, others: list[int]) -> F64:
+def parts_of_imputed_channel(before: F64, after: F64, others: list[int]) -> F64:
     """Smoothed errors (parts,) of channel 1 after a step in which it was taken to be as wrong as the others."""
     alpha = np.array([2 / (part.span + 1) for part in VARIANTS["vcgru"].scorer.parts])
     squared = before[:, others] + (after - before)[:, others] / alpha[:, None]
@@ -87,10 +87,10 @@ def test_missing_channel_holds_its_value_and_counts_one_row_after_it_returns() -
     engine.step(holed, state)
     assert state.lags[0, 1] == held
     assert state.held.tolist() == [False, True, False]
-    assert state.smooth[:, 1] == pytest.approx(as_the_others(before, state.smooth, [0, 2]), rel=1e-9)
+    assert state.smooth[:, 1] == pytest.approx(parts_of_imputed_channel(before, state.smooth, [0, 2]), rel=1e-9)
     before = state.smooth.copy()
     engine.step(rows[101] + [0.0, 1e3, 0.0], state)  # back, and far from what was held: nothing to compare it with
-    assert state.smooth[:, 1] == pytest.approx(as_the_others(before, state.smooth, [0, 2]), rel=1e-9)
+    assert state.smooth[:, 1] == pytest.approx(parts_of_imputed_channel(before, state.smooth, [0, 2]), rel=1e-9)
     assert state.residual[1] == 0
     engine.step(rows[102], state)
     assert state.residual[1] != 0

@@ -1,4 +1,4 @@
-"""Engines of exported files: the contract, and the service on each of them with the same alarms."""
+"""Engines of exported files: the engine contract, and equal alarms of the service on each of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.detectors import recording, samples
 from tests.support.exports import GEOMETRIC, exported, small_model
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, running
-from tests.support.yardstick import data_dir
+from tests.support.real_data import data_dir
 from vcedge.cli.main import run as run_program
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
 from vcedge.history import load_history
@@ -65,7 +65,7 @@ def test_surprise_forces_the_full_level_under_any_policy(to: str, layout: str, w
 
 @pytest.fixture(scope="module")
 def skab() -> tuple[Artifact, list[Sample]]:
-    """A model of the start of a file of SKAB, trained for an instant, and the rest of the file."""
+    """Return a model briefly trained on the start of a SKAB file, and the rest of the file."""
     pipeline = pytest.importorskip("vcedge.train.pipeline", reason="no torch here, which trains", exc_type=ImportError)
     path = data_dir() / "SKAB" / "data" / "valve1" / "1.csv"
     names = {"exclude": ["anomaly", "changepoint"]}
@@ -126,7 +126,7 @@ Bad = Callable[[bytes], bytes]
 @pytest.mark.parametrize(
     ("spoil", "code"), [(lambda data: data[:-100], 65), (lambda data: b"", 65), (lambda data: data, 2)]
 )
-def test_exit_codes_for_files_that_cannot_be_run(
+def test_unusable_files_exit_with_their_code(
     spoil: Bad, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "m.onnx"

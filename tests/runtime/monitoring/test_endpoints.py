@@ -51,14 +51,14 @@ def status(config: Path) -> dict[str, Any]:
     return report
 
 
-def on_a_terminal(*arguments: str) -> str:
-    """What the program prints on a terminal, without its colours."""
+def terminal_output(*arguments: str) -> str:
+    """Return what the program prints on a terminal, without colours."""
     ours, its = pty.openpty()
     command = [sys.executable, "-m", "vcedge", *arguments]
     subprocess.run(command, cwd=ROOT, env={**os.environ, "COLUMNS": "150"}, stdout=its, timeout=60, check=True)
     os.close(its)
     text = b""
-    with suppress(OSError):  # how the end of a terminal reads
+    with suppress(OSError):  # reading the end of a pseudo-terminal raises
         while part := os.read(ours, 65536):
             text += part
     os.close(ours)
@@ -116,7 +116,7 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
         "mqtt": {"broker": shared_broker.url, "username": "press", "password_env": "MQTT_PASSWORD"},
     }
     detector = tiny_detector()
-    # On a busy machine an asset would else be silent for too long before anybody looks.
+    # On a busy machine the asset would else count as silent before the test looks.
     patient = replace(detector, schema=replace(detector.schema, max_gap_ns=600 * NS_PER_S))
     config = configure(tmp_path, "seen", shared_broker.url, patient, **changes)
     values = recording(3, 90, 3)
@@ -145,7 +145,7 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
         assert "pump-2: status " in shown
         assert f"event {events[-1]}" in shown
         assert "broker: mqtt://127.0.0.1" in shown
-        assert "┃ asset" in on_a_terminal("status", str(config))
+        assert "┃ asset" in terminal_output("status", str(config))
         assert service.end() == 0
     lines = [json.loads(line) for line in service.lines]
     dead = [line for line in lines if line["message"].startswith("dead letter")]
@@ -173,7 +173,7 @@ def test_promtool_accepts_the_metrics(shared_broker: Mosquitto, tmp_path: Path) 
     assert (result.returncode, result.stdout + result.stderr) == (0, "")
 
 
-def test_status_without_a_broker_and_without_a_service(tmp_path: Path) -> None:
+def test_status_without_a_broker_or_service(tmp_path: Path) -> None:
     config = configure(tmp_path, "lonely", f"mqtt://127.0.0.1:{free_port()}", mqtt={"broker": "mqtt://127.0.0.1:1"})
     with running("run", config) as service:
         service.wait_line("no connection to")
@@ -186,7 +186,7 @@ def test_status_without_a_broker_and_without_a_service(tmp_path: Path) -> None:
         assert "refused" in report["links"]["in"]["complaint"]
         assert "not connected: " in vcedge("status", str(config)).stdout
         service.end(signal.SIGKILL)
-    dead = vcedge("status", str(config))  # what a killed service left behind does not answer
+    dead = vcedge("status", str(config))  # the socket of a killed service does not answer
     assert (dead.returncode, dead.stdout) == (69, "")
     assert dead.stderr == f"vcedge: error: state_dir {tmp_path / 'state'}: no service runs there\n"
     with running("run", config) as service:
@@ -194,7 +194,7 @@ def test_status_without_a_broker_and_without_a_service(tmp_path: Path) -> None:
         assert ask_service(tmp_path / "state")["boot"] != report["boot"]
 
 
-def test_a_port_in_use_ends_the_service(tmp_path: Path) -> None:
+def test_port_in_use_ends_the_service(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -208,7 +208,7 @@ def test_a_port_in_use_ends_the_service(tmp_path: Path) -> None:
     )
 
 
-def test_a_stuck_main_loop_is_reported(tmp_path: Path) -> None:
+def test_stuck_main_loop_is_reported(tmp_path: Path) -> None:
     requests = StatusRequests()
     server = StatusSocket(tmp_path, requests, answer_s=0.1)
     server.open()
@@ -222,7 +222,7 @@ def test_a_stuck_main_loop_is_reported(tmp_path: Path) -> None:
         server.close()
 
 
-def test_a_socket_below_a_long_path_and_below_an_impossible_one(tmp_path: Path) -> None:
+def test_status_socket_below_long_and_invalid_paths(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 120)
     folder.mkdir()
     requests, stop = StatusRequests(), threading.Event()
@@ -241,7 +241,7 @@ def test_a_socket_below_a_long_path_and_below_an_impossible_one(tmp_path: Path) 
     server.close()
     (tmp_path / "file").touch()
     nowhere = StatusSocket(tmp_path / "file" / "none", requests)
-    nowhere.open()  # says so in the log, and the service runs
+    nowhere.open()  # logs the problem; the service runs without a socket
     nowhere.close()
     with pytest.raises(Unavailable, match="no service runs there"):
         ask_service(tmp_path / "none")
@@ -265,7 +265,7 @@ def test_waiting_requests_end_with_the_service() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may ask everybody")
-def test_a_user_without_permission_gets_an_error(tmp_path: Path) -> None:
+def test_user_without_permission_gets_an_error(tmp_path: Path) -> None:
     server = StatusSocket(tmp_path, StatusRequests())
     server.open()
     (tmp_path / NAME).chmod(0)
@@ -274,7 +274,7 @@ def test_a_user_without_permission_gets_an_error(tmp_path: Path) -> None:
     server.close()
 
 
-def test_quantiles_are_upper_bounds() -> None:
+def test_histogram_quantiles_are_upper_bounds() -> None:
     durations = Histogram()
     assert durations.quantile(0.5) is None
     for _ in range(99):

@@ -33,7 +33,7 @@ def _restored() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_restored")
-def test_json_lines_carry_their_context(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_have_their_context(capsys: pytest.CaptureFixture[str]) -> None:
     configure_service_log(LogConfig(format="json", level="warning"))
     log.info("not logged")
     log.warning("event of %s\nx", "pump", extra=about(id="0123", asset="pump", event="anomaly-1"))
@@ -62,18 +62,18 @@ def record(message: str, *values: object, level: int = logging.INFO, **context: 
 
 @settings(max_examples=50)
 @given(st.text(max_size=30), st.dictionaries(st.sampled_from(["id", "asset", "event", "other"]), st.text(max_size=9)))
-def test_a_line_stays_one_line_with_any_name(name: str, context: dict[str, str]) -> None:
+def test_record_is_one_line_for_any_name(name: str, context: dict[str, str]) -> None:
     text = TextFormatter().format(record("%s", name, **context))
     assert text.isprintable()
     assert text.startswith("vcedge: INFO: ")
     assert json.loads(JsonFormatter().format(record("%s", name, **context)))["message"] == name
 
 
-def test_text_names_the_ids() -> None:
+def test_text_lines_name_the_ids() -> None:
     assert TextFormatter().format(record("x", id="12", asset="a", event="e")) == "vcedge: INFO: x (id 12, event e)"
 
 
-def test_a_flood_is_limited_and_counted_per_asset() -> None:
+def test_flood_is_limited_and_counted_per_asset() -> None:
     now = [0.0]
     only = RepeatFilter(lambda: now[0])
     flood = [only.filter(record("dead letter %d", n, asset="a")) for n in range(100)]

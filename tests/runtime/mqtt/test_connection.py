@@ -39,7 +39,7 @@ def tool(name: str) -> str:
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-def test_a_password_is_read_from_its_file_and_never_logged(
+def test_password_is_read_from_its_file_and_never_logged(
     version: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -65,7 +65,7 @@ def test_a_password_is_read_from_its_file_and_never_logged(
 
 # paho leaves the socket of a failed handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_tls_trusts_the_given_authority_alone(tmp_path: Path) -> None:
+def test_tls_trusts_only_the_given_authority(tmp_path: Path) -> None:
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     for name in ("broker", "stranger"):
         command = [tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
@@ -91,7 +91,7 @@ def test_tls_trusts_the_given_authority_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["ca_file", "cert_file"])
-def test_certificates_that_cannot_be_used_are_named(key: str, tmp_path: Path) -> None:
+def test_unusable_certificates_are_named(key: str, tmp_path: Path) -> None:
     (tmp_path / "none.pem").write_text("nothing")
     for name in ("none.pem", "gone.pem"):
         config = MqttConfig.model_validate({"broker": "mqtts://localhost", key: tmp_path / name})
@@ -99,7 +99,7 @@ def test_certificates_that_cannot_be_used_are_named(key: str, tmp_path: Path) ->
             Connection(config, Identity("x"))
 
 
-def test_messages_keep_their_order_and_unacknowledged_ones_are_redelivered(shared_broker: Mosquitto) -> None:
+def test_messages_are_in_order_and_redelivered_until_acknowledged(shared_broker: Mosquitto) -> None:
     identity = Identity("steady", ("steady/in",))
     with connected(shared_broker.url, identity) as connection, Peer(shared_broker.url) as peer:
         wait_until(lambda: connection.subscribed, "a subscription")
@@ -117,8 +117,8 @@ def test_messages_keep_their_order_and_unacknowledged_ones_are_redelivered(share
         assert all(message.duplicate for message in again if message)
 
 
-def test_a_completion_runs_after_the_brokers_acknowledgement(own_broker: Mosquitto) -> None:
-    """Publications wait while there is no broker, and so does what is to follow them."""
+def test_completion_runs_after_the_brokers_acknowledgement(own_broker: Mosquitto) -> None:
+    """Publications and their completions wait until a broker is there."""
     done = threading.Event()
     with connected(own_broker.url, Identity("after")) as connection:
         connection.publish("after/x", b"1")
@@ -128,7 +128,7 @@ def test_a_completion_runs_after_the_brokers_acknowledgement(own_broker: Mosquit
         assert done.wait(20)
         assert connection.pending == 0
         done.clear()
-        connection.when_acknowledged(done.set)  # nothing waits: at once
+        connection.when_acknowledged(done.set)  # nothing is pending: runs at once
         assert done.wait(5)
 
 
@@ -138,7 +138,7 @@ def test_qos_0_without_a_connection_is_dropped(own_broker: Mosquitto) -> None:
         assert connection.pending == 0
 
 
-def test_stop_returns_although_the_broker_never_answers() -> None:
+def test_stop_returns_if_the_broker_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         connection = Connection(MqttConfig(broker=f"mqtt://127.0.0.1:{silent.getsockname()[1]}"), Identity("patient"))
         connection.start()
@@ -150,8 +150,8 @@ def test_stop_returns_although_the_broker_never_answers() -> None:
             assert not connection.stop(0.5)
 
 
-def test_a_takeover_stated_by_the_broker_is_reported_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    """mosquitto 2.0 tells nothing; these are the bytes of a broker that does (MQTT 5: CONNACK, DISCONNECT 0x8E)."""
+def test_takeover_sent_by_the_broker_is_reported_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """mosquitto 2.0 does not send it; these bytes are of a broker that does (MQTT 5: CONNACK, DISCONNECT 0x8E)."""
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         connected(f"mqtt://127.0.0.1:{server.getsockname()[1]}", Identity("torn")) as connection,

@@ -1,4 +1,4 @@
-"""The socket under paho: every byte in its order for any sizes, and the error of a lost connection."""
+"""The socket under paho: every byte in order for any sizes, and the error of a lost connection."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def wait_readable(packets: PacketSocket) -> None:
     assert packets.readable or select.select([packets], [], [], 20)[0], "nothing arrived"
 
 
-def test_recv_returns_the_sizes_that_are_asked_for(ends: tuple[PacketSocket, socket.socket]) -> None:
+def test_recv_returns_the_requested_sizes(ends: tuple[PacketSocket, socket.socket]) -> None:
     packets, theirs = ends
     theirs.sendall(b"0123456789")
     wait_readable(packets)
     assert (packets.recv(1), packets.recv(3)) == (b"0", b"123")
-    assert packets.readable  # without the network, which has nothing more
+    assert packets.readable  # from the buffer: the network has no more bytes
     assert packets.recv(100) == b"456789"
     assert not packets.readable
     with pytest.raises(BlockingIOError):
         packets.recv(1)
 
 
-def test_recv_returns_nothing_at_the_end_after_what_came_before(
+def test_recv_returns_remaining_bytes_before_the_end(
     ends: tuple[PacketSocket, socket.socket],
 ) -> None:
     packets, theirs = ends
@@ -64,7 +64,7 @@ def test_recv_returns_nothing_at_the_end_after_what_came_before(
     assert packets.recv(4) == b""
 
 
-def test_a_batch_is_sent_at_the_end_of_its_block(ends: tuple[PacketSocket, socket.socket]) -> None:
+def test_batch_is_sent_at_the_end_of_its_block(ends: tuple[PacketSocket, socket.socket]) -> None:
     packets, theirs = ends
     with packets.batch():
         assert packets.send(b"one") == 3
@@ -101,13 +101,13 @@ def test_recv_raises_the_error_of_a_failed_send(
     packets.send(b"x")
     packets.send(b"x")
     assert packets.readable
-    assert not packets.has_unsent  # nobody waits for a network that will not take it
+    assert not packets.has_unsent  # unsent bytes of a lost connection are discarded
     with pytest.raises(OSError, match=r"(?i)reset|broken"):
         packets.recv(1)
 
 
 @given(st.lists(st.binary(max_size=400), max_size=30), st.lists(st.integers(1, 700), min_size=1, max_size=10))
-def test_any_pieces_arrive_as_one_stream_of_bytes(pieces: list[bytes], sizes: list[int]) -> None:
+def test_pieces_of_any_size_arrive_as_one_byte_stream(pieces: list[bytes], sizes: list[int]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         ours = socket.create_connection(server.getsockname())
         theirs, _ = server.accept()

@@ -1,4 +1,4 @@
-"""Replay of stored results: a batch is removed once the broker has it, and no other batch is."""
+"""Replay of stored results: only a batch that the broker has acknowledged is removed."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_results_that_are_too_old_are_not_replayed(shared_broker: Mosquitto, tmp
         link.stop(2.0)
 
 
-class Sink:
-    """A connection that comes and goes as the test wants."""
+class FakeConnection:
+    """Stands in for a connection that the test interrupts and restores."""
 
     def __init__(self) -> None:
         self.connected, self.connect_count, self.pending, self.dropped = True, 1, 0, 0
@@ -51,23 +51,23 @@ class Sink:
         self.waiting: list[Outgoing] = []
 
     def publish_stored(self, publications: Iterable[Publication], done: Callable[[], None]) -> None:
-        """Remember what to call."""
+        """Store the callback of the publication."""
         self.offered.append(done)
 
     def drain(self) -> list[Outgoing]:
-        """All that waits."""
+        """Return and remove everything that waits."""
         taken, self.waiting = self.waiting, []
         return taken
 
     def requeue(self, items: list[Outgoing]) -> None:
-        """Wait again."""
+        """Put items back to the front of the queue."""
         self.waiting = items + self.waiting
 
 
-def test_late_confirmation_removes_no_other_batch(tmp_path: Path) -> None:
-    """A batch was offered, the connection was lost, and another one was put on top of it before the word came."""
+def test_late_acknowledgement_removes_no_other_batch(tmp_path: Path) -> None:
+    """The connection is lost after a batch was sent, and another batch is stored before its acknowledgement."""
     now_ms = time.time_ns() // 1_000_000
-    disk, sink = StateDir(tmp_path), Sink()
+    disk, sink = StateDir(tmp_path), FakeConnection()
     spool = ResultSpool(disk, 10**6, max_age_s=1e6)
     backlog = Backlog(disk, spool, cast(Connection, sink))
     backlog.open()

@@ -1,4 +1,4 @@
-"""Replay and record: a recording published and recorded again scores the same."""
+"""Replay and record: a recording that is published and recorded again scores the same."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def lines_of(folder: Path) -> int:
     return sum(file.read_text().count("\n") for file in folder.glob("*.csv"))
 
 
-def test_a_replayed_recording_is_scored_and_recorded_alike(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_replayed_recording_is_scored_and_recorded_exactly(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """CSV → replay → service and recorder → CSV: every score equals the offline one of both files."""
     source, out = tmp_path / "machine.csv", tmp_path / "history"
     write_recording(source, 1200)
@@ -92,7 +92,7 @@ def test_a_replayed_recording_is_scored_and_recorded_alike(shared_broker: Mosqui
     assert scores_of(recorded) == expected
 
 
-def test_a_recorder_continues_its_files_after_a_restart(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_recorder_continues_its_files_after_a_restart(shared_broker: Mosquitto, tmp_path: Path) -> None:
     out = tmp_path / "out"
     config = configure(tmp_path, "again", shared_broker.url)
     for part in range(2):
@@ -109,7 +109,7 @@ def test_a_recorder_continues_its_files_after_a_restart(shared_broker: Mosquitto
     assert lines[:2] == ["time,a,b", "2023-11-14T22:13:20.000Z,0.0,"]
 
 
-def test_days_and_new_channels_begin_new_files(tmp_path: Path) -> None:
+def test_day_and_new_channel_start_a_new_file(tmp_path: Path) -> None:
     midnight = 1_700_006_400 * NS_PER_S
     record = AssetRecord("a b/c", tmp_path, None)
     times = tuple(midnight + (i - 2) * NS_PER_S for i in range(4))
@@ -128,7 +128,7 @@ def test_days_and_new_channels_begin_new_files(tmp_path: Path) -> None:
     assert record.rows == 6
 
 
-def test_a_recorder_of_all_assets_is_bounded(tmp_path: Path) -> None:
+def test_recorder_of_all_assets_is_bounded(tmp_path: Path) -> None:
     decode = open_decoder("json", Limits(max_channels=5000), "codec")
     recorder = Recorder(InputTopic("p/{asset}"), decode, {"*": AssetPlan()}, tmp_path, max_found=3)
 
@@ -148,7 +148,7 @@ def test_a_recorder_of_all_assets_is_bounded(tmp_path: Path) -> None:
     assert len(file.read_text().splitlines()[0].split(",")) == 1 + MAX_CHANNELS
 
 
-def test_a_file_with_more_channels_is_continued_in_its_order(tmp_path: Path) -> None:
+def test_file_with_more_channels_is_continued_in_its_order(tmp_path: Path) -> None:
     (tmp_path / "m-2023-11-14.csv").write_text("time,b,z,a\n")
     record = AssetRecord("m", tmp_path, ("a", "b"))
     record.write(Reading((START_NS,), {"a": [1.0], "b": [2.0], "unknown": [3.0]}), 0)
@@ -175,7 +175,7 @@ def test_replay_reads_a_file_without_time_as_the_model_does(shared_broker: Mosqu
     ]
 
 
-def test_pace_divides_the_recordings_intervals_by_the_speed() -> None:
+def test_speed_divides_the_intervals_of_the_recording() -> None:
     import time
 
     began = time.monotonic()
@@ -183,7 +183,7 @@ def test_pace_divides_the_recordings_intervals_by_the_speed() -> None:
     for row in samples(recording(0, 5, 1)):
         pace.wait(row.time_ns)
     assert 4 / 20 <= time.monotonic() - began < 2
-    pace.wait(0)  # back in time: at once
+    pace.wait(0)  # a time before the last one: no wait
     assert time.monotonic() - began < 2
 
 
@@ -202,7 +202,7 @@ def test_pace_divides_the_recordings_intervals_by_the_speed() -> None:
         (["{file}", "--broker", "mqtt://127.0.0.1:{port}"], 69, "no connection within 0.5 s"),
     ],
 )
-def test_replay_reports_what_is_wrong(
+def test_replay_reports_invalid_input(
     arguments: list[str],
     code: int,
     words: str,

@@ -13,7 +13,7 @@ from vcedge.runtime.recordings.score_summary import ScoreSummary
 from vcedge.runtime.stream.stream import Stream
 
 
-def test_events_are_listed_with_their_explanation() -> None:
+def test_summary_lists_events_with_their_explanation() -> None:
     detector = tiny_detector(threshold=8.0)
     values = recording(6, 400, 3)
     values[200:260, 1] += 40 * detector.features.scale[1] * np.resize([1.0, -1.0], 60)

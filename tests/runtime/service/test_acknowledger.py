@@ -19,9 +19,8 @@ from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.outbox import Completion
 from vcedge.runtime.mqtt.paho_setup import Identity
-from vcedge.runtime.service.acknowledger import Acknowledger
+from vcedge.runtime.service.acknowledger import Acknowledger, Outcome
 from vcedge.runtime.service.connections import Connections
-from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.storage.recent_messages import MIN_SIZE, RecentMessages
 from vcedge.runtime.storage.state_dir import StateDir
 
@@ -30,8 +29,8 @@ MOST = max(WINDOW, MIN_SIZE // 2)
 """Unacknowledged messages beyond which no more are worked on."""
 
 
-class Kept:
-    """An acknowledger whose results are with the broker when the test says so."""
+class Harness:
+    """Holds an acknowledger; the test decides when the broker has the results."""
 
     def __init__(self, folder: Path) -> None:
         save(tiny_detector(), folder / "model.vcedge")
@@ -62,40 +61,40 @@ class Kept:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
-    kept = Kept(tmp_path)
-    yield kept
-    kept.results_are_safe()
-    kept.acknowledger.close(20)
-    kept.disk.close()
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    harness = Harness(tmp_path)
+    yield harness
+    harness.results_are_safe()
+    harness.acknowledger.close(20)
+    harness.disk.close()
 
 
-def test_flood_during_a_snapshot_is_acknowledged_after_it(kept: Kept) -> None:
-    kept.handle(Outcome.USED)
-    kept.acknowledger.take_snapshot(time.monotonic())
-    kept.handle(Outcome.REFUSED, MOST)
-    kept.tick()
-    assert kept.acknowledger.is_full, "they wait for the message before them"
-    kept.results_are_safe()
-    wait_until(lambda: kept.acknowledger.snapshots == 1, "the snapshot")
-    wait_until(lambda: (kept.tick(), kept.acknowledger.unacknowledged == 0)[1], "all to be acknowledged")
-    assert not kept.acknowledger.is_full
+def test_messages_during_a_snapshot_are_acknowledged_after_it(harness: Harness) -> None:
+    harness.handle(Outcome.USED)
+    harness.acknowledger.take_snapshot(time.monotonic())
+    harness.handle(Outcome.REFUSED, MOST)
+    harness.tick()
+    assert harness.acknowledger.is_full, "they wait for the earlier message"
+    harness.results_are_safe()
+    wait_until(lambda: harness.acknowledger.snapshots == 1, "the snapshot")
+    wait_until(lambda: (harness.tick(), harness.acknowledger.unacknowledged == 0)[1], "all to be acknowledged")
+    assert not harness.acknowledger.is_full
 
 
-def test_used_messages_are_acknowledged_after_a_snapshot(kept: Kept) -> None:
-    kept.handle(Outcome.USED, 3)
-    kept.handle(Outcome.DUPLICATE, 2)
-    kept.handle(Outcome.REFUSED, 4)
-    kept.tick()
-    assert kept.acknowledger.unacknowledged == 9
-    kept.acknowledger.take_snapshot(time.monotonic())
-    kept.results_are_safe()
-    wait_until(lambda: (kept.tick(), kept.acknowledger.unacknowledged == 0)[1], "all to be acknowledged")
+def test_used_messages_are_acknowledged_after_a_snapshot(harness: Harness) -> None:
+    harness.handle(Outcome.USED, 3)
+    harness.handle(Outcome.DUPLICATE, 2)
+    harness.handle(Outcome.REFUSED, 4)
+    harness.tick()
+    assert harness.acknowledger.unacknowledged == 9
+    harness.acknowledger.take_snapshot(time.monotonic())
+    harness.results_are_safe()
+    wait_until(lambda: (harness.tick(), harness.acknowledger.unacknowledged == 0)[1], "all to be acknowledged")
 
 
-def test_refused_messages_are_acknowledged_without_a_snapshot(kept: Kept) -> None:
-    kept.handle(Outcome.DUPLICATE, 2)
-    kept.handle(Outcome.REFUSED, 4)
-    kept.tick()
-    assert kept.acknowledger.unacknowledged == 0
-    assert kept.acknowledger.snapshots == 0
+def test_refused_messages_are_acknowledged_without_a_snapshot(harness: Harness) -> None:
+    harness.handle(Outcome.DUPLICATE, 2)
+    harness.handle(Outcome.REFUSED, 4)
+    harness.tick()
+    assert harness.acknowledger.unacknowledged == 0
+    assert harness.acknowledger.snapshots == 0

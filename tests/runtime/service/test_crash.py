@@ -1,4 +1,4 @@
-"""The service is killed at random points, as a power cut would, and loses nothing."""
+"""The service is killed at random points, as a power cut would, and loses no score."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ pytestmark = pytest.mark.slow
 
 
 def test_kill_at_random_points_loses_no_score(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """`scripts/soak kills` does it 200 times."""
+    """`scripts/soak kills` does this 200 times."""
     assert killed(tmp_path, shared_broker.url, kills=20, seed=12)["scores"] == 21 * 60

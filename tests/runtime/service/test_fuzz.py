@@ -1,4 +1,4 @@
-"""The short form of scripts/fuzz."""
+"""A short run of scripts/fuzz."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile and broken senders at a real broker: their messages are refused and counted, and do not affect others."""
+"""Hostile and broken senders at a real broker: their messages are refused and counted; other assets are unaffected."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_hostile_asset_leaves_scores_of_another_complete_and_in_order(shared_bro
                 publish(peer, "foe/calm", [rows[index // 20]])
         assert_same(peer.scores("calm", len(rows)), offline(DETECTOR, rows))
         wild.settle()
-        wild.publish("foe/wild", {"ts": 1_700_000_100, "v": {NAMES[0]: 1.0}})  # a minute later it may send again
+        wild.publish("foe/wild", {"ts": 1_700_000_100, "v": {NAMES[0]: 1.0}})  # accepted: a minute later
         peer.until(lambda messages: any(b'"ts":1700000100000,' in m.payload for m in messages[-50:]), "its next score")
         numbers = counted(tmp_path)
         letters = [json.loads(m.payload) for m in peer.messages if m.topic == "vcedge/foe/deadletter"]
@@ -80,7 +80,7 @@ def test_new_assets_beyond_max_assets_are_refused(shared_broker: Mosquitto, tmp_
     message = {"ts": 1_700_000_000, "v": {NAMES[0]: 1.0}}
     with running("run", config) as service, Peer(shared_broker.url, "vcedge/many/#") as peer:
         wait_online(peer, "many")
-        peer.publish("many/pump-0", "nonsense")  # makes no asset
+        peer.publish("many/pump-0", "nonsense")  # creates no asset
         for index in range(10_000):
             peer.publish(f"many/pump-{index}", message)
         peer.publish("many/motor", message)
@@ -98,7 +98,9 @@ def test_new_assets_beyond_max_assets_are_refused(shared_broker: Mosquitto, tmp_
     assert len(found) == 6
     assert numbers["assets"] == 6
     assert numbers["ignored"] == numbers["dead_letters"] - 1 == 10_000 - 5 + 3
-    assert "a new asset, where patterns have brought 5 (max_assets)" in {letter["reason"] for letter in letters}
+    assert "patterns have already matched 5 assets, expected at most that many (max_assets)" in {
+        letter["reason"] for letter in letters
+    }
 
 
 def test_retained_messages_are_not_scored(shared_broker: Mosquitto, tmp_path: Path) -> None:

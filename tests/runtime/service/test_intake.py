@@ -1,4 +1,4 @@
-"""When the joiner is flushed: only after a silence that is not caused by the service or the network."""
+"""Flushing of the joiner: only after a silence that neither the service nor the network causes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from vcedge.runtime.mqtt.inbox import Incoming
 from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
+from vcedge.runtime.service.acknowledger import Outcome
 from vcedge.runtime.service.addresses import addressing
 from vcedge.runtime.service.intake import Intake
-from vcedge.runtime.service.outcome import Outcome
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
 from vcedge.runtime.storage.recent_messages import RecentMessages
@@ -27,7 +27,7 @@ from vcedge.runtime.storage.state_dir import StateDir
 from vcedge.topics import InputTopic
 
 
-def test_joiner_is_flushed_only_in_a_certain_silence(tmp_path: Path) -> None:
+def test_joiner_is_flushed_only_after_a_real_silence(tmp_path: Path) -> None:
     path = configure(tmp_path, "parts", "mqtt://localhost:1", input={"topic": "parts/{asset}/{channel}"})
     config = load_runtime_config(path)
     assets, counters = AssetRegistry(load_recipes(config), "boot", 0), Counters()

@@ -19,8 +19,8 @@ from tests.support.service import assert_same, by_seq, configure, offline, publi
 pytestmark = pytest.mark.slow
 
 
-def test_results_of_an_outage_survive_a_crash_on_disk(own_broker: Mosquitto, tmp_path: Path) -> None:
-    """The broker takes no result and then dies, with its memory; the service saves them and dies as well."""
+def test_results_stored_on_disk_survive_a_crash(own_broker: Mosquitto, tmp_path: Path) -> None:
+    """The broker takes no result and then dies with its memory; the service saves its results and dies too."""
     detector = tiny_detector()
     config = configure(tmp_path, "spilt", own_broker.url)
     rows = samples(recording(3, 200, detector.channels))
@@ -51,7 +51,7 @@ def test_results_of_an_outage_survive_a_crash_on_disk(own_broker: Mosquitto, tmp
 
 
 def test_full_disk_is_reported_while_scoring_continues(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """A window of 20: without acknowledgements the broker would stop to send."""
+    """With a window of 20, a broker without acknowledgements would stop sending."""
     detector = tiny_detector()
     config = configure(tmp_path, "full", shared_broker.url, mqtt={"broker": shared_broker.url, "receive_maximum": 20})
     rows = samples(recording(6, 300, detector.channels))
@@ -93,7 +93,7 @@ def test_missing_state_folder_is_reported_while_scoring_continues(shared_broker:
 
 
 def test_client_id_conflict_is_logged_once(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """mosquitto 2.0 does not say so with either version; a broker that does is in test_link.py."""
+    """mosquitto 2.0 reports no reason in either version; test_connection.py has a broker that does."""
     mqtt = {"broker": shared_broker.url, "client_id": "twin"}
     configs = []
     for name in ("a", "b"):
@@ -109,7 +109,7 @@ def test_client_id_conflict_is_logged_once(shared_broker: Mosquitto, tmp_path: P
 
 
 def test_lost_sessions_lose_no_delivered_sample(own_broker: Mosquitto, tmp_path: Path) -> None:
-    """A minute of samples while the broker is killed again and again: every one that it delivered is scored."""
+    """The broker is killed repeatedly for a minute: every sample that it delivered is scored."""
     detector = tiny_detector()
     config = configure(tmp_path, "shaky", own_broker.url)
     rows = samples(recording(9, 120, detector.channels))
@@ -128,9 +128,8 @@ def test_lost_sessions_lose_no_delivered_sample(own_broker: Mosquitto, tmp_path:
 
 
 def test_duplicates_before_a_snapshot_are_acknowledged_after_it(own_broker: Mosquitto, tmp_path: Path) -> None:
-    """The broker restarts, delivers all again, and the service dies: what it knew was nowhere but in memory.
-
-    Twice four messages, which are no stall yet.
+    """The broker restarts and redelivers everything, then the service dies with state that no snapshot holds.
+    / Two times four messages are too few to count as a stall.
     """
     detector = tiny_detector()
     config = configure(tmp_path, "twice", own_broker.url)
@@ -144,7 +143,7 @@ def test_duplicates_before_a_snapshot_are_acknowledged_after_it(own_broker: Mosq
         own_broker.stop()
         service.wait_line("no connection to")
         own_broker.start()
-        wait_until(lambda: _statistics(config).get("duplicates") == 4, "all of them again")
+        wait_until(lambda: _statistics_of(config).get("duplicates") == 4, "all of them again")
         assert not (tmp_path / "state" / "snapshot").exists()
         service.end(signal.SIGKILL)
     with Peer(own_broker.url, "vcedge/twice/#") as peer, running("run", config):
@@ -153,7 +152,7 @@ def test_duplicates_before_a_snapshot_are_acknowledged_after_it(own_broker: Mosq
         assert_same(by_seq([*first, *peer.scores("twice", 20)]), offline(detector, rows))
 
 
-def _statistics(config: Path) -> dict[str, Any]:
-    """What `vcedge status` says of the service as a whole."""
+def _statistics_of(config: Path) -> dict[str, Any]:
+    """Return what `vcedge status` reports of the service as a whole."""
     done = vcedge("status", str(config), "--json")
     return dict(json.loads(done.stdout)["numbers"]) if done.returncode == 0 else {}

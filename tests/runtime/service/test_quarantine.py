@@ -1,4 +1,4 @@
-"""Quarantine of an asset that floods: with exponential backoff, and ended when the flood is over."""
+"""Quarantine of an asset that floods: exponential backoff, and an end when the flood is over."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ LOOK_S, HOLD_S, LONGEST_S = RULE.interval_s, RULE.first_hold_s, RULE.longest_hol
 MOST_HZ, LEAST_HZ = RULE.most_hz, RULE.overload_hz
 
 
-class Flooded:
-    """A quarantine whose clock is in the test's hands."""
+class FloodedQuarantine:
+    """Drives a quarantine with a simulated clock."""
 
     def __init__(self, *names: str) -> None:
-        self.said: list[tuple[float, str, bool]] = []
+        self.changes: list[tuple[float, str, bool]] = []
         self.now_s, self.worked = 0.0, 0
         self.quarantine = Quarantine(InputTopic("p/{asset}"), names)
 
-    def pass_by(
+    def advance(
         self, seconds: float, refused_hz: float, asset: str = "wild", used_hz: float = 0.0, caught_up: bool = True
     ) -> None:
         for _ in range(round(seconds / LOOK_S)):
@@ -44,53 +44,53 @@ class Flooded:
                 self.quarantine.refused(asset)
             self.worked += round((refused_hz + used_hz) * LOOK_S)
             self.now_s += LOOK_S
-            changes = self.quarantine.tick(self.now_s, self.worked, caught_up=caught_up)
-            self.said += [(self.now_s, topic, heard) for topic, heard in changes]
+            found = self.quarantine.tick(self.now_s, self.worked, caught_up=caught_up)
+            self.changes += [(self.now_s, topic, subscribed) for topic, subscribed in found]
 
 
-def test_quarantine_doubles_with_each_flood() -> None:
-    flooded = Flooded("wild", "calm")
-    flooded.pass_by(2 * LONGEST_S, MOST_HZ + 1)
-    ends = [at_s for at_s, _, heard in flooded.said if not heard]
-    begins = [at_s for at_s, _, heard in flooded.said if heard]
+def test_quarantine_doubles_with_each_flood_of_an_asset() -> None:
+    flooded = FloodedQuarantine("wild", "calm")
+    flooded.advance(2 * LONGEST_S, MOST_HZ + 1)
+    ends = [at_s for at_s, _, subscribed in flooded.changes if not subscribed]
+    begins = [at_s for at_s, _, subscribed in flooded.changes if subscribed]
     assert ends[0] == 2 * LOOK_S
     holds = [begin - end for end, begin in zip(ends, begins, strict=False)]
     assert holds == [HOLD_S * 2**times for times in range(5)][: len(holds)]
     assert len(holds) >= 4
-    assert {topic for _, topic, _ in flooded.said} == {"p/wild"}
+    assert {topic for _, topic, _ in flooded.changes} == {"p/wild"}
     assert len(flooded.quarantine) == len(ends) - len(begins)
 
 
-def test_overloaded_service_isolates_an_asset_at_a_lower_rate() -> None:
-    flooded = Flooded("wild")
-    flooded.pass_by(10 * LOOK_S, 5 * LEAST_HZ)
-    assert not flooded.said, "nothing waits: nobody is hindered"
-    flooded.pass_by(10 * LOOK_S, 5 * LEAST_HZ, used_hz=6 * LEAST_HZ, caught_up=False)
-    assert not flooded.said, "most of the work is of use"
-    flooded.pass_by(10 * LOOK_S, 0.9 * LEAST_HZ, caught_up=False)
-    assert not flooded.said, "few messages hinder nobody, whatever else does"
-    flooded.pass_by(3 * LOOK_S, 5 * LEAST_HZ, used_hz=LEAST_HZ, caught_up=False)
-    assert flooded.said == [(32 * LOOK_S, "p/wild", False)]
+def test_overloaded_service_quarantines_at_a_lower_rate() -> None:
+    flooded = FloodedQuarantine("wild")
+    flooded.advance(10 * LOOK_S, 5 * LEAST_HZ)
+    assert not flooded.changes, "nothing waits: no other asset is delayed"
+    flooded.advance(10 * LOOK_S, 5 * LEAST_HZ, used_hz=6 * LEAST_HZ, caught_up=False)
+    assert not flooded.changes, "most of the work is useful"
+    flooded.advance(10 * LOOK_S, 0.9 * LEAST_HZ, caught_up=False)
+    assert not flooded.changes, "a few messages delay no other asset"
+    flooded.advance(3 * LOOK_S, 5 * LEAST_HZ, used_hz=LEAST_HZ, caught_up=False)
+    assert flooded.changes == [(32 * LOOK_S, "p/wild", False)]
 
 
 def test_quarantine_starts_over_after_a_calm_period() -> None:
-    flooded = Flooded("wild")
-    flooded.pass_by(2, 2 * MOST_HZ)
-    flooded.pass_by(HOLD_S + 2 * LONGEST_S, 0)
-    flooded.pass_by(2, 2 * MOST_HZ)
-    flooded.pass_by(HOLD_S + 1, 0)
-    assert [heard for _, _, heard in flooded.said] == [False, True, False, True]
-    assert flooded.said[3][0] - flooded.said[2][0] == HOLD_S
+    flooded = FloodedQuarantine("wild")
+    flooded.advance(2, 2 * MOST_HZ)
+    flooded.advance(HOLD_S + 2 * LONGEST_S, 0)
+    flooded.advance(2, 2 * MOST_HZ)
+    flooded.advance(HOLD_S + 1, 0)
+    assert [subscribed for _, _, subscribed in flooded.changes] == [False, True, False, True]
+    assert flooded.changes[3][0] - flooded.changes[2][0] == HOLD_S
 
 
 def test_few_refusals_and_assets_of_patterns_cause_no_quarantine() -> None:
-    few, pattern = Flooded("wild"), Flooded("wild", "pump-*")
-    few.pass_by(60, MOST_HZ)
+    few, pattern = FloodedQuarantine("wild"), FloodedQuarantine("wild", "pump-*")
+    few.advance(60, MOST_HZ)
     for _ in range(10):
-        few.pass_by(1, 10 * MOST_HZ)  # what a backlog without times may be
-        few.pass_by(1, 0)
-    pattern.pass_by(60, 10 * MOST_HZ)
-    assert few.said == pattern.said == []
+        few.advance(1, 10 * MOST_HZ)  # as a backlog without times may look
+        few.advance(1, 0)
+    pattern.advance(60, 10 * MOST_HZ)
+    assert few.changes == pattern.changes == []
 
 
 @contextmanager
@@ -107,8 +107,8 @@ def served(path: Path) -> Iterator[None]:
         thread.join(20)
 
 
-def test_quarantine_ends_the_subscription_for_a_while(own_broker: Mosquitto, tmp_path: Path) -> None:
-    """Also where the connection is lost in between, and the broker has forgotten the session."""
+def test_quarantine_unsubscribes_and_subscribes_again(own_broker: Mosquitto, tmp_path: Path) -> None:
+    """The connection is lost in between, and the broker has forgotten the session."""
     assets = {name: {"model": "model.vcedge"} for name in ("calm", "wild")}
     config = configure(tmp_path, "loud", own_broker.url, assets=assets)
 
@@ -130,7 +130,7 @@ def test_quarantine_ends_the_subscription_for_a_while(own_broker: Mosquitto, tmp
         own_broker.start()
         with Peer(own_broker.url, "vcedge/loud/#") as peer:
             wait_online(peer, "loud")
-            wait_until(lambda: quarantined() == 0, "listened to again")
+            wait_until(lambda: quarantined() == 0, "the end of the quarantine")
             for second in range(200):
                 peer.publish("loud/wild", {"ts": 1_700_000_000 + second, "v": {NAME: 1.0}})
                 peer.listen(0.1)

@@ -66,7 +66,7 @@ def test_published_scores_equal_offline_scores(version: str, shared_broker: Mosq
                 VALIDATORS[kind].validate(payload)
 
 
-def test_blocks_times_of_arrival_and_dead_letters_are_published(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_blocks_arrival_times_and_dead_letters_are_published(shared_broker: Mosquitto, tmp_path: Path) -> None:
     detector = tiny_detector()
     config = configure(tmp_path, "odd", shared_broker.url, detector)
     rows = samples(recording(2, 50, detector.channels))
@@ -134,7 +134,7 @@ def test_last_will_reports_a_kill(shared_broker: Mosquitto, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("way", ["stop", "kill"])
 def test_scoring_continues_after_an_outage_of_the_broker(way: str, own_broker: Mosquitto, tmp_path: Path) -> None:
-    """A broker that was killed has forgotten the session: the service subscribes again."""
+    """A killed broker has forgotten the session: the service subscribes again."""
     detector = tiny_detector()
     config = configure(tmp_path, "away", own_broker.url, detector)
     rows = samples(recording(3, 60, detector.channels))
@@ -156,7 +156,7 @@ def test_scoring_continues_after_an_outage_of_the_broker(way: str, own_broker: M
 
 
 def test_restart_of_the_broker_during_work_loses_no_score(own_broker: Mosquitto, tmp_path: Path) -> None:
-    """What it delivers again is not scored twice. Listeners may see a score twice, as QoS 1 allows, but the same."""
+    """Redelivered samples are not scored twice; a listener may receive the same score twice, as QoS 1 allows."""
     detector = tiny_detector()
     config = configure(tmp_path, "mid", own_broker.url, detector)
     rows = samples(recording(6, 1500, detector.channels))
@@ -178,7 +178,7 @@ def test_restart_of_the_broker_during_work_loses_no_score(own_broker: Mosquitto,
 
 
 def test_backlog_beyond_receive_maximum_is_scored_completely(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """Many times Receive Maximum at once, while the service is held up: mosquitto 2.0.11 sends more than it may."""
+    """The service is stopped for a while; mosquitto 2.0.11 then sends more than Receive Maximum allows."""
     detector = tiny_detector()
     mqtt = {"broker": shared_broker.url, "receive_maximum": 5}
     config = configure(tmp_path, "late", shared_broker.url, detector, mqtt=mqtt)
@@ -207,38 +207,38 @@ def test_messages_during_downtime_are_scored_after_a_restart(shared_broker: Mosq
     assert_same(again, offline(tiny_detector(), rows)[20:])
 
 
-def test_absent_broker_is_logged_once_and_waited_for(own_broker: Mosquitto, tmp_path: Path) -> None:
+def test_service_waits_for_an_absent_broker_and_logs_once(own_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "early", own_broker.url)
     environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
-    with notified(tmp_path / "notify") as told, running("run", config, **environment) as service:
+    with systemd_notifications(tmp_path / "notify") as notifications, running("run", config, **environment) as service:
         service.wait_line("no connection to")
-        wait_until(lambda: len(told) > 4, "watchdog")
-        assert told[0] == b"READY=1"  # model and engine are loaded: that is enough
-        assert set(told[1:]) == {b"WATCHDOG=1"}
+        wait_until(lambda: len(notifications) > 4, "watchdog")
+        assert notifications[0] == b"READY=1"  # ready once model and engine are loaded, without a broker
+        assert set(notifications[1:]) == {b"WATCHDOG=1"}
         own_broker.start()
         with Peer(own_broker.url, "vcedge/early/#") as peer:
             wait_online(peer, "early")
             peer.until_last("vcedge/early/early/anomaly", b"OFF")
         assert service.end() == 0
-        wait_until(lambda: told[-1] == b"STOPPING=1", "the word that it stops")
+        wait_until(lambda: notifications[-1] == b"STOPPING=1", "the word that it stops")
         assert sum("no connection to" in line for line in service.lines) == 1
 
 
 @contextmanager
-def notified(path: Path) -> Iterator[list[bytes]]:
-    """A socket as systemd has it; what it is told."""
-    told: list[bytes] = []
+def systemd_notifications(path: Path) -> Iterator[list[bytes]]:
+    """Return a notification socket like systemd's, and the messages that it receives."""
+    notifications: list[bytes] = []
     inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     inbox.bind(str(path))
 
     def listen() -> None:
         while word := inbox.recv(64):
-            told.append(word)
+            notifications.append(word)
 
     listener = threading.Thread(target=listen)
     listener.start()
     with inbox:
-        yield told
+        yield notifications
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last_word:
             last_word.sendto(b"", str(path))
         listener.join()
@@ -276,7 +276,7 @@ def test_health_reports_silence_and_missing_channels(shared_broker: Mosquitto, t
 
 
 def test_statistics_are_published_regularly(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """Published by the clock: here the service runs in a thread, with a shorter interval."""
+    """The clock triggers them, so the service runs in a thread with a shorter interval."""
     config = load_runtime_config(configure(tmp_path, "counted", shared_broker.url), {})
     service = compose(config, load_recipes(config))
     service.stats_s = 0.1

@@ -34,7 +34,7 @@ STATES = {
 
 
 def state(peer: Peer, asset: str, kind: str, **wanted: Any) -> dict[str, Any]:
-    """Wait until the last state of a setting has these values."""
+    """Wait until the last state of a setting has these values; return it."""
 
     def found(_: Sequence[Any]) -> bool:
         said = payloads(peer.messages, asset, f"{kind}/state")
@@ -71,13 +71,13 @@ def test_settings_take_effect_between_two_samples(shared_broker: Mosquitto, tmp_
         assert {s["updated"] for s in scores[60:90] if s["wake"] != "surprise"} == {2 * 16 // levels}
         assert {s["status"] for s in scores[90:120]} == {"inhibited"}
         assert scores[120]["status"] == "warmup"
-        assert state(peer, "live", "inhibit", until=None)["set"] is True  # it ended by itself
+        assert state(peer, "live", "inhibit", until=None)["set"] is True  # its end was reached
         assert state(peer, "live", "compute")["min_level"] == 2
         raw = [s["raw"] for s in payloads(peer.messages, "live", "threshold/state")]
         assert raw == [None, 12.5, None]
 
 
-def test_refused_settings_are_reported_and_change_nothing(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_refused_settings_are_reported_and_have_no_effect(shared_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "strict", shared_broker.url)
     base = "vcedge/strict/strict"
     refused = {
@@ -85,7 +85,10 @@ def test_refused_settings_are_reported_and_change_nothing(shared_broker: Mosquit
         f"{base}/compute/set": ('{"min_level": 99}', "key 'min_level' is 99, expected at most 4"),
         f"{base}/inhibit/set": ('{"until": "soon"}', "key 'until' is 'soon', expected a number"),
         f"{base}/colour/set": ("{}", "no setting 'colour', expected one of: threshold, compute, inhibit, stage"),
-        f"{base}/stage/set": ('{"stage": 0}', "the configuration has no stages for it"),
+        f"{base}/stage/set": (
+            '{"stage": 0}',
+            "the configuration has no stages for this asset (key assets.NAME.stages)",
+        ),
         "vcedge/strict/other/threshold/set": ("{}", "the configuration has no such asset"),
     }
     with running("run", config), Peer(shared_broker.url, "vcedge/strict/#") as peer:
@@ -94,7 +97,7 @@ def test_refused_settings_are_reported_and_change_nothing(shared_broker: Mosquit
         state(peer, "strict", "threshold", raw=3, refused="")
         for topic, (payload, _) in refused.items():
             peer.publish(topic, payload)
-        peer.publish(f"{base}/threshold/set", b"")  # how a retained message is removed: nothing to refuse
+        peer.publish(f"{base}/threshold/set", b"")  # an empty payload removes a retained message: it is not refused
         peer.publish(f"{base}/threshold/set", {"raw": 4})
         state(peer, "strict", "threshold", raw=4)
         letters = [json.loads(m.payload) for m in peer.messages if m.topic == "vcedge/strict/deadletter"]
@@ -109,8 +112,8 @@ def test_refused_settings_are_reported_and_change_nothing(shared_broker: Mosquit
         assert json.loads(later.messages[0].payload)["refused"] == ""  # a refusal is not retained
 
 
-def test_retained_setting_is_only_a_default(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """A retained message is a default for an asset that nobody set yet; it does not undo what was set since."""
+def test_retained_setting_is_a_default(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """A retained message applies to an asset that has no setting yet; it does not undo later settings."""
     assets = {"pump-*": {"model": "model.vcedge"}}
     config = configure(tmp_path, "kept", shared_broker.url, assets=assets)
     topic = "vcedge/kept/pump-7/threshold/set"
@@ -119,7 +122,7 @@ def test_retained_setting_is_only_a_default(shared_broker: Mosquitto, tmp_path: 
         peer.settle()
         with running("run", config, "--verbose") as service:
             wait_online(peer, "kept")
-            state(peer, "pump-7", "threshold", raw=9.0)  # it was not heard yet
+            state(peer, "pump-7", "threshold", raw=9.0)  # the first setting of this asset
             peer.publish(topic, {"raw": 5.0})
             state(peer, "pump-7", "threshold", raw=5.0)
             assert service.end() == 0
@@ -128,7 +131,7 @@ def test_retained_setting_is_only_a_default(shared_broker: Mosquitto, tmp_path: 
 
 
 def test_samples_of_a_stopped_machine_are_inhibited(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """Sample by sample and as blocks."""
+    """Tested sample by sample and as blocks."""
     values = recording(7, 200, 3)
     values[80:120, 0], values[80:120, 1:] = -50.0, 1e4
     rows, rule = samples(values), {"channel": "Channel 0", "above": -40}
@@ -149,7 +152,7 @@ def test_samples_of_a_stopped_machine_are_inhibited(shared_broker: Mosquitto, tm
         assert [value for block in blocks for value in block[key]] == [getattr(score, key) for score in expected]
 
 
-def test_surprise_computes_the_whole_network(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_surprise_computes_the_full_network(shared_broker: Mosquitto, tmp_path: Path) -> None:
     config = configure(tmp_path, "shock", shared_broker.url)
     values = recording(3, 60, 3)
     values[50] += 300 * tiny_detector().features.scale * np.array([0, 1, 1])
@@ -162,8 +165,8 @@ def test_surprise_computes_the_whole_network(shared_broker: Mosquitto, tmp_path:
         assert (scores[50]["updated"], scores[50]["wake"]) == (16, "surprise")
 
 
-def test_settings_keep_their_place_among_samples_over_kills(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """Killed in the middle of both, the scores are those of a service that was not: settings act where they came."""
+def test_settings_keep_their_place_among_samples_after_kills(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """Settings act where they arrived: after kills among both, the scores are those of an uninterrupted service."""
     config = configure(tmp_path, "often", shared_broker.url)
     base, rows, chance = "vcedge/often/often", samples(recording(6, 240, 3)), random.Random(4)
     sets: dict[int, tuple[str, dict[str, Any]]] = {
@@ -220,7 +223,7 @@ def unacknowledged(folder: Path) -> int:
 
 
 def test_settings_survive_a_kill(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """With the samples before and after them: the scores are those of a service that was not killed."""
+    """Samples before and after the kill score as in a service that was not killed."""
     config = configure(tmp_path, "firm", shared_broker.url)
     base, rows = "vcedge/firm/firm", samples(recording(5, 90, 3))
     until = rows[60].time_ns // 1_000_000

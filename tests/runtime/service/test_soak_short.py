@@ -1,4 +1,4 @@
-"""The stages of `scripts/soak` that have no test of their own, in the shortest form that can fail."""
+"""The stages of `scripts/soak` that have no test of their own, as short as they can still fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.mosquitto import Mosquitto
 pytestmark = pytest.mark.slow
 
 
-def test_thousand_assets_fit_into_a_small_device(shared_broker: Mosquitto) -> None:
+def test_thousand_assets_fit_into_the_memory_of_a_small_device(shared_broker: Mosquitto) -> None:
     result = assets.in_turn(rounds=3)
     assert result["messages"] == 3000
     assert result["passed"], result

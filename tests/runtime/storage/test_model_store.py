@@ -28,7 +28,7 @@ def digest(number: int) -> str:
 @settings(max_examples=40)  # every step is flushed to the disk
 @given(STEPS)
 def test_links_are_valid_after_any_sequence_of_steps(steps: list[tuple[str, int]]) -> None:
-    """Against a model of two variables and a set."""
+    """Compared with a model of two variables and a set."""
     with TemporaryDirectory() as folder:
         store = ModelStore(Path(folder), "pump")
         current: str | None = None
@@ -52,14 +52,14 @@ def test_links_are_valid_after_any_sequence_of_steps(steps: list[tuple[str, int]
                 assert name is None or hashlib.sha256(store.path(name).read_bytes()).hexdigest() == name
 
 
-def test_a_damaged_copy_is_written_again(tmp_path: Path) -> None:
+def test_damaged_copy_is_written_again(tmp_path: Path) -> None:
     store = ModelStore(tmp_path, "pump")
     store.add(content(1))
     store.path(digest(1)).write_bytes(b"half a mod")
     assert store.path(store.add(content(1))).read_bytes() == content(1)
 
 
-def test_a_dangling_link_is_no_model(tmp_path: Path) -> None:
+def test_dangling_link_counts_as_no_model(tmp_path: Path) -> None:
     store = ModelStore(tmp_path, "pump")
     store.switch(store.add(content(1)))
     store.path(digest(1)).unlink()
@@ -67,13 +67,13 @@ def test_a_dangling_link_is_no_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("asset", ["", "..", "a/b", "/etc"])
-def test_an_asset_cannot_point_out_of_its_folder(asset: str, tmp_path: Path) -> None:
+def test_asset_name_cannot_leave_its_folder(asset: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         ModelStore(tmp_path, asset)
 
 
-def test_a_foreign_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    """Root writes there too, and the folder belongs to the service."""
+def test_foreign_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """Root writes into the folder too, and the folder belongs to the service."""
     outside = tmp_path / "passwd"
     outside.write_text("root")
     outside.chmod(0o600)

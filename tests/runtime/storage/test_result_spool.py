@@ -1,4 +1,4 @@
-"""Results on disk: a stack that survives restarts, torn writes and a full disk, and stays within its bounds."""
+"""Results on disk: a stack that survives restarts, torn writes and a full disk, and is bounded."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def batch(number: int, size: int = 3) -> list[Record]:
     return [(f"vcedge/n/é{number}", b'{"seq":%d}' % i) for i in range(size)]
 
 
-class Stack(RuleBasedStateMachine):
-    """Against a list: pushes, pops and restarts in any order."""
+class SpoolMachine(RuleBasedStateMachine):
+    """Compares the spool with a list: pushes, pops and restarts in any order."""
 
     @initialize()
     def begin(self) -> None:
@@ -61,7 +61,7 @@ class Stack(RuleBasedStateMachine):
 
     @rule(torn=st.binary(max_size=40))
     def crash(self, torn: bytes) -> None:
-        """What was being written when the power went is no batch."""
+        """A partly written batch at the end of a file is dropped."""
         files = sorted((Path(self.folder.name) / "outbox").glob("*.log"))
         if files:
             with files[-1].open("ab") as file:
@@ -75,11 +75,11 @@ class Stack(RuleBasedStateMachine):
             assert self.spool.peek(NOW_MS) == (self.model[-1] if self.model else [])
 
 
-TestStack = Stack.TestCase
-TestStack.settings = settings(max_examples=40, stateful_step_count=30)
+TestSpool = SpoolMachine.TestCase
+TestSpool.settings = settings(max_examples=40, stateful_step_count=30)
 
 
-def test_the_oldest_results_are_deleted_beyond_the_limit(tmp_path: Path) -> None:
+def test_oldest_results_are_deleted_beyond_the_limit(tmp_path: Path) -> None:
     spool = opened(tmp_path, max_bytes=4000)
     for number in range(100):
         spool.push(batch(number, size=20), NOW_MS)
@@ -89,7 +89,7 @@ def test_the_oldest_results_are_deleted_beyond_the_limit(tmp_path: Path) -> None
     assert sum(file.stat().st_size for file in (tmp_path / "outbox").iterdir()) == spool.size
 
 
-def test_old_results_are_deleted_but_not_by_a_clock_that_is_not_set(tmp_path: Path) -> None:
+def test_old_results_are_deleted_only_with_a_valid_clock(tmp_path: Path) -> None:
     spool = opened(tmp_path, max_age_s=60.0)
     spool.push(batch(1), 5_000)  # 1970
     assert spool.peek(NOW_MS) == batch(1)
@@ -100,7 +100,7 @@ def test_old_results_are_deleted_but_not_by_a_clock_that_is_not_set(tmp_path: Pa
     assert spool.dropped == 6
 
 
-def test_a_damaged_batch_is_lost_alone(tmp_path: Path) -> None:
+def test_damaged_batch_is_the_only_one_lost(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.push(batch(1), NOW_MS)
     spool.push(batch(2), NOW_MS)
@@ -114,8 +114,8 @@ def test_a_damaged_batch_is_lost_alone(tmp_path: Path) -> None:
     assert spool.dropped == 3
 
 
-def test_a_damaged_header_loses_its_batch_at_most(tmp_path: Path) -> None:
-    """Whatever became of a header, the batches before it are there and nothing is raised."""
+def test_damaged_header_loses_at_most_its_batch(tmp_path: Path) -> None:
+    """Batches before it are kept, and nothing is raised."""
     opened(tmp_path).push(batch(1), NOW_MS)
     path = next((tmp_path / "outbox").iterdir())
     first = path.stat().st_size
@@ -132,8 +132,8 @@ def test_a_damaged_header_loses_its_batch_at_most(tmp_path: Path) -> None:
         assert spool.peek(NOW_MS) == (batch(1) if found == batch(2) else [])
 
 
-def test_an_unreadable_file_is_lost_alone(tmp_path: Path) -> None:
-    """It is not written over either: perhaps somebody can read it later."""
+def test_unreadable_file_is_the_only_one_lost(tmp_path: Path) -> None:
+    """The file is not overwritten: somebody may recover it later."""
     folder = tmp_path / "outbox"
     (folder / "00000002.log").mkdir(parents=True)
     (folder / "notes.log").write_text("of somebody else")
@@ -143,14 +143,14 @@ def test_an_unreadable_file_is_lost_alone(tmp_path: Path) -> None:
     assert spool.peek(NOW_MS) == batch(1)
     spool.push(batch(2, size=1), NOW_MS)
     (folder / "00000001.log").unlink()
-    (folder / "00000001.log").mkdir()  # gone bad while the service runs
+    (folder / "00000001.log").mkdir()  # unreadable from now on
     assert spool.peek(NOW_MS) == []
     assert spool.dropped == 4
     spool.push(batch(3), NOW_MS)
     assert spool.peek(NOW_MS) == batch(3)
 
 
-def test_a_full_disk_loses_no_stored_batch(tmp_path: Path) -> None:
+def test_full_disk_loses_no_stored_batch(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.push(batch(1), NOW_MS)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

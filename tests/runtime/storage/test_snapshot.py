@@ -1,4 +1,4 @@
-"""The snapshot's file, and which messages are recognised: whatever is on the disk, the service starts."""
+"""The snapshot file and the memory of recent messages: the service starts with any content of the disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vcedge.runtime.stream.stream import Stream
 
 
 def lines(seq: int) -> list[bytes]:
-    """A snapshot as the service has it, after so many samples."""
+    """Return a snapshot as the service writes it, after so many samples."""
     stream = Stream(load_engine(tiny_detector()))
     for sample in samples(recording(1, seq, 3)):
         stream.push(sample)
@@ -39,7 +39,7 @@ def seqs(store: SnapshotStore) -> list[int]:
     return found
 
 
-def test_the_newest_snapshot_comes_first_and_the_one_before_it_is_kept(tmp_path: Path) -> None:
+def test_newest_snapshot_comes_first_and_the_previous_is_kept(tmp_path: Path) -> None:
     store = SnapshotStore(StateDir(tmp_path / "state"))
     assert seqs(store) == []
     for count in (10, 20, 30):
@@ -47,7 +47,7 @@ def test_the_newest_snapshot_comes_first_and_the_one_before_it_is_kept(tmp_path:
     assert seqs(store) == [30, 20]
 
 
-def test_truncated_at_every_byte_the_one_before_it_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_truncated_snapshot_falls_back_to_the_previous(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = SnapshotStore(StateDir(tmp_path))
     store.write(lines(10))
     store.write(lines(20))
@@ -62,14 +62,14 @@ def test_truncated_at_every_byte_the_one_before_it_is_used(tmp_path: Path, caplo
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A snapshot's bytes."""
+    """Return the bytes of a snapshot."""
     folder = tmp_path_factory.mktemp("snapshot")
     SnapshotStore(StateDir(folder)).write(lines(5))
     return (folder / "snapshot").read_bytes()
 
 
 @given(position=st.integers(0, 10_000), flip=st.integers(1, 255))
-def test_a_flipped_byte_is_found(file: bytes, position: int, flip: int) -> None:
+def test_flipped_byte_is_detected(file: bytes, position: int, flip: int) -> None:
     data = bytearray(file)
     data[position % len(data)] ^= flip
     with pytest.raises(DataError):
@@ -77,7 +77,7 @@ def test_a_flipped_byte_is_found(file: bytes, position: int, flip: int) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_anything_else_is_no_snapshot(data: bytes) -> None:
+def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     for content in (data, MAGIC + data):
         with pytest.raises(DataError):
             decode(content)
@@ -94,7 +94,7 @@ def test_two_services_do_not_share_a_folder(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(0, 5), max_size=200))
-def test_the_latest_messages_are_remembered_and_no_others(keys: list[int]) -> None:
+def test_only_the_latest_messages_are_remembered(keys: list[int]) -> None:
     recent = RecentMessages(10)
     for key in keys:
         recent.add(key)
@@ -105,12 +105,12 @@ def test_the_latest_messages_are_remembered_and_no_others(keys: list[int]) -> No
         assert (key in again) == (key in keys[-10:])
 
 
-def test_messages_differ_by_topic_and_payload() -> None:
+def test_message_key_depends_on_topic_and_payload() -> None:
     assert len({message_key(topic, payload) for topic in ("a", "b") for payload in (b"", b"1", b"2")}) == 6
 
 
 @pytest.mark.parametrize("spoil", ["damaged", "gone", "other model"])
-def test_without_a_usable_snapshot_the_service_starts_anew_and_says_so(
+def test_unusable_snapshot_is_reported_and_scoring_starts_anew(
     spoil: str, shared_broker: Mosquitto, tmp_path: Path
 ) -> None:
     node = f"anew-{spoil.split()[0]}"
@@ -141,8 +141,8 @@ def test_without_a_usable_snapshot_the_service_starts_anew_and_says_so(
             assert sum(words.get(spoil, "assets restored from a snapshot: 0") in line for line in service.lines) == 1
 
 
-def test_what_comes_again_without_saying_so_is_not_scored_twice(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """A sample that is only late is told as such: its message never came before."""
+def test_duplicates_without_the_duplicate_flag_are_not_scored_twice(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    """A late sample that is new gets the status `clock` instead."""
     detector = tiny_detector()
     config = configure(tmp_path, "again", shared_broker.url)
     rows = samples(recording(5, 60, 3))

@@ -1,16 +1,15 @@
-"""When a snapshot is due: a trade-off of flash wear against a stalled broker."""
+"""When a snapshot is due: a trade-off between flash wear and a stalled broker."""
 
 from __future__ import annotations
 
 from vcedge.runtime.storage.snapshot_schedule import INTERVAL_S, MIN_STALLED, SnapshotSchedule
 
 
-def work(
+def simulate(
     schedule: SnapshotSchedule, seconds: float, per_s: float, *windows: int, rtt_s: float = 0.01
 ) -> tuple[int, int]:
-    """A machine that sends steadily through a broker with a window, one after each snapshot in turn.
-
-    (snapshots, messages that arrived)
+    """Simulate a steady machine and a broker with a window, one size after each snapshot in turn.
+    / Return the number of snapshots and of messages that arrived.
     """
     step, snapshots, arrived, pending = 1 / per_s, 0, 0, 0
     owed, blocked_until = 0.0, 0.0
@@ -29,21 +28,21 @@ def work(
     return snapshots, arrived
 
 
-def test_a_broker_that_fills_its_window_gets_a_snapshot_each_half_window() -> None:
-    snapshots, arrived = work(SnapshotSchedule(1000, 0.0), 500, 10, 1000)
+def test_full_window_gives_a_snapshot_each_half_window() -> None:
+    snapshots, arrived = simulate(SnapshotSchedule(1000, 0.0), 500, 10, 1000)
     assert arrived >= 4990
     assert snapshots == 10  # every 500 messages
 
 
-def test_a_slow_machine_gets_a_snapshot_a_minute() -> None:
-    snapshots, _ = work(SnapshotSchedule(1000, 0.0), 3600, 0.5, 1000)
+def test_slow_machine_gives_a_snapshot_a_minute() -> None:
+    snapshots, _ = simulate(SnapshotSchedule(1000, 0.0), 3600, 0.5, 1000)
     assert snapshots <= 3600 / INTERVAL_S + 1
 
 
-def test_a_smaller_window_is_learned_from_two_stalls() -> None:
-    """The broker sends 20 and no more: deliveries stop twice, and never again."""
+def test_smaller_window_is_learned_from_two_stalls() -> None:
+    """The broker sends only 20: deliveries stop twice and never again."""
     schedule = SnapshotSchedule(1000, 0.0)
-    snapshots, arrived = work(schedule, 300, 10, 20)
+    snapshots, arrived = simulate(schedule, 300, 10, 20)
     assert schedule.window == 20
     assert arrived >= 2980
     assert snapshots <= 3000 / MIN_STALLED + 3
@@ -51,16 +50,16 @@ def test_a_smaller_window_is_learned_from_two_stalls() -> None:
     assert schedule.window == 1000
 
 
-def test_a_window_that_varies_is_learned_too() -> None:
-    """A broker that sends 100 to 160, as amqtt with flow control does: a second's stall twice, and never again."""
+def test_varying_window_is_learned() -> None:
+    """A broker sends 100 to 160, as amqtt with flow control: deliveries stop twice for a second, then never."""
     schedule = SnapshotSchedule(1000, 0.0)
-    _, arrived = work(schedule, 60, 1000, 153, 101, 157, 135)
+    _, arrived = simulate(schedule, 60, 1000, 153, 101, 157, 135)
     assert schedule.window == 101
     assert arrived >= 57_000
 
 
-def test_pauses_are_not_taken_for_stalls() -> None:
-    """Bursts of 30 every 20 seconds: soon no pause is taken for a stall, and only the minute counts."""
+def test_pauses_are_not_counted_as_stalls() -> None:
+    """With bursts of 30 every 20 seconds, snapshots soon come once a minute."""
     schedule, snapshots, pending = SnapshotSchedule(1000, 0.0), 0, 0
     for tick in range(round(3600 / 0.25)):
         now = tick * 0.25

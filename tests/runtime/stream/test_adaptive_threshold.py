@@ -14,8 +14,8 @@ from tests.support.detectors import recording, samples, tiny_detector
 from vcedge.calibration.calibrate import calibrate_limits
 from vcedge.calibration.split import split_by_time
 from vcedge.calibration.threshold import fit_threshold
-from vcedge.detector import Calibration, Detector
-from vcedge.limits import DAY_NS, EventRule
+from vcedge.detector import Detector
+from vcedge.limits import DAY_NS, Calibration, EventRule
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.stream.adaptive_threshold import MOST, STEP, AdaptiveThreshold
 from vcedge.runtime.stream.events import EventTracker

@@ -36,7 +36,7 @@ WARMUP = tiny_detector().calibration.warmup_rows
 
 
 def with_threshold(factor: float, seed: int = 0) -> Detector:
-    """The model of the tests, or another one, with a threshold so many times as high."""
+    """Return the test model, or another one, with a threshold this many times as high."""
     detector = tiny_detector(seed=seed)
     calibration = detector.calibration
     return replace(detector, calibration=replace(calibration, threshold=factor * calibration.threshold))
@@ -48,7 +48,7 @@ ALARMING = with_threshold(1e-4)
 
 
 class Device:
-    """The files of a service whose model can be updated, and what signs for it."""
+    """Holds the files of a service whose model can be updated, and the key that signs updates."""
 
     def __init__(self, folder: Path, node: str, url: str, **update: Any) -> None:
         self.node, self.topic = node, f"vcedge/{node}/{node}"
@@ -58,7 +58,7 @@ class Device:
         self.store.switch(self.store.add(model_file.dumps(IN_CHARGE)))
         self.before = self.store.current
         section = {"key": public.name, "shadow_ticks": SHADOW, "probation_ticks": PROBATION, **update}
-        # Of models with thresholds so far apart raw over threshold says nothing.
+        # With thresholds so far apart, raw over threshold says nothing.
         section.setdefault("max_error_ratio", 1e12)
         assets = {node: {"model": f"state/models/{node}/current"}}
         self.config = configure(folder, node, url, assets=assets, update=section)
@@ -72,14 +72,14 @@ class Device:
         return signature.sign(statement, key or self._key) + data
 
     def rows(self, count: int) -> list[Sample]:
-        """The next rows of the recording."""
+        """Return the next rows of the recording."""
         return [next(self._rows) for _ in range(count)]
 
     def feed(self, peer: Peer, count: int) -> None:
         publish(peer, f"{self.node}/{self.node}", self.rows(count))
 
     def state(self, peer: Peer, wanted: str, reason: str = "") -> dict[str, Any]:
-        """Wait for a state of the model, and for a reason where there is one to be."""
+        """Wait for a state of the model, and for a reason if one is expected."""
 
         def found(_: Sequence[Any]) -> bool:
             said = payloads(peer.messages, self.node, "model/state")
@@ -91,7 +91,7 @@ class Device:
         return last
 
     def outcomes(self, peer: Peer) -> list[str]:
-        """Why of all events about models so far."""
+        """Return the reasons of all events about models so far."""
         events = [event for event in payloads(peer.messages, self.node, "event") if event["kind"] == "model"]
         for event in events:
             CHECKS["event"].validate(event)
@@ -128,7 +128,7 @@ def test_good_update_takes_over_and_stays(shared_broker: Mosquitto, tmp_path: Pa
         assert models[-1].endswith(digest(GOOD)[:12])
         switched = next(i for i, model in enumerate(models) if model != models[0])
         assert len(set(models[switched:])) == 1
-        assert scores[switched]["status"] != "warmup"  # it has seen the samples before
+        assert scores[switched]["status"] != "warmup"  # the shadow has seen the earlier samples
         assert service.end() == 0
     assert (device.store.current, device.store.previous) == (digest(GOOD), device.before)
 
@@ -138,7 +138,7 @@ FOREIGN = tiny_detector(seed=1, channels=4)
 
 @pytest.fixture(scope="module")
 def attacked(shared_broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One service for all attacks, which has taken an update of serial 10 before."""
+    """Return one service for all attacks; it has taken an update of serial 10."""
     device = Device(tmp_path_factory.mktemp("attacked"), "attacked", shared_broker.url)
     (device.store.folder / "serial").write_text(json.dumps({"serial": 10, "seen": ""}))
     with running("run", device.config), Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
@@ -178,7 +178,7 @@ def test_attack_is_refused_with_one_event(name: str, attacked: tuple[Device, Pee
     assert len({s["model"] for s in payloads(peer.messages, device.node, "score")}) == 1
 
 
-def test_model_that_always_alarms_is_refused(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_model_that_always_alarms_is_refused_in_the_shadow(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upalarm", shared_broker.url)
     with running("run", device.config), Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
@@ -193,7 +193,7 @@ def test_model_that_always_alarms_is_refused(shared_broker: Mosquitto, tmp_path:
 
 
 def test_model_that_fails_on_probation_is_rolled_back(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """Good in the shadow, where little happens; on probation come values that only the new model alarms at."""
+    """Few events occur in the shadow; on probation come values at which only the new model alarms."""
     wrong = with_threshold(4.0)
     device = Device(tmp_path, "upback", shared_broker.url, probation_ticks=100)
     with running("run", device.config) as service, Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
@@ -239,7 +239,7 @@ def test_trial_continues_after_a_kill(phase: str, shared_broker: Mosquitto, tmp_
 
 @pytest.mark.parametrize("phase", ["shadow", "probation"])
 def test_counts_of_a_trial_survive_a_restart(phase: str, shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """Just as many samples as without a restart, and no warm-up in between."""
+    """The trial takes as many samples as without a restart, without another warm-up."""
     device = Device(tmp_path, f"upcount{phase}", shared_broker.url)
     planned = [WARMUP + SHADOW] if phase == "shadow" else [WARMUP + SHADOW, PROBATION]
     with Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
@@ -273,7 +273,7 @@ def test_next_update_waits_for_the_end_of_probation(shared_broker: Mosquitto, tm
         assert device.state(peer, "probation")["reason"] == ""
         for _ in range(2):
             peer.publish(f"{device.topic}/model/set", device.signed(third, 2))
-        said = device.state(peer, "probation", "another update waits for the end of it")
+        said = device.state(peer, "probation", "another update waits for the end of the probation")
         assert said["on_trial"] == digest(GOOD)
         device.feed(peer, PROBATION)
         assert device.state(peer, "shadow")["on_trial"] == digest(third)
@@ -282,7 +282,7 @@ def test_next_update_waits_for_the_end_of_probation(shared_broker: Mosquitto, tm
 
 
 def test_refused_update_is_reported_once_over_a_restart(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    """As a broker does that retains it."""
+    """A broker that retains it delivers it again."""
     device = Device(tmp_path, "uponce", shared_broker.url)
     bad = [device.signed(GOOD, serial, Ed25519PrivateKey.generate()) for serial in (1, 2)]
     with Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
@@ -296,7 +296,7 @@ def test_refused_update_is_reported_once_over_a_restart(shared_broker: Mosquitto
                 peer.scores(device.node, start + 1)
                 assert service.end() == 0
         assert len(device.outcomes(peer)) == 2
-        # With the key of who signed it, it is another matter.
+        # The key that signed it verifies it.
         signature.create_key(tmp_path / "other.key")
         other = signature.load_private_key(tmp_path / "other.key")
         device.config.write_text(device.config.read_text().replace("plant.key.pub", "other.key.pub"))
@@ -308,7 +308,7 @@ def test_refused_update_is_reported_once_over_a_restart(shared_broker: Mosquitto
             assert service.end() == 0
 
 
-def test_examinations_of_updates_are_rate_limited(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_verification_of_updates_is_rate_limited(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upflood", shared_broker.url)
     with running("run", device.config) as service, Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
@@ -320,7 +320,7 @@ def test_examinations_of_updates_are_rate_limited(shared_broker: Mosquitto, tmp_
         assert service.end() == 0
 
 
-def test_last_update_of_a_flood_is_examined_in_the_end() -> None:
+def test_last_update_of_a_flood_is_verified() -> None:
     pending = PendingUpdates()
     looked = []
     for second in range(200):
@@ -369,7 +369,7 @@ def test_damaged_serial_refuses_all_updates(damage: bytes, attacked: tuple[Devic
         serial.write_bytes(whole)
 
 
-def test_switch_without_its_note_is_on_probation(shared_broker: Mosquitto, tmp_path: Path) -> None:
+def test_switch_without_its_record_is_on_probation(shared_broker: Mosquitto, tmp_path: Path) -> None:
     device = Device(tmp_path, "upfull", shared_broker.url)
     with Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         with running("run", device.config) as service:
@@ -406,7 +406,7 @@ def test_update_needs_the_link_of_the_model_store(shared_broker: Mosquitto, tmp_
     with running("run", device.config), Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
         peer.publish(f"{device.topic}/model/set", device.signed(tiny_detector(seed=1), 1))
-        assert "which is switched" in device.state(peer, "refused")["reason"]
+        assert "updates switch that link" in device.state(peer, "refused")["reason"]
 
 
 def test_safe_pair_reports_either_model_and_computes_everything(shared_broker: Mosquitto, tmp_path: Path) -> None:

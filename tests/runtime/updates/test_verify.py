@@ -1,4 +1,4 @@
-"""Verification of updates: faulty ones are refused, each with its reason."""
+"""Verification of updates: invalid ones are refused, each with its reason."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ SERIAL = 1_764_000_000
 
 
 def signed(data: bytes = NEXT, key: Ed25519PrivateKey = KEY, **changes: object) -> bytes:
-    """An update's message; `changes` of the statement, which is then signed all the same."""
+    """Return an update message; `changes` replace values of the statement before it is signed."""
     detector = model_file.loads(NEXT)
     statement = Statement(model_file.model_id(data), detector.asset, channels_of(detector.schema), SERIAL)
     return sign(replace(statement, **changes), key) + data
 
 
-def take(message: bytes, last_serial: int | None = SERIAL - 1) -> Update:
+def verify_update(message: bytes, last_serial: int | None = SERIAL - 1) -> Update:
     return examine(message, KEY.public_key(), IN_CHARGE.asset, IN_CHARGE.schema, last_serial)
 
 
-def test_sound_update_is_accepted() -> None:
-    update = take(signed())
+def test_valid_update_is_accepted() -> None:
+    update = verify_update(signed())
     assert model_file.dumps(update.detector) == NEXT
     assert update.statement.serial == SERIAL
 
@@ -49,7 +49,7 @@ def with_other_channels() -> bytes:
 
 
 def with_renamed_channels() -> bytes:
-    """The statement says what is wanted, the model is another's."""
+    """Return an update whose statement fits but whose model has other channels."""
     return signed(model_file.dumps(tiny_detector(seed=1, channels=4)))
 
 
@@ -83,14 +83,14 @@ ATTACKS = {
 def test_attacks_are_refused(name: str) -> None:
     message, reason = ATTACKS[name]
     with pytest.raises(ModelFileError, match=reason):
-        take(message)
+        verify_update(message)
 
 
 @pytest.mark.parametrize("statement", ["[]", "{}", '{"format": 1}', "x", '{"a": 1, "a": 2}', "[" * 5000])
 def test_malformed_signed_statement_is_refused(statement: str) -> None:
     proof = base64.b64encode(KEY.sign(statement.encode())).decode()
     with pytest.raises(ModelFileError):
-        take(json.dumps({"statement": statement, "signature": proof}).encode() + b"\n" + NEXT)
+        verify_update(json.dumps({"statement": statement, "signature": proof}).encode() + b"\n" + NEXT)
 
 
 @settings(max_examples=200)
@@ -99,18 +99,18 @@ def test_any_changed_byte_is_detected(place: int, change: int) -> None:
     message = bytearray(signed())
     message[place] ^= change
     try:
-        update = take(bytes(message))
+        update = verify_update(bytes(message))
     except ModelFileError:
         return
-    assert update.data == NEXT  # white space of the line, which is not part of what is signed
+    assert update.data == NEXT  # white space around the line, which is not signed
     assert update.statement.serial == SERIAL
 
 
 @given(st.binary(max_size=300))
-def test_noise_is_refused(noise: bytes) -> None:
+def test_random_bytes_are_refused(noise: bytes) -> None:
     for message in (noise, noise + b"\n" + NEXT, b'{"statement": "' + noise + b'", "signature": ""}\n'):
         with pytest.raises(ModelFileError):
-            take(message)
+            verify_update(message)
 
 
 def test_signature_of_the_command_line_verifies(tmp_path: Path) -> None:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vcedge.cli.console import note, print_json, print_table
+from vcedge.cli.deploy.on_device import Root, read
 from vcedge.cli.options import DEFAULT_CONFIG, ModelFile
+from vcedge.deploy.layout import Layout
+from vcedge.errors import GateFailed, UsageError
 
 if TYPE_CHECKING:
     from vcedge.deploy.remote import RemoteNode
@@ -28,21 +32,18 @@ def update(
     node: Node = None,
     config: Settings = DEFAULT_CONFIG,
 ) -> None:
-    """Offer a signed model to a running service.
+    """Send a signed model to a running service.
 
-    The model goes as a file on this device, or as a retained message to a broker. The service checks and tries it, and
-    reports the result on topic .../ASSET/model/state (docs/succession.md).
+    The model is sent as a file on this device, or as a retained message over a broker. The service verifies it, runs it
+    on trial, and reports the result on topic .../ASSET/model/state (docs/succession.md).
 
     \b
     Example:
       sudo vcedge deploy update model.vcedge --asset pump-1
       vcedge deploy update model.vcedge --asset pump-1 --broker mqtt://broker --node press-07
     """
-    from vcedge.cli.console import note, print_json
-    from vcedge.cli.deploy.on_device import read
     from vcedge.config.runtime import load_runtime_config
     from vcedge.deploy.remote import place_update
-    from vcedge.errors import GateFailed
 
     line = read(signature or model.with_name(model.name + ".sig"))
     message = line + read(model)
@@ -62,9 +63,7 @@ def rollback(
     asset: Annotated[
         str | None, typer.Argument(metavar="[ASSET]", help="Asset of the model; default: the program's release.")
     ] = None,
-    root: Annotated[
-        Path | None, typer.Option("--root", metavar="DIR", help="Another root, such as a card's image.")
-    ] = None,
+    root: Root = Path("/"),
 ) -> None:
     """Roll back an asset's model, or the program, on this device.
 
@@ -75,15 +74,12 @@ def rollback(
       sudo vcedge deploy rollback pump-1
       sudo vcedge deploy rollback
     """
-    from vcedge.cli.console import note
-    from vcedge.deploy.layout import Layout
     from vcedge.deploy.rollback import roll_back_model, roll_back_release
 
-    layout = Layout() if root is None else Layout(root.absolute())
     if asset is None:
-        roll_back_release(layout, note)
+        roll_back_release(Layout(root), note)
     else:
-        roll_back_model(layout, asset, note)
+        roll_back_model(Layout(root), asset, note)
 
 
 def stage(
@@ -105,9 +101,6 @@ def stage(
       vcedge deploy stage pump-1
       vcedge deploy stage pump-1 --to 0 --hold
     """
-    from vcedge.cli.console import print_json, print_table
-    from vcedge.errors import UsageError
-
     with _remote(config, broker, node) as remote:
         state = remote.stage(asset, to, hold=hold)
     if state["refused"]:
@@ -126,7 +119,6 @@ def _remote(config: Path, broker: str | None, node: str | None) -> RemoteNode:
     from vcedge.config.mqtt import MqttConfig
     from vcedge.config.runtime import load_runtime_config
     from vcedge.deploy.remote import RemoteNode
-    from vcedge.errors import UsageError
 
     if broker is not None and node is not None:
         try:

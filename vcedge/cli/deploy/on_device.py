@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from vcedge.deploy.layout import Layout
+from vcedge.cli.console import note, print_json, print_table
+from vcedge.deploy.layout import Layout
+from vcedge.errors import InputNotFound
+from vcedge.files import write_atomic
 
-Root = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Another root, such as a card's image.")]
+Root = Annotated[
+    Path, typer.Option("--root", metavar="DIR", help="Another root, such as a card's image.", show_default=False)
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")]
 Watchdog = Annotated[
-    int, typer.Option("--watchdog-s", min=2, help="Restart the service after its loop hangs this long.")
+    int, typer.Option("--watchdog-s", min=2, help="Restart the service if its loop hangs for this long.")
 ]
 Memory = Annotated[str, typer.Option("--memory", help="Memory limit of the service, as in systemd units.")]
 Model = Annotated[Path | None, typer.Option("--model", help="A model.vcedge to activate for its asset.")]
@@ -39,9 +43,7 @@ def render(
       vcedge deploy render --out units
       systemd-analyze security --offline=true units/vcedge.service
     """
-    from vcedge.cli.console import note
     from vcedge.deploy.units import UnitOptions, examples, units
-    from vcedge.files import write_atomic
 
     out.mkdir(parents=True, exist_ok=True)
     for name, text in (units(UnitOptions(watchdog_s=watchdog_s, memory=memory)) | examples()).items():
@@ -56,7 +58,7 @@ def install(
     ] = None,
     model: Model = None,
     config: Config = None,
-    root: Root = None,
+    root: Root = Path("/"),
     dry_run: DryRun = False,
     watchdog_s: Watchdog = 30,
     memory: Memory = "512M",
@@ -72,7 +74,6 @@ def install(
       sudo vcedge deploy install vcedge-aarch64.pyz
       sudo vcedge deploy install --model model.vcedge
     """
-    from vcedge.cli.console import note
     from vcedge.deploy.install import InstallRequest, contents
     from vcedge.deploy.install import install as install_request
 
@@ -80,13 +81,13 @@ def install(
     given_model = inside[0] if model is None else read(model)
     given_config = inside[1] if config is None else read(config)
     request = InstallRequest(bundle, given_model, given_config, watchdog_s, memory, healthy_s)
-    if not install_request(_layout(root), request, note, dry_run=dry_run):
+    if not install_request(Layout(root), request, note, dry_run=dry_run):
         note("nothing to change")
 
 
 def uninstall(
     *,
-    root: Root = None,
+    root: Root = Path("/"),
     dry_run: DryRun = False,
     purge: Annotated[bool, typer.Option("--purge", help="Remove state, models and configuration as well.")] = False,
 ) -> None:
@@ -97,15 +98,14 @@ def uninstall(
       sudo vcedge deploy uninstall --dry-run
       sudo vcedge deploy uninstall --purge
     """
-    from vcedge.cli.console import note
     from vcedge.deploy.uninstall import uninstall as uninstall_all
 
-    uninstall_all(_layout(root), note, dry_run=dry_run, purge=purge)
+    uninstall_all(Layout(root), note, dry_run=dry_run, purge=purge)
 
 
 def status(
     *,
-    root: Root = None,
+    root: Root = Path("/"),
     json: Annotated[bool, typer.Option("--json", help="Print the state as JSON on stdout.")] = False,
 ) -> None:
     """Show what is installed on this device and whether it runs.
@@ -114,10 +114,9 @@ def status(
     Example:
       vcedge deploy status
     """
-    from vcedge.cli.console import print_json, print_table
     from vcedge.deploy.status import status as status_of
 
-    found = status_of(_layout(root))
+    found = status_of(Layout(root))
     if json:
         print_json(found)
         return
@@ -129,15 +128,7 @@ def status(
 
 def read(path: Path) -> bytes:
     """Return the bytes of a file. Raises InputNotFound if it cannot be read."""
-    from vcedge.errors import InputNotFound
-
     try:
         return path.read_bytes()
     except OSError as error:
         raise InputNotFound(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _layout(root: Path | None) -> Layout:
-    from vcedge.deploy.layout import Layout
-
-    return Layout() if root is None else Layout(root.absolute())

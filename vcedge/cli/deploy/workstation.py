@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vcedge.cli.console import note
 from vcedge.cli.deploy.on_device import Config, Healthy, Model, read
 
 
@@ -32,7 +33,6 @@ def bundle(
       scp pump.pyz pi@press-07: && ssh pi@press-07 sudo python3 pump.pyz
     """
     from vcedge import model_file
-    from vcedge.cli.console import note
     from vcedge.deploy.bundle import Target, has_kernel, write_bundle
 
     data = None if model is None else read(model)
@@ -65,7 +65,6 @@ def push(
     Example:
       vcedge deploy push pi@press-07 --bundle pump.pyz --config press-07.yaml
     """
-    from vcedge.cli.console import note
     from vcedge.deploy.push import Upload
     from vcedge.deploy.push import push as push_upload
 

@@ -24,10 +24,10 @@ from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F64, NS_PER_S, SensorSchema, beyond_limits
 
 HELD_OUT = 0.25
-"""Last share of the training recording that is the test, if the configuration names no test recordings."""
+"""Share at the end of the training recording that is the test, if the configuration names no test recordings."""
 FAULTS = 60
 CALM_SHARE = 0.1
-"""Least share of a copy's rows that stays normal between two faults, as most rows of a plant are normal."""
+"""Least share of a copy's rows that is normal between two faults, as most rows of a plant are normal."""
 INJECTED_ROWS = 60_000
 """Most rows of all copies with faults, though at least one copy is made: it bounds the cost for long recordings."""
 LEAST_ROWS = 100
@@ -35,7 +35,7 @@ LEAST_ROWS = 100
 
 @dataclass(frozen=True)
 class Case:
-    """Holds one test recording, with values as a stream sees them: a value beyond its limits is missing."""
+    """Holds one test recording, with values as a stream receives them: a value beyond its limits is missing."""
 
     name: str
     values: F64  # (N, C)
@@ -49,11 +49,12 @@ class Case:
 
 @dataclass(frozen=True)
 class ComparisonInput:
-    """Holds the training recording, the test recordings, and whether these have labels."""
+    """Holds the training recording and the test recordings."""
 
     training: Recording
     cases: tuple[Case, ...]
     labelled: bool
+    """True if the test recordings have labels of the user."""
 
 
 def prepare(data: DataConfig, base_dir: Path, recording: Recording, held_out: float = HELD_OUT) -> ComparisonInput:
@@ -73,7 +74,8 @@ def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
     """Return copies of a case's longest stretch with injected faults, each fault in one copy."""
     start, stop = max(case.ranges, key=lambda one: one[1] - one[0])
     values, lead = case.values[start:stop], linear.calibration.warmup_rows
-    trace = run_engine(load_engine(linear, REFERENCE), values, ((0, len(values)),))
+    whole = ((0, len(values)),)
+    trace = run_engine(load_engine(linear, REFERENCE), values, whole)
     residual = np.full(values.shape, np.nan)
     residual[trace.rows] = np.where(trace.known, trace.residual, np.nan)
     scales = Scales.of(linear)
@@ -85,18 +87,9 @@ def with_faults(case: Case, linear: Detector, seed: int) -> list[Case]:
         labels = np.zeros(len(values), bool)
         for fault in faults:
             labels[fault.start : fault.stop] = True
-        name = f"{case.name}, faults {number + 1}"
-        faulty = inject_all(values, faults, scales)
-        copies.append(
-            Case(
-                name,
-                faulty,
-                case.time_ns[start:stop],
-                ((0, len(values)),),
-                labels,
-                tuple(sorted(faults, key=attrgetter("start"))),
-            )
-        )
+        name, faulty = f"{case.name}, faults {number + 1}", inject_all(values, faults, scales)
+        in_order = tuple(sorted(faults, key=attrgetter("start")))
+        copies.append(Case(name, faulty, case.time_ns[start:stop], whole, labels, in_order))
     return copies
 
 

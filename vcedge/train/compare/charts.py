@@ -1,11 +1,11 @@
-"""Charts of a comparison: scores beside the truth, the gate beside the signal, updates by regime."""
+"""Draws charts of a comparison: scores beside the truth, the gate beside the signal, updates by regime."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from vcedge.evaluation.metrics import segments
+from vcedge.evaluation.vus import segments
 from vcedge.imputation import hold_last
 from vcedge.schema import F64
 from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome
@@ -22,7 +22,6 @@ from vcedge.train.report.figure import (
     panels,
     quantity,
     share_axis,
-    style,
 )
 from vcedge.train.report.series import stretches, time_unit
 from vcedge.wording import percent
@@ -31,11 +30,11 @@ HEIGHT, TALL = 250, 440
 SHOWN = 3
 """Most recordings that are drawn."""
 NARROWEST = 250
-"""An event is shaded over at least this fraction (1/NARROWEST) of the chart, so that it can be seen."""
+"""An event is shaded over at least 1/NARROWEST of the chart, so that it is visible."""
 AROUND, FAR = 150, 4
-"""Least rows shown before and after an event in the closer look, which recordings FAR times as long as it have."""
+"""Least rows shown before and after an event in the closer look, and least length of the recording in such views."""
 LOWEST = 1e-4
-"""Lowest statistic drawn, relative to the threshold; usually the axis ends at the calm level above it."""
+"""Lowest statistic drawn, relative to the threshold; the axis ends higher if calm rows are higher."""
 
 
 def shown_cases(comparison: Comparison) -> list[int]:
@@ -54,8 +53,7 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
         LegendEntry("dashed", "limit", "threshold"),
         LegendEntry("area", "context", truth_label(comparison)),
     )
-    with style(f"scores{case}"):
-        figure, axes = panels(TALL, len(shown))
+    with panels(f"scores{case}", TALL, len(shown)) as (figure, axes):
         ratios = [one.scores[case].raw / one.method.threshold for one in shown]
         top = max(2.0, *(float(ratio.max()) for ratio in ratios)) * 1.2
         low = max(min(0.2, *(float(np.quantile(ratio, 0.05)) / 2 for ratio in ratios)), LOWEST)
@@ -87,8 +85,7 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         LegendEntry("line", "ink", f"{name}, smallest to largest"),
         LegendEntry("area", "context", truth_label(comparison)),
     ]
-    with style(f"gate{case}"):
-        figure, (upper, lower) = panels(TALL, 2)
+    with panels(f"gate{case}", TALL, 2) as (figure, (upper, lower)):
         for ax in (upper, lower):
             _shade(ax, comparison, case, size)
         line = stretches(z)
@@ -103,7 +100,7 @@ def gate_chart(comparison: Comparison, case: int) -> Chart:
         svg = inline_svg(figure, f"gate{case}", "Opening of the gate under the signal", description)
     caption = (
         f"Above: {name}, the channel with the largest share of the statistic during events. Below: how far the gate "
-        "opens. It should open where the signal moves or an event lasts, and stay nearly shut where all is calm."
+        "opens. It should open where the signal moves or an event lasts, and stay nearly shut on calm rows."
     )
     return Chart(f"{comparison.cases[case].name}: the gate", caption, tuple(legend), svg)
 
@@ -124,8 +121,7 @@ def closer_chart(comparison: Comparison, case: int) -> Chart | None:
         return None
     names = comparison.trained.detector.schema.names
     name = event.top[0][0] if event.top else names[0]
-    with style(f"closer{case}"):
-        figure, axes = panels(TALL, 3)
+    with panels(f"closer{case}", TALL, 3) as (figure, axes):
         _draw_closer(axes, comparison, event, names.index(name), shown)
         description = f"Found {event.delay_rows} rows after its start; {name} has the largest share."
         svg = inline_svg(figure, f"closer{case}", "One event row by row", description)
@@ -166,8 +162,7 @@ def _draw_closer(axes: list[Axes], comparison: Comparison, event: EventOutcome, 
 def regime_chart(comparison: Comparison) -> Chart:
     """Draw the updated share in each of REGIMES."""
     shares = np.array(comparison.regimes[MAIN])
-    with style("regimes"):
-        figure, (ax,) = panels(HEIGHT)
+    with panels("regimes", HEIGHT) as (figure, (ax,)):
         ax.bar(np.arange(len(REGIMES)), np.nan_to_num(shares), 0.6, color=COLOUR["measured"])
         named = [f"{name}: {percent(s)}" for name, s in zip(REGIMES, np.nan_to_num(shares), strict=True)]
         ax.set_xticks(np.arange(len(REGIMES)), named)
@@ -184,7 +179,7 @@ def regime_chart(comparison: Comparison) -> Chart:
 
 
 def truth_label(comparison: Comparison) -> str:
-    """Return what the shaded stretches are."""
+    """Return the name of the shaded stretches for the legend."""
     return "labelled as anomalous" if comparison.labelled else "injected fault"
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from vcedge.config.train import TrainConfig
 from vcedge.evaluation.measure import LabelledScores, Measures, mean_of, measure
-from vcedge.evaluation.metrics import dominant_period, segments
 from vcedge.evaluation.replay import alarm_spans
+from vcedge.evaluation.vus import dominant_period, segments
 from vcedge.history import Recording
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case, ComparisonInput, with_faults
@@ -20,9 +20,9 @@ from vcedge.train.compare.methods import MAIN, OFF, Method, MethodScores, Networ
 from vcedge.train.pipeline import Trained
 
 TIMED_ROWS = 2000
-"""Rows that the time of a tick is measured on."""
+"""Rows on which the time of one row is measured."""
 ON_CLEAN_ROWS = ("false_alarms", "normal_days", "false_alarms_per_day", "false_alarms_per_10k", "updated_normal")
-"""Measures taken on recordings without injected faults: the normal rows of the copies are the same rows again."""
+"""Measures of recordings without injected faults: the normal rows of the copies would count the same rows twice."""
 REGIMES = ("quiet", "middle", "lively")
 """Thirds of the normal rows by how much the input changes."""
 
@@ -37,7 +37,7 @@ class MethodResult:
     each: tuple[Measures, ...]
     mean: Measures
     us: float
-    """Microseconds a tick, measured in this run."""
+    """Microseconds for one row, measured in this run."""
     energy_uj: float | None
 
     @property
@@ -48,12 +48,12 @@ class MethodResult:
 
 @dataclass(frozen=True)
 class EventOutcome:
-    """Describes how the main method saw one event of the truth, or one false alarm in a recording without events."""
+    """Holds the main method's result on one event of the truth, or one false alarm in a recording without events."""
 
     case: int
     rows: tuple[int, int]
     real: bool
-    """Whether it is an event of the truth; otherwise it is a false alarm."""
+    """True for an event of the truth, False for a false alarm."""
     truth: str
     """The injected faults; empty if the truth is a label."""
     delay_rows: int | None
@@ -64,7 +64,7 @@ class EventOutcome:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Holds all that the page and compare.json are made from."""
+    """Holds the results from which the page and compare.json are made."""
 
     config: TrainConfig
     trained: Trained
@@ -149,7 +149,7 @@ def _result(method: Method, cases: list[Case], trained: Trained) -> MethodResult
 
 
 def _with_costs(results: list[MethodResult], values: F64) -> list[MethodResult]:
-    """Return the results with time and energy of a tick, all measured in one run."""
+    """Return the results with time and energy of one row, all measured in one run."""
     tickers = {result.method.name: result.method.ticker(values) for result in results}
     times, energy = time_ticks(tickers), energy_of_ticks(tickers)
     return [
@@ -171,7 +171,7 @@ def _by_regime(result: MethodResult, cases: list[Case], trained: Trained) -> tup
 
 
 def input_change(case: Case, trained: Trained) -> F64:
-    """Return the mean over channels of the absolute change since the last row (N,), 1 if usual, NaN if unknown."""
+    """Return the mean over channels of the absolute change since the last row (N,), over its root mean square."""
     features = trained.detector.features
     z = (case.values - features.center) / features.scale
     change = np.full(z.shape, np.nan)
@@ -189,17 +189,10 @@ def _outcomes(main: MethodResult, cases: list[Case], recording: Recording) -> li
         real = segments(case.labels)
         for start, stop in real or decisions.alarms:
             raised = np.flatnonzero(decisions.alarm[start:stop])
-            at = start + int(np.argmax(decisions.raw[start:stop]))
-            outcomes.append(
-                EventOutcome(
-                    number,
-                    (start, stop),
-                    bool(real),
-                    _truth(case, start, stop, names),
-                    int(raised[0]) if len(raised) else None,
-                    _top(scores, at, names),
-                )
-            )
+            delay = int(raised[0]) if len(raised) else None
+            truth = _truth(case, start, stop, names)
+            top = _top(scores, start + int(np.argmax(decisions.raw[start:stop])), names)
+            outcomes.append(EventOutcome(number, (start, stop), bool(real), truth, delay, top))
     return outcomes
 
 

@@ -1,4 +1,4 @@
-"""Measures the cost of a tick: time in interleaved rounds on one core, and energy if the machine counts it."""
+"""Measures the cost of one row: time in interleaved rounds on one core, and energy if the machine counts it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ ROUNDS, CALLS, SLOW_S = 41, 10, 1e-3
 """Rounds, and calls in each; a method whose call takes longer than SLOW_S is called once a round."""
 COUNTER = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 ENERGY_S = 0.5
-"""Duration of one energy measurement: the counter is updated about every millisecond, so this resolves 1%."""
+"""Seconds of one energy measurement: the counter is updated about every millisecond, so the error is below 1%."""
 Tick = Callable[[], None]
+"""Scores the next row."""
 
 
 def time_ticks(tickers: dict[str, Tick]) -> dict[str, float]:
-    """Return microseconds a call: the median over rounds in which all take turns, so that noise hits all alike."""
+    """Return microseconds a call: the median over rounds in which all take turns, so that noise affects all alike."""
     times: dict[str, list[float]] = {name: [] for name in tickers}
     with one_core():
         calls = {name: 1 if _seconds(tick, 2) > SLOW_S else CALLS for name, tick in tickers.items()}
@@ -40,7 +41,7 @@ def _seconds(tick: Tick, calls: int) -> float:
 def energy_of_ticks(tickers: dict[str, Tick], counter: Path = COUNTER) -> dict[str, float] | None:
     """Return microjoules a call by the processor's own counter; None if no counter can be read.
 
-    The counter is that of the whole package, so it includes whatever else runs at the same time.
+    The counter is that of the processor package, so it includes other programs that run at the same time.
     """
     if _read(counter) is None:
         return None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from vcedge.baselines.interface import Fitted
 from vcedge.baselines.table import DETECTORS, fit_baseline, trivial
 from vcedge.calibration.calibrate import calibrate_limits
-from vcedge.calibration.refit import refit
+from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.split import merge_ranges
 from vcedge.calibration.threshold import fit_threshold
 from vcedge.config.train import TrainConfig
@@ -24,11 +24,11 @@ from vcedge.train.training import Epoch
 SMALLEST = 4
 """Smallest hidden size that `equal_macs_size` tries."""
 Progress = Callable[[float, str], None]
-"""Called with the share of the work that is done, up to 1, and a text."""
+"""Callback for the share of the work that is done, up to 1, with a text."""
 
 
 class NetworkPlan(NamedTuple):
-    """Says which network to train, and which part of the progress it stands for."""
+    """Describes a network to train, and its part of the progress."""
 
     name: str
     cell: CellKind
@@ -86,7 +86,7 @@ def fit_baselines(config: TrainConfig, trained: Trained, recording: Recording) -
         try:
             baseline = fit_baseline(name, values, fitted, smoothing)
         except DataError:
-            continue  # its stretches are too short for a window; the others can still be compared
+            continue  # the stretches are too short for its window; the other methods can still be compared
         label = f"{name}, EWMA {smoothing:g}" if smoothing > 1 else name
         methods.append(_calibrated(label, baseline, trained, config, rule))
     references = trivial(config.train.seed)

@@ -1,4 +1,4 @@
-"""One small interface over trained detectors and baselines, so that all are compared in the same way."""
+"""Adapts trained detectors and baselines to one interface, so that all are compared in the same way."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from vcedge.evaluation.metrics import segments
+from vcedge.evaluation.vus import segments
 from vcedge.train.compare.charts import closer_chart, gate_chart, regime_chart, score_chart, shown_cases
 from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome
 from vcedge.train.compare.methods import MAIN

@@ -1,15 +1,30 @@
-"""The numbers of a comparison as JSON values: compare.json."""
+"""Collects the numbers of a comparison as JSON values, and writes compare.json and compare.html."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import platform
+from pathlib import Path
 from typing import Any
 
 from vcedge.evaluation.bars import Bar
 from vcedge.evaluation.measure import Measures
+from vcedge.files import write_atomic
 from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome, MethodResult
+
+PAGE, NUMBERS = "compare.html", "compare.json"
+
+
+def write_comparison(folder: Path, comparison: Comparison, bars: list[Bar]) -> None:
+    """Write both files. Raise OSError if they cannot be written."""
+    from vcedge.train.compare.page import render
+
+    numbers = json.dumps(to_json(comparison, bars), indent=2, allow_nan=False) + "\n"
+    write_atomic(folder / NUMBERS, numbers.encode("utf-8"))
+    # A file name that is not UTF-8 holds lone surrogates, which UTF-8 cannot encode.
+    write_atomic(folder / PAGE, render(comparison).encode("utf-8", "backslashreplace"))
 
 
 def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
@@ -36,15 +51,12 @@ def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
             name: dict(zip(REGIMES, map(_number, shares), strict=True)) for name, shares in comparison.regimes.items()
         },
         "events": [_event(one, comparison) for one in comparison.outcomes],
-        "bars": [
-            {"measure": bar.measure, "expected": bar.value, "met": bar.met(comparison.main.mean[bar.measure])}
-            for bar in bars
-        ],
+        "bars": [bar.to_json(comparison.main.mean) for bar in bars],
     }
 
 
 def truth_of(comparison: Comparison) -> str:
-    """Return where the truth comes from: "labels", "injected faults" or "none"."""
+    """Return the source of the truth: "labels", "injected faults" or "none"."""
     if comparison.labelled:
         return "labels"
     return "injected faults" if any(case.faults for case in comparison.cases) else "none"

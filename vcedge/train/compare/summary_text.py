@@ -1,10 +1,10 @@
-"""The texts of the comparison page: what the numbers say, and how they were measured."""
+"""Writes the texts of the comparison page: a summary of the numbers, and how they were measured."""
 
 from __future__ import annotations
 
 import math
 
-from vcedge.evaluation.metrics import segments
+from vcedge.evaluation.vus import segments
 from vcedge.schema import NS_PER_S
 from vcedge.train.compare.comparison import Comparison, MethodResult
 from vcedge.train.compare.methods import MAIN, OFF, SAME_COST, SAME_SIZE
@@ -13,7 +13,7 @@ from vcedge.train.report.summary_text import Paragraph
 from vcedge.wording import DAY_S, count, duration, number, percent
 
 NOISE = 0.01
-"""Differences of VUS-PR below this are within what another seed changes."""
+"""Differences of VUS-PR below this are not significant: another seed changes as much."""
 TRIVIAL = ("random", "all ones")
 DASH = "–"
 
@@ -132,7 +132,7 @@ def measure_text(value: float) -> str:
 
 
 def microseconds_text(value: float) -> str:
-    """Return microseconds with three digits: times are not known better."""
+    """Return microseconds with three digits, the precision of the measurement."""
     return number(value) if value >= 1000 else f"{value:.3g}"
 
 
@@ -159,15 +159,15 @@ def how_measured(comparison: Comparison) -> list[str]:
         f"Every threshold allows {rate:g} false alarms a day on the held-out rows by the same rule, and rows become "
         "events by the same rule. Thresholds are fixed: the adaptation of the running service is not compared.",
         "Every row is scored from it and earlier rows alone; nothing is adjusted to the test rows. After a gap each "
-        f"method starts anew, and {trained.detector.calibration.warmup_rows} rows raise no alarm (warm-up).",
+        f"method restarts, and {trained.detector.calibration.warmup_rows} rows raise no alarm (warm-up).",
         f"{OFF}: the same features, linear forecaster and scorer, with a threshold of its own.",
         f"{SAME_COST}: a dense GRU with about as many multiply-adds a row as {MAIN} was measured to need.",
         "Memory: weights and state at four bytes a number, without the program itself.",
     ]
     if not comparison.labelled and any(case.faults for case in comparison.cases):
         lines.append(
-            "Injected faults: offset, drift, stuck, spike, noise, gain, swap, decoupled, oscillation and delay take "
-            "turns over the channels. Lengths follow the channels' autocorrelation; sizes range from undetectable to "
+            "Injected faults: offset, drift, stuck, spike, noise, gain, swap, decoupled, oscillation and delay, in "
+            "turn over the channels. Lengths follow the channels' autocorrelation; sizes range from undetectable to "
             "obvious, so that no method can find all."
         )
     return lines

@@ -1,4 +1,4 @@
-"""Formats the two tables of methods: what each finds and what it costs."""
+"""Formats the two tables of methods: detection and cost."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def cost_titles(*, energy: bool) -> tuple[str, ...]:
 
 
 def detection_rows(comparison: Comparison) -> list[MethodRow]:
-    """Return what each method finds."""
+    """Return the detection measures of each method."""
     return [MethodRow(one.method.name, _role(one, comparison), _detection(one)) for one in comparison.results]
 
 
 def cost_rows(comparison: Comparison) -> list[MethodRow]:
-    """Return what each method costs, without the trivial ones, which cost nothing."""
+    """Return the cost of each method but the trivial ones, which cost nothing."""
     wanted = [one for one in comparison.results if one.method.name not in TRIVIAL]
     return [MethodRow(one.method.name, _role(one, comparison), _costs(one)) for one in wanted]
 

@@ -1,4 +1,4 @@
-"""Writes the report of a training: one self-contained HTML file for the person who knows the machine.
+"""Writes the report of a training: one self-contained HTML file for readers who know the machine.
 
 Only `write_report` is public. It imports matplotlib and jinja2 when it is called.
 """
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def write_report(path: Path, trained: Trained, metrics: dict[str, Any], recording_report: DataReport) -> None:
     """Write report.html: text, tables and charts in one file, without links, scripts or a date.
 
-    The same training gives the same bytes, as durations in seconds are left out.
+    The same training gives the same bytes, because the text holds no measured durations.
 
     Args:
         path: The file to write.
         trained: The detector and its training.
         metrics: The numbers from `vcedge.train.summary.summarise`.
-        recording_report: What was noteworthy when the recording was read.
+        recording_report: The report of reading the recording.
 
     Raises:
         OSError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""Charts of the statistic that decides alarms, beside its threshold."""
+"""Draws charts of the statistic that alarms are decided on, beside its threshold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vcedge.schema import F64
 from vcedge.train.pipeline import Trained
-from vcedge.train.report.figure import COLOUR, Chart, LegendEntry, inline_svg, log_axis, panels, quantity, style
+from vcedge.train.report.figure import COLOUR, Chart, LegendEntry, inline_svg, log_axis, panels, quantity
 from vcedge.train.report.series import stretches, time_unit
 from vcedge.wording import number, percent
 
@@ -15,7 +15,7 @@ HEIGHT = 250
 
 
 def spread_chart(trained: Trained) -> Chart:
-    """Draw the distribution of the statistic on the held-out rows, which the threshold was measured on."""
+    """Draw the distribution of the statistic on the held-out rows, on which the threshold was measured."""
     detector = trained.detector
     raw = _settled_raw(trained)
     limit = detector.calibration.threshold
@@ -26,8 +26,7 @@ def spread_chart(trained: Trained) -> Chart:
         LegendEntry("area", "measured", "held-out rows"),
         LegendEntry("dashed", "limit", f"threshold, {number(limit)}"),
     )
-    with style("spread"):
-        figure, (ax,) = panels(HEIGHT)
+    with panels("spread", HEIGHT) as (figure, (ax,)):
         ax.stairs(counts, edges, fill=True, color=COLOUR["measured"])
         ax.axvline(limit, color=COLOUR["limit"], dashes=(5, 3))
         log_axis(ax, "x", low, high)
@@ -61,8 +60,7 @@ def statistic_chart(trained: Trained) -> Chart:
         LegendEntry("area", "context", "smallest to largest value"),
         LegendEntry("dashed", "limit", f"threshold, {number(limit)}"),
     )
-    with style("statistic"):
-        figure, (ax,) = panels(HEIGHT)
+    with panels("statistic", HEIGHT) as (figure, (ax,)):
         middle = (line.edges[1:] + line.edges[:-1]) / 2 * size
         ax.fill_between(middle, line.low, line.high, color=COLOUR["context"], alpha=0.45, linewidth=0)
         ax.plot(middle, line.mean, color=COLOUR["measured"])

@@ -1,4 +1,4 @@
-"""Texts and tables on what was chosen or found from data: weights of the scorer, order and ridge, operating modes."""
+"""Writes texts and tables on choices made from data: weights of the scorer, order and ridge, operating modes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vcedge.wording import duration
 KINDS = {
     "error": "error of the forecast one row ahead",
     "horizon": "error of a forecast several rows ahead",
-    "reconstruction": "part of the last rows that their usual patterns do not explain",
+    "reconstruction": "part of the last rows that principal components do not explain",
 }
 SAME = 0.005
 """Areas that differ by less are called equal."""
@@ -49,7 +49,7 @@ def _together(trained: Trained) -> list[tuple[str, str]]:
 def _score_text(trained: Trained) -> str:
     choice = trained.parts
     text = (
-        "The statistic raw is the product of its parts, each divided by its usual value and raised to the power of its "
+        "The statistic raw is the product of its parts, each divided by its normal mean and raised to the power of its "
         "weight: it is about 1 in normal operation and grows most when several parts agree. Short spans detect sudden "
         "faults, long spans slow ones. "
     )
@@ -99,7 +99,7 @@ def _order_text(choice: OrderChoice, error: Mapping[tuple[int, float], float]) -
     if len(error) == 1:
         return text + "Both were set in the configuration."
     text += (
-        f"Of {len(error)} pairs that were tried, it uses the fewest rows among those whose error is at most "
+        f"Of {len(error)} pairs compared it uses the fewest rows among those whose error is at most "
         f"{math.exp(NEARLY / 2) - 1:.0%} above the best ({best:.3f}): a forecaster with more past rows also learns to "
         "follow a fault. "
     )

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: matplotlib draws them, the page's style sheet colours them, in light and dark mode."""
+"""Makes charts as inline SVG: matplotlib draws them, the page's style sheet colours them in light and dark mode."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WIDTH = 400
 _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 46, 12, 30, 46, 40
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib; the page replaces it by its own
+    "font.family": ["DejaVu Sans"],  # part of matplotlib; the page replaces it by its own
     "font.size": 11,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
@@ -77,31 +77,31 @@ class Chart:
 
     title: str
     caption: str
-    """Tells what to look for."""
+    """Explanation for the reader: how a good chart looks, and what a bad one means."""
     legend: tuple[LegendEntry, ...]
     svg: Markup
 
 
 @contextmanager
-def style(name: str) -> Iterator[None]:
-    """Draw in the report's style, regardless of the user's matplotlib settings; ids in the SVG derive from `name`."""
+def panels(name: str, height: int, count: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Yield a figure of WIDTH by `height` with `count` equal axes, one below another, that share the x axis.
+
+    Inside, everything is drawn in the report's style, regardless of the user's matplotlib settings; ids in the SVG
+    derive from `name`.
+    """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({**_STYLE, "svg.hashsalt": name})
-        yield
-
-
-def panels(height: int, count: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure of WIDTH by `height` with `count` equal axes, one below another, that share the x axis."""
-    figure = Figure(figsize=(WIDTH / 72, height / 72))
-    figure.patch.set_visible(False)
-    each = (height - _TOP - _BOTTOM - (count - 1) * _BETWEEN) / count
-    axes = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0].tolist()
-    figure.subplots_adjust(_LEFT / WIDTH, _BOTTOM / height, 1 - _RIGHT / WIDTH, 1 - _TOP / height, 0, _BETWEEN / each)
-    for ax in axes:
-        ax.patch.set_visible(False)
-        ax.margins(x=0)
-    return figure, axes
+        figure = Figure(figsize=(WIDTH / 72, height / 72))
+        figure.patch.set_visible(False)
+        each = (height - _TOP - _BOTTOM - (count - 1) * _BETWEEN) / count
+        axes = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0].tolist()
+        sides = _LEFT / WIDTH, _BOTTOM / height, 1 - _RIGHT / WIDTH, 1 - _TOP / height
+        figure.subplots_adjust(*sides, 0, _BETWEEN / each)
+        for ax in axes:
+            ax.patch.set_visible(False)
+            ax.margins(x=0)
+        yield figure, axes
 
 
 def quantity(ax: Axes, text: str) -> None:

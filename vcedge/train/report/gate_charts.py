@@ -1,4 +1,4 @@
-"""Charts of the gate: when it opens and how far."""
+"""Draws charts of the gate: when it opens and how far."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from vcedge.train.report.figure import (
     panels,
     quantity,
     share_axis,
-    style,
 )
 from vcedge.train.report.series import Stretches, liveliest, stretches, time_unit
 from vcedge.train.summary import input_change
@@ -31,15 +30,14 @@ TICKS = 8
 
 
 def gate_chart(trained: Trained, target: float | None) -> Chart:
-    """Draw the updated share over the whole recording, above the size of the input's change."""
+    """Draw the updated share over all of the recording, above the size of the input's change."""
     detector, trace = trained.detector, trained.device_trace
     unit, size = time_unit(len(trace.rows), detector.schema.period_ns)
     share = stretches(trace.updated / detector.hidden)
     change = stretches(input_change(trace, detector))
     tail = float(np.searchsorted(trace.rows, trained.split.tail[0][0]))
     legend = [LegendEntry("area", "measured", "updated share")]
-    with style("gate"):
-        figure, (upper, lower) = panels(TALL, 2)
+    with panels("gate", TALL, 2) as (figure, (upper, lower)):
         _means(upper, share, size, "measured")
         _means(lower, change, size, "context")
         legend += mark_target(upper, target)
@@ -60,7 +58,7 @@ def gate_chart(trained: Trained, target: float | None) -> Chart:
 
 
 def closer_chart(trained: Trained) -> Chart:
-    """Draw the same row by row, over the liveliest stretch of the held-out rows."""
+    """Draw updated share and change row by row, over the held-out stretch in which the input changes most."""
     detector = trained.detector
     trace = trained.device_trace.within(trained.split.tail)
     change = input_change(trace, detector)
@@ -68,8 +66,7 @@ def closer_chart(trained: Trained) -> Chart:
     count = rows.stop - rows.start
     unit, size = time_unit(count, detector.schema.period_ns)
     legend = (LegendEntry("area", "measured", "updated share"), LegendEntry("area", "context", "change of the input"))
-    with style("closer"):
-        figure, (upper, lower) = panels(TALL, 2)
+    with panels("closer", TALL, 2) as (figure, (upper, lower)):
         _means(upper, stretches(trace.updated[rows] / detector.hidden, count), size, "measured")
         _means(lower, stretches(change[rows], count), size, "context")
         _name_panels(upper, lower, f"{unit}, from row {int(trace.rows[rows.start]):,}")
@@ -91,8 +88,7 @@ def level_chart(trained: Trained) -> Chart:
     sizes = detector.cell.spec.boundaries
     updated = trained.device_trace.within(trained.split.tail).updated
     shares = np.array([float((updated == k).mean()) for k in sizes])
-    with style("levels"):
-        figure, (ax,) = panels(HEIGHT)
+    with panels("levels", HEIGHT) as (figure, (ax,)):
         bars = ax.bar(np.arange(len(sizes)), shares, 0.8, color=COLOUR["measured"])
         if len(sizes) <= FEW_LEVELS:
             ax.bar_label(bars, [percent(share) for share in shares], padding=2, color=COLOUR["ink"], fontsize=10)

@@ -116,14 +116,13 @@ def _shares(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     share, macs, target = metrics["updated_share"], metrics["macs"], target_share(trained)
     together = metrics["change_correlation"]
     moves = "none: the gate or the input is constant" if together is None else f"{together:.2f}"
-    rows = [
+    return [
         ("Updated share, held-out rows", percent(share["tail"])),
         *([("Target, at most", percent(target))] if target is not None else []),
         ("Multiply-adds a row, mean", number(macs["mean"])),
         ("Multiply-adds a row, all updated", number(macs["dense"])),
         ("Correlation with the input's change", moves),
     ]
-    return rows
 
 
 def _channel_rows(channels: list[dict[str, Any]]) -> list[ChannelRow]:

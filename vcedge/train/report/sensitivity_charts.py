@@ -1,4 +1,4 @@
-"""The map of detectable faults: channels by kinds of fault, stronger where a smaller fault is detected."""
+"""Draws the map of detectable faults: channels by kinds of fault, stronger where a smaller fault is detected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from matplotlib.patches import Rectangle
 
 from vcedge.injection.faults import KINDS
 from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
-from vcedge.train.report.figure import COLOUR, WIDTH, Chart, LegendEntry, inline_svg, panels, style
+from vcedge.train.report.figure import COLOUR, WIDTH, Chart, LegendEntry, inline_svg, panels
 from vcedge.train.report.sensitivity_text import TITLES
 
 LONGEST_NAME = 12
@@ -20,12 +20,11 @@ TIMES = (("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0))
 
 
 def map_chart(sensitivity: Sensitivity) -> Chart:
-    """Draw a cell for each channel and kind: how small a fault is found, and after how long."""
+    """Draw a cell for each channel and kind, the size of the smallest fault found as colour and the delay as text."""
     names = list(dict.fromkeys(finding.channel for finding in sensitivity.findings))
     kinds = [kind for kind in KINDS if any(finding.kind == kind for finding in sensitivity.findings)]
     height = TOP + BOTTOM + len(names) * (ROW if len(names) <= MANY else ROW_MANY)
-    with style("sensitivity"):
-        figure, (ax,) = panels(height)
+    with panels("sensitivity", height) as (figure, (ax,)):
         figure.subplots_adjust(LEFT / WIDTH, BOTTOM / height, 1 - RIGHT / WIDTH, 1 - TOP / height)
         ax.set_xlim(0, len(kinds))
         ax.set_ylim(len(names), 0)
@@ -47,7 +46,7 @@ def map_chart(sensitivity: Sensitivity) -> Chart:
         svg = inline_svg(figure, "sensitivity", "Which faults are found on which channel", description)
     caption = (
         "A stronger colour means that a smaller fault is found; the text is the delay (s, m, h, d: seconds to days). A "
-        "dash means that no size that was tried is found. The table below has the sizes."
+        "dash means that no injected size is found. The table below has the sizes."
     )
     legend = (LegendEntry("area", "measured", "found"), LegendEntry("line", "context", "not found"))
     return Chart("Faults found, and how soon", caption, legend, svg)

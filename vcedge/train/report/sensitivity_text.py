@@ -1,4 +1,4 @@
-"""Texts on which faults the detector finds: a paragraph, an example of each kind, and a table."""
+"""Writes texts on the faults that the detector finds: a paragraph, an example of each kind, and a table."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ from vcedge.sensitivity.resemblance import Recognition
 from vcedge.wording import duration
 
 TITLES: dict[FaultKind, str] = {
-    "offset": "offset",
-    "drift": "drift",
-    "stuck": "stuck",
+    **dict(zip(KINDS, KINDS, strict=True)),
     "spike": "spikes",
-    "noise": "noise",
     "gain": "lost gain",
     "swap": "swapped",
-    "decoupled": "decoupled",
-    "oscillation": "oscillation",
-    "delay": "delay",
 }
 MEANINGS: dict[FaultKind, str] = {
     "offset": "the reading jumps by a fixed amount",
@@ -53,7 +47,7 @@ class FaultRow:
 
 
 def paragraph(sensitivity: Sensitivity) -> str:
-    """Return a few sentences on what is found and what is not."""
+    """Return a few sentences on the faults that are found and those that are not."""
     by_kind = _by_kind(sensitivity)
     everywhere = [TITLES[kind] for kind, items in by_kind.items() if all(item.found for item in items)]
     nowhere = [TITLES[kind] for kind, items in by_kind.items() if not any(item.found for item in items)]
@@ -69,7 +63,7 @@ def paragraph(sensitivity: Sensitivity) -> str:
     if everywhere:
         text += f"Found on every channel: {', '.join(everywhere)}. "
     if nowhere:
-        text += f"Found on no channel at any size tried: {', '.join(nowhere)}. "
+        text += f"Found on no channel at any injected size: {', '.join(nowhere)}. "
     if found < len(sensitivity.findings) / 2:
         text += (
             "To find more, allow more false alarms a day, which lowers the threshold, or train on a longer recording."

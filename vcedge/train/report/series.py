@@ -9,7 +9,7 @@ import numpy as np
 from vcedge.schema import F64, NS_PER_S
 
 STRETCHES = 240
-"""Points of a drawn series: more than the columns of pixels of a chart would not be visible."""
+"""Points of a drawn series: a chart has no more columns of pixels than these."""
 _UNITS = (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 
 
@@ -46,7 +46,7 @@ def liveliest(values: F64, length: int) -> slice:
     """Return the `length` rows of values (M,) with the largest variance, or all rows if there are fewer."""
     if len(values) <= length:
         return slice(0, len(values))
-    # Steps of a quarter: the window need not be exact, and each variance comes from cumulated sums.
+    # Steps of a quarter of the length are enough: the position need not be exact.
     starts = np.arange(0, len(values) - length + 1, max(length // 4, 1))
     sums = np.concatenate(([0.0], np.cumsum(values)))
     squares = np.concatenate(([0.0], np.cumsum(values**2)))

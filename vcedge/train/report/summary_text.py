@@ -1,4 +1,4 @@
-"""The summary of the report, for a reader who knows the machine but not the method."""
+"""Writes the summary of the report, for a reader who knows the machine but not the method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fills templates: one environment for all pages, which escapes every text."""
+"""Fills the templates of all pages; the environment escapes every text."""
 
 from __future__ import annotations
 

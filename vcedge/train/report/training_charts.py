@@ -1,4 +1,4 @@
-"""Charts of a training: losses and updated share over the epochs."""
+"""Draws charts of a training: losses and updated share over the epochs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from vcedge.train.pipeline import Trained
-from vcedge.train.report.figure import (
-    COLOUR,
-    Chart,
-    LegendEntry,
-    inline_svg,
-    mark_target,
-    panels,
-    quantity,
-    share_axis,
-    style,
-)
+from vcedge.train.report.figure import COLOUR, Chart, LegendEntry, inline_svg, mark_target, panels, quantity, share_axis
 from vcedge.train.training import Epoch
 from vcedge.wording import percent
 
@@ -37,8 +27,7 @@ def loss_chart(trained: Trained) -> Chart:
         LegendEntry("line", "measured", "validation rows" + ", hard gate" * gated),
         LegendEntry("dashed", "ink", "linear forecaster alone"),
     ]
-    with style("loss"):
-        figure, (ax,) = panels(HEIGHT)
+    with panels("loss", HEIGHT) as (figure, (ax,)):
         dots = "o" if len(number_of) <= FEW_EPOCHS else ""
         ax.axhline(1.0, color=COLOUR["ink"], dashes=(5, 3), linewidth=1.0)
         ax.plot(number_of, training, marker=dots, color=COLOUR["context"], markersize=4)
@@ -69,8 +58,7 @@ def share_chart(trained: Trained, target: float | None) -> Chart:
     epochs = trained.result.epochs
     number_of = [epoch.epoch + 1 for epoch in epochs]
     legend = [LegendEntry("line", "measured", "mean updated share, validation rows")]
-    with style("share"):
-        figure, (ax,) = panels(HEIGHT)
+    with panels("share", HEIGHT) as (figure, (ax,)):
         dots = "o" if len(number_of) <= FEW_EPOCHS else ""
         ax.plot(number_of, [epoch.share for epoch in epochs], marker=dots, color=COLOUR["measured"], markersize=4)
         legend += mark_target(ax, target)

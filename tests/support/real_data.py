@@ -1,4 +1,4 @@
-"""Where the real data and the independent yardstick are, and how tests do without them."""
+"""Locate the real data sets and the independent reference scoring; tests skip without them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pytest
 
 
 def data_dir() -> Path:
-    """The folder of real data sets, from VCEDGE_DATA; skips the test where there is none."""
+    """Return the folder of real data sets from VCEDGE_DATA; skip the test if there is none."""
     folder = os.environ.get("VCEDGE_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("real data: set VCEDGE_DATA to the folder of data sets")
     return Path(folder)
 
 
-def reference() -> ModuleType:
-    """The independent reference scoring beside the data; skips the test where it is absent."""
+def reference_scoring() -> ModuleType:
+    """Load the independent reference scoring beside the data; skip the test if it is absent."""
     path = data_dir().parent / "tools" / "reference_scoring.py"
     if not path.is_file():
         pytest.skip(f"no reference scoring beside the data: {path.name}")

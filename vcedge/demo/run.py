@@ -26,7 +26,7 @@ Progress = Callable[[str, float], AbstractContextManager[Callable[[float, str], 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """The results of the demonstration."""
+    """Holds the results of the demonstration."""
 
     folder: Folder
     plan: Plan

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vcedge.demo.findings import TAIL_NS, FaultFinding, ReportedEvent
-from vcedge.demo.story import DemoResult
+from vcedge.demo.run import DemoResult
 from vcedge.files import write_atomic
 from vcedge.runtime.stream.events import Top
 from vcedge.schema import NS_PER_S

@@ -1,0 +1,254 @@
+"""Checks the parts of a model file's manifest: keys, types and ranges, as docs/model-format.md specifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from vcedge.config.problems import shown
+from vcedge.detector import DENSE_KINDS, CellKind, CellSpec, PartKind
+from vcedge.strict_json import first_repeated
+
+FORMAT = 1
+WEIGHTS_ERROR = 1e-6
+"""Largest distance of the sum of the parts' weights from 1."""
+INT32, INT64 = 2**31 - 1, 2**63 - 1
+
+
+def _positive(values: list[float]) -> list[float]:
+    wrong = next((value for value in values if value <= 0), None)
+    if wrong is not None:
+        raise ValueError(f"expected numbers greater than 0, found {wrong}")
+    return values
+
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0, le=INT32)]
+Nanoseconds = Annotated[int, Field(gt=0, le=INT64)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Scales = Annotated[list[float], AfterValidator(_positive)]
+
+
+class _Part(BaseModel):
+    """Checks a part of the manifest: exactly these keys, and no conversion of types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ChannelPart(_Part):
+    """Checks one channel."""
+
+    name: str = Field(min_length=1)
+    unit: str
+    low: float | None
+    high: float | None
+    rate: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> ChannelPart:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"expected low {self.low} below high {self.high}")
+        return self
+
+
+class SchemaPart(_Part):
+    """Checks the channels and the spacing of samples."""
+
+    channels: list[ChannelPart] = Field(min_length=1)
+    period_ns: Nanoseconds
+    max_gap_ns: Nanoseconds
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> SchemaPart:
+        twice = first_repeated(channel.name for channel in self.channels)
+        if twice is not None:
+            raise ValueError(f"expected different channel names, found {shown(twice)} twice")
+        return self
+
+
+class FeaturesPart(_Part):
+    """Checks the feature statistics of each channel."""
+
+    center: list[float]
+    scale: Scales
+    change_scale: Scales
+    clip: Positive
+    flags: bool
+
+
+class HighwayPart(_Part):
+    """Checks the order of the linear forecaster and the ridge that it was fitted with."""
+
+    order: int = Field(ge=1, le=INT32)
+    ridge: Positive
+
+
+class CellPart(_Part):
+    """Checks the shape of the cell."""
+
+    kind: CellKind
+    inputs: int = Field(ge=1, le=INT32)
+    hidden: int = Field(ge=1, le=INT32)
+    boundaries: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    gate_bias: float
+
+    @model_validator(mode="after")
+    def _boundaries_fit(self) -> CellPart:
+        sizes = self.boundaries
+        if sizes[-1] != self.hidden or any(b <= a for a, b in pairwise(sizes)):
+            text = f"boundaries {shown(sizes)}, expected increasing numbers that end at hidden {self.hidden}"
+            raise ValueError(text)
+        if self.kind in DENSE_KINDS and len(sizes) > 1:
+            raise ValueError(f"boundaries {shown(sizes)}, expected only [{self.hidden}] for a {self.kind}")
+        return self
+
+    @property
+    def spec(self) -> CellSpec:
+        """Shape as a detector holds it."""
+        return CellSpec(self.kind, self.inputs, self.hidden, tuple(self.boundaries))
+
+
+class ScorerPartEntry(_Part):
+    """Checks one part of the scorer."""
+
+    name: str = Field(min_length=1)
+    kind: PartKind
+    span: float = Field(ge=1)
+    weight: Positive
+    usual: Positive
+
+
+class HorizonPart(HighwayPart):
+    """Checks the scorer's second forecaster."""
+
+    ahead: int = Field(ge=1, le=INT32)
+
+
+class ReconstructionPart(_Part):
+    """Checks which rows are reconstructed, and from how many components."""
+
+    lags: list[Count] = Field(min_length=1)
+    components: int = Field(ge=1, le=INT32)
+
+    @model_validator(mode="after")
+    def _lags_increase(self) -> ReconstructionPart:
+        if self.lags[0] != 0 or any(b <= a for a, b in pairwise(self.lags)):
+            raise ValueError(f"lags {shown(self.lags)}, expected increasing numbers that begin with 0")
+        return self
+
+
+class ScorerManifest(_Part):
+    """Checks the scorer."""
+
+    parts: list[ScorerPartEntry] = Field(min_length=1)
+    horizon: HorizonPart
+    reconstruction: ReconstructionPart
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> ScorerManifest:
+        twice = first_repeated(part.name for part in self.parts)
+        if twice is not None:
+            raise ValueError(f"expected different names of parts, found {shown(twice)} twice")
+        total = sum(part.weight for part in self.parts)
+        if abs(total - 1.0) > WEIGHTS_ERROR:
+            raise ValueError(f"weights that sum to {total:g}, expected 1")
+        return self
+
+
+class UsualPart(_Part):
+    """Checks the usual values of the statistic."""
+
+    median: Positive
+    width: Positive
+
+
+class TailPart(_Part):
+    """Checks the tail of the peaks of held-out events."""
+
+    start: Positive
+    scale: Positive
+    shape: float = Field(ge=-1, le=1)
+    peaks: Count
+    floor: Positive
+
+
+class EventRulePart(_Part):
+    """Checks when rows become an event."""
+
+    release: float = Field(gt=0, le=1)
+    min_rows: int = Field(ge=1, le=INT32)
+    hold_rows: Count
+
+
+class CalibrationPart(_Part):
+    """Checks the limits."""
+
+    threshold: Positive
+    steepness: Positive
+    surprise_limit: Positive
+    surprise_ticks: Count
+    warmup_rows: Count
+    stuck_rows: list[Count]
+    false_alarms_per_day: Positive
+    rows: int = Field(ge=0, le=INT64)
+    target_share: float = Field(gt=0, le=1)
+    usual: UsualPart
+    tail: TailPart
+    events: EventRulePart
+
+
+class ResemblancePart(_Part):
+    """Checks the kinds of faults that events are compared with, and their names."""
+
+    kinds: list[Name] = Field(min_length=1)
+    names: list[Name] = Field(min_length=1)
+    limit: Positive
+
+    @model_validator(mode="after")
+    def _kinds_are_named(self) -> ResemblancePart:
+        twice = first_repeated(self.kinds)
+        if twice is not None:
+            raise ValueError(f"expected different kinds, found {shown(twice)} twice")
+        if len(self.names) != len(self.kinds):
+            raise ValueError(f"expected as many names as kinds, found {len(self.names)} for {len(self.kinds)}")
+        return self
+
+
+class Manifest(_Part):
+    """Checks the complete manifest."""
+
+    format: int = Field(ge=1, le=FORMAT)
+    asset: str = Field(min_length=1, pattern=r"^[^/+#\s]+$")
+    sensors: SchemaPart = Field(alias="schema")
+    features: FeaturesPart
+    highway: HighwayPart
+    cell: CellPart | None
+    scorer: ScorerManifest
+    calibration: CalibrationPart
+    resemblance: ResemblancePart | None
+    reading: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels C."""
+        return len(self.sensors.channels)
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> Manifest:
+        lists: dict[str, Sequence[float]] = {
+            "features.center": self.features.center,
+            "features.scale": self.features.scale,
+            "features.change_scale": self.features.change_scale,
+            "calibration.stuck_rows": self.calibration.stuck_rows,
+        }
+        for key, values in lists.items():
+            if len(values) != self.channels:
+                raise ValueError(f"key '{key}' has {len(values)} numbers, expected {self.channels}, one a channel")
+        inputs = self.channels * (2 if self.features.flags else 1)
+        if self.cell is not None and self.cell.inputs != inputs:
+            raise ValueError(f"key 'cell.inputs' is {self.cell.inputs}, expected {inputs}")
+        return self
