@@ -53,7 +53,7 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Holds what a user asks for."""
+    """Holds a user's choices for an export."""
 
     to: str
     layout: str | None = None

@@ -1,6 +1,6 @@
 """Generates a recording for the parity gate from a model's statistics of its plant, with a fixed seed.
 
-It is not for detection: it has to reach every level, wake the network, surprise it, and lose sensors.
+It is not for measuring detection: it has to reach every level, open the gate, cause surprises, and lose sensors.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from vcedge.detector import Detector
 from vcedge.schema import F64
 
 SIZES = (0.2, 1.0, 1.0, 4.0)
-"""Noise levels to draw an episode's from: quiet, usual (twice as likely), a burst."""
+"""Noise levels to draw an episode's from: quiet, normal (twice as likely), a burst."""
 EPISODE = 40
 """Rows of an episode."""
 MISSING = 0.01

@@ -1,4 +1,4 @@
-"""The part of a detector that every exported graph holds."""
+"""Provides the part of a detector that every exported graph holds: cell and head."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from vcedge.detector import Cell, Detector, Head
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """Holds a detector's cell and head, and says how their weights are stored."""
+    """Holds a detector's cell and head, and the form in which their weights are stored."""
 
     cell: Cell
     head: Head
     int8: bool = False
-    """Whether the recurrent products have int8 weights. Scheduler, V x and head stay float32: they are small, and an
-    error of the scheduler is another level."""
+    """True if the recurrent products have int8 weights. Scheduler, V x and head stay float32: they are small, and an
+    error of the scheduler changes the level."""
 
     @property
     def hidden(self) -> int:

@@ -21,11 +21,12 @@ class Tolerance:
     flips: float
     """Largest share of steps at which the level may differ."""
     same_state: bool = False
-    """Whether probes of the scheduler start from the oracle's state: with rounded weights the file's own drifts."""
+    """True if probes of the scheduler start from the oracle's state: with int8 weights the file's own state drifts."""
 
 
 PROBE = 3e-5
-"""Distance from a level's limit at which the scheduler is probed, relative to its terms. It is never rounded."""
+"""Distance from a level's limit at which the scheduler is probed, relative to its terms: its weights are float32 in
+every layout."""
 FLOAT = Tolerance(relative=1e-5, flips=1e-3)
 INT8 = Tolerance(relative=3e-2, flips=1e-3, same_state=True)
 
@@ -100,7 +101,7 @@ class ParityCheck:
         """Largest absolute value so far of the arrays whose scale is not known beforehand."""
 
     def compare(self, step: int, expected: Outcome, found: Outcome, before: F64, *, may_flip: bool) -> bool:
-        """Compare one step and return whether the file's state can go on, or the oracle's must replace it.
+        """Compare one step, and return false if the oracle's state must replace the file's for the next step.
 
         `before` (D,) is the file's h before the step. Unless `may_flip`, another level is a difference.
         """

@@ -1,8 +1,8 @@
-"""The parity gate: steps a model's oracle and an exported file side by side, each with its own state.
+"""Implements the parity gate: steps a model's oracle and an exported file side by side, each with its own state.
 
 The oracle is the numpy engine. The compute policy varies: left to the scheduler, each level forced in turn, and
-probed. A probe chooses the logit bias so that the oracle's logit lies just below or just above a level's limit. A
-larger error of the file's scheduler shows at once, and not only if a recording happens to come near a limit.
+probed. A probe chooses the logit bias so that the oracle's logit lies just below or just above a level's limit. So an
+error of the file's scheduler is found even if no row of a recording is near a limit.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ def _policy(step: int, detector: Detector) -> tuple[int, int, float, tuple[int, 
         return AUTO, 1, 0.0, None
     if place < PERIOD * 3 // 4:
         return FORCED, 1 + (turn % levels), NEVER, None
-    # A quarter of a round probes both sides of some limits; the next round goes on with the others.
+    # A quarter of a round probes both sides of some limits; the next round continues with the others.
     sign = 1 if place % 2 else -1
     return PROBED, 1, 0.0, ((turn * PERIOD // 4 + place // 2) % (levels - 1), sign * PROBE)
 
 
 class _Probe(NumpyNetwork):
-    """Runs the oracle's network; with a `margin` set it chooses the step's logit bias itself and keeps it in `bias`."""
+    """Runs the oracle's network; with a `margin` set it computes the step's logit bias and keeps it in `bias`."""
 
     def __init__(self, cell: Cell, head: Head) -> None:
         super().__init__(cell, head)

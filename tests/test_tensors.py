@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tests.support.detectors import tiny_detector
-from vcedge.tensors import TENSORS, Tensor, tensors_of
+from vcedge.tensors import TENSORS, TensorSpec, tensors_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "model-format.md"
 RANGES = {"> 0": "positive", "[0, 1]": "share"}
@@ -18,7 +18,7 @@ def test_the_table_is_that_of_the_documentation() -> None:
     documented = {}
     for name, shape, meaning in rows:
         values = [kind for sign, kind in RANGES.items() if sign in meaning] or ["finite"]
-        documented[name] = Tensor(tuple(shape.split(", ")), values[0])  # type: ignore[arg-type]
+        documented[name] = TensorSpec(tuple(shape.split(", ")), values[0])  # type: ignore[arg-type]
     assert documented == TENSORS
 
 

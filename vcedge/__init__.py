@@ -1,4 +1,4 @@
-"""Watches sensor streams on the device itself; `load`, `Stream` and `Score` are what scoring in Python needs.
+"""Watches sensor streams on the device itself; `load`, `Stream` and `Score` are the interface for scoring in Python.
 
 Load a model, make a stream for each machine, push its samples in order of time, read the scores:
 
@@ -14,7 +14,7 @@ Load a model, make a stream for each machine, push its samples in order of time,
 >>> score.status, score.alarm, score.score < 0.5
 ('ok', False, True)
 
-An alarm says which channel made it:
+The score of an alarm lists the channels with the largest shares first:
 
 >>> score = stream.push(vcedge.Sample(time_ns=100 * 10**9, values=np.array([9.0, 0.8, 32.0])))
 >>> score.alarm, score.top[0][0]

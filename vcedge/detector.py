@@ -44,7 +44,7 @@ class Features:
     change_scale: F32  # (C,) spread of the change between two samples, in units of `scale`
     clip: float = 10.0
     flags: bool = False
-    """Whether the missing flags are network inputs, as they are if the training data could teach their weights."""
+    """True if missing flags are network inputs: the training data had enough missing values to learn their weights."""
 
     @property
     def inputs(self) -> int:
@@ -180,14 +180,14 @@ class ScorerPart:
     def initial(self) -> float:
         """Value that the mean starts from: the usual one, which avoids bias and noise in the first rows.
 
-        The root of the mean is what counts, except for a reconstruction.
+        A part is the root of its mean, so the start is a square, except for a reconstruction.
         """
         return self.usual if self.kind == "reconstruction" else self.usual**2
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Holds principal components of windows of K samples, `lags` rows back: what is usual over channels and time."""
+    """Holds principal components of windows of K samples, `lags` rows back, over channels and time."""
 
     lags: tuple[int, ...]
     mean: F32  # (K*C,)
@@ -238,7 +238,7 @@ class Detector:
     scorer: Scorer
     calibration: Calibration
     reading: Mapping[str, Any] = field(default_factory=dict)
-    """How the training files were read (`time`, `table`); the default for files to score."""
+    """Settings that the training files were read with (`time`, `table`); the default for files to score."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Data files with SHA-256, configuration, library versions, seed."""
     resemblance: Resemblance | None = None
@@ -302,7 +302,7 @@ def boundaries_of(levels: int | list[float], hidden: int) -> tuple[int, ...]:
 
 
 def scheduler_inputs(schema: SensorSchema, *, flags: bool) -> tuple[str, ...]:
-    """Return the names of the values that `Cell.gate_input` weighs, in its order: they tell why the gate opened."""
+    """Return the names of the values that `Cell.gate_input` weighs, in its order, as reasons why the gate opened."""
     names = schema.names
     raw = tuple(f"{name} level" for name in names)
     missing = tuple(f"{name} missing" for name in names) if flags else ()

@@ -64,9 +64,9 @@ class ConfigError(VcedgeError):
 
 
 def error_of(exit_code: int) -> type[VcedgeError]:
-    """Return the error that a vcedge program with this exit code ended with; Unavailable for a code of no error.
+    """Return the class of error with this exit code of a vcedge program; Unavailable for a code without one.
 
-    Exit code 1 counts as such, since it may be that of a shell or of ssh.
+    Exit code 1 counts as a code without one, since it may be that of a shell or of ssh.
     """
     errors = (UsageError, DataError, InputNotFound, InputOutputError, ConfigError)
     return next((error for error in errors if error.exit_code == exit_code), Unavailable)

@@ -1,4 +1,4 @@
-"""Replaces files so that a reader finds the old content or the new one, whatever happens in between."""
+"""Replaces files atomically: a reader finds the old content or the new one, also after a crash."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replace(path: Path, *, temporary: Path | None = None, previous: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a file that replaces `path` when the block ends, and not if it raises. Nothing at `path` is followed.
+    """Open a file that replaces `path` when the block ends, and not if it raises. A link at `path` is itself replaced.
 
     The content goes to a temporary file beside `path`, is flushed to the disk and renamed; then the folder is flushed.
     `temporary` fixes that file's name: a crash then leaves at most one, which the next call overwrites. With `previous`
@@ -70,7 +70,7 @@ def replace_link(path: Path, target: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk: a new or renamed file survives a power failure only then."""
+    """Flush the names in a folder to the disk: only then does a new or renamed file survive a power failure."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

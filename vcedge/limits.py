@@ -28,7 +28,7 @@ def events_per_row(false_alarms_per_day: float, period_ns: int) -> float:
 
 @dataclass(frozen=True)
 class EventRule:
-    """Says when rows become an event, and when it ends."""
+    """Defines when rows open an event, and when it ends."""
 
     release: float = RELEASE
     """Share of the threshold below which an event ends. A narrow statistic needs less hysteresis than a wide one."""
@@ -51,7 +51,7 @@ class Tail:
     peaks: int = 0
     """Number of events above `start` on the held-out rows."""
     floor: float = 1.0
-    """Least threshold: alarms must cover little time, too, however many a day are allowed."""
+    """Least threshold, which bounds the time in alarm however many alarms a day are allowed."""
 
     def threshold(self, events_per_row: float, rows: int) -> float:
         """Return the threshold that opens this many events a row, by the peaks on this many held-out rows."""
@@ -62,7 +62,7 @@ class Tail:
 
 @dataclass(frozen=True)
 class Usual:
-    """Describes the usual values of the statistic."""
+    """Describes the statistic in normal operation."""
 
     median: float = 1.0
     width: float = 0.5
@@ -78,7 +78,7 @@ class Calibration:
     steepness: float
     """Exponent of the map from `raw` to a score in [0, 1]; the held-out median maps to 0.05."""
     surprise_limit: float
-    """One-step error above which all of the hidden state is updated, whatever the scheduler picks."""
+    """One-step error above which all of the hidden state is updated, whatever level the scheduler picks."""
     surprise_ticks: int
     """Number of ticks for which a surprise forces the full level."""
     warmup_rows: int

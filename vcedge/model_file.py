@@ -120,7 +120,7 @@ def tensor_shapes(manifest: Manifest) -> Shapes:
 
 
 def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "model") -> Detector:
-    """Return the detector of a checked manifest and the tensors that `tensor_shapes` asks for."""
+    """Return the detector of a checked manifest and the tensors that `tensor_shapes` requires."""
     channels = tuple(Channel(c.name, c.unit, c.low, c.high, c.rate) for c in manifest.sensors.channels)
     features, cell, resemblance = manifest.features, manifest.cell, manifest.resemblance
     return Detector(

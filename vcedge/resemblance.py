@@ -3,11 +3,11 @@
 Two exponentially weighted means, a fast and a slow one, follow a few statistics of each channel; while an event is
 open, the shape of its leading channel is averaged over its rows. Memory is constant, and no clock is read.
 
-Outside of events no shape is needed, so rows wait until there are BATCH of them or an event opens: the means of a batch
-are the same to rounding, and cost a fraction of single rows.
+Outside of events no shape is needed, so rows wait until there are BATCH of them or an event opens: in a batch the means
+are the same up to rounding and cost a fraction of the time.
 
-`runtime/kernel/stream/resemblance.inc` computes the same for many rows and must give the same bits: sums are taken in
-the fixed order of `cumsum`, and logarithms are those of the C library.
+`runtime/kernel/stream/resemblance.inc` computes the same for many rows and must give the same bits: sums have the fixed
+order of `cumsum`, and logarithms are those of the C library.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ FEATURES = (
 )
 UNCLEAR = "unclear"
 TINY, LEAST_CHANGE, LEAST_LEVEL = 1e-6, 1e-2, 0.1
-"""Added so that nothing is divided by zero and logarithms stay in a usual range."""
+"""Terms that avoid a division by zero and very small arguments of logarithms."""
 BATCH = 64
 
 
@@ -54,7 +54,7 @@ def row_statistics(residual: F64, before: F64, z: F64, z_before: F64, change_sca
     """Return the statistics of rows for each channel, (K, ..., C), in the order of STATISTICS.
 
     `residual` (..., C) is the highway's in spreads, 0 where there is none, and `before` that of the row before; `z` and
-    `z_before` the standardised samples, `change_scale` (C,) the usual size of their change (`Features.change_scale`).
+    `z_before` the standardised samples, `change_scale` (C,) is `Features.change_scale`.
     """
     out = np.empty((len(STATISTICS), *residual.shape))
     r, squared, change = out[0], out[1], out[4]
@@ -103,7 +103,7 @@ def _total(values: F64) -> float:
 
 
 class ShapeCounts(Protocol):
-    """The two counts in a `ShapeTracker`'s state, wherever they are stored."""
+    """Gives access to the two counts in a `ShapeTracker`'s state, which an engine's record may hold."""
 
     feature_rows: int
     """Number of rows of the open event so far."""
@@ -138,7 +138,7 @@ class ShapeTracker:
     """Follows the shape of one stream's open event; all of its state is in `memory`."""
 
     def __init__(self, change_scale: NDArray[Any], memory: ShapeMemory | None = None) -> None:
-        """Follow channels with changes of the usual size (C,), in a given state or a new one."""
+        """Start from a given state or a new one; `change_scale` (C,) is `Features.change_scale`."""
         self.change_scale: F64 = change_scale.astype(np.float64)
         self.memory = memory or ShapeMemory.fresh(len(change_scale))
         alpha = np.array([2 / (span + 1) for span in SPANS])[:, None]
@@ -147,17 +147,17 @@ class ShapeTracker:
         self.keeps: F64 = (1 - alpha) ** np.arange(BATCH + 1)  # (spans, BATCH + 1) of the means before this many rows
 
     def push(self, residual: NDArray[Any], z: NDArray[Any], *, in_event: bool) -> None:
-        """Add one row; `in_event` tells whether an event is open after it."""
+        """Add one row; `in_event` is true if an event is open after it."""
         memory, counts = self.memory, self.memory.counts
         counts.waiting = waiting = counts.waiting + 1
         memory.residual[waiting], memory.z[waiting] = residual, z
         if in_event:
-            self._digest()
+            self._add_waiting()
             memory.total[:] += shape(memory.means[0], memory.means[1])
             counts.feature_rows += 1
             return
         if waiting == BATCH:
-            self._digest()
+            self._add_waiting()
         if counts.feature_rows:
             counts.feature_rows = 0
             memory.total[:] = 0.0
@@ -175,7 +175,7 @@ class ShapeTracker:
             array[:] = 0.0
         memory.counts.feature_rows = memory.counts.waiting = 0
 
-    def _digest(self) -> None:
+    def _add_waiting(self) -> None:
         """Add the waiting rows to the means."""
         memory, count = self.memory, self.memory.counts.waiting
         residual, z = (rows[: count + 1].astype(np.float64) for rows in (memory.residual, memory.z))
@@ -190,7 +190,7 @@ class ShapeTracker:
 
 @dataclass(frozen=True)
 class Resemblance:
-    """Holds the centroids of the kinds of faults; kinds that cannot be told apart share a name."""
+    """Holds the centroids of the kinds of faults; kinds that cannot be distinguished share a name."""
 
     kinds: tuple[str, ...]  # (E,) of faults
     names: tuple[str, ...]  # (E,) of the kinds: "spike", "offset or drift", "unclear"

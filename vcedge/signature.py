@@ -30,7 +30,7 @@ KEY_MODE = 0o600
 
 
 class PublicKey(Protocol):
-    """A public key, which checks signatures."""
+    """Verifies signatures by a public key."""
 
     def verify(self, signature: bytes, data: bytes, /) -> None:
         """Raise cryptography's InvalidSignature unless the signature is that of the data."""
@@ -38,7 +38,7 @@ class PublicKey(Protocol):
 
 @dataclass(frozen=True)
 class Statement:
-    """Holds what a signature states about a model."""
+    """Holds the signed facts about a model."""
 
     model: str
     """`sha256:…` of the file."""

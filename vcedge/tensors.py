@@ -1,7 +1,7 @@
-"""The arrays of a detector that a model file stores as tensors: their names, shapes and ranges of values.
+"""Lists the arrays of a detector that a model file stores as tensors: their names, shapes and ranges of values.
 
-Writer and reader (`model_file`) and the packing of the native kernel go by this table. docs/model-format.md has the
-same table with what each tensor means.
+Writer and reader (`model_file`) and the packing of the native kernel use this table. docs/model-format.md has the same
+table with the meaning of each tensor.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ from vcedge.detector import Detector
 from vcedge.schema import F32
 
 Values = Literal["finite", "positive", "share"]
-"""What the values of a tensor may be: any finite number, one greater than 0, one from 0 to 1."""
+"""Allowed values of a tensor: any finite number, one greater than 0, one from 0 to 1."""
 
 
-class Tensor(NamedTuple):
-    """A tensor's shape, in the sizes of docs/model-format.md, and what its values may be."""
+class TensorSpec(NamedTuple):
+    """Describes a tensor by its shape, in the sizes of docs/model-format.md, and its allowed values."""
 
     shape: tuple[str, ...]
     values: Values = "finite"
 
 
-TENSORS: Mapping[str, Tensor] = {
-    "highway.weights": Tensor(("1 + P C", "C")),
-    "highway.bias": Tensor(("C",)),
-    "highway.spread": Tensor(("C",), "positive"),
-    "cell.recurrent": Tensor(("G", "D", "D")),
-    "cell.input": Tensor(("G", "D", "N")),
-    "cell.bias": Tensor(("G", "D")),
-    "cell.reset_bias": Tensor(("R",)),
-    "cell.gate_hidden": Tensor(("D",)),
-    "cell.gate_input": Tensor(("N + 3 C",)),
-    "head.weights": Tensor(("C", "D")),
-    "head.bias": Tensor(("C",)),
-    "head.shrink": Tensor(("C",), "share"),
-    "head.error_scale": Tensor(("C",), "positive"),
-    "scorer.whiten": Tensor(("C", "C")),
-    "scorer.horizon.weights": Tensor(("1 + O C", "C")),
-    "scorer.horizon.bias": Tensor(("C",)),
-    "scorer.horizon.spread": Tensor(("C",), "positive"),
-    "scorer.reconstruction.mean": Tensor(("K C",)),
-    "scorer.reconstruction.components": Tensor(("M", "K C")),
-    "resemblance.mean": Tensor(("F",)),
-    "resemblance.whitening": Tensor(("F", "F")),
-    "resemblance.centroids": Tensor(("E", "F")),
+TENSORS: Mapping[str, TensorSpec] = {
+    "highway.weights": TensorSpec(("1 + P C", "C")),
+    "highway.bias": TensorSpec(("C",)),
+    "highway.spread": TensorSpec(("C",), "positive"),
+    "cell.recurrent": TensorSpec(("G", "D", "D")),
+    "cell.input": TensorSpec(("G", "D", "N")),
+    "cell.bias": TensorSpec(("G", "D")),
+    "cell.reset_bias": TensorSpec(("R",)),
+    "cell.gate_hidden": TensorSpec(("D",)),
+    "cell.gate_input": TensorSpec(("N + 3 C",)),
+    "head.weights": TensorSpec(("C", "D")),
+    "head.bias": TensorSpec(("C",)),
+    "head.shrink": TensorSpec(("C",), "share"),
+    "head.error_scale": TensorSpec(("C",), "positive"),
+    "scorer.whiten": TensorSpec(("C", "C")),
+    "scorer.horizon.weights": TensorSpec(("1 + O C", "C")),
+    "scorer.horizon.bias": TensorSpec(("C",)),
+    "scorer.horizon.spread": TensorSpec(("C",), "positive"),
+    "scorer.reconstruction.mean": TensorSpec(("K C",)),
+    "scorer.reconstruction.components": TensorSpec(("M", "K C")),
+    "resemblance.mean": TensorSpec(("F",)),
+    "resemblance.whitening": TensorSpec(("F", "F")),
+    "resemblance.centroids": TensorSpec(("E", "F")),
 }
-"""By the name in the file, which is also the way to the array from a `Detector`."""
+"""Tensors by the name in the file, which is also the attribute path from a `Detector` to the array."""
 
 
 def part_of(name: str) -> str:

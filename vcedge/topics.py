@@ -1,4 +1,4 @@
-"""Names of MQTT topics: the asset of an input topic, and the topics of results."""
+"""Parses the asset in input topics, and names the topics of results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def name_problem(name: str) -> str:
 
 
 class InputTopic:
-    """A topic pattern with `{asset}` as one level, and maybe `{channel}`; `+` and a last `#` are MQTT's wildcards."""
+    """Matches topics with `{asset}` as one level, and perhaps `{channel}`; `+` and a last `#` are MQTT's wildcards."""
 
     def __init__(self, pattern: str) -> None:
         """Compile a pattern. Raises ValueError for any other form."""
@@ -60,7 +60,7 @@ class InputTopic:
 
     @cached_property
     def has_channel(self) -> bool:
-        """Whether each sensor has its own topic."""
+        """True if each sensor has its own topic."""
         return CHANNEL in self.pattern.split("/")
 
     def of(self, asset: str, channel: str = "+") -> str:
@@ -80,7 +80,7 @@ class InputTopic:
 
     @property
     def publishable(self) -> bool:
-        """Whether messages can be published to it: it has no wildcards."""
+        """True if messages can be published to it: it has no wildcards."""
         return not {"+", "#"} & set(self.pattern.split("/"))
 
 

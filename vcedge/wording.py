@@ -1,6 +1,6 @@
-"""Numbers, shares, lengths of time and lists as people read them: in reports, notes and messages.
+"""Formats numbers, shares, durations, times and lists for people, in reports, notes and messages.
 
-Imports nothing heavy: `vcedge --help` must not load numpy.
+It imports no large package: `vcedge --help` must not load numpy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _UNITS = (("days", DAY_S), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
 def duration(seconds: float, digits: int = 3) -> str:
-    """Return a length of time in the unit that suits it: 250 ms, 1 s, 76 s, 5 min, 1.5 h, 3 days."""
+    """Return a duration in a suitable unit: 250 ms, 1 s, 76 s, 5 min, 1.5 h, 3 days."""
     for unit, size in _UNITS:
         if seconds >= 2 * size or (seconds == size and unit != "days"):
             return f"{_rounded(seconds / size, digits)} {unit}"
@@ -23,7 +23,7 @@ def duration(seconds: float, digits: int = 3) -> str:
 
 
 def delay(seconds: float) -> str:
-    """Return how long after its start something is found, in two digits: at once, after 22 min."""
+    """Return a delay in words, in two digits: at once, after 22 min."""
     return f"after {duration(seconds, 2)}" if seconds > 0 else "at once"
 
 

@@ -14,10 +14,10 @@ OPSET, IR_VERSION = 17, 8
 """The oldest versions with all operators used, so that onnxruntime 1.16 and many other hosts load the file."""
 
 
-class Block:
+class GraphBlock:
     """Builds a main graph, or with a `scope` a branch of one, all of whose names begin with the scope.
 
-    A branch sees the values of the graph around it. Values have telling names, so that a viewer shows the formulas.
+    A branch can use the values of the graph around it. Values have descriptive names: a viewer then shows the formulas.
     """
 
     def __init__(self, scope: str = "") -> None:
@@ -75,7 +75,9 @@ class Block:
         where = self.constant("sizes/" + "_".join(map(str, sizes)), np.array(sizes, np.int64))
         return self.ops("Split", [x, where], names, axis=1)
 
-    def branch(self, condition: str, then: Block, otherwise: Block, output: str, width: int, name: str) -> str:
+    def branch(
+        self, condition: str, then: GraphBlock, otherwise: GraphBlock, output: str, width: int, name: str
+    ) -> str:
         """Add an `If` that returns the value `output` (1, width) of one of two blocks; the other is not run."""
         ends = [value(block.named(output), np.float32, (1, width)) for block in (then, otherwise)]
         graphs = {

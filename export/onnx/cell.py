@@ -1,4 +1,4 @@
-"""The recurrent cell as operators: one block of k dimensions, all of them masked, or a tree of branches over blocks."""
+"""Writes the recurrent cell as operators: one block of dimensions, all of them masked, or a tree of branches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vcedge.export.network import StoredNetwork
-from vcedge.export.onnx.block import FLOAT, Block
+from vcedge.export.onnx.block import FLOAT, GraphBlock
 from vcedge.schema import F32
 
 
@@ -17,7 +17,7 @@ class CellWriter:
     def __init__(self, net: StoredNetwork) -> None:
         self._cell, self._int8 = net.cell, net.int8
 
-    def update(self, block: Block, x: str, h: str, k: int, name: str) -> str:
+    def update(self, block: GraphBlock, x: str, h: str, k: int, name: str) -> str:
         """Return the new h (B, k) from h (B, k) and x (B, N), by the formulas of `vcedge.runtime.engine.numpy_cell`."""
         cell = self._cell
         gates = cell.spec.gates
@@ -34,7 +34,7 @@ class CellWriter:
         change = block.op("Mul", [z, block.op("Sub", [c, h], "cell/c_less_h")], "cell/change")
         return block.op("Add", [h, change], name)
 
-    def masked(self, block: Block, x: str, h: str, level: str, name: str) -> str:
+    def masked(self, block: GraphBlock, x: str, h: str, level: str, name: str) -> str:
         """Return h (B, D) with the dimensions updated that a row's level (B, 1) covers, computed from those alone."""
         spec = self._cell.spec
         first = np.searchsorted(spec.boundaries, np.arange(spec.hidden), side="right") + 1
@@ -45,7 +45,7 @@ class CellWriter:
         new = self.update(block, x, used, spec.hidden, "cell/h_new")
         return block.op("Where", [awake, new, h], name)
 
-    def branches(self, block: Block, x: str, h: str, level: str, blocks: Sequence[int], name: str) -> str:
+    def branches(self, block: GraphBlock, x: str, h: str, level: str, blocks: Sequence[int], name: str) -> str:
         """Return h (1, D) with the dimensions updated that the level (1, 1), one of `blocks` + 1, covers."""
         if len(blocks) == 1:
             return self._leaf(block, x, h, self._cell.spec.boundaries[blocks[0]], name)
@@ -56,18 +56,18 @@ class CellWriter:
         sides = []
         for side in (lower, upper):
             scope = f"levels_{side[0] + 1}_to_{side[-1] + 1}/" if len(side) > 1 else f"level_{side[0] + 1}/"
-            sides.append(Block(scope))
+            sides.append(GraphBlock(scope))
             self.branches(sides[-1], x, h, level, side, "h_next")
         return block.branch(low, sides[0], sides[1], "h_next", self._cell.spec.hidden, name)
 
-    def _leaf(self, block: Block, x: str, h: str, k: int, name: str) -> str:
+    def _leaf(self, block: GraphBlock, x: str, h: str, k: int, name: str) -> str:
         hidden = self._cell.spec.hidden
         if k == hidden:
             return self.update(block, x, h, k, name)
         head, tail = block.split(h, (k, hidden - k), ["h_awake", "h_asleep"])
         return block.op("Concat", [self.update(block, x, head, k, "cell/h_new"), tail], name, axis=1)
 
-    def _recurrent(self, block: Block, h: str, k: int) -> str:
+    def _recurrent(self, block: GraphBlock, h: str, k: int) -> str:
         """Return U h of all gates (B, G k), with the candidate's bias that the reset gate scales too."""
         cell = self._cell
         weights = _columns(cell.recurrent[:, :k, :k])

@@ -1,5 +1,6 @@
-"""The whole detector as a graph: raw values to the score, by the formulas of `vcedge.runtime.engine.numpy_engine`.
+"""Writes the complete detector as a graph, from raw values to the score.
 
+The formulas are those of `vcedge.runtime.engine.numpy_engine`.
 `vcedge.runtime.exported.detector_engine` defines the interface; values have the names used there.
 """
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from vcedge.detector import ERROR_CAP, Detector, Highway
 from vcedge.export.network import network_of
-from vcedge.export.onnx.block import BOOL, DOUBLE, FLOAT, INT32, Block
+from vcedge.export.onnx.block import BOOL, DOUBLE, FLOAT, INT32, GraphBlock
 from vcedge.export.onnx.network import write_network
 from vcedge.export.onnx.scoring import forecast, write_score, write_scorer
 from vcedge.runtime.engine.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
 
 
-def write_detector(block: Block, detector: Detector, layout: str, *, int8: bool) -> None:
+def write_detector(block: GraphBlock, detector: Detector, layout: str, *, int8: bool) -> None:
     """Compute the outputs of `vcedge.runtime.exported.detector_engine` from its inputs."""
     _standardise(block, detector)
     _errors(block, detector)
@@ -32,7 +33,7 @@ def write_detector(block: Block, detector: Detector, layout: str, *, int8: bool)
     _remember(block, detector.highway)
 
 
-def _standardise(block: Block, detector: Detector) -> None:
+def _standardise(block: GraphBlock, detector: Detector) -> None:
     """Compute `z` (1, C), `gone` (missing now), `unknown` (missing now or one sample ago), `last` (the row before)."""
     features = detector.features
     # inf - inf and NaN - NaN are NaN: one operator finds both
@@ -50,7 +51,7 @@ def _standardise(block: Block, detector: Detector) -> None:
     block.op("Or", ["gone", "held"], "unknown")
 
 
-def _errors(block: Block, detector: Detector) -> None:
+def _errors(block: GraphBlock, detector: Detector) -> None:
     """Compute the highway's `residual` (1, C) in spreads, and `error` (1, C), the smaller of it and the network's."""
     highway, head = detector.highway, detector.head
     order = block.constant("highway/order", np.array([highway.order], np.int64))
@@ -72,8 +73,8 @@ def _errors(block: Block, detector: Detector) -> None:
     block.op("Where", [blind, zero, scaled], "error")
 
 
-def _signals(block: Block, detector: Detector) -> None:
-    """Compute `signals` (1, S): the cell's inputs, then the sizes that only the scheduler sees."""
+def _signals(block: GraphBlock, detector: Detector) -> None:
+    """Compute `signals` (1, S): the cell's inputs, then the sizes that only the scheduler uses."""
     features = detector.features
     parts = ["z"]
     if features.flags:
@@ -96,7 +97,7 @@ def _signals(block: Block, detector: Detector) -> None:
         block.op("Concat", parts, "signals", axis=1)
 
 
-def _floor(block: Block, detector: Detector) -> str:
+def _floor(block: GraphBlock, detector: Detector) -> str:
     """Return the least level (1,): min_level, or the highest in the first ticks of a surprise, which are counted."""
     levels, limits = detector.levels, detector.calibration
     asked = block.op("Max", ["min_level", block.int32("one", 1)], "floor/at_least_1")
@@ -120,7 +121,7 @@ def _floor(block: Block, detector: Detector) -> str:
     return block.op("Where", [surprised, block.int32("levels", levels), floor], "floor/surprised")
 
 
-def _wake(block: Block, detector: Detector) -> None:
+def _wake(block: GraphBlock, detector: Detector) -> None:
     """Compute `wake` (1,), why the level is above the floor; see `vcedge.runtime.engine.numpy_cell.largest_term`."""
     assert detector.cell is not None
     cell, none = detector.cell, block.int32("wake/none", WAKE_NONE)
@@ -141,7 +142,7 @@ def _wake(block: Block, detector: Detector) -> None:
     block.op("Where", [forced, block.int32("wake/surprise", WAKE_SURPRISE), by_itself], "wake")
 
 
-def _remember(block: Block, highway: Highway) -> None:
+def _remember(block: GraphBlock, highway: Highway) -> None:
     """Push the sample into the lags and forecast the next one from them."""
     older = block.rows("lags", 0, -1, "lags/older")
     block.op("Concat", ["z", older], "lags_next", axis=0)

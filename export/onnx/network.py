@@ -1,6 +1,6 @@
-"""The network as a graph: the scheduler's level, the cell in one of its layouts, the head. B is the batch.
+"""Writes the network as a graph: the scheduler's level, the cell in one of its layouts, the head. B is the batch.
 
-`dense` computes everything and masks it: it is the reference, and serves a batch, whose streams differ in level.
+`dense` computes everything and masks it: the reference, and the layout for a batch, whose streams differ in level.
 `branches` is a tree of `If` over the levels, each with its own block of weights: only what is updated is computed.
 """
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from vcedge.detector import Cell
 from vcedge.export.network import StoredNetwork
-from vcedge.export.onnx.block import INT32, Block
+from vcedge.export.onnx.block import INT32, GraphBlock
 from vcedge.export.onnx.cell import CellWriter
 
 LAYOUTS = ("dense", "branches")
 
 
 def write_network(
-    block: Block, net: StoredNetwork, layout: str, floor: str = "min_level", correction: str = "correction"
+    block: GraphBlock, net: StoredNetwork, layout: str, floor: str = "min_level", correction: str = "correction"
 ) -> None:
     """Compute `level`, `h_next` and `correction` from `signals`, `h`, `floor` and `logit_bias` of the block.
 
@@ -41,7 +41,7 @@ def write_network(
     block.product("h_next", weights.T, bias, correction)
 
 
-def _level(block: Block, cell: Cell, floor: str) -> str:
+def _level(block: GraphBlock, cell: Cell, floor: str) -> str:
     """Return the level (B, 1) int32 of eq. 7: 1 and the number of limits that the logit reaches, at least `floor`."""
     spec = cell.spec
     outside = block.product(

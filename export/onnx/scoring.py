@@ -1,6 +1,7 @@
-"""The scorer as operators: smoothed errors fused to the statistic, and its score; see `runtime.engine.numpy_scorer`.
+"""Writes the scorer as operators: smoothed errors fused to the statistic, and the score.
 
-P parts, C channels. Smoothing and fusion are in float64, as everywhere.
+The formulas are those of `vcedge.runtime.engine.numpy_scorer`.
+P parts, C channels. Smoothing and fusion are in float64, as in the engines.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from vcedge.detector import ERROR_CAP, LEAST_PART, Detector, Highway
-from vcedge.export.onnx.block import DOUBLE, Block
+from vcedge.export.onnx.block import DOUBLE, GraphBlock
 from vcedge.limits import MAX_POWER, Calibration
 
 TINY = float(np.finfo(np.float64).tiny)
 
 
-def write_scorer(block: Block, detector: Detector) -> None:
+def write_scorer(block: GraphBlock, detector: Detector) -> None:
     """Compute `raw`, `contributions`, `parts`, `smooth_next` of `z`, `error`, `unknown`, `lags`, `smooth`, `seen`."""
     scorer = detector.scorer
     kinds = {"error": _whitened(block, detector), "horizon": _horizon(block, detector)}
@@ -29,14 +30,14 @@ def write_scorer(block: Block, detector: Detector) -> None:
     _fuse(block, detector)
 
 
-def forecast(block: Block, highway: Highway, lags: str, first: int, name: str) -> str:
+def forecast(block: GraphBlock, highway: Highway, lags: str, first: int, name: str) -> str:
     """Return the highway's forecast (1, C) from the rows of `lags` from number `first` on, newest first."""
     rows = block.rows(lags, first, first + highway.order, f"{name}/rows")
     flat = block.op("Reshape", [rows, block.constant("shape/1_all", np.array([1, -1], np.int64))], f"{name}/flat")
     return block.product(flat, highway.weights[1:], highway.weights[0], name)
 
 
-def write_score(block: Block, calibration: Calibration) -> None:
+def write_score(block: GraphBlock, calibration: Calibration) -> None:
     """Compute `score` (1,) of `raw` (1,); see `Calibration.score`."""
     tiny = block.doubles("score/tiny", [TINY])
     size = block.op("Log", [block.op("Max", ["raw", tiny], "score/positive")], "score/log_raw")
@@ -54,12 +55,12 @@ def write_score(block: Block, calibration: Calibration) -> None:
     block.op("Where", [positive, share, block.doubles("zero_double", [0.0])], "score")
 
 
-def _whitened(block: Block, detector: Detector) -> str:
+def _whitened(block: GraphBlock, detector: Detector) -> str:
     white = block.op("MatMul", ["error", block.floats("whiten/W", detector.scorer.whiten)], "whitened")
     return _known(block, white, "whitened")
 
 
-def _horizon(block: Block, detector: Detector) -> str:
+def _horizon(block: GraphBlock, detector: Detector) -> str:
     highway = detector.scorer.horizon
     ahead = forecast(block, highway, "lags", highway.ahead - 1, "horizon/forecast")
     missed = block.op("Sub", ["z", ahead], "horizon/missed")
@@ -68,7 +69,7 @@ def _horizon(block: Block, detector: Detector) -> str:
     return _known(block, error, "horizon")
 
 
-def _reconstruction(block: Block, detector: Detector) -> str:
+def _reconstruction(block: GraphBlock, detector: Detector) -> str:
     model = detector.scorer.reconstruction
     rows = ["z", *(block.rows("lags", lag - 1, lag, f"window/row_{lag}") for lag in model.lags[1:])]
     joined = block.op("Concat", rows, "window/rows", axis=1)
@@ -84,7 +85,7 @@ def _reconstruction(block: Block, detector: Detector) -> str:
     )
 
 
-def _known(block: Block, error: str, name: str, *, squared: bool = False) -> str:
+def _known(block: GraphBlock, error: str, name: str, *, squared: bool = False) -> str:
     """Return capped squares (1, C) in float64; unknown channels get the mean of the known ones."""
     square = error if squared else block.op("Mul", [error, error], f"{name}/squared")
     capped = block.op("Min", [square, block.floats("error/cap", ERROR_CAP)], f"{name}/capped")
@@ -99,7 +100,7 @@ def _known(block: Block, error: str, name: str, *, squared: bool = False) -> str
     return block.op("Where", ["unknown", mean, wide], f"{name}/row")
 
 
-def _smooth(block: Block, detector: Detector, squared: str, ready: str) -> None:
+def _smooth(block: GraphBlock, detector: Detector, squared: str, ready: str) -> None:
     """Compute `smooth_next` (P, C); a new state begins with `ScorerPart.initial`."""
     parts = detector.scorer.parts
     initial = [[part.initial] for part in parts]
@@ -110,7 +111,7 @@ def _smooth(block: Block, detector: Detector, squared: str, ready: str) -> None:
     block.op("Where", [ready, block.op("Add", [before, change], "parts/moved"), before], "smooth_next")
 
 
-def _fuse(block: Block, detector: Detector) -> None:
+def _fuse(block: GraphBlock, detector: Detector) -> None:
     """Compute the weighted geometric mean of the parts over their usual values, and each channel's contribution."""
     parts = detector.scorer.parts
     axis, axis_0 = block.constant("axis_1", np.array([1], np.int64)), block.constant("axis_0", np.zeros(1, np.int64))

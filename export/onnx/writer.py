@@ -9,7 +9,7 @@ import numpy as np
 
 from vcedge.detector import Detector
 from vcedge.export.network import network_of
-from vcedge.export.onnx.block import IR_VERSION, OPSET, Block, value
+from vcedge.export.onnx.block import IR_VERSION, OPSET, GraphBlock, value
 from vcedge.export.onnx.detector import write_detector
 from vcedge.export.onnx.network import LAYOUTS, write_network
 from vcedge.runtime.exported.artifact import GraphInfo
@@ -44,7 +44,7 @@ class OnnxWriter:
         import onnx
         from onnx import helper
 
-        block, int8 = Block(), graph.quantize == "int8"
+        block, int8 = GraphBlock(), graph.quantize == "int8"
         if graph.whole:
             write_detector(block, detector, graph.layout, int8=int8)
             inputs, outputs = (_values(slots(detector)) for slots in (input_slots, output_slots))

@@ -1,1 +1,1 @@
-"""Writer of .tflite files: the flatbuffer itself, from the schema's classes, no converter."""
+"""Writes .tflite files as flatbuffers, by the schema's classes and without a converter."""

@@ -1,45 +1,23 @@
 """Builds a .tflite file: subgraphs, tensors by name, operators in execution order, metadata.
 
-It uses the schema's own classes and no converter. The numbers of operators and their versions are those of TensorFlow
-Lite's schema; tflite-runtime 2.14 knows all but CASE.
+It uses the schema's own classes and no converter. `operators.py` has the numbers of operators.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vcedge.export.tflite import operators as ops
 from vcedge.schema import F32
-
-IDENTIFIER = b"TFL3"
-SCHEMA_VERSION = 3
-ALIGN = 16
-"""Alignment of constants in bytes, as the schema asks."""
-
-
-class Code(NamedTuple):
-    """Names an operator of the schema and its version."""
-
-    builtin: int
-    version: int = 1
-
-
-ADD, CONCATENATION, LOGISTIC, MUL, RESHAPE, TANH = Code(0), Code(2), Code(14), Code(18), Code(22), Code(28)
-GATHER, SUB, MAXIMUM, MINIMUM, SLICE, EQUAL = Code(36, 3), Code(41), Code(55), Code(57), Code(65), Code(71)
-IF, SELECT, BUCKETIZE, CASE = Code(118), Code(123), Code(147), Code(209)
-FULLY_CONNECTED = Code(9, 9)
-"""With int8 weights, version 9 quantizes its input asymmetrically."""
-INT8_MAX = 127
-KINDS: Mapping[Any, int] = {np.dtype(np.float32): 0, np.dtype(np.int32): 2, np.dtype(np.bool_): 6, np.dtype(np.int8): 9}
-"""The schema's number of each tensor type."""
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorRef:
     """Refers to a tensor of one subgraph."""
 
     index: int
@@ -55,11 +33,11 @@ class FileBuilder:
 
         self.schema: Any = schema
         self._model: Any = schema.ModelT()
-        self._model.version = SCHEMA_VERSION
+        self._model.version = ops.SCHEMA_VERSION
         self._model.subgraphs, self._model.operatorCodes = [], []
         self._model.buffers = [schema.BufferT()]  # number 0 is that of all tensors without content
         self._model.metadata, self._model.signatureDefs = [], []
-        self._codes: list[Code] = []
+        self._codes: list[ops.Code] = []
 
     def graph(self, name: str) -> SubgraphBuilder:
         """Add a subgraph."""
@@ -68,7 +46,7 @@ class FileBuilder:
         self._model.subgraphs.append(subgraph)
         return SubgraphBuilder(self, subgraph, len(self._model.subgraphs) - 1)
 
-    def code(self, code: Code) -> int:
+    def code(self, code: ops.Code) -> int:
         """Return the index of an operator in the file's table of operators, adding it if it is new."""
         if code not in self._codes:
             entry = self.schema.OperatorCodeT()
@@ -80,11 +58,11 @@ class FileBuilder:
 
     def buffer(self, data: bytes) -> int:
         """Add a buffer of constant content and return its number."""
-        self._model.buffers.append(_aligned_buffer(self.schema, data))
+        self._model.buffers.append(ops.aligned_buffer(self.schema, data))
         return len(self._model.buffers) - 1
 
     def signature(
-        self, graph: SubgraphBuilder, key: str, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]
+        self, graph: SubgraphBuilder, key: str, inputs: Mapping[str, TensorRef], outputs: Mapping[str, TensorRef]
     ) -> None:
         """Name a subgraph's inputs and outputs for hosts."""
         definition = self.schema.SignatureDefT()
@@ -104,10 +82,10 @@ class FileBuilder:
 
         self._model.description = description
         builder = flatbuffers.Builder(1 << 16)
-        builder.Finish(self._model.Pack(builder), IDENTIFIER)
+        builder.Finish(self._model.Pack(builder), ops.IDENTIFIER)
         return bytes(builder.Output())
 
-    def _tensor_map(self, tensors: Mapping[str, Tensor]) -> list[Any]:
+    def _tensor_map(self, tensors: Mapping[str, TensorRef]) -> list[Any]:
         entries = []
         for name, tensor in tensors.items():
             entry = self.schema.TensorMapT()
@@ -123,24 +101,29 @@ class SubgraphBuilder:
         self.file, self.number = file, number
         self._subgraph = subgraph
 
-    def tensor(self, name: str, shape: Sequence[int], dtype: Any = np.float32, buffer: int = 0) -> Tensor:
+    def tensor(self, name: str, shape: Sequence[int], dtype: Any = np.float32, buffer: int = 0) -> TensorRef:
         """Add a tensor, a constant if `buffer` is the number of its content."""
         tensor, kind = self.file.schema.TensorT(), np.dtype(dtype)
-        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), KINDS[kind], buffer
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), ops.KINDS[kind], buffer
         self._subgraph.tensors.append(tensor)
-        return Tensor(len(self._subgraph.tensors) - 1, tuple(shape), kind)
+        return TensorRef(len(self._subgraph.tensors) - 1, tuple(shape), kind)
 
-    def constant(self, name: str, array: NDArray[Any]) -> Tensor:
+    def constant(self, name: str, array: NDArray[Any]) -> TensorRef:
         """Add a constant tensor."""
         return self.tensor(name, array.shape, array.dtype, self.file.buffer(np.ascontiguousarray(array).tobytes()))
 
-    def interface(self, inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> None:
+    def interface(self, inputs: Iterable[TensorRef], outputs: Iterable[TensorRef]) -> None:
         """Set the inputs and outputs, in this order."""
         self._subgraph.inputs = [tensor.index for tensor in inputs]
         self._subgraph.outputs = [tensor.index for tensor in outputs]
 
     def operator(
-        self, code: Code, inputs: Sequence[Tensor], outputs: Sequence[Tensor], options: str = "", **fields: Any
+        self,
+        code: ops.Code,
+        inputs: Sequence[TensorRef],
+        outputs: Sequence[TensorRef],
+        options: str = "",
+        **fields: Any,
     ) -> None:
         """Add an operator; `options` names its options table in the schema, `fields` are that table's fields."""
         schema, operator = self.file.schema, self.file.schema.OperatorT()
@@ -158,129 +141,113 @@ class SubgraphBuilder:
             setattr(operator, f"builtinOptions{suffix}Type", getattr(union, options))
         self._subgraph.operators.append(operator)
 
-    def product(self, name: str, x: Tensor, weights: F32, bias: F32) -> Tensor:
+    def product(self, name: str, x: TensorRef, weights: F32, bias: F32) -> TensorRef:
         """Return W x + b."""
         return self._product(name, x, self.constant(name + "/weights", weights), bias)
 
-    def rounded_product(self, name: str, x: Tensor, weights: F32, bias: F32) -> Tensor:
+    def rounded_product(self, name: str, x: TensorRef, weights: F32, bias: F32) -> TensorRef:
         """Return W x + b for weights from -1 to 1, stored in 8 bits; x is rounded to 8 bits at run time."""
-        w = self._int8_constant(name + "/weights", weights * INT8_MAX, np.array([1 / INT8_MAX], np.float32))
+        w = self._int8_constant(name + "/weights", weights * ops.INT8_MAX, np.array([1 / ops.INT8_MAX], np.float32))
         return self._product(name, x, w, bias, quantize_inputs=True)
 
-    def int8_product(self, name: str, x: Tensor, weights: F32, bias: F32) -> Tensor:
+    def int8_product(self, name: str, x: TensorRef, weights: F32, bias: F32) -> TensorRef:
         """Add W x + b with int8 weights, one scale a row; x is rounded to 8 bits at run time."""
-        scale = np.maximum(np.abs(weights).max(axis=1), np.float32(1e-12)) / np.float32(INT8_MAX)
+        scale = np.maximum(np.abs(weights).max(axis=1), np.float32(1e-12)) / np.float32(ops.INT8_MAX)
         w = self._int8_constant(name + "/weights", weights / scale[:, None], scale)
         return self._product(name, x, w, bias, quantize_inputs=True)
 
-    def _int8_constant(self, name: str, values: F32, scale: F32) -> Tensor:
+    def _int8_constant(self, name: str, values: F32, scale: F32) -> TensorRef:
         """Add int8 weights: `values` are rounded, and `scale` is what one step is worth, for all or for each row."""
-        w = self.constant(name, np.clip(np.rint(values), -INT8_MAX, INT8_MAX).astype(np.int8))
+        w = self.constant(name, np.clip(np.rint(values), -ops.INT8_MAX, ops.INT8_MAX).astype(np.int8))
         quantization = self.file.schema.QuantizationParametersT()
         quantization.scale, quantization.zeroPoint = scale, np.zeros(len(scale), np.int64)
         self._subgraph.tensors[w.index].quantization = quantization
         return w
 
-    def _product(self, name: str, x: Tensor, w: Tensor, bias: F32, *, quantize_inputs: bool = False) -> Tensor:
+    def _product(self, name: str, x: TensorRef, w: TensorRef, bias: F32, *, quantize_inputs: bool = False) -> TensorRef:
         b = self.constant(name + "/bias", np.asarray(bias, np.float32))
         y = self.tensor(name, (1, w.shape[0]))
         self.operator(
-            FULLY_CONNECTED, [x, w, b], [y], "FullyConnectedOptions", asymmetricQuantizeInputs=quantize_inputs
+            ops.FULLY_CONNECTED, [x, w, b], [y], "FullyConnectedOptions", asymmetricQuantizeInputs=quantize_inputs
         )
         return y
 
-    def logistic(self, name: str, x: Tensor) -> Tensor:
+    def logistic(self, name: str, x: TensorRef) -> TensorRef:
         """Return 1 / (1 + exp(-x))."""
-        return self._like(LOGISTIC, name, [x])
+        return self._like(ops.LOGISTIC, name, [x])
 
-    def tanh(self, name: str, x: Tensor) -> Tensor:
+    def tanh(self, name: str, x: TensorRef) -> TensorRef:
         """Return the hyperbolic tangent of x."""
-        return self._like(TANH, name, [x])
+        return self._like(ops.TANH, name, [x])
 
-    def add(self, name: str, a: Tensor, b: Tensor) -> Tensor:
+    def add(self, name: str, a: TensorRef, b: TensorRef) -> TensorRef:
         """Return a + b."""
-        return self._like(ADD, name, [a, b], "AddOptions")
+        return self._like(ops.ADD, name, [a, b], "AddOptions")
 
-    def sub(self, name: str, a: Tensor, b: Tensor) -> Tensor:
+    def sub(self, name: str, a: TensorRef, b: TensorRef) -> TensorRef:
         """Return a - b."""
-        return self._like(SUB, name, [a, b], "SubOptions")
+        return self._like(ops.SUB, name, [a, b], "SubOptions")
 
-    def mul(self, name: str, a: Tensor, b: Tensor) -> Tensor:
+    def mul(self, name: str, a: TensorRef, b: TensorRef) -> TensorRef:
         """Return a b, element by element."""
-        return self._like(MUL, name, [a, b], "MulOptions")
+        return self._like(ops.MUL, name, [a, b], "MulOptions")
 
-    def maximum(self, name: str, a: Tensor, b: Tensor) -> Tensor:
+    def maximum(self, name: str, a: TensorRef, b: TensorRef) -> TensorRef:
         """Return the larger of each two elements."""
-        return self._like(MAXIMUM, name, [a, b], "MaximumMinimumOptions")
+        return self._like(ops.MAXIMUM, name, [a, b], "MaximumMinimumOptions")
 
-    def minimum(self, name: str, a: Tensor, b: Tensor) -> Tensor:
+    def minimum(self, name: str, a: TensorRef, b: TensorRef) -> TensorRef:
         """Return the smaller of each two elements."""
-        return self._like(MINIMUM, name, [a, b], "MaximumMinimumOptions")
+        return self._like(ops.MINIMUM, name, [a, b], "MaximumMinimumOptions")
 
-    def equal(self, name: str, a: Tensor, b: Tensor) -> Tensor:
+    def equal(self, name: str, a: TensorRef, b: TensorRef) -> TensorRef:
         """Return where elements are equal."""
         out = self.tensor(name, a.shape, np.bool_)
-        self.operator(EQUAL, [a, b], [out], "EqualOptions")
+        self.operator(ops.EQUAL, [a, b], [out], "EqualOptions")
         return out
 
-    def select(self, name: str, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    def select(self, name: str, condition: TensorRef, yes: TensorRef, no: TensorRef) -> TensorRef:
         """Return the elements of `yes` where the condition holds, else those of `no`."""
         out = self.tensor(name, yes.shape)
-        self.operator(SELECT, [condition, yes, no], [out], "SelectV2Options")
+        self.operator(ops.SELECT, [condition, yes, no], [out], "SelectV2Options")
         return out
 
-    def bucketize(self, name: str, x: Tensor, boundaries: Sequence[float]) -> Tensor:
+    def bucketize(self, name: str, x: TensorRef, boundaries: Sequence[float]) -> TensorRef:
         """Return how many of the increasing boundaries are at most x, int32."""
         out = self.tensor(name, x.shape, np.int32)
-        self.operator(BUCKETIZE, [x], [out], "BucketizeOptions", boundaries=list(boundaries))
+        self.operator(ops.BUCKETIZE, [x], [out], "BucketizeOptions", boundaries=list(boundaries))
         return out
 
-    def gather(self, name: str, table: Tensor, row: Tensor) -> Tensor:
+    def gather(self, name: str, table: TensorRef, row: TensorRef) -> TensorRef:
         """Return rows of a table by number."""
         out = self.tensor(name, (*row.shape, *table.shape[1:]), table.dtype)
-        self.operator(GATHER, [table, row], [out], "GatherOptions", axis=0)
+        self.operator(ops.GATHER, [table, row], [out], "GatherOptions", axis=0)
         return out
 
-    def concatenation(self, name: str, parts: Sequence[Tensor]) -> Tensor:
+    def concatenation(self, name: str, parts: Sequence[TensorRef]) -> TensorRef:
         """Return rows (1, n) side by side."""
         out = self.tensor(name, (1, sum(part.shape[1] for part in parts)))
-        self.operator(CONCATENATION, parts, [out], "ConcatenationOptions", axis=1)
+        self.operator(ops.CONCATENATION, parts, [out], "ConcatenationOptions", axis=1)
         return out
 
-    def columns(self, name: str, x: Tensor, begin: int, size: int) -> Tensor:
+    def columns(self, name: str, x: TensorRef, begin: int, size: int) -> TensorRef:
         """Return x[:, begin:begin + size]."""
         out = self.tensor(name, (1, size))
         first = self.constant(name + "/begin", np.array([0, begin], np.int32))
         count = self.constant(name + "/size", np.array([1, size], np.int32))
-        self.operator(SLICE, [x, first, count], [out], "SliceOptions")
+        self.operator(ops.SLICE, [x, first, count], [out], "SliceOptions")
         return out
 
-    def reshape(self, name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def reshape(self, name: str, x: TensorRef, shape: tuple[int, ...]) -> TensorRef:
         """Return the same elements in another shape."""
         out = self.tensor(name, shape, x.dtype)
         wanted = self.constant(name + "/shape", np.array(shape, np.int32))
-        self.operator(RESHAPE, [x, wanted], [out], "ReshapeOptions", newShape=list(shape))
+        self.operator(ops.RESHAPE, [x, wanted], [out], "ReshapeOptions", newShape=list(shape))
         return out
 
-    def _like(self, code: Code, name: str, inputs: Sequence[Tensor], options: str = "") -> Tensor:
+    def _like(self, code: ops.Code, name: str, inputs: Sequence[TensorRef], options: str = "") -> TensorRef:
         """Add an operator whose output has the shape of its widest input."""
         widest = max(inputs, key=lambda tensor: int(np.prod(tensor.shape)))
         out = self.tensor(name, widest.shape, widest.dtype)
         self.operator(code, inputs, [out], options)
         return out
-
-
-def _aligned_buffer(schema: Any, data: bytes) -> Any:
-    """Return a buffer whose content is aligned, which the schema's own class does not do."""
-
-    class Aligned(schema.BufferT):  # type: ignore[misc]
-        def Pack(self, builder: Any) -> Any:  # noqa: N802 - the schema's name
-            builder.StartVector(1, len(data), ALIGN)
-            builder.head -= len(data)
-            builder.Bytes[builder.head : builder.head + len(data)] = data
-            vector = builder.EndVector()
-            schema.BufferStart(builder)
-            schema.BufferAddData(builder, vector)
-            return schema.BufferEnd(builder)
-
-    return Aligned()

@@ -1,11 +1,12 @@
-"""The layouts: how the levels of one network lie in a file. docs/export.md says when to choose which."""
+"""Writes the layouts, each an arrangement of a network's levels in a file; docs/export.md compares them."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from vcedge.export.network import StoredNetwork
-from vcedge.export.tflite.graph import CASE, IF, FileBuilder, SubgraphBuilder, Tensor
+from vcedge.export.tflite.graph import FileBuilder, SubgraphBuilder, TensorRef
+from vcedge.export.tflite.operators import CASE, IF
 from vcedge.export.tflite.parts import (
     Inputs,
     head,
@@ -18,13 +19,13 @@ from vcedge.export.tflite.parts import (
 )
 
 SIGNATURE = "step"
-"""Signature key that hosts call the step by."""
+"""Signature key by which hosts call the step."""
 IF4 = (1 / 8, 1 / 4, 1 / 2, 1.0)
 """Levels of the layout `if4`, as shares of the hidden dimensions; together their weights are 1.33 times the largest."""
 
 
 def fits_if4(boundaries: tuple[int, ...]) -> bool:
-    """Return whether a model has exactly the levels of `if4`; rounded to them, others would be another model."""
+    """Return whether a model has exactly the levels of `if4`: rounding others to them would change the model."""
     return tuple(8 * k for k in boundaries) == tuple(int(8 * share) * boundaries[-1] for share in IF4)
 
 
@@ -48,8 +49,8 @@ def case(net: StoredNetwork, signals: int) -> FileBuilder:
 def if4(net: StoredNetwork, signals: int) -> FileBuilder:
     """Write a flat chain of IF, one for each level, for interpreters without STABLEHLO_CASE.
 
-    Exactly one of them updates h; the others pass it on. The chain is flat because an IF inside an IF is prepared anew
-    whenever the other side is taken, which costs up to a millisecond.
+    Exactly one of them updates h; the others pass it on. The chain is flat because an IF inside an IF is prepared again
+    whenever the branch changes, which costs up to a millisecond.
     """
     file, g, given = _begin(net, signals)
     index = schedule(g, net, given)
@@ -112,13 +113,15 @@ def _begin(net: StoredNetwork, signals: int) -> tuple[FileBuilder, SubgraphBuild
 
 
 def _end(
-    file: FileBuilder, g: SubgraphBuilder, net: StoredNetwork, given: Inputs, level: Tensor, after: Tensor
+    file: FileBuilder, g: SubgraphBuilder, net: StoredNetwork, given: Inputs, level: TensorRef, after: TensorRef
 ) -> None:
     outputs = {"correction": head(g, net, after), "level": level, "h_next": after}
     _interface(file, g, given.all(), outputs)
 
 
-def _interface(file: FileBuilder, g: SubgraphBuilder, given: dict[str, Tensor], outputs: dict[str, Tensor]) -> None:
+def _interface(
+    file: FileBuilder, g: SubgraphBuilder, given: dict[str, TensorRef], outputs: dict[str, TensorRef]
+) -> None:
     g.interface(given.values(), outputs.values())
     file.signature(g, SIGNATURE, given, outputs)
 

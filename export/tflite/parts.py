@@ -1,7 +1,7 @@
-"""The pieces of a step as operators: scheduler (eq. 7), update of h[:k] (eq. 4 to 6, 13), head.
+"""Writes the pieces of a step as operators: scheduler (eq. 7), update of h[:k] (eq. 4 to 6, 13), head.
 
-The formulas of `vcedge.runtime.engine.numpy_cell`, ordered for the fewest operators: at the sizes of sensor models an
-operator costs more than its arithmetic.
+The formulas are those of `vcedge.runtime.engine.numpy_cell`, arranged for the fewest operators: in a model for sensors
+an operator costs more than its arithmetic.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vcedge.export.network import StoredNetwork
-from vcedge.export.tflite.graph import SubgraphBuilder, Tensor
+from vcedge.export.tflite.graph import SubgraphBuilder, TensorRef
 from vcedge.schema import F32
 
 NEVER = float(np.finfo(np.float32).max)
@@ -22,12 +22,12 @@ NEVER = float(np.finfo(np.float32).max)
 class Inputs:
     """Holds the inputs of a graph with the complete interface of `vcedge.export.formats`."""
 
-    signals: Tensor  # (1, S)
-    h: Tensor  # (1, D)
-    min_level: Tensor  # (1,) int32
-    logit_bias: Tensor  # (1,)
+    signals: TensorRef  # (1, S)
+    h: TensorRef  # (1, D)
+    min_level: TensorRef  # (1,) int32
+    logit_bias: TensorRef  # (1,)
 
-    def all(self) -> dict[str, Tensor]:
+    def all(self) -> dict[str, TensorRef]:
         """Return the inputs by name."""
         return dict(vars(self))
 
@@ -42,7 +42,7 @@ def inputs(g: SubgraphBuilder, net: StoredNetwork, signals: int) -> Inputs:
     )
 
 
-def schedule(g: SubgraphBuilder, net: StoredNetwork, given: Inputs) -> Tensor:
+def schedule(g: SubgraphBuilder, net: StoredNetwork, given: Inputs) -> TensorRef:
     """Return the index (1,), 0 to L - 1, of the level that the scheduler picks, or of the floor if that is higher."""
     cell = net.cell
     signals = given.signals.shape[1]
@@ -56,17 +56,17 @@ def schedule(g: SubgraphBuilder, net: StoredNetwork, given: Inputs) -> Tensor:
     return g.minimum("scheduler/index", above, _int32(g, "top", cell.spec.levels - 1))
 
 
-def level_of(g: SubgraphBuilder, index: Tensor) -> Tensor:
+def level_of(g: SubgraphBuilder, index: TensorRef) -> TensorRef:
     """Return the output `level` (1,), 1 to L, for an index from 0."""
     return g.add("level", index, _int32(g, "first_level", 1))
 
 
-def network_inputs(g: SubgraphBuilder, net: StoredNetwork, signals: Tensor) -> Tensor:
+def network_inputs(g: SubgraphBuilder, net: StoredNetwork, signals: TensorRef) -> TensorRef:
     """Return x (1, N), the first of the signals."""
     return signals if signals.shape[1] == net.inputs else g.columns("x", signals, 0, net.inputs)
 
 
-def update(g: SubgraphBuilder, net: StoredNetwork, x: Tensor, h: Tensor, k: int, name: str) -> Tensor:
+def update(g: SubgraphBuilder, net: StoredNetwork, x: TensorRef, h: TensorRef, k: int, name: str) -> TensorRef:
     """Return h[:k] (1, k) after a step, from x (1, N) and h[:k] (1, k), as a tensor called `name`."""
     cell = net.cell
     U, V, b = cell.recurrent[:, :k, :k], cell.input[:, :k], cell.bias[:, :k]
@@ -82,7 +82,7 @@ def update(g: SubgraphBuilder, net: StoredNetwork, x: Tensor, h: Tensor, k: int,
     return g.add(name, h, g.mul("change", z, g.sub("distance", c, h)))
 
 
-def step_level(g: SubgraphBuilder, net: StoredNetwork, x: Tensor, h: Tensor, k: int) -> Tensor:
+def step_level(g: SubgraphBuilder, net: StoredNetwork, x: TensorRef, h: TensorRef, k: int) -> TensorRef:
     """Return `h_next` (1, D): h after a step that updates its k leading dimensions and copies the others."""
     if k == net.hidden:
         return update(g, net, x, h, k, "h_next")
@@ -91,14 +91,19 @@ def step_level(g: SubgraphBuilder, net: StoredNetwork, x: Tensor, h: Tensor, k: 
     return g.concatenation("h_next", [update(g, net, x, awake, k, "h_awake_next"), asleep])
 
 
-def head(g: SubgraphBuilder, net: StoredNetwork, h: Tensor) -> Tensor:
+def head(g: SubgraphBuilder, net: StoredNetwork, h: TensorRef) -> TensorRef:
     """Return the output `correction` (1, C); the shrinkage is folded into the weights."""
     return g.product("correction", h, *net.head.shrunk)
 
 
 def _sum(
-    g: SubgraphBuilder, net: StoredNetwork, name: str, outer: tuple[Tensor, F32], inner: tuple[Tensor, F32], bias: F32
-) -> Tensor:
+    g: SubgraphBuilder,
+    net: StoredNetwork,
+    name: str,
+    outer: tuple[TensorRef, F32],
+    inner: tuple[TensorRef, F32],
+    bias: F32,
+) -> TensorRef:
     """Return V x + U h + b: one product of x and h side by side, or with int8 two: a large x would round h away."""
     (x, V), (h, U) = outer, inner
     if not net.int8:
@@ -108,7 +113,7 @@ def _sum(
     return g.add(name, g.product(name + "/input", x, V, bias), recurrent)
 
 
-def _recurrent(g: SubgraphBuilder, net: StoredNetwork, name: str, h: Tensor, U: F32, bias: F32) -> Tensor:
+def _recurrent(g: SubgraphBuilder, net: StoredNetwork, name: str, h: TensorRef, U: F32, bias: F32) -> TensorRef:
     """Return U h + bias. With int8 each row of U has its own scale, applied by a second product.
 
     The format can hold a scale for each row, but tflite-runtime 2.14 silently applies the first one to all rows.
@@ -121,5 +126,5 @@ def _recurrent(g: SubgraphBuilder, net: StoredNetwork, name: str, h: Tensor, U: 
     return g.mul(name, rounded, g.constant(name + "/scale", scale[None]))
 
 
-def _int32(g: SubgraphBuilder, name: str, value: int) -> Tensor:
+def _int32(g: SubgraphBuilder, name: str, value: int) -> TensorRef:
     return g.constant(name, np.array([value], np.int32))

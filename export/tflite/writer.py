@@ -1,4 +1,4 @@
-"""TFLite as a format of `vcedge export`; see `vcedge.export.formats`."""
+"""Writes TFLite files, a format of `vcedge export`; see `vcedge.export.formats`."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Agreement:
         self.state = AgreementState()
 
     def restart(self) -> None:
-        """Count anew: one of the two is another model now."""
+        """Restart the counts: one of the two is another model now."""
         self.state = AgreementState()
 
     @property
@@ -77,7 +77,7 @@ class Agreement:
 
     @property
     def correlation(self) -> float | None:
-        """Pearson's correlation of the scores; None where one of them is constant."""
+        """Pearson's correlation of the scores; None if one of them is constant."""
         n, (x, y, xx, yy, xy) = self.state.ticks, self.state.sums
         spread = (n * xx - x * x) * (n * yy - y * y)
         return max(-1.0, min(1.0, (n * xy - x * y) / math.sqrt(spread))) if n > 1 and spread > 1e-12 * n**4 else None

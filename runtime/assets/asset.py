@@ -51,7 +51,7 @@ class Asset:
         self._rate_limit = sample_rate_limit(schema.period_ns, recipe.burst, len(self.names) if recipe.join else 1)
         self._reach_ns = far_ns(schema) if recipe.join is None else recipe.join.ahead_ns
         self._line: bytes | None = b""
-        """The line of the next snapshot; None if it has to be encoded anew."""
+        """The line of the next snapshot; None if it has to be encoded again."""
 
     def new_stream(self, engine: Engine) -> Stream:
         """Return a stream of the asset for an engine."""

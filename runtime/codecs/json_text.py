@@ -59,7 +59,7 @@ def number(value: object, name: str) -> float:
     elif value is None:
         return math.nan
     else:
-        raise Undecodable(f"{shown(name)} is {a_kind(value)}, expected a number")
+        raise Undecodable(f"{shown(name)} is {json_type_with_article(value)}, expected a number")
     if math.isinf(found):
         raise Undecodable(f"{shown(name)} is too large for a number")
     return found
@@ -90,15 +90,15 @@ def refuse_surrogates(payload: bytes, names: Iterable[str]) -> None:
         raise Undecodable("the name of a channel is not Unicode") from None
 
 
-def kind(value: object) -> str:
+def json_type(value: object) -> str:
     """Return the JSON type of a value."""
     kinds = {str: "string", bool: "boolean", list: "list", dict: "object", type(None): "null"}
     return kinds.get(type(value), "number")
 
 
-def a_kind(value: object) -> str:
+def json_type_with_article(value: object) -> str:
     """Return the JSON type of a value with its article."""
-    return f"an {kind(value)}" if isinstance(value, dict) else f"a {kind(value)}"
+    return f"an {json_type(value)}" if isinstance(value, dict) else f"a {json_type(value)}"
 
 
 def _no_constant(name: str) -> NoReturn:

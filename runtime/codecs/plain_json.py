@@ -7,7 +7,7 @@ from typing import Any
 
 from vcedge.history.times import MAX_ABS_NS
 from vcedge.runtime.codecs.fast_json import write_plain
-from vcedge.runtime.codecs.json_text import kind, number, numbers, parse, refuse_surrogates, seconds, time_ns
+from vcedge.runtime.codecs.json_text import json_type, number, numbers, parse, refuse_surrogates, seconds, time_ns
 from vcedge.runtime.codecs.reading import Limits, Reading, Undecodable, shown
 from vcedge.schema import NS_PER_S
 
@@ -19,7 +19,7 @@ def decode(payload: bytes, limits: Limits) -> Reading:
     """
     message = parse(payload)
     if not isinstance(message, dict):
-        raise Undecodable(f"a JSON {kind(message)}, expected an object")
+        raise Undecodable(f"a JSON {json_type(message)}, expected an object")
     channels = message.get("v")
     if not isinstance(channels, dict):
         raise Undecodable("key 'v' is missing" if channels is None else "key 'v' is not an object of channels")

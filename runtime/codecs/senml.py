@@ -11,14 +11,14 @@ from typing import Any
 
 from vcedge.history.times import MAX_ABS_NS
 from vcedge.runtime.codecs.fast_json import write_plain
-from vcedge.runtime.codecs.json_text import a_kind, kind, number, parse, refuse_surrogates
+from vcedge.runtime.codecs.json_text import json_type, json_type_with_article, number, parse, refuse_surrogates
 from vcedge.runtime.codecs.reading import Limits, Reading, Undecodable, shown, tabulate
 from vcedge.runtime.codecs.timestamps import YEARS
 from vcedge.schema import NS_PER_S
 
 VERSION = 10
 MAX_RECORDS = 50_000
-"""Records of one pack: each takes some microseconds, even an empty one."""
+"""Most records of one pack: even an empty one costs some microseconds."""
 ABSOLUTE_FROM_S = 2**28
 """From this value on a time counts from 1970, below it from the arrival of the message (RFC 8428, 4.5.3)."""
 BASE_FIELDS = frozenset({"bn", "bt", "bu", "bv", "bs", "bver"})
@@ -36,7 +36,7 @@ def decode(payload: bytes, limits: Limits) -> Reading:
     """
     pack = parse(payload)
     if not isinstance(pack, list):
-        raise Undecodable(f"a JSON {kind(pack)}, expected a list of records")
+        raise Undecodable(f"a JSON {json_type(pack)}, expected a list of records")
     if len(pack) > MAX_RECORDS:
         raise Undecodable(f"{len(pack)} records, expected at most {MAX_RECORDS}")
     points = list(_points(pack))
@@ -69,7 +69,7 @@ def _points(pack: list[Any]) -> Iterator[tuple[int, str, float]]:
     for position, record in enumerate(pack, 1):
         try:
             if not isinstance(record, dict):
-                raise Undecodable(f"{a_kind(record)}, expected an object")
+                raise Undecodable(f"{json_type_with_article(record)}, expected an object")
             _check(record)
             base.update({field: record[field] for field in BASE_FIELDS & record.keys()})
             if record.keys() <= BASE_FIELDS:
@@ -89,7 +89,7 @@ def _check(record: dict[str, Any]) -> None:
     """Raise Undecodable for a known field of another type, and for an unknown one that must be understood."""
     for field in TEXTS:
         if not isinstance(record.get(field, ""), str):
-            raise Undecodable(f"'{field}' is {a_kind(record[field])}, expected a string")
+            raise Undecodable(f"'{field}' is {json_type_with_article(record[field])}, expected a string")
     for field in NUMBERS:
         if field in record:
             if record[field] is None:
@@ -113,7 +113,7 @@ def _value(record: dict[str, Any], base: dict[str, Any], name: str) -> float:
         raise Undecodable(f"{shown(name)} is {_UNSUPPORTED[field]}, expected a number (v) or a boolean (vb)")
     if field == "vb":
         if not isinstance(record["vb"], bool):
-            raise Undecodable(f"{shown(name)} is {a_kind(record['vb'])}, expected a boolean (vb)")
+            raise Undecodable(f"{shown(name)} is {json_type_with_article(record['vb'])}, expected a boolean (vb)")
         return float(record["vb"])
     if record["v"] is None:
         raise Undecodable(f"{shown(name)} is null; a missing value is left out")

@@ -16,7 +16,7 @@ def timestamp_ns(value: object) -> int:
     """Return the time of a timestamp in nanoseconds.
 
     A number counts seconds or milliseconds since 1970, by its size, and is rounded to the nearest microsecond; a string
-    is ISO 8601 to the nanosecond, UTC where it has no zone. Raises ValueError that says what was expected.
+    is ISO 8601 to the nanosecond, UTC if it has no zone. Raises ValueError that says what was expected.
     """
     if isinstance(value, str):
         time_ns = _TEXTS.read_one(value)

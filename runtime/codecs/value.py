@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vcedge.runtime.codecs.fast_json import write_plain
-from vcedge.runtime.codecs.json_text import kind, number, parse, seconds, time_ns
+from vcedge.runtime.codecs.json_text import json_type, number, parse, seconds, time_ns
 from vcedge.runtime.codecs.reading import UNNAMED, Limits, Reading, Undecodable
 
 KEYS = ("v", "value")
@@ -17,7 +17,7 @@ def decode(payload: bytes, _: Limits) -> Reading:
     message = parse(payload)
     if not isinstance(message, dict):
         if message is not None and type(message) not in (int, float):
-            raise Undecodable(f"a JSON {kind(message)}, expected a number or an object")
+            raise Undecodable(f"a JSON {json_type(message)}, expected a number or an object")
         return Reading(None, {UNNAMED: [number(message, "value")]})
     found = [key for key in KEYS if key in message]
     if len(found) != 1:

@@ -73,7 +73,7 @@ def reset_forgets_everything(engine: Engine, values: F64) -> str | None:
     state = engine.new_state()
     before = _run(engine, values, state)
     state.reset()
-    return None if np.array_equal(before, _run(engine, values, state)) else "a reset state remembers something"
+    return None if np.array_equal(before, _run(engine, values, state)) else "a reset and a new state differ"
 
 
 def states_are_independent(engine: Engine, values: F64) -> str | None:
@@ -94,7 +94,7 @@ def state_survives_bytes(engine: Engine, values: F64) -> str | None:
     _run(engine, values[:half], state)
     restored = State(state.record.dtype, state.tobytes())
     same = np.array_equal(_run(engine, values[half:], state), _run(engine, values[half:], restored))
-    return None if same else "a restored state has another future"
+    return None if same else "a restored state gives other results than the saved one"
 
 
 def many_is_the_loop(engine: Engine, values: F64) -> str | None:
@@ -179,7 +179,7 @@ def policy_is_obeyed(engine: Engine, values: F64) -> str | None:
 def memory_is_bounded(engine: Engine, values: F64) -> str | None:
     """Check that steps do not leak memory.
 
-    A leak grows in every round; what another thread allocates once (a buffer, a log line) is not the engine's.
+    A leak grows in every round; an allocation that another thread makes once (a buffer, a log line) does not count.
     """
     state = engine.new_state()
     _run(engine, values, state)

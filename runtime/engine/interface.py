@@ -10,7 +10,7 @@ from vcedge.schema import F64
 
 
 class ComputePolicy(NamedTuple):
-    """Says how much of the hidden state a step must update, beside what the scheduler asks for."""
+    """Bounds the level of a step from below, and biases the scheduler."""
 
     min_level: int = 1
     """Floor under the level, 1 to L."""

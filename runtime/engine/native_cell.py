@@ -1,4 +1,4 @@
-"""Runs a cell with its head in the native kernel: the base of the detector's step, and what benchmarks time."""
+"""Runs a cell with its head in the native kernel, for the detector's step and for benchmarks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NativeCell:
 
     A sample is the scheduler's `signals` (S,) float32, of which the first N are the cell's inputs; S is the length of
     `Cell.gate_input`. A state is `state_words` float32, h (D,) first; zeros are a new stream. Code that writes h
-    must set the last word to 0, so that the kernel recomputes what it keeps incrementally.
+    must set the last word to 0, so that the kernel recomputes the sums that it updates incrementally.
     """
 
     def __init__(self, cell: Cell, head: F32, head_bias: F32, isa: str = "auto", *, int8: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Finds out whether the native kernel can be used, and if not, why. The numpy engine replaces it.
+"""Checks whether the native kernel can be used, and gives the reason if not. The numpy engine then replaces it.
 
 The kernel is an optional extension, which an install without a C compiler, or not on Linux, leaves out.
 """

@@ -1,4 +1,4 @@
-"""The network of the reference engine: the scheduler's level, the update of h[:k], and the head."""
+"""Computes the network of the reference engine: the scheduler's level, the update of h[:k], and the head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference engine: the complete step of a detector in readable numpy. Every other engine is compared with it.
+"""Implements the reference engine, the complete step of a detector in readable numpy; others are compared with it.
 
 It computes in float32 as devices do, except for standardisation and smoothing: float64 keeps large offsets and long
 means exact.
@@ -162,7 +162,7 @@ class NumpyEngine:
 
 
 def scheduler_sizes(features: Features, z: F32, previous: F32, residual: F32) -> tuple[F32, F32, F32]:
-    """Return what a gate linear in signed signals cannot see: size, change and forecast error, each (..., C).
+    """Return size, change and forecast error, each (..., C), which a gate linear in signed signals cannot represent.
 
     `z` and `previous` are a standardised sample and the one before it, `residual` the highway's, in spreads.
     """

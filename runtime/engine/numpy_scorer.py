@@ -1,4 +1,4 @@
-"""The scorer of the reference engine: from one row's errors to the statistic and each channel's contribution."""
+"""Computes, in the reference engine, the statistic and the channels' contributions from one row's errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of one stream: everything that a detector keeps between two steps, in one flat record.
+"""Defines the state of one stream: everything that a detector keeps between two steps, in one flat record.
 
 It is one contiguous buffer: a snapshot is its bytes, N streams are an array of N records, and the kernel takes one
 pointer. The engine is immutable; the caller owns a state for each stream.

@@ -2,8 +2,8 @@
 
 An exported file has three entries of metadata in any format: `vcedge` is the manifest, the same text as in the model;
 `vcedge.model` has the bytes of the model.vcedge that it was made from; `vcedge.export` is a JSON object that describes
-the graph (`GraphInfo`). So one file is enough: what the graph lacks (highway, scorer, limits) comes from the model in
-it, which is checked as strictly as any other.
+the graph (`GraphInfo`). So one file is enough: the parts outside the graph (highway, scorer, limits) come from the
+model in it, which is checked as strictly as any other.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class GraphInfo:
     """Format and the engine that runs it: `onnx` or `tflite`."""
     layout: str
     whole: bool = False
-    """Whether the graph is the complete detector, from raw values to the statistic, or its network alone."""
+    """True if the graph is the complete detector, from raw values to the statistic; False for its network alone."""
     quantize: Quantize = "none"
 
     @property
@@ -57,7 +57,7 @@ class GraphInfo:
 
 @dataclass(frozen=True)
 class Artifact:
-    """Holds a file that was read and checked. The parity gate checks whether its graph computes what its model does."""
+    """Holds a file that was read and checked. The parity gate checks that its graph computes the same as its model."""
 
     name: str
     """Path, for messages."""

@@ -18,7 +18,7 @@ VTABLE_HEAD = 4
 
 
 class Malformed(ValueError):
-    """Says that the bytes are not a valid buffer, and where."""
+    """The bytes are not a valid buffer; the message names the place."""
 
 
 @dataclass(frozen=True)

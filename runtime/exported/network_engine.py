@@ -37,7 +37,7 @@ class InterpretedNetwork:
     def __init__(self, cell: Cell, graph: NetworkGraph) -> None:
         self._cell, self._graph = cell, graph
         self._lock = Lock()
-        """All streams share the interpreter and take turns."""
+        """Serialises the calls of all streams to their one interpreter."""
 
     def step(self, signals: F32, state: State, floor: int, logit_bias: float) -> tuple[int, int]:
         """Call the interpreter; see the protocol."""

@@ -31,7 +31,7 @@ NAME = "tflite"
 PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 """Packages with an interpreter, by module; the first that is installed runs."""
 WARM = 2
-"""Steps that move a tensor without a fixed place."""
+"""Steps after which a tensor without a fixed address has moved."""
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -65,8 +65,8 @@ class LoadedFile:
     """Runs a .tflite file in an interpreter and gives access to its inputs and outputs by name.
 
     The arrays are the tensors' own memory, which is fastest: 0.2 µs, against 0.5 µs with `set_tensor`. Tensors of fixed
-    size stay in place until the next `allocate_tensors`, which hosts in C++ rely on too. The constructor calls it once,
-    and checks that the places are fixed.
+    size stay at their address until the next `allocate_tensors`, on which hosts in C++ rely too. The constructor calls
+    it once, and checks that the addresses are fixed.
     """
 
     def __init__(self, data: bytes, name: str, make: Any, shapes: Shapes) -> None:
@@ -90,7 +90,7 @@ class LoadedFile:
         except (RuntimeError, ValueError) as error:
             raise ModelFileError(f"{name}: the interpreter refuses the graph: {first_line(error)}") from None
         if where != [self._address(detail) for detail in details]:
-            raise ModelFileError(f"{name}: a tensor has no fixed place, expected a graph of fixed sizes")
+            raise ModelFileError(f"{name}: a tensor has no fixed address, expected a graph of fixed sizes")
         tensors = (*interface.inputs, *interface.outputs)
         self.tensors = {tensor.name: _bound(at, tensor) for at, tensor in zip(where, tensors, strict=True)}
 

@@ -19,7 +19,7 @@ from vcedge.runtime.exported.flatbuffer import FlatTable, Malformed, root
 IDENTIFIER = b"TFL3"
 VERSION = 3
 DIGEST = "vcedge.sha256"
-"""Entry of metadata: the SHA-256 of the file, taken with these 32 bytes zero."""
+"""Entry of metadata: the SHA-256 of the file, computed with these 32 bytes zero."""
 DIGEST_SIZE = 32
 MODEL_DIGEST = "vcedge.model.sha256"
 """Entry of metadata of a step model in a zip: the SHA-256 of the model.vcedge that it was made from."""

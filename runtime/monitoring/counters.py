@@ -74,7 +74,7 @@ class Counters:
         }
 
     def drain_means(self) -> dict[str, float]:
-        """Return the means per sample since the last call, and begin anew."""
+        """Return the means per sample since the last call, and reset their sums."""
         count = max(1, self.recent_samples)
         means = {
             "updated_share": round(self.recent_updated_share / count, 4),

@@ -1,4 +1,4 @@
-"""Durations counted in buckets, which a monitoring system can add up over devices and take quantiles of."""
+"""Counts durations in buckets, which a monitoring system can sum over devices and compute quantiles from."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class Client:
             self._requested[mid or 0] = topics
 
     def _options(self) -> Any:
-        """Return options for QoS 1; with MQTT 5, retained messages come with a new subscription, not at a reconnect."""
+        """Return options for QoS 1; with MQTT 5 the broker sends retained messages for new subscriptions only."""
         return SubscribeOptions(qos=1, retainHandling=1) if self._config.version == "5" else 1
 
     def _on_subscribe(self, _: paho.Client, __: Any, mid: int, reasons: Sequence[ReasonCode], ___: Any) -> None:

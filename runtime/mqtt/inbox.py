@@ -23,7 +23,7 @@ class Address(NamedTuple):
     kind: MessageKind = "other"
     asset: str = ""
     channel: str | None = None
-    """The channel of a sample, where each sensor has a topic."""
+    """The channel of a sample, if each sensor has a topic."""
     setting: str = ""
     lane: Hashable = None
     """Messages of one lane keep their order, and lanes take turns."""

@@ -115,7 +115,7 @@ class Outbox:
             self._stored.clear()
 
     def pop(self, room: int) -> Outgoing | None:
-        """Remove and return the next item that may be sent while the broker takes `room` more publications.
+        """Remove and return the next item that may be sent if the broker accepts `room` more publications.
 
         A negative `room` means that there is no connection: nothing may be sent.
         """

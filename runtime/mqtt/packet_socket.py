@@ -46,7 +46,7 @@ class PacketSocket:
         return self._read[start : self._position]
 
     def send(self, data: bytes | bytearray) -> int:
-        """Accept all bytes and send what the network takes now; `has_unsent` is true for the rest."""
+        """Accept all bytes and send what the socket accepts now; `has_unsent` is true if some are left."""
         self._unsent += data
         if not self._batching:
             self.flush()
@@ -63,7 +63,7 @@ class PacketSocket:
             self.flush()
 
     def flush(self) -> None:
-        """Send what the network takes. The next `recv` raises the error of a connection that is lost."""
+        """Send what the socket accepts. If the connection is lost, the next `recv` raises the error."""
         try:
             while self._unsent:
                 del self._unsent[: self._sock.send(self._unsent)]
@@ -75,7 +75,7 @@ class PacketSocket:
 
     @property
     def has_unsent(self) -> bool:
-        """Whether bytes wait for the network to take them."""
+        """Whether bytes wait to be sent."""
         return bool(self._unsent)
 
     @property
@@ -93,5 +93,5 @@ class PacketSocket:
         self._sock.setblocking(flag)
 
     def close(self) -> None:
-        """Close the socket; bytes that the network did not take are lost."""
+        """Close the socket; unsent bytes are lost."""
         self._sock.close()

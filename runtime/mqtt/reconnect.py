@@ -9,7 +9,7 @@ STABLE_S = 10.0
 STABLE_IN_CONFLICT_S = 300.0
 """The same limit during a conflict of client ids: the other client reconnects after delays of its own."""
 MANY_SHORT = 3
-"""Connections in a row shorter than STABLE_S that are taken for a conflict of client ids."""
+"""Connections in a row shorter than STABLE_S that count as a conflict of client ids."""
 
 
 class Backoff:

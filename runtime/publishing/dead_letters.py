@@ -33,7 +33,7 @@ class DeadLetters:
         self._limits: defaultdict[RefusalKind, RateLimiter] = defaultdict(lambda: RateLimiter(BURST, EVERY_S))
 
     def refuse(self, message: Incoming, kind: RefusalKind, reason: str, asset: str = "") -> None:
-        """Count a message that is not used, and publish why; `asset` only where it is one of the service's."""
+        """Count a message that is not used, and publish why; `asset` is empty if the service has no such asset."""
         self._counters.dead_letters += 1
         self._counters.refused[kind] += 1
         if self._limits[kind].try_acquire_at(self._clock_s()):

@@ -51,7 +51,7 @@ class Publisher:
         self._send(self._outputs.status, word, retain=True)
 
     def stats(self, numbers: Mapping[str, Any]) -> None:
-        """Publish the counters; they are lost where there is no connection."""
+        """Publish the counters; without a connection they are lost."""
         self._send(self._outputs.stats, stats_payload(self._outputs.node, self._boot, numbers), qos=0)
 
     def dead_letter(self, message: Incoming, reason: str, asset: str) -> None:

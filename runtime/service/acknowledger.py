@@ -40,7 +40,7 @@ class Outcome(Enum):
     USED = 2
     """State that a restart must keep."""
     URGENT = 3
-    """State that somebody relies on from now on: the next snapshot should follow soon."""
+    """State that a person or program relies on from now on: the next snapshot should follow soon."""
 
 
 class Acknowledger:
@@ -90,7 +90,7 @@ class Acknowledger:
         return self.unacknowledged >= self._most
 
     def restore(self) -> None:
-        """Continue from the newest snapshot. An asset that it lacks, or whose model has changed, starts anew."""
+        """Continue from the newest snapshot. An asset that it lacks, or of another model, starts with a new state."""
         restored: set[str] = set()
         for number, contents in enumerate(self._store.read()):
             refused: list[str] = []
@@ -101,7 +101,7 @@ class Acknowledger:
                 self._restore_recent(contents.common)
             if not refused:
                 break
-            log.warning("snapshot is of another model, these assets start anew: %s", ", ".join(refused[:5]))
+            log.warning("snapshot is of another model; assets that start with a new state: %s", ", ".join(refused[:5]))
         log.info("assets restored from a snapshot: %d", len(restored))
 
     def start(self) -> None:
@@ -127,7 +127,7 @@ class Acknowledger:
             self._behind += bool(self._pending or self._in_progress)
 
     def request_snapshot(self) -> None:
-        """Request a snapshot soon, because somebody relies on the present state."""
+        """Request a snapshot soon, because something relies on the present state."""
         self._schedule.request()
 
     def tick(self, now_s: float) -> None:

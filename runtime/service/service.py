@@ -109,7 +109,7 @@ class Service:
             self.storage.state_dir.close()
 
     def _begin(self) -> None:
-        """Continue where the last run ended, and connect."""
+        """Restore the state of the last run, and connect."""
         acknowledger = self.storage.acknowledger
         self.endpoints.open()
         acknowledger.restore()

@@ -113,7 +113,7 @@ def make_owned_folder(path: Path) -> None:
 def write_owned(path: Path, data: bytes) -> None:
     """Write a file of the state folder that everybody may read and the folder's owner owns.
 
-    Root calls this too, where the service could have made a link: the link is replaced, its target never written.
+    Root calls this too, and the service could have made a link there: the link is replaced, its target never written.
     """
     with files.replace(path) as file:
         file.write(data)

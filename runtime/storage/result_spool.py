@@ -1,4 +1,4 @@
-"""Stores results on disk during an outage: a stack of batches in a few append-only files, so the newest comes first.
+"""Stores results on disk during an outage: a stack of batches in a few append-only files, so the newest is read first.
 
 A batch is a header (magic, bytes, CRC-32, number of results, milliseconds since 1970) and the zlib stream of its
 results, each as lengths, topic and payload. Batches are pushed and popped at the end of the newest file; the oldest
@@ -23,7 +23,7 @@ HEADER = struct.Struct("<4sIIIQ")
 LENGTHS = struct.Struct("<HI")
 MAGIC = b"vco1"
 SEGMENT = 1 << 20
-"""Bytes after which a new file begins, or an eighth of the limit where that is less."""
+"""Bytes after which a new file begins, or an eighth of the limit if that is less."""
 LEVEL = 6
 """Compression level of zlib."""
 CLOCK_IS_SET_MS = 1_704_067_200_000

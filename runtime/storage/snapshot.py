@@ -78,7 +78,9 @@ def decode(data: bytes) -> Contents:
     """Return the contents of a snapshot. Raises DataError if it is damaged, truncated or of an unknown format."""
     if not data.startswith(READABLE):
         other = data.startswith(MAGIC.split(b" ")[0]) and len(data) > len(MAGIC)
-        raise DataError("it is of another version of vcedge: every asset starts anew" if other else "it is damaged")
+        raise DataError(
+            "another version of vcedge wrote it: every asset starts with a new state" if other else "it is damaged"
+        )
     body, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:
         raise DataError("it is damaged: its checksum differs")

@@ -1,8 +1,8 @@
 """Decides when to write a snapshot: often enough that the broker keeps delivering, rarely enough to spare flash memory.
 
 A broker delivers a limited number of messages ahead of the first that is not acknowledged, its window, and nothing is
-acknowledged before a snapshot. The window is known where the broker keeps to Receive Maximum. Where it delivers fewer
-(its own limit; 20 is usual with MQTT 3.1.1) a stall shows it: deliveries stop while messages are unacknowledged, and
+acknowledged before a snapshot. The window is known if the broker keeps to Receive Maximum. If it delivers fewer
+(its own limit, often 20 with MQTT 3.1.1) a stall shows it: deliveries stop while messages are unacknowledged, and
 resume as soon as they are acknowledged.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 INTERVAL_S = 60.0
 """Longest time between a message and the snapshot that covers it."""
 QUIET_S = 1.0
-"""Silence that is taken for a stall. Each false stall doubles it, up to INTERVAL_S."""
+"""Silence that counts as a stall. Each false stall doubles it, up to INTERVAL_S."""
 REQUESTED_S = 1.0
 """Shortest time between two requested snapshots, so that frequent requests do not wear out the medium."""
 RESUME_S = 0.25
@@ -33,7 +33,7 @@ class SnapshotSchedule:
         self._quiet_s = QUIET_S
         self._arrived_s = self._snapshot_s = now_s
         self._stall: int | None = None
-        """Messages that were unacknowledged when a silence was taken for a stall, until the next message arrives."""
+        """Unacknowledged messages at the start of a supposed stall; None once the next message has arrived."""
         self._acknowledged_s: float | None = None
         self._requested = False
         self._stalls: list[int] = []
@@ -74,7 +74,7 @@ class SnapshotSchedule:
         self._stall = self._acknowledged_s = None
 
     def record_snapshot(self, now_s: float, pending: int) -> None:
-        """Record that a snapshot is taken, with which `pending` messages will be acknowledged."""
+        """Record the start of a snapshot, with which `pending` messages will be acknowledged."""
         self._stall = pending if self._is_quiet(now_s, pending) else None
         self._acknowledged_s, self._snapshot_s, self._requested = None, now_s, False
 

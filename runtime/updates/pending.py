@@ -22,7 +22,7 @@ class PendingUpdate:
     """Holds an update that waits to be examined."""
 
     digest: str
-    """Digest of the whole message."""
+    """Digest of the complete message."""
     message: bytes
 
 

@@ -78,7 +78,7 @@ class Rollout:
         self._publisher.model(asset, {**values, "serial": last_known(store)[0]})
 
     def _resume_asset(self, asset: Asset) -> bool:
-        """Continue the trial of one asset, if there is one; end it where its note or model is damaged."""
+        """Continue the trial of one asset, if there is one; end it if its note or model is damaged."""
         try:
             store = self.store(asset)
             content = store.read_note("trial")
@@ -92,7 +92,7 @@ class Rollout:
         digest, previous = str(content["digest"]), store.previous
         probation = content["phase"] == "probation" or store.current == digest
         if probation and (store.current != digest or previous is None):
-            store.delete_note("trial")  # somebody rolled back by hand
+            store.delete_note("trial")  # rolled back by hand
             return False
         path = store.path(previous if probation and previous else digest)
         trial = Trial(self._shadow(asset, read_artifact(path)), digest, "probation" if probation else "shadow")

@@ -81,7 +81,7 @@ class Updates:
         if asset is None or path.is_symlink() or not path.is_file():
             return
         if _on_probation(asset) or not self._pending[asset.name].is_due(now_s):
-            return  # the file can wait where it is
+            return  # the file waits in its folder
         with path.open("rb") as file:
             payload, read = file.read(MAX_BYTES), os.fstat(file.fileno())
         self._put(asset, payload, now_s)

@@ -61,7 +61,7 @@ def _subject(model: Path | None, synthetic: str | None, recording: Path | None) 
     if (model is None) == (synthetic is None):
         raise UsageError("expected a MODEL or --synthetic HIDDEN,INPUTS, such as --synthetic 128,16")
     if synthetic is not None and recording is not None:
-        raise UsageError("--input needs a MODEL: a random cell does not know the recording's channels")
+        raise UsageError("--input needs a MODEL: a random cell does not have the recording's channels")
     if synthetic is not None:
         parts = synthetic.split(",")
         if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):

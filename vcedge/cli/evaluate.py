@@ -177,5 +177,5 @@ def _promise(mean: Measures, promised: float) -> str:
 
 
 def _json(measures: Measures) -> dict[str, float | None]:
-    """Return measures as JSON values: null where there is nothing to measure."""
+    """Return measures as JSON values: null if there is nothing to measure."""
     return {name: None if math.isnan(value) else value for name, value in measures.items()}

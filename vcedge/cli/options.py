@@ -10,7 +10,7 @@ import typer
 from vcedge.deploy.layout import CONFIG
 
 DEFAULT_CONFIG = Path(CONFIG)
-"""The runtime.yaml of a device, read where a command is given none."""
+"""The runtime.yaml of a device: the default of commands that need one."""
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model.vcedge.", show_default=False)]
 RunnableFile = Annotated[

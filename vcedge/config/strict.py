@@ -32,7 +32,7 @@ class Strict(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_boolean_for_number(cls, value: object, info: ValidationInfo) -> object:
-        """Refuse `epochs: yes`, which Python would take for 1."""
+        """Refuse `epochs: yes`, which Python would accept as 1."""
         if isinstance(value, bool) and info.field_name is not None:
             types = leaf_types(cls.model_fields[info.field_name].annotation)
             if types & {int, float} and not types & {bool, str, object}:

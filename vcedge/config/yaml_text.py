@@ -59,7 +59,7 @@ def parse_value(text: str, source: str, error_type: type[VcedgeError]) -> Any:
 
 
 def _parse(text: bytes | str, name: str, error_type: type[VcedgeError]) -> Any:
-    """Parse one YAML document. Errors are of `error_type`, with the line if YAML knows it."""
+    """Parse one YAML document. Errors are of `error_type`, with the line if it is known."""
     try:
         return yaml.load(text, _Loader)  # noqa: S506 (a subclass of SafeLoader)
     except yaml.MarkedYAMLError as error:

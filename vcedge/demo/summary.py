@@ -79,7 +79,7 @@ def _finding_lines(finding: FaultFinding) -> Iterator[str]:
         more = f", and {finding.events - 1} more while it lasted" if finding.events > 1 else ""
         result = f"FOUND {delay(finding.delay_s or 0.0)}, at {_clock(by.start_ns)}: {_event_words(by)}{more}"
     elif finding.afterwards:
-        result = "MISSED: an event came only when it was over"
+        result = "MISSED: the first event began after it was over"
     else:
         result = "MISSED: no event while it lasted"
     yield from _wrapped(" " * 18, result)
