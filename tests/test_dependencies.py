@@ -1,4 +1,4 @@
-"""What may import what: import-linter's contracts, and fresh processes that show what is really loaded."""
+"""Imports: import-linter's contracts, and fresh processes that show what is really loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXPORT = {"onnxruntime", "ai_edge_litert", "flatbuffers"}
 
 
 def modules_in(*folders: str) -> list[str]:
-    """Import names of all modules below folders, without their __init__, and those that can be imported here."""
+    """Return the importable modules below folders, without __init__ modules."""
     files = [file for folder in folders for file in (ROOT / "vcedge" / folder).rglob("*.py")]
     assert files
     if native_problem() is not None:

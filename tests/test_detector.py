@@ -1,4 +1,4 @@
-"""What a detector computes by itself: the score's map, and the levels of its cell."""
+"""The score's map of a detector, and the levels of its cell."""
 
 from __future__ import annotations
 

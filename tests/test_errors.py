@@ -10,5 +10,5 @@ from vcedge.errors import first_line
 @pytest.mark.parametrize(
     ("error", "line"), [(ValueError("a\nb"), "a"), (ValueError(), "ValueError"), ("text\nmore", "text")]
 )
-def test_first_line(error: object, line: str) -> None:
+def test_first_line_of_an_error(error: object, line: str) -> None:
     assert first_line(error) == line

@@ -1,4 +1,4 @@
-"""The last value in the place of a missing one."""
+"""Imputation: the last value replaces a missing one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_missing_values_hold_the_last_one(values: list[float], expected: list[fl
 
 
 @given(st.lists(st.tuples(*[st.floats(-9, 9) | st.just(NAN)] * 2), max_size=12))
-def test_each_column_is_held_as_sample_by_sample(rows: list[tuple[float, float]]) -> None:
+def test_columns_are_imputed_as_sample_by_sample(rows: list[tuple[float, float]]) -> None:
     values: F64 = np.array(rows, np.float64).reshape(-1, 2)
     expected, last = [], np.full(2, 7.0)
     for row in values:

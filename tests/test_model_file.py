@@ -1,4 +1,4 @@
-"""model.vcedge: what is written comes back to the bit, and everything else is refused with a clear line."""
+"""model.vcedge: contents are read back to the bit, and invalid files are refused with a clear line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ VARIANTS = {
 
 
 def assert_equal(a: Any, b: Any, path: str = "detector") -> None:
-    """Equality of every field to the last bit, types included."""
+    """Assert equality of every field to the last bit, types included."""
     assert type(a) is type(b), path
     if dataclasses.is_dataclass(a):
         for field in dataclasses.fields(a):

@@ -1,4 +1,4 @@
-"""What `import vcedge` gives, and that the example in its documentation runs."""
+"""`import vcedge`: its names, and the example in its documentation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vcedge.schema import schema_of
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model of the machine in the example, in the working directory."""
+    """Return a model of the machine in the example, in the working directory."""
     detector = tiny_detector()
     schema = schema_of(("Pressure", "Current", "Flow"), period_s=1.0, max_gap_s=5.0)
     features = replace(detector.features, center=np.array([1.2, 0.8, 32.0]), scale=np.array([0.5, 0.1, 4.0]))
@@ -43,7 +43,7 @@ def test_names_of_the_root_are_those_of_their_modules() -> None:
         vcedge.lode  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_load_takes_an_engine_and_a_path_as_text(model: Path) -> None:
+def test_load_accepts_an_engine_and_a_path_as_text(model: Path) -> None:
     assert vcedge.load(str(model), engine="numpy").name == "numpy"
     assert vcedge.load(model, network=False).detector.cell is None
     with pytest.raises(UsageError, match="engine 'onnx' runs"):

@@ -14,7 +14,7 @@ def test_burst_is_granted_at_once_and_then_one_token_an_interval() -> None:
     assert granted == [0, 0, 0, *range(2, 21, 2)]
 
 
-def test_refused_request_costs_nothing_and_its_time_counts_again() -> None:
+def test_refused_request_costs_nothing() -> None:
     limiter = RateLimiter(2, 10)
     assert limiter.try_acquire(0, tokens=2)
     assert not limiter.try_acquire(9)
@@ -24,7 +24,7 @@ def test_refused_request_costs_nothing_and_its_time_counts_again() -> None:
 
 
 @given(st.lists(st.floats(0, 5), max_size=50))
-def test_ready_at_tells_what_try_acquire_at_grants(pauses: list[float]) -> None:
+def test_ready_at_agrees_with_try_acquire_at(pauses: list[float]) -> None:
     limiter, now = RateLimiter(2, 3.0), 0.0
     for pause in pauses:
         now += pause

@@ -1,4 +1,4 @@
-"""The shape of an event: finite whatever comes, free of the fault's size, and forgotten after it."""
+"""Features of an event: finite for any input, independent of the fault's size, and dropped after the event."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHANGE = np.ones(3, np.float32)
 
 
 def followed(residual: F64, z: F64, opens: int = 0) -> F64:
-    """Features of an event that opens at a row and lasts to the end."""
+    """Return features of an event that opens at a row and lasts to the end."""
     tracker = ShapeTracker(CHANGE[: residual.shape[1]])
     for row in range(len(residual)):
         tracker.push(residual[row], z[row], in_event=row >= opens)
@@ -101,7 +101,7 @@ def test_shapes_of_arrays() -> None:
 
 
 def resemblance(names: tuple[str, ...], centroids: list[float], limit: float = 9.0) -> Resemblance:
-    """Centroids that differ in the first feature alone."""
+    """Return centroids that differ in the first feature only."""
     count = len(FEATURES)
     places = np.zeros((len(names), count))
     places[:, 0] = centroids

@@ -1,4 +1,4 @@
-"""The tiny detectors are worth testing with: their levels vary, and their scores do too."""
+"""The test detectors: their levels and scores vary."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_levels_vary(seed: int, channels: int, hidden: int, levels: int | list[f
     assert 0 < np.mean([s.alarm for s in scores]) < 0.5
 
 
-def test_the_same_seed_gives_the_same_recording() -> None:
+def test_same_seed_gives_the_same_recording() -> None:
     np.testing.assert_array_equal(recording(3, 100, 2), recording(3, 100, 2))
     assert np.isnan(recording(3, 1000, 2, missing=0.1)).mean() == pytest.approx(0.1, abs=0.03)
 

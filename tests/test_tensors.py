@@ -1,4 +1,4 @@
-"""The table of tensors against the page that describes it and the detectors that it describes."""
+"""The table of tensors agrees with the page and the detectors that it describes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "model-format.md"
 RANGES = {"> 0": "positive", "[0, 1]": "share"}
 
 
-def test_the_table_is_that_of_the_documentation() -> None:
+def test_table_is_that_of_the_documentation() -> None:
     section = PAGE.read_text("utf-8").partition("## Tensors")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `([a-z_.]+)` \| ([^|]+) \| (.*)\|$", section, re.MULTILINE)
     documented = {}

@@ -1,4 +1,4 @@
-"""Which asset a topic speaks of, and what to subscribe to."""
+"""Topics: the asset of an input topic, subscriptions, and output topics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEVEL = st.text(st.characters(exclude_characters="/+#\x00", exclude_categories=[
         ("plant/{asset}", "plant/new\nline", "new\nline"),
     ],
 )
-def test_asset_of(pattern: str, topic: str, asset: str | None) -> None:
+def test_asset_of_a_topic(pattern: str, topic: str, asset: str | None) -> None:
     assert InputTopic(pattern).asset_of(topic) == asset
 
 
@@ -50,7 +50,7 @@ def test_invalid_pattern_is_refused(pattern: str) -> None:
         InputTopic(pattern)
 
 
-def test_subscriptions() -> None:
+def test_subscriptions_of_an_input_topic() -> None:
     topic = InputTopic("plant/{asset}")
     assert topic.subscriptions(["a", "b"]) == ("plant/a", "plant/b")
     assert topic.subscriptions(["a", "pump-*"]) == ("plant/+",)
@@ -60,7 +60,7 @@ def test_subscriptions() -> None:
 
 
 @pytest.mark.parametrize(("name", "pattern"), [("pump-*", True), ("p?", True), ("p[12]", True), ("pump-1", False)])
-def test_is_pattern(name: str, pattern: bool) -> None:
+def test_asset_patterns_are_recognised(name: str, pattern: bool) -> None:
     assert is_pattern(name) == pattern
 
 

@@ -1,4 +1,4 @@
-"""Numbers, shares, lengths of time and lists as people read them."""
+"""Text forms of numbers, shares, lengths of time and lists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_duration_in_two_digits(seconds: float, text: str) -> None:
     assert duration(seconds, 2) == text
 
 
-def test_delay() -> None:
+def test_delay_in_words() -> None:
     assert (delay(0.0), delay(30.0), delay(1320.0)) == ("at once", "after 30 s", "after 22 min")
 
 
@@ -42,7 +42,7 @@ def test_iso_time_cuts_the_fraction_to_the_digits_asked_for() -> None:
     assert iso_time(time_ns, digits=0) == "2023-11-14T22:13:20Z"
 
 
-def test_count_has_a_plural_but_for_one() -> None:
+def test_count_has_a_plural_except_for_one() -> None:
     found = [count(1, "row"), count(np.int64(10_000), "row"), count(1.0, "false alarm"), count(0.5, "false alarm")]
     assert found == ["1 row", "10,000 rows", "1 false alarm", "0.5 false alarms"]
 
@@ -56,7 +56,7 @@ def test_number_in_four_digits() -> None:
     [(0.0, "0%"), (0.0004, "under 0.1%"), (0.025, "2.5%"), (0.37, "37%"), (0.994, "99%"), (0.996, "99.6%"),
      (0.9996, "over 99.9%"), (1.0, "100%"), (1.5, "150%"), (-0.05, "-5.0%"), (-0.0001, "0%")],
 )  # fmt: skip
-def test_percent_never_rounds_to_none_or_all(share: float, text: str) -> None:
+def test_percent_does_not_round_to_0_or_100(share: float, text: str) -> None:
     assert percent(share) == text
 
 

@@ -307,13 +307,7 @@ def scheduler_inputs(schema: SensorSchema, *, flags: bool) -> tuple[str, ...]:
     raw = tuple(f"{name} level" for name in names)
     missing = tuple(f"{name} missing" for name in names) if flags else ()
     size = tuple(f"{name} size" for name in names)
-    return (
-        *raw,
-        *missing,
-        *size,
-        *(f"{name} change" for name in names),
-        *(f"{name} error" for name in names),
-    )
+    return (*raw, *missing, *size, *(f"{name} change" for name in names), *(f"{name} error" for name in names))
 
 
 def all_finite(array: NDArray[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""An MQTT client over paho. Not thread-safe: one thread of `vcedge.runtime.mqtt.connection` drives it."""
+"""An MQTT client over paho. Not thread-safe: only the thread of `vcedge.runtime.mqtt.network_thread` calls it."""
 
 from __future__ import annotations
 

@@ -8,15 +8,13 @@ for each direction. (Receive Maximum alone is no bound: mosquitto 2.0.11 sends a
 
 from __future__ import annotations
 
-import logging
-import socket
 import threading
-import time
 from collections.abc import Callable, Iterable
 
 from vcedge.config.mqtt import MqttConfig
 from vcedge.runtime.mqtt.client import DEFAULT_WINDOW, Client
 from vcedge.runtime.mqtt.inbox import Address, Inbox, Incoming, OrderedAcknowledgements
+from vcedge.runtime.mqtt.network_thread import NetworkThread
 from vcedge.runtime.mqtt.outbox import (
     Acknowledgement,
     Completion,
@@ -27,11 +25,7 @@ from vcedge.runtime.mqtt.outbox import (
     SubscriptionChange,
 )
 from vcedge.runtime.mqtt.paho_setup import Identity
-from vcedge.runtime.mqtt.reconnect import STABLE_IN_CONFLICT_S, STABLE_S, Backoff, IdConflictDetector
 
-log = logging.getLogger("vcedge.mqtt")
-POLL_S = 1.0
-"""Longest sleep of the network thread: it then serves keep-alive and notices `stop`."""
 PUBLISH_WAIT_S = 1.0
 """Default wait for room in a full outbox."""
 
@@ -52,26 +46,17 @@ class Connection:
             identity: Client id, subscriptions and session.
             address_of: Parses the topic of each message at its arrival.
         """
-        self._client_id = identity.client_id
         self._inbox = Inbox(config.receive_maximum + DEFAULT_WINDOW)
         self._order = OrderedAcknowledgements()
         self._acknowledging = threading.Lock()
         self._outbox = Outbox()
-        self._in_flight = InFlight()
-        self._client = Client(config, identity, self._deliver, self._in_flight.acknowledge, address_of)
-        self._conflicts = IdConflictDetector()
-        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
-        self._stopping = threading.Event()
-        self._deadline = 0.0
-        self._failure: BaseException | None = None
-        self._asleep = False
-        self._wakeup_reader: socket.socket
-        self._wakeup_writer: socket.socket
+        in_flight = InFlight()
+        self._client = Client(config, identity, self._deliver, in_flight.acknowledge, address_of)
+        self._network = NetworkThread(self._client, identity.client_id, self._outbox, in_flight)
 
     def start(self) -> None:
         """Begin to connect, and keep trying."""
-        self._wakeup_reader, self._wakeup_writer = socket.socketpair()
-        self._thread.start()
+        self._network.start()
 
     def wait_connected(self, timeout_s: float) -> bool:
         """Wait for a connection; return whether the broker accepted one within this time."""
@@ -110,7 +95,7 @@ class Connection:
     @property
     def pending(self) -> int:
         """Number of items that wait to be sent or to be acknowledged by the broker."""
-        return len(self._outbox) + self._in_flight.waiting
+        return self._network.pending
 
     @property
     def dropped(self) -> int:
@@ -120,16 +105,16 @@ class Connection:
     @property
     def client_id_conflicts(self) -> int:
         """Number of connections lost to another client with the same id."""
-        return self._conflicts.count
+        return self._network.client_id_conflicts
 
     def receive(self, timeout_s: float) -> Incoming | None:
         """Return the next message, or None if none arrives within this time."""
-        self._raise_failure()
+        self._network.raise_failure()
         return self._inbox.get(timeout_s)
 
     def receive_many(self, count: int, timeout_s: float) -> list[Incoming]:
         """Wait for a message, then return up to `count` of those that are there."""
-        self._raise_failure()
+        self._network.raise_failure()
         return self._inbox.get_many(count, timeout_s)
 
     def acknowledge(self, messages: Iterable[Incoming]) -> None:
@@ -194,7 +179,7 @@ class Connection:
             wait_s: How long to wait for room in a full queue, in seconds.
             wake: Whether to send now. False leaves it to `flush`: waking the network thread costs as much as sending.
         """
-        self._raise_failure()
+        self._network.raise_failure()
         if qos == 0 and not self.connected:
             return False
         kept = self._outbox.put(Publication(topic, payload, qos, retain), wait_s)
@@ -204,94 +189,16 @@ class Connection:
 
     def flush(self) -> None:
         """Wake the network thread if it sleeps."""
-        if self._asleep:
-            self._asleep = False
-            self._wakeup_writer.send(b"!")
+        self._network.wake()
 
     def stop(self, timeout_s: float) -> bool:
         """Send what waits, if there is a connection, and disconnect; return whether nothing was left."""
-        self._deadline = time.monotonic() + timeout_s
-        self._stopping.set()
         self._outbox.discard_stored()
         self._inbox.close()
-        self._wakeup_writer.send(b"!")
-        self._thread.join(timeout_s + POLL_S)
-        if not self._thread.is_alive():
-            self._wakeup_reader.close()
-            self._wakeup_writer.close()
-        self._raise_failure()
+        self._network.stop(timeout_s)
+        self._network.raise_failure()
         return self.pending == 0
 
     def _deliver(self, message: Incoming) -> None:
         self._order.add(message)
         self._inbox.put(message)
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise RuntimeError("the MQTT thread ended") from self._failure
-
-    def _run(self) -> None:
-        backoff = Backoff()
-        try:
-            while not self._stopping.is_set():
-                epoch, began = self._client.epoch, time.monotonic()
-                if self._client.open():
-                    self._serve()
-                lasted_s = time.monotonic() - began
-                if self._client.epoch != epoch and not self._stopping.is_set():
-                    self._detect_conflict(lasted_s)
-                if lasted_s > (STABLE_IN_CONFLICT_S if self._conflicts.suspected else STABLE_S):
-                    backoff.reset()
-                self._stopping.wait(backoff.next_s())
-        except BaseException as error:
-            self._failure = error
-            raise
-
-    def _serve(self) -> None:
-        """Move packets until the connection ends; unfinished items wait for the next one."""
-        while self._client.is_open:
-            if self._outbox.can_send(self._room):
-                self._send_all()
-            if self._stopping.is_set() and self._is_finished():
-                self._client.close()
-            self._asleep = True  # before the check of the outbox: an item that comes after it sends a wake-up
-            woken = self._client.pump(self._wakeup_reader, 0.0 if self._outbox.can_send(self._room) else POLL_S)
-            self._asleep = False
-            if woken:
-                self._wakeup_reader.recv(4096)
-        self._outbox.reclaim(self._in_flight.drain())
-
-    def _send_all(self) -> None:
-        """Send what waits, as far as the broker accepts it."""
-        with self._client.batch():
-            while (item := self._outbox.pop(self._room)) is not None:
-                self._send(item)
-
-    @property
-    def _room(self) -> int:
-        """How many more publications the broker accepts now; negative without a connection."""
-        return self._client.window - len(self._in_flight) if self.connected else -1
-
-    def _send(self, item: Outgoing) -> None:
-        if isinstance(item, Completion):
-            self._in_flight.add_completion(item)
-        elif isinstance(item, Acknowledgement):
-            self._client.acknowledge(item)
-        elif isinstance(item, SubscriptionChange):
-            self._client.change_subscription(item)
-        else:
-            mid = self._client.publish(item)
-            if item.qos > 0:
-                self._in_flight.add(item, mid)
-
-    def _detect_conflict(self, lasted_s: float) -> None:
-        if self._conflicts.connection_ended(lasted_s, taken_over=self._client.taken_over):
-            verb = "uses" if self._client.taken_over else "seems to use"
-            words = (
-                "another client %s the id %s: each ends the other's connection; give one of them its own mqtt.client_id"
-            )
-            log.error(words, verb, self._client_id)
-        self._client.muted = self._conflicts.suspected
-
-    def _is_finished(self) -> bool:
-        return self.pending == 0 or not self.connected or time.monotonic() > self._deadline

@@ -56,7 +56,7 @@ def without_folders(found: dict[str, str]) -> dict[str, str]:
     return {name: content for name, content in found.items() if content != "/"}
 
 
-def installed(foreign_root: Layout, wanted: InstallRequest, dry_run: bool = False) -> list[str]:
+def installed(foreign_root: Layout, wanted: InstallRequest, *, dry_run: bool = False) -> list[str]:
     lines: list[str] = []
     changed = install(foreign_root, wanted, lines.append, dry_run=dry_run)
     assert changed == any(line.startswith(("write", "link", "model")) for line in lines)

@@ -25,7 +25,7 @@ EVERY += [("tflite", "if4", False), ("tflite", "family", False), ("tflite", "den
 @pytest.mark.parametrize(("to", "layout", "whole"), EVERY)
 def test_export_is_reproducible_and_carries_the_model(to: str, layout: str, whole: bool) -> None:
     model = small_model()
-    first, second = (exported(model, to, layout, whole) for _ in range(2))
+    first, second = (exported(model, to, layout, whole=whole) for _ in range(2))
     assert first.data == second.data
     assert first.model == model.data
     assert first.graph is not None
@@ -36,7 +36,8 @@ def test_export_is_reproducible_and_carries_the_model(to: str, layout: str, whol
 @pytest.mark.parametrize("layout", ["dense", "branches"])
 @pytest.mark.parametrize("quantize", ["none", "int8"])
 def test_onnx_file_is_standard_typed_and_named(layout: str, whole: bool, quantize: str) -> None:
-    proto = onnx.load_from_string(exported(small_model(flags=True), "onnx", layout, whole, quantize).data)
+    data = exported(small_model(flags=True), "onnx", layout, whole=whole, quantize=quantize).data
+    proto = onnx.load_from_string(data)
     onnx.checker.check_model(proto, full_check=True)
     onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
     assert [(opset.domain, opset.version <= 19) for opset in proto.opset_import] == [("", True)]

@@ -35,7 +35,7 @@ Change = Callable[[Cell], Cell]
 @pytest.mark.parametrize(("to", "layout", "whole"), FLOAT_LAYOUTS)
 def test_every_layout_passes(to: str, layout: str, whole: bool) -> None:
     model = small_model(flags=True)
-    parity = verify(model, exported(model, to, layout, whole))
+    parity = verify(model, exported(model, to, layout, whole=whole))
     assert parity.problem is None
     assert parity.steps == STEPS
     assert min(parity.levels.get(level, 0) for level in range(1, 5)) > 100

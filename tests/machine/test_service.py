@@ -1,5 +1,6 @@
 """vcedge on a plant's machine: offline installation, systemd, mosquitto, and removal.
-/ The tests are steps of one story on one machine, in the order of the file.
+
+The tests are steps of one story on one machine, in the order of the file.
 """
 
 from __future__ import annotations

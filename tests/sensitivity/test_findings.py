@@ -1,4 +1,4 @@
-"""What a sensitivity is called in front of the person who knows the machine."""
+"""Descriptions of detectable faults: sentences, JSON, sizes and lengths of time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DRIFT = DetectionLimit("Pressure", "bar", "drift", 4.0, 0.3, 30.0, 0.05, 1320.0,
         ({"kind": "decoupled", "size": 1.0}, "A reading of Pressure that does not follow the other channels is found"),
     ],
 )
-def test_sentences(changes: dict[str, object], words: str) -> None:
+def test_sentence_describes_a_detectable_fault(changes: dict[str, object], words: str) -> None:
     assert sentence(replace(DRIFT, **changes)).startswith(words)  # type: ignore[arg-type]
 
 
@@ -50,13 +50,13 @@ def test_json_holds_the_numbers_in_the_channels_unit() -> None:
     assert json.loads(json.dumps(finding))["words"] == sentence(DRIFT)
 
 
-def test_sizes_are_short() -> None:
+def test_sizes_have_few_digits() -> None:
     assert size_words(replace(DRIFT, kind="offset", noise=123.456), 10.0) == "1,200 bar"
     assert size_words(replace(DRIFT, kind="offset", noise=1e-6), 2.0) == "2e-06 bar"
     assert size_words(replace(DRIFT, kind="offset", noise=1.0), 42.4) == "42 bar"
 
 
-def test_ease_runs_from_the_smallest_to_the_largest_size() -> None:
+def test_ease_is_one_for_the_smallest_size_and_zero_for_the_largest() -> None:
     assert [replace(DRIFT, size=size).ease for size in (0.3, 3.0, 30.0)] == pytest.approx([1, 0.5, 0])
     assert replace(DRIFT, size=None).ease == 0
     assert replace(DRIFT, kind="stuck", size=1.0, smallest=1.0, largest=1.0).ease == 1

@@ -1,4 +1,4 @@
-"""The sensitivity report: big faults are found, tiny ones are not, and the smallest found lies between."""
+"""The sensitivity report: the smallest size of each fault that is found, and the cost of the search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BENCH = {"channels": 3, "threshold": 2.5}
 
 
 def steady(seed: int = 1) -> F64:
-    """A recording without its bursts, so that the whole tail is normal."""
+    """Return a recording without its bursts, so that the whole tail is normal."""
     values = recording(seed, ROWS, 3)
     return np.asarray(np.clip(values, np.quantile(values, 0.02, axis=0), np.quantile(values, 0.98, axis=0)))
 
@@ -44,7 +44,7 @@ def usual() -> Sensitivity:
     return measured(tiny_detector(cell=None, threshold=2.5), steady())
 
 
-def test_every_channel_has_every_kind_and_the_plain_ones_are_found(usual: Sensitivity) -> None:
+def test_every_kind_is_tried_and_plain_faults_are_found(usual: Sensitivity) -> None:
     assert len(usual.findings) == 3 * 10
     for kind in ("spike", "noise"):
         for finding in of_kind(usual, kind):
@@ -54,16 +54,16 @@ def test_every_channel_has_every_kind_and_the_plain_ones_are_found(usual: Sensit
             assert 0 <= finding.delay_s < finding.watched_s
 
 
-def test_no_size_below_what_is_found_would_do(usual: Sensitivity, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_found_size_is_the_smallest_tried_that_is_detected(usual: Sensitivity, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[tuple[str, int, float, bool]] = []
-    honest = measure._try
+    honest = measure.median_delay
 
     def recorded(trials: measure.Trials, kind: measure.FaultKind, channel: int, size: float, rows: int) -> float | None:
         after = honest(trials, kind, channel, size, rows)
         tried.append((kind, channel, size, after is not None))
         return after
 
-    monkeypatch.setattr(measure, "_try", recorded)
+    monkeypatch.setattr(measure, "median_delay", recorded)
     assert measured(tiny_detector(cell=None, threshold=2.5), steady()) == usual
     for finding in usual.findings:
         here = [t for t in tried if t[0] == finding.kind and f"Channel {t[1]}" == finding.channel]
@@ -73,14 +73,14 @@ def test_no_size_below_what_is_found_would_do(usual: Sensitivity, monkeypatch: p
         assert max(missed, default=0.0) < min(found, default=np.inf)
 
 
-def test_a_higher_threshold_finds_less_and_later(usual: Sensitivity) -> None:
+def test_higher_threshold_finds_fewer_and_larger_faults(usual: Sensitivity) -> None:
     deafer = measured(tiny_detector(cell=None, threshold=8.0), steady())
     for before, after in zip(usual.findings, deafer.findings, strict=True):
         assert (after.size or np.inf) >= (before.size or np.inf) or before.kind in ("drift", "delay", "oscillation")
     assert sum(finding.found for finding in deafer.findings) < sum(finding.found for finding in usual.findings)
 
 
-def test_nothing_is_found_by_a_deaf_detector_but_what_stands_still() -> None:
+def test_infinite_threshold_finds_only_stuck_channels() -> None:
     sensitivity = measured(tiny_detector(cell=None, threshold=1e9), steady())
     for finding in sensitivity.findings:
         limited = finding.channel != "Channel 1"  # whose stuck limit is "never"
@@ -89,7 +89,7 @@ def test_nothing_is_found_by_a_deaf_detector_but_what_stands_still() -> None:
             assert finding.delay_s == pytest.approx(49)
 
 
-def test_what_it_costs_is_bounded() -> None:
+def test_number_of_steps_is_bounded() -> None:
     detector = tiny_detector(cell=None, threshold=1e9)
     steps = 0
 
@@ -111,7 +111,7 @@ def test_what_it_costs_is_bounded() -> None:
     assert steps < 1.1 * measure.STEPS_PER_ROW * ROWS
 
 
-def test_stated_limits_bound_what_is_tried() -> None:
+def test_channel_limits_bound_the_tried_sizes() -> None:
     detector = tiny_detector(cell=None, threshold=1e9)
     low = replace(detector.schema.channels[0], low=-1.0, high=5.0)
     schema = replace(detector.schema, channels=(low, *detector.schema.channels[1:]))
@@ -120,7 +120,7 @@ def test_stated_limits_bound_what_is_tried() -> None:
     assert offsets[1].largest == pytest.approx(max(30, 10 / (offsets[1].noise / 1.5)))
 
 
-def test_a_tail_without_a_normal_stretch_says_nothing() -> None:
+def test_tail_without_a_normal_stretch_has_no_sensitivity() -> None:
     values = steady()
     detector = tiny_detector(cell=None, threshold=1e-9)
     split = split_by_time(((0, len(values)),), 2)
@@ -128,14 +128,14 @@ def test_a_tail_without_a_normal_stretch_says_nothing() -> None:
     assert measure_sensitivity(detector, TracedRows(values, split, trace)) is None
 
 
-def test_a_channel_that_stands_still_is_not_asked_to_move() -> None:
+def test_constant_channel_has_no_faults_of_movement() -> None:
     values = steady()
     values[:, 2] = 100.0
     kinds = {f.kind for f in measured(tiny_detector(cell=None), values).findings if f.channel == "Channel 2"}
     assert kinds == {"offset", "drift", "spike", "noise", "oscillation"}
 
 
-def test_missing_values_and_the_network_are_no_obstacle() -> None:
+def test_sensitivity_with_missing_values_and_a_network() -> None:
     values = steady()
     values[np.random.default_rng(0).random(values.shape) < 0.05] = np.nan
     sensitivity = measured(tiny_detector(threshold=2.5), values, most_steps=6000)
@@ -144,7 +144,7 @@ def test_missing_values_and_the_network_are_no_obstacle() -> None:
     assert SIZES > 2 ** (measure.TRIES - 1)
 
 
-def test_it_can_be_stopped() -> None:
+def test_measurement_can_be_stopped() -> None:
     values = steady()
     detector = tiny_detector(cell=None, threshold=2.5)
     split = split_by_time(((0, len(values)),), 2)

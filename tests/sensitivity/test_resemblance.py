@@ -1,4 +1,4 @@
-"""Kinds that can be told apart are; the others are named together or not at all, and the report says so."""
+"""Classification of faults: separable kinds have a name each, similar ones share a name or are unclear."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLOUD = 40
 
 
 def clouds(places: dict[str, float], count: int = CLOUD, seed: int = 0) -> InjectedEvents:
-    """Events of some kinds whose features differ in the mean of the first."""
+    """Return events of some kinds whose features differ in the mean of the first."""
     rng = np.random.default_rng(seed)
     kinds = np.repeat(list(places), count)
     features = rng.standard_normal((len(kinds), len(FEATURES)))
@@ -25,7 +25,7 @@ def clouds(places: dict[str, float], count: int = CLOUD, seed: int = 0) -> Injec
     return InjectedEvents(features, kinds, rng.permutation(len(kinds)))
 
 
-def test_what_differs_is_told_apart() -> None:
+def test_different_kinds_have_names_of_their_own() -> None:
     fitted = fit_resemblance(clouds({"spike": 0.0, "noise": 8.0, "drift": 16.0}))
     model, found = fitted.model, fitted.kinds
     assert model is not None
@@ -34,7 +34,7 @@ def test_what_differs_is_told_apart() -> None:
     assert model.name_of(np.eye(len(FEATURES))[0] * 8.0) == "noise"
 
 
-def test_what_looks_the_same_is_named_together() -> None:
+def test_similar_kinds_share_a_name() -> None:
     fitted = fit_resemblance(clouds({"offset": 0.0, "swap": 0.0, "noise": 12.0}))
     model, found = fitted.model, fitted.kinds
     assert model is not None
@@ -45,7 +45,7 @@ def test_what_looks_the_same_is_named_together() -> None:
     assert by_kind["noise"].alone > 0.9 * CLOUD
 
 
-def test_what_cannot_be_told_from_many_is_unclear() -> None:
+def test_kind_that_is_similar_to_many_is_unclear() -> None:
     places = dict.fromkeys(("offset", "drift", "gain", "swap", "delay"), 0.0)
     fitted = fit_resemblance(clouds({**places, "noise": 15.0}))
     model, found = fitted.model, fitted.kinds
@@ -55,7 +55,7 @@ def test_what_cannot_be_told_from_many_is_unclear() -> None:
     assert sum(item.alone for item in found if item.kind != "noise") < 0.3 * 5 * CLOUD
 
 
-def test_a_kind_with_few_events_is_not_learned() -> None:
+def test_kind_with_few_events_is_not_learned() -> None:
     few, many = clouds({"delay": 30.0}, count=5), clouds({"spike": 0.0, "noise": 8.0})
     joined = (np.concatenate(pair) for pair in zip(vars(few).values(), vars(many).values(), strict=True))
     fitted = fit_resemblance(InjectedEvents(*joined))
@@ -67,7 +67,7 @@ def test_a_kind_with_few_events_is_not_learned() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_without_events_there_is_no_resemblance(count: int) -> None:
+def test_too_few_events_give_no_resemblance(count: int) -> None:
     fitted = fit_resemblance(clouds({"spike": 0.0, "noise": 8.0}, count=count))
     model, found = fitted.model, fitted.kinds
     assert model is None

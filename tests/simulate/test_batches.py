@@ -25,7 +25,7 @@ def changes_of(speed: np.ndarray) -> list[tuple[float, float]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_second_pass_has_the_speed_of_the_first_one_which_is_long_over(seed: int) -> None:
+def test_second_pass_has_the_speed_of_the_first(seed: int) -> None:
     operation = recipe(seed)
     speeds = [speed for speed, _ in PRODUCTS]
     ups = [to for _, to in changes_of(operation.speed_rpm) if to in speeds]
@@ -33,7 +33,7 @@ def test_a_second_pass_has_the_speed_of_the_first_one_which_is_long_over(seed: i
     assert set(ups) == set(speeds)
     for one in operation.passes:
         before = operation.speed_rpm[one.start - 8 : one.first]
-        assert (before == REST_RPM).all()  # nothing that eight rows hold tells the product
+        assert (before == REST_RPM).all()  # no information on the product within eight rows
         assert {float(operation.speed_rpm[one.first]), one.other_rpm} == set(speeds)
 
 
@@ -42,7 +42,7 @@ def test_second_passes_open_the_valve_alike_for_both_products() -> None:
     assert len({float(operation.valve_percent[one.first]) for one in operation.passes}) == 1
 
 
-def test_a_longer_run_begins_with_the_shorter_one() -> None:
+def test_longer_run_begins_with_the_shorter_one() -> None:
     short, long = recipe(5, 3.0), recipe(5, 6.0)
     assert short.speed_rpm.tolist() == long.speed_rpm[: short.rows].tolist()
     assert short.passes == long.passes[: len(short.passes)]
@@ -66,11 +66,11 @@ def test_wrong_recipe_needs_memory_to_detect(seed: int) -> None:
         assert (np.nanmin(wrong, axis=0) >= np.nanmin(right, axis=0) - margin).all()
 
 
-def test_there_is_no_recipe_to_confuse_without_batches() -> None:
+def test_wrong_recipe_needs_batches() -> None:
     with pytest.raises(UsageError, match="kinds of fault: got 'wrong_recipe', expected some of bearing_wear"):
         simulate(3.0, 1, kinds=("wrong_recipe",))
 
 
-def test_parts_fail_in_batches_too() -> None:
+def test_component_faults_occur_in_batches_too() -> None:
     kinds = {fault.kind for fault in simulate(6.0, 3, 1, kinds=("bearing_wear", "wrong_recipe"), batches=True).faults}
     assert kinds == {"bearing_wear", "wrong_recipe"}

@@ -14,7 +14,7 @@ NOISE = np.array([sensor.noise for sensor in SENSORS])
 
 
 def only(kind: str, seed: int, hours: float = 3.0) -> tuple[Simulation, Simulation, SimulatedFault]:
-    """A run with one fault of the kind, the same run without it, and the fault."""
+    """Return a run with one fault of the kind, the same run without it, and the fault."""
     faulty = simulate(hours, 1, seed, kinds=(kind,))
     return faulty, simulate(hours, 0, seed), faulty.faults[0]
 
@@ -26,7 +26,7 @@ def of(simulation: Simulation, name: str, fault: SimulatedFault | None = None) -
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("count", [1, 4, 9])
-def test_placement(count: int, seed: int) -> None:
+def test_faults_are_placed_apart_within_the_run(count: int, seed: int) -> None:
     simulation = simulate(6.0, count, seed, kinds=tuple(KINDS))
     faults = simulation.faults
     assert len(faults) == count
@@ -42,7 +42,7 @@ def test_placement(count: int, seed: int) -> None:
     np.testing.assert_array_equal(simulation.anomaly, labels)
 
 
-def test_four_faults_are_one_of_each_common_kind_in_an_order_that_depends_on_the_seed() -> None:
+def test_four_faults_are_of_the_four_common_kinds_in_random_order() -> None:
     orders = {tuple(fault.kind for fault in simulate(3.0, 4, seed).faults) for seed in range(8)}
     assert all(set(order) == set(COMMON_KINDS) for order in orders)
     assert len(orders) > 3
@@ -58,16 +58,16 @@ def test_nothing_changes_before_the_first_fault(kind: str, seed: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(4))
-def test_a_fault_shows_in_its_channels_and_fades_within_its_rows(kind: str, seed: int) -> None:
+def test_fault_shows_in_its_channels_within_its_rows(kind: str, seed: int) -> None:
     faulty, healthy, fault = only(kind, seed)
     distance = np.abs(faulty.values - healthy.values) / NOISE  # (N, C), the same noise in both
     shown = np.nanmax(distance[fault.start : fault.stop], axis=0)
     for name in fault.channels:
         if kind == "valve_blocked" and name == "ValvePosition":
-            assert shown[faulty.names.index(name)] == 0.0  # the reading that lies
+            assert shown[faulty.names.index(name)] == 0.0  # the wrong reading itself
         else:
             assert shown[faulty.names.index(name)] > 8.0, name
-    # Afterwards the signs are gone, but for what the load itself was: a blocked valve lets the motor cool down.
+    # Afterwards only effects of the load remain: a blocked valve lets the motor cool down.
     after = np.nanmedian(np.abs(faulty.values - healthy.values)[fault.stop + 30 : fault.stop + 90], axis=0)
     load_heat = ("MotorTemperature", "BearingTemperature") if kind == "valve_blocked" else ()
     for index, name in enumerate(faulty.names):
@@ -84,11 +84,11 @@ def test_bearing_wear_is_a_slow_drift(seed: int) -> None:
     early, late = np.nanmedian(drift[:120]), np.nanmedian(drift[active - 60 : active])
     assert early < 0.3
     assert 4.0 < late < 16.0
-    assert np.nanmax(np.abs(np.diff(drift))) < 0.3  # no step that a threshold on changes would find
+    assert np.nanmax(np.abs(np.diff(drift))) < 0.3  # no step that a threshold on differences would find
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_cavitation_shakes_in_bursts(seed: int) -> None:
+def test_cavitation_vibrates_in_bursts(seed: int) -> None:
     faulty, healthy, fault = only("cavitation", seed)
     for name in ("Vibration", "Flow", "Pressure"):
         added = np.diff(of(faulty, name, fault) - of(healthy, name, fault))  # load steps cancel out
@@ -99,7 +99,7 @@ def test_cavitation_shakes_in_bursts(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_blocked_valve_breaks_the_relation_of_reading_and_flow(seed: int) -> None:
+def test_blocked_valve_breaks_the_relation_of_reading_and_flow(seed: int) -> None:
     faulty, _, fault = only("valve_blocked", seed)
     speed, opening = of(faulty, "Speed"), of(faulty, "ValvePosition")
     expected = rig.operating_flow(rig.SHUTOFF_BAR * (speed / rig.NOMINAL_RPM) ** 2, opening)
@@ -110,7 +110,7 @@ def test_a_blocked_valve_breaks_the_relation_of_reading_and_flow(seed: int) -> N
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_stuck_sensor_holds_while_the_load_changes(seed: int) -> None:
+def test_stuck_sensor_is_constant_while_the_load_changes(seed: int) -> None:
     faulty, healthy, fault = only("stuck_sensor", seed)
     (name,) = fault.channels
     assert fault.stop - fault.start >= 600

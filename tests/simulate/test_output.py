@@ -60,7 +60,7 @@ def test_first_lines_of_the_file(run: Simulation, tmp_path: Path) -> None:
     assert text.endswith(b"\n")
 
 
-def test_the_same_seed_gives_the_same_file(tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_file(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         write_csv(simulate(3.0, 4, seed=9), tmp_path / name)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
@@ -78,7 +78,7 @@ def test_missing_folder_is_named(run: Simulation, tmp_path: Path) -> None:
         write_csv(run, tmp_path / "none" / "run.csv")
 
 
-def test_command_writes_the_file_and_says_what_is_in_it(tmp_path: Path) -> None:
+def test_command_writes_and_describes_the_file(tmp_path: Path) -> None:
     out = tmp_path / "rig.csv"
     code, output, _ = cli(str(out), "--hours", "3", "--faults", "4", "--seed", "1")
     assert code == 0

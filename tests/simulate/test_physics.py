@@ -1,4 +1,4 @@
-"""The rig obeys its own laws: pump curve, affinity, thermal lags."""
+"""The rig obeys its physics: pump curve, affinity laws, thermal lags."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def still_air(rows: int) -> Disturbances:
 
 
 def settled(speed: F64 | float, valve: F64 | float, rows: int = 9000, cooling: float = 1.0) -> Truth:
-    """A run without disturbances at set points that are numbers or (rows,) arrays."""
+    """Return a run without disturbances at set points that are numbers or (rows,) arrays."""
     operation = SetPoints(np.broadcast_to(speed, rows) + 0.0, np.broadcast_to(valve, rows) + 0.0, ())
     condition = Condition.healthy(rows)
     condition.cooling[:] = cooling
@@ -32,12 +32,12 @@ def time_to_63_percent(values: F64, step_row: int) -> int:
 VALVE_STEP = np.repeat([40.0, 100.0], [5000, 6000])
 
 
-def test_the_motor_answers_a_load_step_with_its_time_constant() -> None:
+def test_motor_follows_a_load_step_with_its_time_constant() -> None:
     truth = settled(rig.NOMINAL_RPM, VALVE_STEP, len(VALVE_STEP))
     assert time_to_63_percent(truth.body_k, 5000) == pytest.approx(rig.MOTOR_TAU_S, abs=25)
     assert time_to_63_percent(truth.motor_c, 5000) == pytest.approx(rig.MOTOR_TAU_S + rig.WINDING_TAU_S, abs=30)
     assert truth.motor_c[-1] - truth.motor_c[4999] > 10.0
-    assert truth.current_a[5100] == pytest.approx(truth.current_a[-1], rel=0.01)  # the cause is there at once
+    assert truth.current_a[5100] == pytest.approx(truth.current_a[-1], rel=0.01)  # the cause itself changes at once
 
 
 def test_failed_cooling_changes_gain_and_time_constant_by_one_factor() -> None:
@@ -49,7 +49,7 @@ def test_failed_cooling_changes_gain_and_time_constant_by_one_factor() -> None:
     np.testing.assert_array_equal(failed.current_a, sound.current_a)
 
 
-def test_the_operating_point_lies_on_the_pump_curve_and_on_the_loop_s() -> None:
+def test_operating_point_is_on_the_curves_of_pump_and_loop() -> None:
     truth = settled(2600.0, 70.0)
     flow, rise = truth.flow_m3h[-1], truth.pressure_bar[-1] - 0.15
     shutoff = rig.SHUTOFF_BAR * (2600.0 / rig.NOMINAL_RPM) ** 2
@@ -65,7 +65,7 @@ def test_closing_the_valve_raises_pressure_and_lowers_flow_and_current() -> None
     assert (np.diff([run.current_a[-1] for run in runs]) < 0).all()
 
 
-def test_affinity_laws() -> None:
+def test_speed_change_follows_the_affinity_laws() -> None:
     load = np.array([0.3, 0.7, 1.0])
     full, half = rig.shaft_power(np.ones(3), load), rig.shaft_power(np.full(3, 0.5), load)
     np.testing.assert_allclose(full / half, 8.0)
@@ -84,7 +84,7 @@ def test_vibration_grows_with_speed_and_nothing_moves_at_standstill() -> None:
     assert runs[0].motor_c[-1] == 20.0
 
 
-def test_starting_up_takes_more_torque_than_running() -> None:
+def test_start_needs_more_torque_than_running() -> None:
     truth = settled(2600.0, 70.0, 300)
     assert truth.current_a.max() > truth.current_a[-1] * 1.005
     assert 40.0 < time_to_63_percent(truth.speed_rpm, 0) / 0.632 < 50.0  # 2600 rpm at 60 rpm/s
@@ -97,17 +97,17 @@ def test_lag_is_exact_for_any_period() -> None:
     assert coarse[-1] == pytest.approx(1.0 - np.exp(-1.0))
 
 
-def test_coloured_noise_has_unit_variance_and_the_stated_memory() -> None:
+def test_coloured_noise_has_unit_variance_and_the_stated_correlation() -> None:
     noise = signals.coloured(np.random.default_rng(3).standard_normal(200_000), 20.0, 1.0)
     assert noise.std() == pytest.approx(1.0, abs=0.05)
     assert np.corrcoef(noise[:-20], noise[20:])[0, 1] == pytest.approx(np.exp(-1.0), abs=0.05)
 
 
-def test_limited_rate_and_window() -> None:
+def test_rate_limit_and_moving_window() -> None:
     assert signals.limit_rate(np.array([0.0, 5.0, 5.0, -9.0]), 2.0, 1.0, 0.0).tolist() == [0.0, 2.0, 4.0, 2.0]
     assert signals.window(7, 1, 6, 2).tolist() == [0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0]
 
 
-def test_the_room_is_warmest_in_the_afternoon() -> None:
+def test_room_is_warmest_in_the_afternoon() -> None:
     day = rig.disturb(1440, 60.0, 0, np.random.default_rng(0)).ambient_c
     assert day[14 * 60 : 16 * 60].mean() - day[2 * 60 : 4 * 60].mean() == pytest.approx(5.0, abs=1.5)

@@ -1,4 +1,4 @@
-"""A healthy run: its shape, its random parts, and refused arguments."""
+"""A healthy run: its shape, its statistics, and refused arguments."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bytes_of(simulation: Simulation) -> bytes:
     return simulation.time_ns.tobytes() + simulation.values.tobytes() + simulation.anomaly.tobytes()
 
 
-def test_shape_and_time(healthy: Simulation) -> None:
+def test_run_has_the_shape_and_times_requested(healthy: Simulation) -> None:
     assert healthy.values.shape == (43_200, 8)
     assert healthy.time_ns.dtype == np.int64
     assert healthy.time_ns[0] == START_NS == 1_767_592_800 * NS_PER_S
@@ -38,7 +38,7 @@ def test_shape_and_time(healthy: Simulation) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_readings_stay_where_such_a_rig_reads(seed: int) -> None:
+def test_readings_are_in_the_range_of_a_real_rig(seed: int) -> None:
     values = simulate(hours=12.0, seed=seed).values
     running = values[120:]
     low = np.nanmin(running, axis=0)
@@ -51,7 +51,7 @@ def test_readings_stay_where_such_a_rig_reads(seed: int) -> None:
     assert (np.nanmin(values, axis=0) >= [s.low for s in SENSORS]).all()
 
 
-def test_one_reading_in_a_thousand_is_lost_mostly_alone(healthy: Simulation) -> None:
+def test_one_reading_in_a_thousand_is_missing_mostly_alone(healthy: Simulation) -> None:
     lost = np.isnan(healthy.values)
     assert 0.0006 < lost.mean() < 0.0015
     flat = lost[:, 0]
@@ -61,14 +61,14 @@ def test_one_reading_in_a_thousand_is_lost_mostly_alone(healthy: Simulation) -> 
     assert lost.all(axis=1).any()  # sometimes a whole row
 
 
-def test_readings_are_multiples_of_the_converters_step(healthy: Simulation) -> None:
+def test_readings_are_multiples_of_the_adc_step(healthy: Simulation) -> None:
     for index, sensor in enumerate(SENSORS):
         present = healthy.values[:, index]
         steps = present[~np.isnan(present)] / sensor.step
         np.testing.assert_allclose(steps, np.round(steps), atol=1e-6, err_msg=sensor.name)
 
 
-def test_the_pump_curve_can_be_read_from_the_data(healthy: Simulation) -> None:
+def test_pump_curve_can_be_fitted_from_the_data(healthy: Simulation) -> None:
     speed, flow = column(healthy, "Speed"), column(healthy, "Flow")
     model = 0.15 + rig.SHUTOFF_BAR * (speed / rig.NOMINAL_RPM) ** 2 - rig.PUMP_DROP * flow**2
     residual = (column(healthy, "Pressure") - model)[120:]
@@ -76,7 +76,7 @@ def test_the_pump_curve_can_be_read_from_the_data(healthy: Simulation) -> None:
     assert np.nanstd(column(healthy, "Pressure")[120:]) > 0.3
 
 
-def test_the_motor_temperature_remembers_the_load(healthy: Simulation) -> None:
+def test_motor_temperature_depends_on_earlier_load(healthy: Simulation) -> None:
     current = np.nan_to_num(column(healthy, "Current"), nan=5.0)
     temperature = column(healthy, "MotorTemperature")
     present = ~np.isnan(temperature)
@@ -115,7 +115,7 @@ def test_operation_has_quiet_and_busy_stretches(seed: int) -> None:
     assert (np.flatnonzero(changed) + 1).tolist() == list(operation.changes)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
+def test_seed_determines_the_bytes() -> None:
     for count in (0, 3):
         once, again = simulate(3.0, count, seed=7), simulate(3.0, count, seed=7)
         assert bytes_of(once) == bytes_of(again)
@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
         assert bytes_of(once) != bytes_of(simulate(3.0, count, seed=8))
 
 
-def test_a_longer_run_begins_with_the_shorter_one() -> None:
+def test_longer_run_begins_with_the_shorter_one() -> None:
     short, long = simulate(1.0, seed=5), simulate(2.5, seed=5)
     assert short.values.tobytes() == long.values[:3600].tobytes()
 
@@ -163,5 +163,5 @@ def test_invalid_arguments_are_refused_in_one_line(arguments: dict[str, object],
     assert "\n" not in str(caught.value)
 
 
-def test_the_shortest_run_is_one_row() -> None:
+def test_shortest_run_is_one_row() -> None:
     assert simulate(hours=1 / 3600).values.shape == (1, 8)

@@ -1,1 +1,1 @@
-"""What several tests share: small seeded detectors, recordings, processes."""
+"""Shared by several tests: small seeded detectors, recordings, processes."""

@@ -1,4 +1,4 @@
-"""A certificate authority of a test's own, and certificates by it."""
+"""A certificate authority for one test, and certificates that it issues."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Authority:
         self._write("ca.pem", own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def issue(self, common_name: str, file: str | None = None) -> None:
-        """A certificate for a client, or for a broker on this machine."""
+        """Issue a certificate for a client, or for a broker on this machine."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_named(common_name), self._name, key)
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))

@@ -42,17 +42,17 @@ START_NS = 1_700_000_000 * NS_PER_S
 
 
 def _centers(channels: int) -> F64:
-    """(C,) offsets of different sizes, so that standardisation has something to do."""
+    """Return (C,) offsets of different sizes, so that standardisation matters."""
     return np.array([(-1.0) ** c * 10.0 ** (c % 4) for c in range(channels)])
 
 
 def _scales(channels: int) -> F64:
-    """(C,) standard deviations of different sizes."""
+    """Return (C,) standard deviations of different sizes."""
     return np.array([0.5 * 3.0 ** (c % 3) for c in range(channels)])
 
 
 def recording(seed: int, rows: int, channels: int, missing: float = 0.0) -> F64:
-    """A believable recording (rows, C): usual operation, quiet parts, bursts; `missing` is the share of NaN."""
+    """Return a realistic recording (rows, C): usual operation, quiet parts, bursts; `missing` is the share of NaN."""
     rng = np.random.default_rng(seed)
     size = np.repeat(rng.choice([QUIET, USUAL, USUAL, BURST], rows // 40 + 1), 40)[:rows]
     mixing = 0.3 * rng.standard_normal((channels, channels)) + np.eye(channels)
@@ -69,7 +69,7 @@ def recording(seed: int, rows: int, channels: int, missing: float = 0.0) -> F64:
 
 
 def samples(values: F64, start_ns: int = START_NS, period_ns: int = NS_PER_S) -> list[Sample]:
-    """Equally spaced samples of a recording (rows, C)."""
+    """Return equally spaced samples of a recording (rows, C)."""
     return [Sample(start_ns + t * period_ns, row) for t, row in enumerate(values)]
 
 
@@ -79,12 +79,13 @@ def tiny_detector(
     hidden: int = 16,
     levels: int | list[float] = 4,
     cell: CellKind | None = "vcgru",
+    *,
     flags: bool = False,
     order: int = 2,
     asset: str = "tiny",
     threshold: float = 2.5,
 ) -> Detector:
-    """A detector with random weights whose levels vary over `recording(...)`; `cell=None` leaves the network out."""
+    """Return a detector with random weights whose levels vary over `recording(...)`; `cell=None` omits the network."""
     rng = np.random.default_rng(seed)
     spread = np.sqrt(1 - MEMORY**2)
     features = Features(
@@ -130,7 +131,7 @@ def tiny_detector(
 
 
 def tiny_resemblance() -> Resemblance:
-    """Four kinds under three names, whose centroids lie apart in every feature."""
+    """Return four kinds under three names, whose centroids are apart in every feature."""
     rng = np.random.default_rng(2)
     kinds = ("offset", "drift", "spike", "noise")
     names = ("offset or drift", "offset or drift", "spike", "noise")
@@ -140,7 +141,7 @@ def tiny_resemblance() -> Resemblance:
 
 
 def variants() -> dict[str, Detector]:
-    """A detector of each kind, for what every engine must do."""
+    """Return a detector of each kind, for what every engine must do."""
     return {
         "vcgru": tiny_detector(),
         "gru": tiny_detector(cell="gru", levels=1),
@@ -153,7 +154,7 @@ def variants() -> dict[str, Detector]:
 
 
 def tiny_scorer(channels: int, order: int, parts: tuple[ScorerPart, ...] = PARTS) -> Scorer:
-    """A scorer whose parts are about 1 on `recording(...)`."""
+    """Return a scorer whose parts are about 1 on `recording(...)`."""
     rng = np.random.default_rng(1)
     mixed = np.eye(channels) + 0.05 * (1 - np.eye(channels))
     weights = np.zeros((1 + order * channels, channels))
@@ -180,7 +181,7 @@ def _cell(
     hidden: int,
     levels: int | list[float],
 ) -> Cell:
-    """A stable random cell. The scheduler wakes up for large values, changes and errors, and sleeps otherwise."""
+    """Return a stable random cell. The scheduler opens for large values, changes and errors, and closes otherwise."""
     dense = kind in DENSE_KINDS
     spec = CellSpec(kind, inputs, hidden, (hidden,) if dense else boundaries_of(levels, hidden))
     signed = 0.5 / np.sqrt(inputs) * rng.standard_normal(inputs)
@@ -213,7 +214,7 @@ def _normal(rng: np.random.Generator, scale: float, *shape: int) -> F32:
 
 
 def recording_of(values: F64, gap_at: int | None = None) -> Recording:
-    """A recording (N, C) as it would be read from one file, one row a second, with an hour's pause at `gap_at`."""
+    """Return a recording (N, C) as from one file, one row a second, with an hour's pause at `gap_at`."""
     time_ns = START_NS + np.arange(len(values), dtype=np.int64) * NS_PER_S
     sequences: tuple[tuple[int, int], ...] = ((0, len(values)),)
     if gap_at is not None:

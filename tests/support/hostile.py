@@ -1,4 +1,4 @@
-"""Messages that a broken or hostile sender might send, and what must come of them: for tests and scripts/fuzz."""
+"""Messages of broken or hostile senders, and what they must lead to: for tests and scripts/fuzz."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _value() -> st.SearchStrategy[Any]:
 
 
 def any_message(codec: str) -> st.SearchStrategy[bytes]:
-    """Messages that a codec nearly understands, and some that it does."""
+    """Generate messages that a codec almost accepts, and some that it accepts."""
     near = {"json": _json, "senml": _senml, "value": _value}[codec]()
     text = st.builds(json.dumps, near | _ANYTHING, ensure_ascii=st.booleans())
     whole = text.map(lambda words: words.encode("utf-8", "surrogatepass"))
@@ -79,13 +79,13 @@ def any_message(codec: str) -> st.SearchStrategy[bytes]:
 
 
 def _spoiled(payload: bytes, position: int, junk: bytes) -> bytes:
-    """A message with other bytes at one place, as a broken memory or line makes it."""
+    """Return a message with other bytes at one place, as a memory or transmission error makes it."""
     at = position % (len(payload) + 1)
     return payload[:at] + junk + payload[at + len(junk) :]
 
 
 def read_or_undecodable(codec: str, payload: bytes) -> bool:
-    """Whether it is read; a reading is sound, a reason short, and nothing else is raised."""
+    """Return whether the message was read; assert a valid reading or a short reason, and no other error."""
     reason = ""
     try:
         reading = DECODERS[codec](payload)

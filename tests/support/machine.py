@@ -1,4 +1,4 @@
-"""A machine with a real systemd: a Debian root folder that systemd-nspawn boots, changes thrown away at the end."""
+"""A machine with a real systemd: systemd-nspawn boots a Debian root folder; changes are discarded at the end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POWER_OFF = signal.SIGRTMIN + 4
 
 
 class Machine:
-    """`root` is its file system while it runs; it has a network of its own with a loopback interface alone."""
+    """Runs the machine with only a loopback interface; `root` is its file system meanwhile."""
 
     def __init__(self, base: Path, scratch: Path) -> None:
         self.root = scratch / "root"
@@ -44,7 +44,7 @@ class Machine:
         self.wait(self._has_booted, "boot", BOOT_S)
 
     def run(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        """A command in the machine, as root; with `ok` it must succeed."""
+        """Run a command in the machine, as root; with `ok` it must succeed."""
         inside = ["nsenter", f"--target={self._leader}", "--all", *ENVIRONMENT, *command]
         result = subprocess.run(
             inside, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S, check=False
@@ -53,23 +53,23 @@ class Machine:
         return result
 
     def start(self, *command: str) -> subprocess.Popen[str]:
-        """A command in the machine that goes on meanwhile."""
+        """Start a command in the machine and return at once."""
         inside = ["nsenter", f"--target={self._leader}", "--all", *ENVIRONMENT, *command]
         return subprocess.Popen(inside, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
     def wait(self, condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-        """Wait for what only shows when one looks."""
+        """Poll for a condition that no event announces."""
         deadline = time.monotonic() + patience_s
         while not condition():
             assert time.monotonic() < deadline, f"not within {patience_s} s: {what}"
             time.sleep(0.1)
 
     def show(self, unit: str, name: str) -> str:
-        """One property of a unit."""
+        """Return one property of a unit."""
         return self.run("systemctl", "show", "-P", name, unit).stdout.strip()
 
     def close(self) -> None:
-        """Switch it off and throw its changes away."""
+        """Power the machine off and discard its changes."""
         if self._leader:
             os.kill(self._leader, POWER_OFF)
         try:

@@ -1,4 +1,4 @@
-"""A real mosquitto broker of a test's own: the example of deploy/ on a free port, with its files in a folder given."""
+"""A real mosquitto broker for one test: the example of deploy/ on a free port, with its files in a given folder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ EXAMPLE = Path(__file__).parents[2] / "deploy" / "mosquitto.conf"
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody uses now."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Mosquitto:
-    """Starts, stops, kills and starts again, always on the same port with the same memory."""
+    """Starts, stops, kills and restarts a broker, always on the same port with the same files."""
 
     def __init__(self, folder: Path, extra: str = "", example: Path = EXAMPLE) -> None:
         binary = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -45,7 +45,7 @@ class Mosquitto:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it says that it runs and takes connections."""
+        """Start it, and wait until it accepts connections."""
         process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self._process = process
         running = threading.Event()
@@ -59,14 +59,14 @@ class Mosquitto:
         self._process.send_signal(number)
 
     def stop(self) -> None:
-        """End it in good order: it writes what it holds."""
+        """Stop it cleanly: it writes its persistent state."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(10 * SLOWNESS)
             self._process = None
 
     def kill(self) -> None:
-        """End it as a power cut does."""
+        """Kill it, as a power cut does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(10 * SLOWNESS)

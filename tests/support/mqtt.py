@@ -1,4 +1,4 @@
-"""What stands around the service in a test: a broker, listeners, publishers, and the service itself as a process."""
+"""The environment of a service in a test: a broker, listeners, publishers, and the service itself as a process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATIENCE_S = 20.0 * SLOWNESS
 class Peer:
     """Listens and publishes as another client of the broker: plain paho, independent of the product's own connection.
 
-    A persistent one keeps its session and reconnects when the broker comes back.
+    A persistent peer keeps its session and reconnects when the broker is back.
     """
 
     def __init__(self, url: str, *subscriptions: str, version: str = "5", persistent: bool = False) -> None:
@@ -96,7 +96,7 @@ class Peer:
             self.publish("settle", b"")
 
     def until(self, enough: Callable[[list[MQTTMessage]], bool], what: str = "messages") -> list[MQTTMessage]:
-        """Listen until what arrived so far is enough."""
+        """Listen until the messages so far satisfy the condition."""
         deadline = time.monotonic() + self.patience_s
         while not enough(self.messages):
             assert time.monotonic() < deadline, f"no {what}: {[(m.topic, m.payload) for m in self.messages[-10:]]}"
@@ -118,27 +118,27 @@ class Peer:
         self.until(lambda messages: last(messages, topic) == payload, f"{payload!r} on {topic}")
 
     def count(self, kind: str) -> int:
-        """How many messages came on topics that end so."""
+        """Return how many messages arrived on topics with this ending."""
         return sum(count for topic, count in self._counts.items() if topic.endswith(f"/{kind}"))
 
     def scores(self, asset: str, count: int) -> list[dict[str, Any]]:
-        """The first scores of an asset, as many as these, in the order of their arrival."""
+        """Return the first scores of an asset, this many, in the order of their arrival."""
         self.until(lambda _: self._counts[f"{asset}/score"] >= count, f"{count} scores of {asset}")
         return payloads(self.messages, asset, "score")
 
 
 def last(messages: Iterable[MQTTMessage], topic: str) -> bytes | None:
-    """The last payload of a topic."""
+    """Return the last payload of a topic."""
     return next((m.payload for m in reversed(list(messages)) if m.topic == topic), None)
 
 
 def payloads(messages: Iterable[MQTTMessage], asset: str, kind: str) -> list[Any]:
-    """Payloads of one kind of topic of an asset, from JSON."""
+    """Return the payloads of one kind of topic of an asset, from JSON."""
     return [json.loads(m.payload) for m in messages if m.topic.endswith(f"/{asset}/{kind}")]
 
 
 class Process:
-    """A command of vcedge that runs until it is told to end. Its lines on stderr are kept."""
+    """Runs a command of vcedge until it is stopped; keeps its lines on stderr."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         self.lines: list[str] = []
@@ -163,20 +163,20 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Number of the process."""
+        """The process id."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal and go on."""
+        """Send a signal and return at once."""
         self._process.send_signal(number)
 
     def end(self, number: signal.Signals | None = signal.SIGTERM) -> int:
-        """Send a signal, or with None wait for an end of its own; the exit code, a signal's with a minus."""
+        """Send a signal, or with None wait for the process to end; return the exit code, negative for a signal."""
         if self._process.poll() is None and number is not None:
             self._process.send_signal(number)
         code = self._process.wait(PATIENCE_S)
@@ -197,7 +197,7 @@ class Process:
 
 @contextmanager
 def running(*arguments: str | Path, **environment: str) -> Iterator[Process]:
-    """A command that is ended with the block, if it has not been before."""
+    """Run a command and kill it at the end of the block if it still runs."""
     process = Process(*map(str, arguments), **environment)
     try:
         yield process
@@ -207,7 +207,7 @@ def running(*arguments: str | Path, **environment: str) -> Iterator[Process]:
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for what shows in the file system alone."""
+    """Poll for a condition that no event announces, such as one in the file system."""
     deadline = time.monotonic() + PATIENCE_S
     pause = threading.Event()
     while not condition():

@@ -1,4 +1,4 @@
-"""Fresh processes: what is imported, and what a user sees of a command."""
+"""Fresh processes: what they import, and what a user sees of a command."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOWNESS = float(os.environ.get("VCEDGE_SLOWNESS", "1"))
-"""How many times longer than usual everything may take: scripts/test-arm64 sets it, for a machine that is emulated."""
+"""Factor on all time limits: scripts/test-arm64 sets it, for an emulated machine."""
 EMULATOR_MB = float(os.environ.get("VCEDGE_EMULATOR_MB", "0"))
-"""Memory of each process that is the emulator's and that of the code it translated."""
+"""Memory of each process that the emulator and its translated code use."""
 
 
 def python(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +34,7 @@ def vcedge(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def modules_after(*imports: str) -> set[str]:
-    """The packages that a fresh process has loaded after importing these modules."""
+    """Return the packages that a fresh process has loaded after importing these modules."""
     code = "".join(f"import {name}\n" for name in imports)
     result = python("-c", code + "import sys\nprint(*sys.modules)")
     assert result.returncode == 0, result.stderr

@@ -1,4 +1,4 @@
-"""What a training leaves behind, without one, and the report of it."""
+"""Results of a training, made without training, and their report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROWS = 900
 
 
 def trained_of(detector: Detector, rows: int = ROWS, epochs: int = 20) -> Trained:
-    """What a training would leave behind, with the numbers of its epochs made up."""
+    """Return the results of a training, with invented numbers of its epochs."""
     values = recording(3, ROWS, detector.channels, missing=0.01)
     trace = run_engine(load_engine(detector), values, ((0, ROWS),))
     repeats = rows // ROWS
@@ -58,13 +58,13 @@ def words_of(trained: Trained, **changes: Any) -> str:
 
 
 def usual_training() -> Trained:
-    """The one that most tests look at: a network that adds something on two of three channels."""
+    """Return the results that most tests use: a network that helps on two of three channels."""
     provenance = {"config": {"model": {"target": 0.25}}, "versions": {"vcedge": "0.1"}, "seed": 7}
     return trained_of(replace(with_shrink(tiny_detector(), [0.5, 0.0, 0.7]), provenance=provenance))
 
 
 class Structure(HTMLParser):
-    """Elements that are open, ids that are used, and what is referred to."""
+    """Collects open elements, ids and references of a page."""
 
     VOID = frozenset({"meta", "path", "use"})
 

@@ -1,4 +1,4 @@
-"""A service in a test: its configuration, what goes in, and what has to come out."""
+"""A service in a test: its configuration, its input, and its expected output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vcedge.schema import Sample
 
 
 def configure(folder: Path, node: str, url: str, detector: Detector | None = None, **changes: Any) -> Path:
-    """A runtime.yaml with one asset `node`, and its model beside it; `changes` replace or add keys."""
+    """Write a runtime.yaml with one asset `node`, and its model beside it; `changes` replace or add keys."""
     model_file.save(detector or tiny_detector(), folder / "model.vcedge")
     content: dict[str, Any] = {
         "node": node,
@@ -34,20 +34,20 @@ def configure(folder: Path, node: str, url: str, detector: Detector | None = Non
 
 
 def offline(detector: Detector, values: Sequence[Sample], threshold: float | None = None) -> list[Score]:
-    """The scores of one stream that nothing interrupts."""
+    """Return the scores of one uninterrupted stream."""
     stream = Stream(load_engine(detector), threshold)
     return [stream.push(sample) for sample in values]
 
 
 def publish(peer: Peer, topic: str, rows: Iterable[Sample]) -> None:
-    """One message for each row, of the channels of `tiny_detector`."""
+    """Publish one message for each row, of the channels of `tiny_detector`."""
     names = tiny_detector().schema.names
     for sample in rows:
         peer.publish(topic, message_of(sample.time_ns, names, sample.values))
 
 
 def assert_same(published: Sequence[dict[str, Any]], expected: Sequence[Score]) -> None:
-    """Every number that was published is the one of an offline stream, to the last bit, and in its order."""
+    """Assert that published scores equal those of an offline stream, to the last bit and in order."""
     assert [s["seq"] for s in published] == [s.seq for s in expected]
     assert [s["raw"] for s in published] == [s.raw for s in expected]
     assert [s["score"] for s in published] == [s.score for s in expected]
@@ -59,7 +59,7 @@ def assert_same(published: Sequence[dict[str, Any]], expected: Sequence[Score]) 
 
 
 def by_seq(published: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Scores in the order of `seq`, each once. One that came twice has to be the same both times."""
+    """Return scores in the order of `seq`, each once; assert that duplicates are equal."""
     found: dict[int, dict[str, Any]] = {}
     for score in published:
         first = found.setdefault(score["seq"], score)
@@ -71,7 +71,7 @@ def by_seq(published: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def assert_same_events(published: Iterable[dict[str, Any]], expected: Iterable[Score]) -> None:
-    """The events, each once and in the order of their times, are those of an offline stream."""
+    """Assert that the events, each once and in the order of their times, are those of an offline stream."""
     said = ("id", "type", "kind", "peak", "resembles", "agreement", "why")
     found = {(event["id"], event["type"], event["ts"]): tuple(event[key] for key in said) for event in published}
     events = [event for score in expected for event in score.events]
@@ -80,5 +80,5 @@ def assert_same_events(published: Iterable[dict[str, Any]], expected: Iterable[S
 
 
 def wait_online(peer: Peer, node: str) -> None:
-    """Listen until the service says that it is connected and has subscribed."""
+    """Listen until the service reports that it is connected and has subscribed."""
     peer.until_last(f"vcedge/{node}/status", b"online")

@@ -1,4 +1,4 @@
-"""A writer whose graphs have a bias off by a thousandth: what the gate is there for."""
+"""A writer whose graphs have one bias off by a thousandth, which the parity gate must stop."""
 
 from __future__ import annotations
 

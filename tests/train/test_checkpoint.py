@@ -1,4 +1,4 @@
-"""Checkpoints: a killed training resumes to the same file, and never from another training's checkpoint."""
+"""Checkpoints: a killed training resumes to the same file, and ignores checkpoints of other trainings."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def run_to_the_end(folder: Path, out: str, *options: str) -> str:
 
 
 def kill_after_checkpoints(folder: Path, out: str, count: int) -> None:
-    """SIGKILL a real training once so many checkpoints more have been written."""
+    """Kill a real training with SIGKILL after this many more checkpoints."""
     process = subprocess.Popen(command(folder, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     path, seen, last = folder / out / "train.checkpoint", 0, 0
     while seen < count and process.poll() is None:
@@ -158,7 +158,7 @@ def test_process_killed_at_random_points_writes_the_same_file(tmp_path: Path) ->
     for count in counts:
         kill_after_checkpoints(tmp_path, "killed", count)
     assert not (tmp_path / "killed" / "model.vcedge").exists()
-    assert "went on from epoch" in run_to_the_end(tmp_path, "killed")
+    assert "continued from epoch" in run_to_the_end(tmp_path, "killed")
     digests = [
         hashlib.sha256((tmp_path / out / "model.vcedge").read_bytes()).hexdigest()
         for out in ("uninterrupted", "killed")

@@ -38,8 +38,8 @@ ROWS, FAULTY = 1600, slice(1400, 1460)
 SMALL = ["train.epochs=1", "model.hidden_size=8", "score.false_alarms_per_day=50"]
 
 
-def write_machine(path: Path, seed: int = 0, faulty: bool = False, words: tuple[str, str] = ("0", "1")) -> Path:
-    """Three related channels, one row a second, with a fault in FAULTY if wanted."""
+def write_machine(path: Path, seed: int = 0, *, faulty: bool = False, words: tuple[str, str] = ("0", "1")) -> Path:
+    """Write three related channels, one row a second, with a fault in FAULTY if wanted."""
     rng = np.random.default_rng(seed)
     wave = np.sin(np.arange(ROWS) / 20)[:, None] * [1.0, 0.5, -1.0]
     values = 10 + wave + 0.05 * rng.standard_normal((ROWS, 3))
@@ -84,7 +84,7 @@ def injected(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 
 class Page(HTMLParser):
-    """The tags and text of a page; every opened element must be closed."""
+    """Collects tags and text of a page; asserts that every opened element is closed."""
 
     VOID = ("meta", "br", "path", "use", "rect", "line")
 

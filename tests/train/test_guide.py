@@ -1,4 +1,4 @@
-"""A guide column of the recording marks rows on which the gate learns to open; no device needs the column."""
+"""A guide column marks rows at which the gate learns to open; the device does not need the column."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = 3000
 
 
 def pulses() -> tuple[Recording, np.ndarray]:
-    """Noise on three channels; now and then the last one shows a small step, after which a row is marked."""
+    """Return noise on three channels; the last one sometimes has a small step, after which a row is marked."""
     rng = np.random.default_rng(0)
     values = rng.standard_normal((ROWS, 3))
     marked = rng.random(ROWS) < 0.15
@@ -36,7 +36,7 @@ def train(recording: Recording) -> Trained:
 
 
 def opening(trained: Trained, marked: np.ndarray) -> float:
-    """How much more is updated on marked rows of the held-out tail than on the others, as a share."""
+    """Return how much larger the updated share is on marked rows of the held-out tail than on others."""
     tail = trained.device_trace.within(trained.split.tail)
     there = marked[tail.rows]
     return float(tail.updated[there].mean() - tail.updated[~there].mean()) / 16

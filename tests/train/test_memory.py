@@ -1,4 +1,4 @@
-"""Memory for the gradient does not grow with the length of a recording."""
+"""Memory of the gradient does not grow with the length of a recording."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vcedge.train.model import ResidualModel
 from vcedge.train.streams import ParallelStreams
 
 def peak_mb():
-    # of this program: getrusage begins with the peak of the process that started it
+    # VmHWM of this process: getrusage includes the peak of its parent
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 torch.set_num_threads(1)
@@ -35,7 +35,7 @@ for length in lengths:
 
 
 def growth_mb(window: int, *lengths: int) -> list[float]:
-    """By how much the peak of memory grows in an epoch over streams of each length, one after the other."""
+    """Return the growth of peak memory over epochs with streams of each length, one after the other."""
     command = [sys.executable, "-c", PROGRAM, str(window), *map(str, lengths)]
     return [float(line) for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
 

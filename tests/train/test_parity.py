@@ -21,7 +21,7 @@ CHANNELS, STEPS, WARM = 4, 3000, 200
 
 
 def random_model(kind: str, levels: int | list[float], hidden: int = 32) -> ResidualModel:
-    """A network with weights large enough that its levels and states really move."""
+    """Return a network with weights so large that its levels and states vary."""
     torch.manual_seed(1)
     boundaries = boundaries_of(1 if kind in DENSE_KINDS else levels, hidden)
     model = ResidualModel(CellSpec(kind, CHANNELS, hidden, boundaries), CHANNELS)  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ def detector_of(model: ResidualModel) -> Detector:
 
 
 def engine_run(engine: NumpyEngine, state: State, values: F64) -> tuple[F32, F32, list[int], F32, F32]:
-    """Scheduler signals, inputs, levels, hidden states and corrections of each row."""
+    """Return scheduler signals, inputs, levels, hidden states and corrections of each row."""
     signals, inputs, levels, hidden, corrections = [], [], [], [], []
     for row in values:
         previous = state.lags[0].copy()
@@ -145,7 +145,7 @@ def test_dense_rnn_equals_torch() -> None:
 
 @pytest.mark.parametrize("hard", [True, False])
 def test_vcrnn_keeps_masked_dimensions(hard: bool) -> None:
-    """Eq. 13 written out: what is masked away neither enters the product nor changes, in part with a soft mask."""
+    """Eq. 13 written out: masked dimensions neither enter the product nor change; partly with a soft mask."""
     cell = random_model("vcrnn", 4, hidden=8).cell
     assert cell.scheduler is not None
     h, x = torch.rand(5, 8) - 0.5, torch.randn(5, CHANNELS)

@@ -68,7 +68,7 @@ def test_dense_kind_updates_every_dimension(kind: str) -> None:
 @pytest.mark.parametrize("kind", CELL_KINDS)
 def test_every_kind_learns_and_is_saved(kind: str, tmp_path: Path) -> None:
     values = np.random.default_rng(1).standard_normal((3000, CHANNELS))
-    values[1:, 1:] = 0.1 * values[1:, 1:] + np.abs(values[:-1, :1])  # what no linear forecast can say
+    values[1:, 1:] = 0.1 * values[1:, 1:] + np.abs(values[:-1, :1])  # not predictable by a linear forecast
     result = train_detector(config_of(kind, epochs=16, target=0.5), recording_of(values))
     learned = result.result.epochs[result.result.best].validation
     assert learned < 0.99 * result.result.alone[1]
@@ -123,7 +123,7 @@ def test_short_recording_is_refused() -> None:
 
 
 def test_calibration_rows_do_not_affect_the_fit() -> None:
-    """Whatever stands in the tail, the statistics and the highway's weights are the same."""
+    """Statistics and highway weights are the same for any values in the tail."""
     values = recording(7, ROWS, CHANNELS)
     changed = values.copy()
     changed[int(0.8 * ROWS) :] = recording(8, ROWS, CHANNELS)[int(0.8 * ROWS) :]

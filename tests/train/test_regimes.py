@@ -1,4 +1,4 @@
-"""Operating modes that are found without labels, and their text in the report."""
+"""Operating modes that are found without labels, and their description in the report."""
 
 from __future__ import annotations
 

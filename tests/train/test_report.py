@@ -171,7 +171,7 @@ def test_stretches_cover_every_row() -> None:
     assert stretches(np.ones(3), 10).mean.tolist() == [1, 1, 1]
 
 
-def test_the_liveliest_stretch_is_found() -> None:
+def test_stretch_with_most_updates_is_found() -> None:
     values = np.zeros(1000)
     values[600:640:2] = 5.0
     found = liveliest(values, 100)
@@ -189,7 +189,7 @@ def test_time_unit_suits_the_number_of_rows() -> None:
 
 @pytest.fixture(scope="module")
 def findings() -> Sensitivity:
-    """Two channels: one on which much is found, one that stands still and shows little."""
+    """Return two channels: one with many detectable faults, and one that is constant."""
     lively = [
         DetectionLimit(
             "Pressure",
@@ -255,7 +255,7 @@ def test_report_without_sensitivity_has_no_such_section(page: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.0, "0s"), (99.0, "99s"), (99.6, "2m"), (5000.0, "83m"), (9e4, "25h"), (9e6, "104d")]
 )
-def test_delays_on_the_map_are_short(findings: Sensitivity, seconds: float, text: str) -> None:
+def test_delays_on_the_map_have_few_digits(findings: Sensitivity, seconds: float, text: str) -> None:
     assert brief(replace(findings.findings[0], delay_s=seconds)) == text
     assert brief(replace(findings.findings[0], delay_s=None)) == "–"
 

@@ -19,14 +19,14 @@ INPUTS, STEPS, BATCH = 3, 7, 4
 SOFT, THROUGH, HARD, THRESHOLDED = (
     MaskMode(9.0, hard=False),
     MaskMode(9.0, hard=True),
-    MaskMode(0.0, hard=True),  # no gradient through the gate: what finite differences of a hard mask see
+    MaskMode(0.0, hard=True),  # no gradient through the gate, as in finite differences of a hard mask
     MaskMode(40.0, hard=False, eps=0.05),
 )
 KINDS = [("vcgru", 4), ("vcgru", [0.25, 0.5, 1.0]), ("vcrnn", 3), ("gru", 1), ("rnn", 1)]
 needs_kernel = pytest.mark.skipif(native_problem() is not None, reason=f"native kernel: {native_problem()}")
 
 
-def random_cell(kind: str, levels: int | list[float], hidden: int = 12, paper_mask: bool = False) -> VariableCell:
+def random_cell(kind: str, levels: int | list[float], hidden: int = 12, *, paper_mask: bool = False) -> VariableCell:
     torch.manual_seed(5)
     boundaries = boundaries_of(1 if kind in DENSE_KINDS else levels, hidden)
     cell = CELLS[kind](CellSpec(kind, INPUTS, hidden, boundaries), INPUTS + 3, 1)  # type: ignore[index,arg-type]
@@ -47,13 +47,13 @@ def random_window(hidden: int, steps: int = STEPS, batch: int = BATCH) -> tuple[
     return tuple(tensor.double() for tensor in window)  # type: ignore[return-value]
 
 
-def plainly(cell: VariableCell) -> VariableCell:
+def plain_autograd(cell: VariableCell) -> VariableCell:
     cell.kernel_unrolls = False
     return cell
 
 
 def gradients(cell: VariableCell, window: tuple[Tensor, ...], mode: MaskMode) -> dict[str, Tensor]:
-    """Of every weight, of inputs and of the first state, with the outputs among them."""
+    """Return gradients of every weight, of inputs and of the first state, with the outputs among them."""
     x, signals, keep, h = (tensor.clone().requires_grad_(tensor.shape[-1] > 1) for tensor in window)
     hidden, shares = cell(x, signals, keep, h, mode)
     torch.manual_seed(7)
@@ -75,7 +75,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: float) -> 
 @pytest.mark.parametrize(("kind", "levels"), KINDS)
 def test_gradients_equal_plain_autograd(kind: str, levels: int | list[float], mode: MaskMode) -> None:
     window = random_window(12)
-    plain = gradients(plainly(random_cell(kind, levels)), window, mode)
+    plain = gradients(plain_autograd(random_cell(kind, levels)), window, mode)
     if kind not in DENSE_KINDS and mode in (SOFT, THROUGH):
         assert float(plain["signals"].abs().max()) > 0
     assert same(gradients(random_cell(kind, levels), window, mode), plain, 1e-12)
@@ -88,7 +88,7 @@ def test_gradients_equal_plain_autograd_with_the_papers_mask(mode: MaskMode) -> 
     cell = random_cell("vcgru", 4, paper_mask=True)
     shares = gradients(cell, window, mode)["shares"]
     assert len(set(shares.flatten().tolist())) > 4
-    plain = gradients(plainly(random_cell("vcgru", 4, paper_mask=True)), window, mode)
+    plain = gradients(plain_autograd(random_cell("vcgru", 4, paper_mask=True)), window, mode)
     assert same(gradients(random_cell("vcgru", 4, paper_mask=True), window, mode), plain, 1e-12)
 
 
@@ -116,7 +116,7 @@ def test_gradients_equal_finite_differences(kind: str, paper_mask: bool, mode: M
 def test_float32_agrees_within_rounding(hidden: int, mode: MaskMode) -> None:
     levels: int | list[float] = [5 / 17, 1.0] if hidden == 17 else 4
     window = tuple(tensor.float() for tensor in random_window(hidden, steps=40))
-    plain = gradients(plainly(random_cell("vcgru", levels, hidden).float()), window, mode)
+    plain = gradients(plain_autograd(random_cell("vcgru", levels, hidden).float()), window, mode)
     assert same(gradients(random_cell("vcgru", levels, hidden).float(), window, mode), plain, 2e-4)
 
 
@@ -125,7 +125,7 @@ def test_dense_gru_equals_torch() -> None:
     cell, reference = random_cell("gru", 1, hidden=16), torch.nn.GRU(INPUTS, 16).double()
     order = torch.cat((torch.arange(16, 32), torch.arange(16), torch.arange(32, 48)))  # torch's: reset, update
     flip = torch.ones(48, 1).double()
-    flip[16:32] = -1  # torch's update gate says what stays
+    flip[16:32] = -1  # torch's update gate keeps where it is 1
     with torch.no_grad():
         reference.weight_ih_l0.copy_(flip * cell.input[order])
         reference.weight_hh_l0.copy_(flip * cell.recurrent[order])
@@ -161,7 +161,7 @@ def test_kernel_refuses_other_dtypes_and_devices() -> None:
 @pytest.mark.parametrize("mode", [SOFT, THROUGH, HARD])
 def test_cuda_equals_cpu(mode: MaskMode) -> None:
     window = random_window(12)
-    plain = gradients(plainly(random_cell("vcgru", 4)), window, mode)
+    plain = gradients(plain_autograd(random_cell("vcgru", 4)), window, mode)
     found = gradients(random_cell("vcgru", 4).cuda(), tuple(tensor.cuda() for tensor in window), mode)
     assert same({name: tensor.cpu() for name, tensor in found.items()}, plain, 1e-9)
 

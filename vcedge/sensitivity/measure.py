@@ -143,7 +143,7 @@ def _smallest(trials: Trials, kind: FaultKind, channel: int) -> DetectionLimit:
     delay: float | None = None
     while high - low > 1:
         middle = (low + high) // 2
-        after = _try(trials, kind, channel, sizes[middle], rows)
+        after = median_delay(trials, kind, channel, sizes[middle], rows)
         if after is None:
             low = middle
         else:
@@ -180,7 +180,7 @@ def sizes_to_try(kind: FaultKind, channel: int, trials: Trials, rows: int) -> li
     return sorted(set(np.round(sizes).tolist())) if kind == "delay" else sizes.tolist()
 
 
-def _try(trials: Trials, kind: FaultKind, channel: int, size: float, rows: int) -> float | None:
+def median_delay(trials: Trials, kind: FaultKind, channel: int, size: float, rows: int) -> float | None:
     """Return the median number of rows until the fault is found; None if it is missed at too many places."""
     allowed = len(trials.places) - math.ceil(FOUND_SHARE * len(trials.places))
     delays: list[int] = []

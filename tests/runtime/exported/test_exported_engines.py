@@ -39,7 +39,7 @@ def suffix(to: str, layout: str) -> str:
 @pytest.mark.parametrize(("to", "layout", "whole"), KINDS)
 def test_engine_keeps_its_contract(to: str, layout: str, whole: bool) -> None:
     model = small_model()
-    artifact = exported(model, to, layout, whole)
+    artifact = exported(model, to, layout, whole=whole)
     results = check_engine(lambda _: engine_for(artifact), model.detector, recording(1, 200, 3))
     assert [result for result in results if result.problem] == []
 
@@ -50,7 +50,7 @@ def test_surprise_forces_the_full_level_under_any_policy(to: str, layout: str, w
     model = small_model()
     if to not in ("onnx", "tflite", *ENGINES):
         pytest.skip(f"engine {to} is not built here")
-    engine = engine_for(exported(model, to, layout, whole)) if layout else engine_for(model, to)
+    engine = engine_for(exported(model, to, layout, whole=whole)) if layout else engine_for(model, to)
     detector, stream = engine.detector, Stream(engine)
     settings = Settings(stream)
     settings.set("compute", parse_setting("compute", message))
@@ -84,7 +84,7 @@ def test_service_gives_the_same_alarms_on_each_engine(
     model, rows = skab
     node = f"skab-{to}-{layout}"
     name = f"model.{suffix(to, layout)}"
-    (tmp_path / name).write_bytes(exported(model, to, layout, whole).data)
+    (tmp_path / name).write_bytes(exported(model, to, layout, whole=whole).data)
     content: dict[str, Any] = {
         "node": node,
         "mqtt": {"broker": shared_broker.url},

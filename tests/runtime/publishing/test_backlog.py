@@ -31,7 +31,6 @@ def test_results_that_are_too_old_are_not_replayed(shared_broker: Mosquitto, tmp
     link.start()
     try:
         assert link.wait_connected(20.0)
-        spool._segments[0].batches[-1] = (0, 1, OLD_MS)
         for _ in range(2):
             backlog.tick(time.monotonic())
             settled = threading.Event()

@@ -132,7 +132,7 @@ def test_recorder_of_all_assets_is_bounded(tmp_path: Path) -> None:
     decode = open_decoder("json", Limits(max_channels=5000), "codec")
     recorder = Recorder(InputTopic("p/{asset}"), decode, {"*": AssetPlan()}, tmp_path, max_found=3)
 
-    def push(name: str, payload: bytes, retained: bool = False) -> None:
+    def push(name: str, payload: bytes, *, retained: bool = False) -> None:
         recorder.handle(Incoming(f"p/{name}", payload, 1, False, START_NS, 1, 1, retained))
 
     for number in range(10):

@@ -44,7 +44,7 @@ def test_joiner_is_flushed_only_after_a_real_silence(tmp_path: Path) -> None:
     assert asset.joiner is not None
     ticks = 2 * int(2 * asset.joiner.timeout_s + 2)
 
-    def pass_by(listening: bool, caught_up: bool) -> bool:
+    def still_pending_after(*, listening: bool, caught_up: bool) -> bool:
         nonlocal now_s
         for _ in range(ticks):
             now_s += 0.5
@@ -52,9 +52,9 @@ def test_joiner_is_flushed_only_after_a_real_silence(tmp_path: Path) -> None:
         return asset.joiner is not None and asset.joiner.has_pending
 
     intake.tick(now_s, listening=True, caught_up=True)
-    assert pass_by(listening=True, caught_up=False)
+    assert still_pending_after(listening=True, caught_up=False)
     now_s += 100.0  # the process was stopped
     intake.tick(now_s, listening=True, caught_up=True)
-    assert pass_by(listening=False, caught_up=True)
-    assert not pass_by(listening=True, caught_up=True)
+    assert still_pending_after(listening=False, caught_up=True)
+    assert not still_pending_after(listening=True, caught_up=True)
     assert asset.stream.seq == 1

@@ -129,7 +129,8 @@ def test_lost_sessions_lose_no_delivered_sample(own_broker: Mosquitto, tmp_path:
 
 def test_duplicates_before_a_snapshot_are_acknowledged_after_it(own_broker: Mosquitto, tmp_path: Path) -> None:
     """The broker restarts and redelivers everything, then the service dies with state that no snapshot holds.
-    / Two times four messages are too few to count as a stall.
+
+    Two times four messages are too few to count as a stall.
     """
     detector = tiny_detector()
     config = configure(tmp_path, "twice", own_broker.url)

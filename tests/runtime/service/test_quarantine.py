@@ -37,7 +37,7 @@ class FloodedQuarantine:
         self.quarantine = Quarantine(InputTopic("p/{asset}"), names)
 
     def advance(
-        self, seconds: float, refused_hz: float, asset: str = "wild", used_hz: float = 0.0, caught_up: bool = True
+        self, seconds: float, refused_hz: float, asset: str = "wild", used_hz: float = 0.0, *, caught_up: bool = True
     ) -> None:
         for _ in range(round(seconds / LOOK_S)):
             for _ in range(round(refused_hz * LOOK_S)):

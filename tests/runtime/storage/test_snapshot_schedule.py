@@ -9,7 +9,8 @@ def simulate(
     schedule: SnapshotSchedule, seconds: float, per_s: float, *windows: int, rtt_s: float = 0.01
 ) -> tuple[int, int]:
     """Simulate a steady machine and a broker with a window, one size after each snapshot in turn.
-    / Return the number of snapshots and of messages that arrived.
+
+    Return the number of snapshots and of messages that arrived.
     """
     step, snapshots, arrived, pending = 1 / per_s, 0, 0, 0
     owed, blocked_until = 0.0, 0.0
