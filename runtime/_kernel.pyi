@@ -1,4 +1,4 @@
-"""Types of the native kernel's extension (runtime/kernel/python/module.c); arrays are C-contiguous."""
+"""Types of the native kernel's extension (runtime/kernel/python/module.c). Arrays are C-contiguous."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def pack(
     head_bias: F32,
     /,
 ) -> None: ...
-def stream_layout() -> dict[str, Any]: ...
+def layout() -> dict[str, Any]: ...
 def score_lines(
     rows: int,
     start: int,
@@ -83,7 +83,6 @@ class Stream:
 
 DetectorShape = tuple[int, int, int, int, int, int, int, int, int, int, int]
 
-def detector_sections() -> list[tuple[str, str]]: ...
 def detector_size(shape: DetectorShape, isa: int, cell_bytes: int, /) -> int: ...
 def detector_pack(
     shape: DetectorShape,
@@ -114,7 +113,7 @@ class Detector:
         logit_bias: float,
         /,
     ) -> None: ...
-    def judge_rows(
+    def score_rows(
         self,
         rules: Array,
         state: Array,

@@ -6,7 +6,7 @@ open, the shape of its leading channel is averaged over its rows. Memory is cons
 Outside of events no shape is needed, so rows wait until there are BATCH of them or an event opens: in a batch the means
 are the same up to rounding and cost a fraction of the time.
 
-`runtime/kernel/stream/shape.inc` computes the same for many rows and must give the same bits: sums have the fixed
+`runtime/kernel/stream/resemblance.inc` computes the same for many rows and must give the same bits: sums have the fixed
 order of `cumsum`, and logarithms are those of the C library.
 """
 
@@ -29,20 +29,8 @@ LARGE = 3.0
 LARGEST = 1e3
 """Number of spreads that residuals are clipped to: their fourth powers must stay finite."""
 FEATURES = (
-    "one-sided, slow",
-    "one-sided, fast",
-    "persistent, slow",
-    "persistent, fast",
-    "recent",
-    "peaked",
-    "change, slow",
-    "change, fast",
-    "still, slow",
-    "still, fast",
-    "large",
-    "level",
-    "share",
-    "channels",
+    *("one-sided, slow", "one-sided, fast", "persistent, slow", "persistent, fast", "recent", "peaked"),
+    *("change, slow", "change, fast", "still, slow", "still, fast", "large", "level", "share", "channels"),
 )
 UNCLEAR = "unclear"
 TINY, LEAST_CHANGE, LEAST_LEVEL = 1e-6, 1e-2, 0.1
@@ -105,7 +93,7 @@ def _total(values: F64) -> float:
 class ShapeCounts(Protocol):
     """Gives access to the two counts in a `ShapeTracker`'s state, which an engine's record may hold."""
 
-    shape_rows: int
+    feature_rows: int
     """Number of rows of the open event so far."""
     waiting: int
     """Number of rows that are not in the means yet."""
@@ -113,7 +101,7 @@ class ShapeCounts(Protocol):
 
 @dataclass
 class _OwnCounts:
-    shape_rows: int = 0
+    feature_rows: int = 0
     waiting: int = 0
 
 
@@ -154,18 +142,18 @@ class ShapeTracker:
         if in_event:
             self._add_waiting()
             memory.total[:] += shape(memory.means[0], memory.means[1])
-            counts.shape_rows += 1
+            counts.feature_rows += 1
             return
         if waiting == BATCH:
             self._add_waiting()
-        if counts.shape_rows:
-            counts.shape_rows = 0
+        if counts.feature_rows:
+            counts.feature_rows = 0
             memory.total[:] = 0.0
 
     @property
     def features(self) -> F64 | None:
         """Mean shape (F,) of the open event, None without one."""
-        rows = self.memory.counts.shape_rows
+        rows = self.memory.counts.feature_rows
         return self.memory.total / rows if rows else None
 
     def reset(self) -> None:
@@ -173,7 +161,7 @@ class ShapeTracker:
         memory = self.memory
         for array in (memory.means, memory.total, memory.residual, memory.z):
             array[:] = 0.0
-        memory.counts.shape_rows = memory.counts.waiting = 0
+        memory.counts.feature_rows = memory.counts.waiting = 0
 
     def _add_waiting(self) -> None:
         """Add the waiting rows to the means."""

@@ -61,7 +61,7 @@ class Asset:
         """Put another model in charge, whose stream has scored the asset's samples. Keep the settings that fit it."""
         before = self.settings.snapshot()
         stream.count_from(self.stream.seq)
-        stream.inhibition.follow(self.stream.inhibition)
+        stream.inhibition.copy_from(self.stream.inhibition)
         self.stream, self.origin = stream, replace(self.origin, model=model)
         self.settings = self._new_settings(stream)
         try:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vcedge.detector import Detector
+from vcedge.detector import Detector, PartKind
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
 from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
+from vcedge.runtime.engine.kernel_layout import LAYOUT, check_layout
 from vcedge.runtime.engine.native_cell import NativeCell, aligned, isa_number
-from vcedge.runtime.engine.state import State, state_dtype
+from vcedge.runtime.engine.state import FIELDS, State, state_dtype
 from vcedge.schema import F64
-
-KINDS = {"error": 0, "horizon": 1, "reconstruction": 2}
 
 
 class NativeEngine:
@@ -33,7 +32,8 @@ class NativeEngine:
         cell = _packed_cell(detector, isa, int8=int8)
         shape = _shape(detector)
         sections = tuple(
-            np.ascontiguousarray(array(detector), _TYPES[_FORMATS[name]]) for name, array in _SECTIONS.items()
+            np.ascontiguousarray(array(detector), kind)
+            for array, (_, kind, *_) in zip(_SECTIONS.values(), LAYOUT["sections"], strict=True)
         )
         size = _kernel.detector_size(shape, number, cell.nbytes)
         if not size:
@@ -82,8 +82,7 @@ class NativeEngine:
         return raw, levels, wakes, contributions
 
 
-_TYPES: dict[str, Any] = {"d": np.float64, "f": np.float32, "i": np.int32}
-
+_PARTS: tuple[PartKind, ...] = get_args(PartKind)
 # A matrix W is stored for W x; in a detector, as in the numpy engine, it is for x W.
 _SECTIONS: Mapping[str, Callable[[Detector], ArrayLike]] = {
     "center": lambda d: d.features.center,
@@ -92,7 +91,7 @@ _SECTIONS: Mapping[str, Callable[[Detector], ArrayLike]] = {
     "weight": lambda d: [part.weight for part in d.scorer.parts],
     "usual": lambda d: [part.usual for part in d.scorer.parts],
     "initial": lambda d: [part.initial for part in d.scorer.parts],
-    "kinds": lambda d: [KINDS[part.kind] for part in d.scorer.parts],
+    "kinds": lambda d: [_PARTS.index(part.kind) for part in d.scorer.parts],
     "lags": lambda d: d.scorer.reconstruction.lags,
     "record": lambda d: _offsets(state_dtype(d)),
     "change_scale": lambda d: d.features.change_scale,
@@ -112,9 +111,18 @@ _SECTIONS: Mapping[str, Callable[[Detector], ArrayLike]] = {
 }
 """The arrays of a detector that the kernel packs, by the names of its sections and in their order."""
 
-_FORMATS = dict(_kernel.detector_sections())
-if list(_FORMATS) != list(_SECTIONS):
-    raise ImportError(f"the native kernel has the sections {', '.join(_FORMATS)}: reinstall vcedge")
+
+def expected_layout() -> dict[str, Any]:
+    """Return what Python expects of the kernel, by the keys of `LAYOUT`. It converts arrays to the sections' types."""
+    kinds = {name: kind for name, kind, *_ in LAYOUT["sections"]}
+    return {
+        "sections": [(name, kinds.get(name), 1, 0) for name in _SECTIONS],
+        "parts": list(_PARTS),
+        "engine": [(name, "u1" if kind is np.bool_ else np.dtype(kind).str[1:], 1, 0) for name, kind in FIELDS],
+    }
+
+
+check_layout(LAYOUT, expected_layout())
 
 
 def _offsets(dtype: np.dtype[Any]) -> list[int]:

@@ -20,7 +20,7 @@ def native_problem() -> str | None:
         from vcedge.runtime import _kernel
     except ImportError as error:
         return f"built, but cannot be loaded: {error}"
-    if not hasattr(_kernel, "Detector"):
+    if not hasattr(_kernel, "layout"):
         return "built from older sources; reinstall vcedge, or in a checkout: python setup.py build_ext --inplace"
     return None
 

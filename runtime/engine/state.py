@@ -19,27 +19,38 @@ WAKE_NONE, WAKE_SURPRISE, WAKE_MEMORY = -1, -2, -3
 """Values of `State.wake` that are not an index into `scheduler_inputs`: floor, surprise, hidden state."""
 
 
+FIELDS: tuple[tuple[str, type[np.generic]], ...] = (
+    ("smooth", np.float64),
+    ("parts", np.float64),
+    ("seen", np.int64),
+    ("forced", np.int32),
+    ("calm", np.int32),
+    ("wake", np.int32),
+    ("level", np.int32),
+    ("lags", np.float32),
+    ("forecast", np.float32),
+    ("correction", np.float32),
+    ("residual", np.float32),
+    ("h", np.float32),
+    ("held", np.bool_),
+)
+"""Names and types of a record's fields. Fields of 8 bytes come first, so that every field is aligned to its size."""
+
+
 def state_dtype(detector: Detector) -> np.dtype[Any]:
-    """Return the layout of a state record: 8-byte fields first, so that every field is aligned to its size."""
-    channels, hidden = detector.channels, detector.hidden
-    return np.dtype(
-        [
-            ("smooth", np.float64, (len(detector.scorer.parts), channels)),
-            ("parts", np.float64, (len(detector.scorer.parts),)),
-            ("seen", np.int64),
-            ("forced", np.int32),
-            ("calm", np.int32),
-            ("wake", np.int32),
-            ("level", np.int32),
-            ("lags", np.float32, (detector.depth, channels)),
-            ("forecast", np.float32, (channels,)),
-            ("correction", np.float32, (channels,)),
-            ("residual", np.float32, (channels,)),
-            ("h", np.float32, (hidden,)),
-            ("held", np.bool_, (channels,)),
-        ],
-        align=True,
-    )
+    """Return the layout of a state record."""
+    channels, parts = detector.channels, len(detector.scorer.parts)
+    shapes: dict[str, tuple[int, ...]] = {
+        "smooth": (parts, channels),
+        "parts": (parts,),
+        "lags": (detector.depth, channels),
+        "forecast": (channels,),
+        "correction": (channels,),
+        "residual": (channels,),
+        "h": (detector.hidden,),
+        "held": (channels,),
+    }
+    return np.dtype([(name, kind, shapes.get(name, ())) for name, kind in FIELDS], align=True)
 
 
 class State:

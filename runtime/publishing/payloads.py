@@ -63,7 +63,7 @@ def _lists(scores: Sequence[Score]) -> dict[str, Any]:
     if type(scores) is not ScoreBlock:
         rows = [_varying(score) for score in scores]
         return {key: [row[key] for row in rows] for key in rows[0]}
-    words = scores.words
+    names = scores.names
     return {
         "ts": _all_milliseconds(scores.time_ns),
         "seq": list(range(scores.first_seq, scores.first_seq + len(scores))),
@@ -72,9 +72,9 @@ def _lists(scores: Sequence[Score]) -> dict[str, Any]:
         "raw": scores.raw.tolist(),
         "alarm": scores.alarm.astype(bool).tolist(),
         "threshold": scores.threshold.tolist(),
-        "top": words.tops(scores.top),
+        "top": names.tops(scores.top),
         "updated": scores.updated.tolist(),
-        "wake": list(map(words.wake, scores.wake.tolist())),
+        "wake": list(map(names.wake, scores.wake.tolist())),
     }
 
 

@@ -59,7 +59,7 @@ def _native_lines(out: TextIO, block: ScoreBlock, row: int, first_row: int | Non
     """Write lines from `row` on; return the first row that is left, with a number that the kernel cannot write."""
     from vcedge.runtime import _kernel
 
-    names = [_safe(name).encode() for name in block.words.channels]
+    names = [_safe(name).encode() for name in block.names.channels]
     ends = np.cumsum([len(name) for name in names], dtype=np.int32)
     scores = (block.time_ns, block.raw, block.score, block.updated, block.top, block.status, block.alarm)
     numbered = -1 if first_row is None else first_row
@@ -67,7 +67,7 @@ def _native_lines(out: TextIO, block: ScoreBlock, row: int, first_row: int | Non
     while row > before and row < len(block):
         before = row
         sizes, arrays = (len(block), row, len(block)), (*scores, ends)
-        text, row = _kernel.score_lines(*sizes, arrays, len(names), b"".join(names), block.words.hidden, numbered)
+        text, row = _kernel.score_lines(*sizes, arrays, len(names), b"".join(names), block.names.hidden, numbered)
         out.write(text)
     return row
 

@@ -1,10 +1,9 @@
-"""Stores the state of all assets in one file, written atomically, and keeps the file before it.
+"""Reads and writes snapshots: the state of all assets in one file, and the file before it.
 
-    "vcedge-snapshot 2\n", a zlib stream of lines, SHA-256 of all before
+    "vcedge-snapshot 2" and a line feed, a zlib stream of lines, SHA-256 of all before
 
-The first line is a JSON object with the state that belongs to no asset, each further one `[asset, model id, state]`.
-States of streams are their bytes in base64 (runtime/stream/saved_state.py). Format 1, of the program before 0.1.0, has
-them as JSON values and can be read too.
+The first line is a JSON object for the service, each further one `[asset, model id, state]`. The state of a stream is
+bytes in base64 (runtime/stream/saved_state.py), and in format 1, before 0.1.0, JSON values.
 """
 
 from __future__ import annotations
@@ -25,29 +24,29 @@ from vcedge.runtime.storage.state_dir import StateDir
 log = logging.getLogger("vcedge.snapshot")
 MAGIC = b"vcedge-snapshot 2\n"
 READABLE = (MAGIC, b"vcedge-snapshot 1\n")
-"""Beginnings of the files that this program reads, of equal length."""
-DIGEST = hashlib.sha256().digest_size
-LEVEL = 1
-"""Level of zlib: it halves the size in a tenth of a millisecond an asset; higher levels save a twentieth more."""
+"""First bytes of the formats that this program reads, of equal length."""
+DIGEST_BYTES = hashlib.sha256().digest_size
+COMPRESSION = 1
+"""zlib level. It halves the bytes in a tenth of a millisecond an asset; higher levels save a twentieth more."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Holds the content of a snapshot."""
+    """Holds the contents of a snapshot."""
 
     common: dict[str, Any]
-    """The state that belongs to no asset."""
+    """State that belongs to no asset."""
     assets: dict[str, tuple[str, dict[str, Any]]]
     """Model id and state of each asset."""
 
 
 def encode_line(value: object) -> bytes:
-    """Return one line of a snapshot: JSON, with bytes in base64."""
+    """Return a value as one line of a snapshot: JSON, with bytes in base64."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=pack_bytes).encode() + b"\n"
 
 
 class SnapshotStore:
-    """Writes and reads the snapshot of a service, and keeps the one before it."""
+    """Keeps the last two snapshots of a service in its state directory."""
 
     def __init__(self, state_dir: StateDir) -> None:
         self._state_dir = state_dir
@@ -55,11 +54,11 @@ class SnapshotStore:
         self._previous = state_dir.path / "snapshot.previous"
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Write a snapshot, and keep the last one. When this returns, the snapshot is on the medium. Raises OSError."""
-        self._state_dir.replace(self._current, _packed(lines), self._previous)
+        """Write a snapshot to the medium and keep the last one. Raises OSError if the medium fails."""
+        self._state_dir.replace(self._current, _encoded(lines), self._previous)
 
     def read(self) -> Iterator[Contents]:
-        """Yield the intact snapshots, newest first; log why another one cannot be used."""
+        """Yield the intact snapshots, newest first, and log the others."""
         for path in (self._current, self._previous):
             contents = self._intact(path)
             if contents is not None:
@@ -76,13 +75,13 @@ class SnapshotStore:
 
 
 def decode(data: bytes) -> Contents:
-    """Return the content of a snapshot's file. Raises DataError if it is damaged, truncated or of another format."""
+    """Return the contents of a snapshot. Raises DataError if it is damaged, truncated or of an unknown format."""
     if not data.startswith(READABLE):
         other = data.startswith(MAGIC.split(b" ")[0]) and len(data) > len(MAGIC)
         raise DataError(
             "another version of vcedge wrote it: every asset starts with a new state" if other else "it is damaged"
         )
-    body, digest = data[:-DIGEST], data[-DIGEST:]
+    body, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:
         raise DataError("it is damaged: its checksum differs")
     try:
@@ -93,9 +92,9 @@ def decode(data: bytes) -> Contents:
         raise DataError(f"it is not a snapshot: {error}") from None
 
 
-def _packed(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the bytes of a snapshot's file, piece by piece."""
-    digest, deflate = hashlib.sha256(), zlib.compressobj(LEVEL)
+def _encoded(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of a snapshot."""
+    digest, deflate = hashlib.sha256(), zlib.compressobj(COMPRESSION)
 
     def pieces() -> Iterator[bytes]:
         yield MAGIC

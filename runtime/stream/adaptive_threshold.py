@@ -1,16 +1,16 @@
-"""The threshold under slow drift: it follows the machine's age, keeps the promised number of events, learns no fault.
+"""Adapts the threshold to slow drift: it follows the machine's ageing and keeps the promised rate of events.
 
-Two things are learned, both from rows alone, without a clock, and both as a factor on the calibrated threshold:
+Two terms are learned, from rows alone and without a clock; both multiply the calibrated threshold:
 
-- the level: how far the statistic's logarithm has moved from its held-out median, a slow mean of clipped deviations.
-  It counts once it has come a third of the way to the threshold: with several ways of running, a longer stay in a
-  louder one moves the mean and not the peaks;
-- the pressure: every event that ends raises the threshold a step, and quiet rows take it back at the promised rate of
-  events. However wrong the calibration is, no more events come than were promised, and as many more as there are
-  steps up to the bound (adaptive conformal inference, on events instead of rows).
+- the drift: how far the statistic's logarithm has moved from its held-out median, as a slow mean of clipped deviations.
+  It counts once it has come a third of the way to the threshold: with several operating modes, a longer stay in a
+  noisier one moves the mean but not the peaks;
+- the pressure: every event that ends raises the threshold by a step, and quiet rows lower it at the promised rate of
+  events. However wrong the calibration is, there are no more events than promised, plus the steps up to the bound
+  (adaptive conformal inference, on events instead of rows).
 
-Nothing is learned while an event is open. The factor is never below 1 and never above MOST: a fault that grows so
-slowly that it is taken for drift is found when its statistic is MOST times what would have sufficed.
+Nothing is learned while an event is open. The factor stays between 1 and MOST: a fault that grows so slowly that it is
+learned as drift is detected when its statistic is MOST times the calibrated threshold.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from vcedge.limits import Calibration, events_per_row
 from vcedge.runtime.stream.state import Numbers
 
 MOST = 4.0
-"""Largest factor on the calibrated threshold. Errors count squared: twice the size of the smallest fault found."""
+"""Largest factor on the calibrated threshold. Errors are squared, so the smallest detected fault doubles in size."""
 STEP = 0.1
-"""What an event that ends adds to the threshold's logarithm."""
+"""Increase of the threshold's logarithm when an event ends."""
 CLIP = 1.0
-"""A row moves the level as if it deviated by at most so many usual widths."""
+"""Largest deviation of a row that counts, in usual widths."""
 SLACK_PART = 1 / 3
-"""Part of the way from the held-out median to the threshold that the level may come up without an effect."""
-MEMORY_PART, MEMORY_ROWS = 0.5, (200, 5000)
-"""Rows over which the level is averaged: this part of the held-out rows, within these bounds."""
+"""Share of the way from the held-out median to the threshold that the drift may rise without effect."""
+AVERAGED_PART, AVERAGED_ROWS = 0.5, (200, 5000)
+"""Rows over which the drift is averaged: this share of the held-out rows, within these bounds."""
 SETTLING_PART = 0.1
-"""For so many rows, as part of the held-out ones, a new stream learns its level even above the threshold: after a
-calibration elsewhere or long ago an event may be open from the first row, and would stop all learning for ever."""
+"""First rows, as a share of the held-out ones, in which a new stream learns its drift even above the threshold: after
+an old calibration, or one elsewhere, an event may be open from the first row and would stop all learning."""
 SETTLING_START = 30
-"""The first rows count as if so many had been at the calibrated level."""
+"""Number of rows at the calibrated median that the mean of the first rows begins with."""
 SMALLEST = 1e-12
 MOST_IMPUTED = 0.25
-"""Largest share of missing channels with which a row still tells what normal is, for whoever calls `learn`."""
+"""Largest share of missing channels in a row to learn from; checked by the caller of `learn`."""
 
 
 class AdaptiveThreshold:
-    """Adapts the threshold of one stream; `enabled=False` keeps it where it was calibrated.
+    """Adapts the threshold of one stream; `enabled=False` keeps the calibrated one.
 
-    Works on `numbers`: drift (logarithm of the statistic's median over the held-out one, not below 0), pressure (what
-    events added to the threshold's logarithm and quiet rows have not yet taken back), and learned_rows.
+    The state in `numbers`: drift (logarithm of the statistic's median over the held-out one, at least 0), pressure (the
+    steps of events that quiet rows have not yet taken back), learned_rows and threshold.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class AdaptiveThreshold:
         self._median = math.log(calibration.usual.median)
         self._clip = CLIP * calibration.usual.width
         self._relief = STEP * events_per_row(calibration.false_alarms_per_day, period_ns)
-        self._gain = 1.0 / min(max(MEMORY_PART * calibration.rows, MEMORY_ROWS[0]), MEMORY_ROWS[1])
+        self._gain = 1.0 / min(max(AVERAGED_PART * calibration.rows, AVERAGED_ROWS[0]), AVERAGED_ROWS[1])
         self._settling = int(SETTLING_PART * calibration.rows)
         self._most = math.log(MOST)
         self._slack = SLACK_PART * max(math.log(calibration.threshold) - self._median, 0.0)
@@ -64,14 +64,14 @@ class AdaptiveThreshold:
             self.start()
 
     def start(self) -> None:
-        """Forget what was learned."""
+        """Reset to the calibrated threshold."""
         self._numbers.drift = self._numbers.pressure = 0.0
         self._numbers.learned_rows = 0
         self._numbers.threshold = self._calibration.threshold
 
     @property
     def value(self) -> float:
-        """The threshold of the next row, in the unit of `raw`."""
+        """Threshold of the next row, in the unit of `raw`."""
         return self._numbers.threshold
 
     @property
@@ -81,11 +81,11 @@ class AdaptiveThreshold:
 
     @property
     def pressure(self) -> float:
-        """What events added to the threshold's logarithm and quiet rows have not yet taken back."""
+        """Steps of events in the threshold's logarithm that quiet rows have not yet taken back."""
         return self._numbers.pressure
 
     def learn(self, raw: float, *, in_event: bool) -> None:
-        """Learn from one row of sound input past the warm-up; `in_event` says whether an event is open after it."""
+        """Learn from one valid row after the warm-up; `in_event`: an event is open after it."""
         if not self.enabled:
             return
         numbers, gain = self._numbers, self._gain
@@ -103,20 +103,20 @@ class AdaptiveThreshold:
         self.update()
 
     def event_ended(self) -> None:
-        """Raise the threshold by a step: an event is over, whatever it was."""
+        """Raise the threshold by a step."""
         if self.enabled:
             self._numbers.pressure = min(self._numbers.pressure + STEP, self._most)
             self.update()
 
     def update(self) -> None:
-        """Set the threshold by what was learned, as after a restore."""
+        """Recompute the threshold from drift and pressure, as after a restore."""
         level = max(self._numbers.drift - self._slack, 0.0)
         self._numbers.threshold = self._calibration.threshold * math.exp(
             min(level + self._numbers.pressure, self._most)
         )
 
     def rules(self) -> dict[str, float]:
-        """Return the constants that the kernel needs, by the names in kernel/stream/rows.h."""
+        """Return the constants of the kernel, by their names in kernel/stream/rows.h."""
         return {
             "calibrated": self._calibration.threshold,
             "median": self._median,

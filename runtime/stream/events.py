@@ -1,6 +1,6 @@
-"""From rows above a limit to events: one that opens, grows and ends, instead of a hundred alarms.
+"""Turns rows above a threshold into events that open, grow and end.
 
-A pure state machine: no clock, and its whole memory can be taken out and put back.
+A pure state machine without a clock; its state is a `TrackerRecord`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vcedge.runtime.stream.state import CLOSED, NO_TOP, OPENED, UPDATED, Tracker
 
 __all__ = ["GROWTH", "RELEASE", "Event", "EventKind", "EventTracker", "Top", "top_of", "track_events"]
 GROWTH = 1.25
-"""An open event is reported again when its peak has grown by this factor."""
+"""Growth of an open event's peak that is published as an update."""
 
 EventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock", "disagreement", "model"]
 EventType = Literal["new", "update", "end"]
@@ -26,11 +26,10 @@ TopCodes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Event:
-    """What is published of an event: `new` when it opens, `update` when its peak grows, `end` when it is over.
+    """Holds what is published about an event: `new` when it opens, `update` when its peak grows, `end` when it is over.
 
-    `peak` and `top` are those of the largest row so far, also in `end`, however little the peak had grown. `start_ns`
-    is the first row above the threshold, `time_ns` the row that opened, updated or ended it. The last three are of
-    anomaly events, and are filled in by `explainer`.
+    `peak` and `top` are those of the largest row so far. `start_ns` is the first row above the threshold, `time_ns` the
+    row that opened, updated or ended the event. `explainer` sets the last three fields, of anomaly events alone.
     """
 
     id: str
@@ -41,18 +40,17 @@ class Event:
     peak: float
     top: Top
     resembles: str = ""
-    """Kinds of injected faults that it looks like: "spike", "offset or drift", "unclear"; empty where none is known."""
+    """Kinds of injected faults that it resembles: "spike", "offset or drift", "unclear"; empty if none is known."""
     agreement: float = 0.0
     """Share of that name in the likelihood of all names, 0 to 1."""
     why: str = ""
-    """Why the gate woke: "Pressure change", "surprise", "memory"; empty where it did not."""
+    """Reason why the gate woke: "Pressure change", "surprise", "memory"; empty if it did not."""
 
 
 class EventTracker:
-    """Follows one kind of event of one stream.
+    """Tracks the events of one kind of one stream.
 
-    Ids are made of the start's time and the kind: a sample that is delivered again after a crash makes the same
-    event, not a second one.
+    An id consists of kind and start time, so a sample that is delivered again after a crash gives the same event.
     """
 
     def __init__(
@@ -62,7 +60,7 @@ class EventTracker:
         record: TrackerRecord | None = None,
         names: Callable[[Sequence[int]], Top] | None = None,
     ) -> None:
-        """Work on `record`, by default a fresh one; `names` turns the codes of leading channels into their names."""
+        """Track in `record`, by default a new one; `names` converts codes of leading channels to names and shares."""
         self._kind: EventKind = kind
         self.rule = rule or EventRule()
         self._record = record or TrackerRecord(top=NO_TOP, open_top=NO_TOP)
@@ -70,12 +68,12 @@ class EventTracker:
 
     @property
     def is_open(self) -> bool:
-        """Whether an event is going on."""
+        """Whether an event is open."""
         return self._record.open != CLOSED
 
     @property
     def open(self) -> Event | None:
-        """The event that is going on, as it was last published."""
+        """The open event, as it was last published."""
         record = self._record
         if record.open == CLOSED:
             return None
@@ -85,13 +83,13 @@ class EventTracker:
     def push(
         self, time_ns: int, value: float, threshold: float, top: TopCodes = NO_TOP, *, allowed: bool = True
     ) -> Event | None:
-        """Follow one row; return the event to publish, if any. Where `allowed` is false nothing opens."""
+        """Follow one row; return the event to publish, if any. No event opens on a row that is not `allowed`."""
         record = self._record
         if record.open == CLOSED:
             if allowed and value > threshold:
-                return self._exceeded(time_ns, value, top)
+                return self._count_above(time_ns, value, top)
             if record.above:
-                self._forget()
+                self._reset()
             return None
         if value < self.rule.release * threshold:
             if record.below >= self.rule.hold_rows:
@@ -104,21 +102,21 @@ class EventTracker:
         return self._publish(UPDATED, time_ns) if value > GROWTH * record.open_peak else None
 
     def close(self, time_ns: int) -> Event | None:
-        """End the open event, as when the stream is cut by a gap."""
+        """End the open event, as at a gap."""
         record = self._record
         ended = None if record.open == CLOSED else self._event("end", time_ns, record.peak, record.top)
-        self._forget()
+        self._reset()
         return ended
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         record = self._record
         record.open = CLOSED
         record.start_ns = record.time_ns = record.above = record.below = 0
         record.peak = record.open_peak = 0.0
         record.top[:] = record.open_top[:] = NO_TOP
 
-    def _exceeded(self, time_ns: int, value: float, top: TopCodes) -> Event | None:
-        """Count a row above the threshold while nothing is open: the last one that an event needs, or one more."""
+    def _count_above(self, time_ns: int, value: float, top: TopCodes) -> Event | None:
+        """Count a row above the threshold while nothing is open; open an event once there are enough."""
         record = self._record
         if record.above == 0:
             record.start_ns = time_ns
@@ -142,13 +140,14 @@ class EventTracker:
 def track_events(
     values: Iterable[float], threshold: float, rule: EventRule, allowed: Iterable[bool] | None = None
 ) -> Iterator[tuple[int, Event]]:
-    """Yield the row and the event of each anomaly event that a stream would report at a fixed threshold.
+    """Yield the row and the event of each anomaly event that a stream would publish at a fixed threshold.
 
-    Rows stand in the place of times. Nothing opens at a row that is not `allowed`; an event that is still open ends
-    after the last row.
+    Rows stand for times. No event opens on a row that is not `allowed`; one that is still open ends after the last row.
     """
     tracker, row = EventTracker("anomaly", rule), -1
-    for row, (value, allow) in enumerate(zip(values, repeat(True) if allowed is None else allowed, strict=False)):
+    for row, (value, allow) in enumerate(
+        zip(values, repeat(object=True) if allowed is None else allowed, strict=False)
+    ):
         event = tracker.push(row, value, threshold, allowed=allow)
         if event is not None:
             yield row, event
@@ -158,5 +157,5 @@ def track_events(
 
 
 def top_of(pairs: Any) -> Top:
-    """Return channels and shares as they were before JSON made lists of them."""
+    """Return channels and shares as tuples, from the lists of JSON."""
     return tuple((str(name), float(share)) for name, share in pairs)

@@ -1,6 +1,6 @@
-"""Explains an event beside its channels: the kind of fault it resembles, and why the gate woke.
+"""Explains an event: the kind of fault that it resembles, and why the gate woke.
 
-Follows every row; no clock. All that it remembers is in the stream's state.
+Follows every row without a clock; its state is in the stream's record.
 """
 
 from __future__ import annotations
@@ -11,45 +11,45 @@ from vcedge.detector import Detector
 from vcedge.resemblance import ShapeTracker
 from vcedge.runtime.engine.state import WAKE_NONE, State
 from vcedge.runtime.stream.events import Event
-from vcedge.runtime.stream.score_block import Words
+from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.state import StreamState
 
 LOOK_BACK = 16
-"""The gate may wake on the fault's first rows and the smoothed statistic need some more: so many rows before the event
-opens are looked at for a reason."""
+"""Number of rows before an event in which a wake is its reason: the gate may wake on the fault's first rows, before the
+smoothed statistic exceeds the threshold."""
 
 
 class Explainer:
-    """Explains the anomaly events of one stream; works on its state."""
+    """Explains the anomaly events of one stream."""
 
-    def __init__(self, detector: Detector, words: Words, state: StreamState) -> None:
+    def __init__(self, detector: Detector, names: ScoreNames, state: StreamState) -> None:
         self._model = detector.resemblance
-        self._words = words
+        self._names = names
         self._numbers = state.numbers
         self.tracker = ShapeTracker(detector.features.change_scale, state.shape)
 
-    def row(self, event: Event | None, engine: State, wake: int, *, is_open: bool) -> Event | None:
-        """Follow one row after the engine's step; return the tracker's event with its explanation, if there is one.
+    def push(self, event: Event | None, engine: State, wake: int, *, is_open: bool) -> Event | None:
+        """Follow one row after the engine's step; return the tracker's event, if any, with its explanation.
 
-        `wake` says why the gate woke on this row (`State.wake`); `is_open` whether an event is open after it.
+        `wake` is the reason why the gate woke on this row (`State.wake`); `is_open`: an event is open after it.
         """
         ended = None if event is None or event.type != "end" else self.explain(event)
         if self._model is not None:
             self.tracker.push(engine.residual, engine.lags[0], in_event=is_open)
         numbers = self._numbers
         if wake != WAKE_NONE:
-            numbers.reason, numbers.age = wake, 0
+            numbers.last_wake, numbers.wake_age = wake, 0
         else:
-            numbers.age += 1
+            numbers.wake_age += 1
         if not is_open:
-            numbers.why = WAKE_NONE
-        elif numbers.why == WAKE_NONE and numbers.age <= LOOK_BACK:
-            numbers.why = numbers.reason
+            numbers.event_wake = WAKE_NONE
+        elif numbers.event_wake == WAKE_NONE and numbers.wake_age <= LOOK_BACK:
+            numbers.event_wake = numbers.last_wake
         return ended or (None if event is None else self.explain(event))
 
     def explain(self, event: Event) -> Event:
-        """Return the event with what is known of it by now."""
-        why = self._words.wake(self._numbers.why)
+        """Return the event with its explanation so far."""
+        why = self._names.wake(self._numbers.event_wake)
         features = None if self._model is None else self.tracker.features
         if self._model is None or features is None:
             return replace(event, why=why)
@@ -57,7 +57,7 @@ class Explainer:
         return replace(event, why=why, resembles=name, agreement=round(share, 2))
 
     def reset(self) -> None:
-        """Forget everything, as after a gap."""
+        """Reset to the state of a new stream, as after a gap."""
         self.tracker.reset()
-        self._numbers.reason = self._numbers.why = WAKE_NONE
-        self._numbers.age = 0
+        self._numbers.last_wake = self._numbers.event_wake = WAKE_NONE
+        self._numbers.wake_age = 0

@@ -1,61 +1,50 @@
-"""Lets the native kernel decide about many rows of a stream (runtime/kernel/stream/rows.h).
+"""Scores rows of a stream in the native kernel (runtime/kernel/stream/rows.h).
 
-It is `Stream.push` once more, on the same record: the kernel goes on where Python stopped, and the other way round.
+The kernel works on the same record as `python_rows.py`, so either continues where the other stopped.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcedge import resemblance
-from vcedge.detector import Detector
-from vcedge.limits import MAX_POWER, Calibration
-from vcedge.resemblance import ShapeTracker
+from vcedge.limits import MAX_POWER
 from vcedge.runtime import _kernel
 from vcedge.runtime.engine.interface import ComputePolicy
+from vcedge.runtime.engine.kernel_layout import OTHER_KERNEL
 from vcedge.runtime.stream import explainer
-from vcedge.runtime.stream.adaptive_threshold import AdaptiveThreshold
-from vcedge.runtime.stream.compute_budget import ComputeBudget
 from vcedge.runtime.stream.events import GROWTH
-from vcedge.runtime.stream.layout import OTHER_KERNEL, RULES, rules_dtype
+from vcedge.runtime.stream.layout import RULES, rules_dtype
+from vcedge.runtime.stream.parts import StreamParts
 from vcedge.runtime.stream.score_block import ScoreBlock
-from vcedge.runtime.stream.sensor_health import SensorHealth
-from vcedge.runtime.stream.state import StreamState
 from vcedge.schema import F64, NS_PER_S
 
 ROWS = 4096
-"""Rows of one call: between calls signals are noticed."""
+"""Rows of one call; Python handles signals between calls."""
 Rules = NDArray[Any]
 """One record (1,) of `rules_dtype`."""
 
 
-class StreamParts(NamedTuple):
-    """The parts of a stream whose constants the kernel needs."""
-
-    adaptive: AdaptiveThreshold
-    budget: ComputeBudget
-    sensors: SensorHealth
-    tracker: ShapeTracker
-
-
 class NativeRows:
-    """Calls the kernel for streams of one detector that are judged by the same rules."""
+    """Scores rows of one stream until its threshold is set anew."""
 
-    def __init__(self, kernel: _kernel.Detector, rules: Rules) -> None:
-        self._kernel, self._rules = kernel, rules
+    def __init__(self, kernel: _kernel.Detector, parts: StreamParts) -> None:
+        self._kernel, self._parts = kernel, parts
+        self._rules = rules_of(parts)
 
-    def judge(
-        self, state: StreamState, block: ScoreBlock, values: F64, rows: tuple[int, int], policy: ComputePolicy
-    ) -> int:
-        """Judge the rows [start, stop) of values (N, C); return the first one that is left for Python."""
-        row, end = rows
+    def score(self, block: ScoreBlock, values: F64, row: int, policy: ComputePolicy) -> int:
+        """Score rows of values (N, C) from `row` on; return the first one that is left to Python."""
+        parts = self._parts
+        if not parts.timeline.steady or parts.numbers.inhibited or not parts.threshold > 0:
+            return row
+        end = row + parts.inhibition.count_running(values[row:])
         while row < end:
             stop = min(row + ROWS, end)
-            left = self._kernel.judge_rows(
-                self._rules, state.record, block.time_ns, values, block.columns, row, stop, *policy
+            left = self._kernel.score_rows(
+                self._rules, parts.record.record, block.time_ns, values, block.columns, row, stop, *policy
             )
             if left < stop:
                 return left
@@ -63,9 +52,10 @@ class NativeRows:
         return row
 
 
-def rules_of(detector: Detector, calibration: Calibration, parts: StreamParts) -> Rules:
-    """Return what a stream of this detector and calibration does not change, as one record."""
-    schema, tracker = detector.schema, parts.tracker
+def rules_of(parts: StreamParts) -> Rules:
+    """Return the constants of a stream for the kernel, as one record."""
+    detector, calibration, tracker = parts.detector, parts.calibration, parts.explainer.tracker
+    schema = detector.schema
     scalars: dict[str, float] = {
         **parts.adaptive.rules(),
         **parts.budget.rules(),
@@ -85,7 +75,7 @@ def rules_of(detector: Detector, calibration: Calibration, parts: StreamParts) -
         "min_rows": detector.calibration.events.min_rows,
         "hold_rows": detector.calibration.events.hold_rows,
         "look_back": explainer.LOOK_BACK,
-        "shapes": detector.resemblance is not None,
+        "resembles": detector.resemblance is not None,
     }
     if scalars.keys() != set(RULES.names or ()):
         raise ImportError(f"{OTHER_KERNEL}: its rules are {RULES.names}; reinstall vcedge")

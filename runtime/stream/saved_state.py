@@ -1,9 +1,9 @@
-"""Snapshots of one stream: the bytes of its record behind a header that says what they are.
+"""Saves and restores one stream: a header, and the bytes of its record.
 
     "VCST", format version (u16), 2 bytes 0, layout fingerprint (8 bytes), the record
 
-The fingerprint covers the name, type, size and offset of every field. A program whose record has another layout refuses
-the bytes instead of misreading them; `upgrade.py` reads the last released format.
+The fingerprint covers the name, type, size and offset of every field, so that a program whose record has another layout
+rejects the bytes instead of misreading them. `upgrade.py` reads the last released format.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from vcedge.errors import DataError
 from vcedge.packed import unpack_bytes
-from vcedge.runtime.stream.score_block import Words
+from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.state import StreamState
 from vcedge.runtime.stream.upgrade import restore_format_1
 
@@ -31,20 +31,20 @@ def save_state(state: StreamState) -> bytes:
     return HEADER.pack(MAGIC, FORMAT, fingerprint(state.record.dtype)) + state.save()
 
 
-def restore_state(state: StreamState, snapshot: object, words: Words) -> None:
+def restore_state(state: StreamState, snapshot: object, names: ScoreNames) -> None:
     """Set the state from a snapshot: bytes, their base64 text, or the JSON values of format 1.
 
-    Raises DataError that says what is lost where the snapshot is of another model, layout or version.
+    Raises DataError, which says what is lost, if the snapshot is of another model, layout or version.
     """
     if isinstance(snapshot, dict):
-        restore_format_1(state, snapshot, words)
+        restore_format_1(state, snapshot, names)
         return
     data = snapshot if isinstance(snapshot, bytes) else unpack_bytes(snapshot)
     if len(data) < HEADER.size:
         raise DataError(f"a snapshot of {len(data)} bytes, expected at least {HEADER.size}")
     magic, version, layout = HEADER.unpack_from(data)
     if magic != MAGIC:
-        raise DataError("not the snapshot of a stream")
+        raise DataError("not the snapshot of a stream: it does not begin with VCST")
     if version != FORMAT:
         raise DataError(f"a snapshot of format {version}, this program reads 1 and {FORMAT}: the stream starts anew")
     if layout != fingerprint(state.record.dtype):
@@ -54,12 +54,12 @@ def restore_state(state: StreamState, snapshot: object, words: Words) -> None:
 
 @lru_cache(maxsize=256)
 def fingerprint(dtype: np.dtype[Any]) -> bytes:
-    """Return 8 bytes that stand for the layout of a record."""
+    """Return 8 bytes that identify the layout of a record."""
     return hashlib.sha256("\n".join(_described(dtype, "", 0)).encode()).digest()[:8]
 
 
 def _described(dtype: np.dtype[Any], name: str, offset: int) -> list[str]:
-    """Return one line for each field, those of nested records included."""
+    """Return a line for each field, including those of nested records."""
     if dtype.subdtype is not None:
         inner, shape = dtype.subdtype
         return [f"{name} {shape}", *_described(inner, name, offset)]

@@ -1,4 +1,4 @@
-"""The score of one sample, and what can be said of the sample itself."""
+"""The score of one sample, and the status of the sample."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ UNJUDGED: tuple[Status, ...] = ("clock", "gap", "stale", "warmup", "inhibited")
 
 
 class Score(NamedTuple):
-    """What is known after one sample. `raw` is what alarms are decided on, `score` the same in [0, 1].
+    """Holds the result of one sample. Alarms depend on `raw`; `score` is the same calibrated to [0, 1].
 
-    (A tuple, like `Incoming` and `Publication`: there is one for each message, and a frozen dataclass takes four times
-    as long to make.)
+    A tuple, because there is one for each message and a frozen dataclass takes four times as long to create.
     """
 
     time_ns: int

@@ -1,7 +1,8 @@
-"""Defects of sensors, found ahead of the model: what it must not learn from a broken sensor it does not get to see.
+"""Finds defects of sensors ahead of the model, so that the model does not see values of a broken sensor.
 
-A value beyond its limits or one that changed faster than it can counts as missing; the detector fills it in. A channel
-that stands still is passed on, for the model's part in finding it is measured, and named (docs/decisions/0020).
+A value that is beyond its limits, or changed faster than its channel can, counts as missing; the detector imputes it.
+The values of a stuck channel still reach the model, whose contribution to detecting it is measured
+(docs/decisions/0020).
 """
 
 from __future__ import annotations
@@ -15,32 +16,32 @@ from vcedge.detector import Detector
 from vcedge.limits import EventRule
 from vcedge.runtime.stream.events import Event, EventKind, EventTracker
 from vcedge.runtime.stream.score import Status
-from vcedge.runtime.stream.score_block import SHARES, Words
+from vcedge.runtime.stream.score_names import SHARES, ScoreNames
 from vcedge.runtime.stream.state import KINDS, NO_TOP, TOP_CHANNELS, Numbers, StreamState
 from vcedge.schema import F64, NS_PER_S, beyond_limits
 
 Mask = NDArray[np.bool_]
 HOLD = EventRule(hold_rows=10)
-"""A sensor that flickers between right and wrong is one event."""
+"""Makes one event of a sensor that alternates between valid and invalid."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A sample's values as the model may see them, (C,) with NaN where unusable, and why; None: nowhere."""
+    """Holds a sample's values (C,) for the model, NaN where unusable, and the reasons as masks; None: no channel."""
 
     values: F64
     missing: Mask | None = None
-    beyond: Mask | None = None
-    leap: Mask | None = None
+    beyond_limits: Mask | None = None
+    too_fast: Mask | None = None
 
 
 def status_of(checked: Checked, *, warming: bool, stuck: bool) -> Status:
-    """The one status of a sample that was scored: the most serious first."""
+    """Return the status of a sample that was scored: the most serious one that applies."""
     if warming:
         return "warmup"
-    if checked.beyond is not None:
+    if checked.beyond_limits is not None:
         return "limit"
-    if checked.leap is not None:
+    if checked.too_fast is not None:
         return "rate"
     if stuck:
         return "stuck"
@@ -48,176 +49,176 @@ def status_of(checked: Checked, *, warming: bool, stuck: bool) -> Status:
 
 
 class StuckCounter:
-    """Counts how long each channel has stood still to the last bit; a run longer than in training is a defect."""
+    """Counts how often each channel repeats its reading bit for bit; more repeats than in training are a defect."""
 
     def __init__(self, limits: tuple[int, ...], state: StreamState | None = None) -> None:
-        """Take the longest run (C,) of each channel, 0: any; and the state to work on, by default a fresh one."""
+        """Take the number of repeats (C,) that is a defect, 0: none; and the state, by default a new one."""
         self._limits = np.array(limits)
         self._numbers = Numbers.fresh() if state is None else state.numbers
         self._last: F64 = np.full(len(limits), np.nan) if state is None else state.last
-        self._run: NDArray[np.int64] = np.zeros(len(limits), np.int64) if state is None else state.run
+        self._repeats: NDArray[np.int64] = np.zeros(len(limits), np.int64) if state is None else state.repeats
         self._none = np.zeros(len(limits), bool)
 
     def push(self, values: F64, *, complete: bool = False) -> Mask:
         """Return which channels (C,) are stuck after this sample.
 
-        A missing value neither counts nor resets; `complete` says that none is missing.
+        A missing value neither counts nor resets the count; `complete`: no value is missing.
         """
         same = values == self._last
         if complete and not np.count_nonzero(same):  # fast path
             self._last[:] = values
-            if self._numbers.standing:
-                self._run[:], self._numbers.standing = 0, 0
+            if self._numbers.any_repeats:
+                self._repeats[:], self._numbers.any_repeats = 0, 0
             return self._none
         present = np.isfinite(values)
-        self._run[:] = np.where(present, np.where(same, self._run + 1, 0), self._run)
+        self._repeats[:] = np.where(present, np.where(same, self._repeats + 1, 0), self._repeats)
         self._last[:] = np.where(present, values, self._last)
-        self._numbers.standing = int(np.count_nonzero(self._run) > 0)
-        return np.asarray((self._limits > 0) & (self._run >= self._limits))
+        self._numbers.any_repeats = int(np.count_nonzero(self._repeats) > 0)
+        return np.asarray((self._limits > 0) & (self._repeats >= self._limits))
 
     def reset(self) -> None:
-        """Forget all runs, as after a gap."""
+        """Reset the counts, as after a gap."""
         self._last[:] = np.nan
-        self._run[:], self._numbers.standing = 0, 0
+        self._repeats[:], self._numbers.any_repeats = 0, 0
 
 
-class LeapGuard:
-    """Finds values that changed faster than their channel can.
+class RateGuard:
+    """Rejects values that changed faster than their channel can.
 
-    One that the next value confirms was a step of the machine: from the second row on it is accepted.
+    If the next value confirms it, the change was a step of the machine and is accepted from the second row on.
     """
 
     def __init__(self, rates: F64, period_s: float, state: StreamState) -> None:
-        """Take the largest change a second (C,), infinite where nothing is known."""
+        """Take the largest change a second (C,), infinite if unknown."""
         self._rates, self._period_s = rates, period_s
-        self._believed, self._refused, self._times = state.believed, state.refused, state.believed_ns
+        self._accepted, self._rejected, self._times = state.accepted, state.rejected, state.accepted_ns
 
     def push(self, time_ns: int, values: F64) -> Mask | None:
-        """Return where (C,) the change is too fast; None: nowhere."""
+        """Return the channels (C,) that changed too fast; None: no channel."""
         reach = self._rates * np.maximum((time_ns - self._times) / NS_PER_S, self._period_s)
         with np.errstate(invalid="ignore"):
-            leap = np.abs(values - self._believed) > reach
-            confirmed = np.abs(values - self._refused) <= self._rates * self._period_s
-        leap &= ~confirmed
+            too_fast = np.abs(values - self._accepted) > reach
+            confirmed = np.abs(values - self._rejected) <= self._rates * self._period_s
+        too_fast &= ~confirmed
         present = np.isfinite(values)
-        self._refused[:] = np.where(leap, values, np.where(present, np.nan, self._refused))
-        believed = present & ~leap
-        self._believed[:] = np.where(believed, values, self._believed)
-        self._times[:] = np.where(believed, time_ns, self._times)
-        return leap if np.count_nonzero(leap) else None
+        self._rejected[:] = np.where(too_fast, values, np.where(present, np.nan, self._rejected))
+        accepted = present & ~too_fast
+        self._accepted[:] = np.where(accepted, values, self._accepted)
+        self._times[:] = np.where(accepted, time_ns, self._times)
+        return too_fast if np.count_nonzero(too_fast) else None
 
     def reset(self) -> None:
-        """Forget everything, as after a gap."""
-        self._believed[:] = self._refused[:] = np.nan
+        """Reset to the state of a new stream, as after a gap."""
+        self._accepted[:] = self._rejected[:] = np.nan
         self._times[:] = 0
 
 
 class SensorHealth:
-    """Finds what of each sample of one stream the model may see, and an event for each kind of defect."""
+    """Checks the values of one stream's samples, and tracks an event for each kind of defect."""
 
-    def __init__(self, detector: Detector, words: Words, state: StreamState) -> None:
+    def __init__(self, detector: Detector, names: ScoreNames, state: StreamState) -> None:
         schema = detector.schema
         self._low, self._high = schema.limits()
         rates = schema.rates()
-        self._leaps = LeapGuard(rates, schema.period_ns / NS_PER_S, state) if np.isfinite(rates).any() else None
+        self._rates = RateGuard(rates, schema.period_ns / NS_PER_S, state) if np.isfinite(rates).any() else None
         self._stuck = StuckCounter(detector.calibration.stuck_rows, state)
-        self._numbers, self._absent = state.numbers, state.absent
+        self._numbers, self._missing_rows = state.numbers, state.missing_rows
         self._dropout_rows = max(1, -(-schema.max_gap_ns // schema.period_ns))
         self._trackers: dict[EventKind, EventTracker] = {
-            kind: EventTracker(kind, EventRule() if kind == "stuck" else HOLD, record, words.top)
+            kind: EventTracker(kind, EventRule() if kind == "stuck" else HOLD, record, names.top)
             for kind, record in zip(KINDS, state.numbers.events, strict=True)
             if kind != "anomaly"
         }
 
     def check(self, time_ns: int, values: F64) -> Checked:
-        """Return what the model may see of a sample's values (C,), before it is known whether a gap ended with it."""
+        """Return the values of a sample (C,) that the model may see."""
         beyond = None
         if np.count_nonzero((values >= self._low) & (values <= self._high)) < len(values):
             beyond = beyond_limits(values, self._low, self._high)
             values = np.where(beyond | ~np.isfinite(values), np.nan, values)
-        elif self._leaps is None:
+        elif self._rates is None:
             return Checked(values)  # fast path
-        leap = None if self._leaps is None else self._leaps.push(time_ns, values)
-        if leap is not None:
-            values = np.where(leap, np.nan, values)
-        missing = None if beyond is None and leap is None else np.isnan(values)
-        return Checked(values, missing, None if beyond is None or not beyond.any() else beyond, leap)
+        too_fast = None if self._rates is None else self._rates.push(time_ns, values)
+        if too_fast is not None:
+            values = np.where(too_fast, np.nan, values)
+        missing = None if beyond is None and too_fast is None else np.isnan(values)
+        return Checked(values, missing, None if beyond is None or not beyond.any() else beyond, too_fast)
 
-    def follow(self, time_ns: int, checked: Checked) -> tuple[Mask | None, list[Event]]:
-        """Follow a sample that the model sees; return the stuck channels (C,), None: none, and events that changed."""
-        stopped = self._stuck.push(checked.values, complete=checked.missing is None)
-        stuck = stopped if np.count_nonzero(stopped) else None
-        if stuck is None and checked.missing is None and not self._numbers.defects:
+    def push(self, time_ns: int, checked: Checked) -> tuple[Mask | None, list[Event]]:
+        """Follow a sample that the model sees; return the stuck channels (C,), None: none, and events to publish."""
+        found_stuck = self._stuck.push(checked.values, complete=checked.missing is None)
+        stuck = found_stuck if np.count_nonzero(found_stuck) else None
+        if stuck is None and checked.missing is None and not self._numbers.any_defect:
             return None, []  # fast path
-        absent = self._absences(checked)
+        silent = self._silent(checked)
         found: tuple[tuple[EventKind, Mask | None], ...] = (
             ("stuck", stuck),
-            ("limit", checked.beyond),
-            ("rate", checked.leap),
-            ("dropout", absent),
+            ("limit", checked.beyond_limits),
+            ("rate", checked.too_fast),
+            ("dropout", silent),
             ("clock", None),
         )
-        events = [self._push(kind, time_ns, mask) for kind, mask in found]
+        events = [self._track(kind, time_ns, mask) for kind, mask in found]
         an_event = any(tracker.is_open for tracker in self._trackers.values())
-        self._numbers.defects = int(an_event or bool(self._absent.any()))
+        self._numbers.any_defect = int(an_event or bool(self._missing_rows.any()))
         return stuck, [event for event in events if event is not None]
 
-    def blind(self, time_ns: int, checked: Checked) -> list[Event]:
-        """Follow a sample of which nothing is usable, and that the model does not see."""
-        self._numbers.defects = 1
-        absent = self._absences(checked)
+    def push_stale(self, time_ns: int, checked: Checked) -> list[Event]:
+        """Follow a sample without a usable value, which the model does not see; return events to publish."""
+        self._numbers.any_defect = 1
+        silent = self._silent(checked)
         found: tuple[tuple[EventKind, Mask | None], ...] = (
-            ("limit", checked.beyond),
-            ("rate", checked.leap),
-            ("dropout", absent),
+            ("limit", checked.beyond_limits),
+            ("rate", checked.too_fast),
+            ("dropout", silent),
             ("clock", None),
         )
-        events = [self._push(kind, time_ns, mask) for kind, mask in found]
+        events = [self._track(kind, time_ns, mask) for kind, mask in found]
         return [event for event in events if event is not None]
 
-    def clock_wrong(self, time_ns: int) -> list[Event]:
-        """Follow a sample whose time is wrong; `time_ns` is the last right one."""
-        self._numbers.defects = 1
+    def push_clock_error(self, time_ns: int) -> list[Event]:
+        """Follow a sample whose time is wrong; `time_ns` is the last valid one. Return events to publish."""
+        self._numbers.any_defect = 1
         event = self._trackers["clock"].push(time_ns, 1.0, 0.5)
         return [] if event is None else [event]
 
-    def rest(self, time_ns: int) -> list[Event]:
-        """Follow a sample that the model does not see, of a machine that stands: only its time counts."""
-        event = self._push("clock", time_ns, None) if self._numbers.defects else None
+    def push_inhibited(self, time_ns: int) -> list[Event]:
+        """Follow an inhibited sample, of which only the time counts; return events to publish."""
+        event = self._track("clock", time_ns, None) if self._numbers.any_defect else None
         return [] if event is None else [event]
 
     def close(self, time_ns: int) -> list[Event]:
-        """End the events of sensors, as when the stream is cut by a gap. That of the clock goes on."""
+        """End the events of sensors but not that of the clock, as at a gap; return them."""
         events = [tracker.close(time_ns) for kind, tracker in self._trackers.items() if kind != "clock"]
         return [event for event in events if event is not None]
 
     def reset(self) -> None:
-        """Forget what the sensors did, as after a gap."""
+        """Reset all but the events, as after a gap."""
         self._stuck.reset()
-        self._absent[:] = 0
-        if self._leaps is not None:
-            self._leaps.reset()
+        self._missing_rows[:] = 0
+        if self._rates is not None:
+            self._rates.reset()
 
     def rules(self) -> dict[str, float]:
-        """Return the constants that the kernel needs, by the names in kernel/stream/rows.h."""
-        return {"leaps": self._leaps is not None, "dropout_rows": self._dropout_rows}
+        """Return the constants of the kernel, by their names in kernel/stream/rows.h."""
+        return {"checks_rates": self._rates is not None, "dropout_rows": self._dropout_rows}
 
     @property
     def holds(self) -> list[int]:
-        """Rows that are waited for before an event of each kind but the anomaly ends."""
+        """`EventRule.hold_rows` of each kind but the anomaly."""
         return [tracker.rule.hold_rows for tracker in self._trackers.values()]
 
-    def _absences(self, checked: Checked) -> Mask | None:
+    def _silent(self, checked: Checked) -> Mask | None:
         """Return which channels (C,) have been silent for as long as a gap; None: none."""
         if checked.missing is None:
-            self._absent[:] = 0
+            self._missing_rows[:] = 0
             return None
-        silent = checked.missing if checked.beyond is None else checked.missing & ~checked.beyond
-        self._absent[:] = np.where(silent, self._absent + 1, 0)
-        dropped = np.asarray(self._absent >= self._dropout_rows)
+        absent = checked.missing if checked.beyond_limits is None else checked.missing & ~checked.beyond_limits
+        self._missing_rows[:] = np.where(absent, self._missing_rows + 1, 0)
+        dropped = np.asarray(self._missing_rows >= self._dropout_rows)
         return dropped if np.count_nonzero(dropped) else None
 
-    def _push(self, kind: EventKind, time_ns: int, mask: Mask | None) -> Event | None:
+    def _track(self, kind: EventKind, time_ns: int, mask: Mask | None) -> Event | None:
         tracker = self._trackers[kind]
         if mask is None:
             return tracker.push(time_ns, 0.0, 0.5) if tracker.is_open else None

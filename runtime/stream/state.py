@@ -1,8 +1,8 @@
 """The state of one stream: all that its future depends on, in one flat record.
 
-One contiguous block of bytes: a snapshot is its bytes, the kernel gets one pointer, and many streams are many pointers.
-The parts of a stream (threshold adaptation, events, sensor health, budget, timeline, explainer) are functions over it.
-Python and C read and write the same memory; `layout.py` compares both descriptions field by field.
+The record is one block of bytes: a snapshot copies it, and the kernel gets a pointer to it. The parts of a stream
+(adaptive threshold, events, sensor health, compute budget, timeline, explainer) read and write their fields in it, and
+Python and C use the same memory; `layout.py` compares both descriptions field by field.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from vcedge.runtime.engine.state import WAKE_NONE, State, state_dtype
 from vcedge.schema import F64
 
 NEVER = -1
-"""Stands for a time in nanoseconds that there is none of."""
+"""Marks a time in nanoseconds that is not set."""
 TOP_CHANNELS = 3
 NOBODY = -1
-"""Stands in a list of leading channels where there is none."""
+"""Fills a list of leading channels that has fewer."""
 NO_TOP = (NOBODY,) * TOP_CHANNELS
 StreamEventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock"]
 KINDS: tuple[StreamEventKind, ...] = get_args(StreamEventKind)
-"""Events of a stream, in the order of their trackers in the record."""
+"""Kinds of events, in the order of their trackers in the record."""
 CLOSED, OPENED, UPDATED = 0, 1, 2
-"""Values of `TrackerRecord.open`: no event, or the type that was published last."""
+"""Values of `TrackerRecord.open`: no event, or the type of its last publication."""
 
 
 class TrackerRecord(Structure):
-    """The state of one `EventTracker`; times in nanoseconds, `top` as in `ScoreBlock.top`."""
+    """Lays out the state of one `EventTracker`; times in nanoseconds, `top` as in `ScoreBlock.top`."""
 
     peak: float
     open_peak: float
@@ -49,8 +49,8 @@ class TrackerRecord(Structure):
         ("open_peak", c_double),  # as last published
         ("start_ns", c_int64),  # first row above the threshold
         ("time_ns", c_int64),  # of the last publication
-        ("above", c_int64),  # rows in a row above the threshold while nothing is open
-        ("below", c_int64),  # rows in a row below the release while an event is open
+        ("above", c_int64),  # consecutive rows above the threshold while nothing is open
+        ("below", c_int64),  # consecutive rows below the release while an event is open
         ("open", c_int64),
         ("top", c_int32 * TOP_CHANNELS),
         ("open_top", c_int32 * TOP_CHANNELS),
@@ -58,38 +58,38 @@ class TrackerRecord(Structure):
 
 
 class Numbers(Structure):
-    """The scalars of a stream's state; times in nanoseconds, NEVER where there is none."""
+    """Lays out the scalars of a stream's state; times in nanoseconds, NEVER if not set."""
 
     raw: float
     balance: float
     drift: float
     pressure: float
     threshold: float
-    by_hand: float
+    manual_threshold: float
     adapts: int
     seq: int
     last_ns: int
     usable_ns: int
-    blind_ns: int
-    before_ns: int
-    since: int
-    doubt_ns: int
-    doubts: int
-    wrong: int
+    stale_ns: int
+    before_pause_ns: int
+    rows_since_pause: int
+    candidate_ns: int
+    candidate_rows: int
+    rejected_rows: int
     running: int
     until_ns: int
-    resting: int
+    inhibited: int
     spent_rows: int
     learned_rows: int
-    standing: int
-    defects: int
-    reason: int
-    age: int
-    why: int
-    shape_rows: int
+    any_repeats: int
+    any_defect: int
+    last_wake: int
+    wake_age: int
+    event_wake: int
+    feature_rows: int
     waiting: int
     top: Any
-    spare: int
+    padding: int
     events: Any
     _fields_ = (
         ("raw", c_double),  # last statistic
@@ -97,46 +97,46 @@ class Numbers(Structure):
         ("drift", c_double),  # AdaptiveThreshold, as are the next three
         ("pressure", c_double),
         ("threshold", c_double),  # the adapted one
-        ("by_hand", c_double),  # NaN: none; a setting, not restored
+        ("manual_threshold", c_double),  # set by hand, NaN: none; a setting, not restored
         ("adapts", c_int64),  # a setting, not restored
         ("seq", c_int64),
-        ("last_ns", c_int64),  # Timeline, as are the next five
-        ("usable_ns", c_int64),  # last sample that was not stale: what a gap is measured from
-        ("blind_ns", c_int64),  # last sample that was stale, if no gap came after it; 0: none
-        ("before_ns", c_int64),
-        ("since", c_int64),
-        ("doubt_ns", c_int64),
-        ("doubts", c_int64),
-        ("wrong", c_int64),
+        ("last_ns", c_int64),  # Timeline: last accepted sample
+        ("usable_ns", c_int64),  # last sample with a usable value, from which a gap is measured
+        ("stale_ns", c_int64),  # last stale sample since the last gap; 0: none
+        ("before_pause_ns", c_int64),  # Timeline: last time before a pause that is not confirmed yet
+        ("rows_since_pause", c_int64),  # Timeline
+        ("candidate_ns", c_int64),  # Timeline: last time of what may be a new clock
+        ("candidate_rows", c_int64),  # Timeline: consecutive samples that agree with it
+        ("rejected_rows", c_int64),  # Timeline: consecutive samples that were not accepted
         ("running", c_int64),  # Inhibition
         ("until_ns", c_int64),
-        ("resting", c_int64),  # 1: the machine stands or is being serviced, and the state is empty
-        ("spent_rows", c_int64),  # ComputeBudget: rows spent in the event that is open
+        ("inhibited", c_int64),  # 1: the last sample was inhibited, and the state is empty
+        ("spent_rows", c_int64),  # ComputeBudget: rows of the open event so far
         ("learned_rows", c_int64),  # AdaptiveThreshold
-        ("standing", c_int64),  # SensorHealth; 0: no channel stands still
-        ("defects", c_int64),  # SensorHealth; 0: no event of a sensor is open, no channel absent
-        ("reason", c_int64),  # Explainer: a value of State.wake, as is `why`
-        ("age", c_int64),
-        ("why", c_int64),
-        ("shape_rows", c_int64),  # ShapeTracker
-        ("waiting", c_int64),
+        ("any_repeats", c_int64),  # SensorHealth; 0: no channel repeats its reading
+        ("any_defect", c_int64),  # SensorHealth; 0: no event of a sensor is open, no channel is missing
+        ("last_wake", c_int64),  # Explainer: a value of `State.wake`
+        ("wake_age", c_int64),  # Explainer: rows since then
+        ("event_wake", c_int64),  # Explainer: the wake that the open event reports
+        ("feature_rows", c_int64),  # ShapeTracker: rows of the open event
+        ("waiting", c_int64),  # ShapeTracker: rows that are not in the means yet
         ("top", c_int32 * TOP_CHANNELS),  # of the last row, as in ScoreBlock.top
-        ("spare", c_int32),
+        ("padding", c_int32),
         ("events", TrackerRecord * len(KINDS)),
     )
 
     @classmethod
     def fresh(cls) -> Numbers:
-        """Return the numbers of a stream that has seen nothing, in memory of their own."""
+        """Return the numbers of a new stream, in memory of their own."""
         numbers = cls()
         numbers.start()
         return numbers
 
     def start(self) -> None:
-        """Set the values that are not 0 in a stream that has seen nothing."""
-        self.by_hand, self.running = float("nan"), 1
-        self.last_ns = self.usable_ns = self.before_ns = self.doubt_ns = NEVER
-        self.reason = self.why = WAKE_NONE
+        """Set the values that are not 0 in a new stream."""
+        self.manual_threshold, self.running = float("nan"), 1
+        self.last_ns = self.usable_ns = self.before_pause_ns = self.candidate_ns = NEVER
+        self.last_wake = self.event_wake = WAKE_NONE
         self.top[:] = NO_TOP
         for tracker in self.events:
             tracker.top[:] = tracker.open_top[:] = NO_TOP
@@ -145,14 +145,14 @@ class Numbers(Structure):
 ARRAYS = (
     ("contributions", np.float64, "channels"),  # (C,) to the last statistic
     ("last", np.float64, "channels"),  # (C,) last readings
-    ("run", np.int64, "channels"),  # (C,) rows for which each stood still
-    ("believed", np.float64, "channels"),  # (C,) last readings that did not change too fast
-    ("refused", np.float64, "channels"),  # (C,) the last reading where it changed too fast, else NaN
-    ("believed_ns", np.int64, "channels"),  # (C,)
-    ("absent", np.int64, "channels"),  # (C,) rows in a row without a value
+    ("repeats", np.int64, "channels"),  # (C,) consecutive rows with the same reading
+    ("accepted", np.float64, "channels"),  # (C,) last readings that passed the check of their rate
+    ("rejected", np.float64, "channels"),  # (C,) last reading if it changed too fast, else NaN
+    ("accepted_ns", np.int64, "channels"),  # (C,) times of `accepted`
+    ("missing_rows", np.int64, "channels"),  # (C,) consecutive rows without a value
     ("means", np.float64, "means"),  # (spans, statistics, C)
-    ("shape_sum", np.float64, "features"),  # (F,)
-    ("residual", np.float32, "batch"),  # (BATCH + 1, C) the last row in the means, then those that wait
+    ("feature_sum", np.float64, "features"),  # (F,)
+    ("residual", np.float32, "batch"),  # (BATCH + 1, C) last row in the means, then waiting ones
     ("z", np.float32, "batch"),  # (BATCH + 1, C)
 )
 """Name, type and shape of each array behind the numbers; those of 8-byte items first, so that all are aligned."""
@@ -172,10 +172,21 @@ def stream_dtype(detector: Detector) -> np.dtype[Any]:
 
 
 class StreamState:
-    """Views into one record; see `stream_dtype`. Equal bytes mean equal futures."""
+    """Holds views into one record; see `stream_dtype`. States of equal bytes give equal results."""
 
-    __slots__ = ("absent", "believed", "believed_ns", "contributions", "engine", "last", "numbers", "record", "refused",
-                 "run", "shape")  # fmt: skip
+    __slots__ = (
+        "accepted",
+        "accepted_ns",
+        "contributions",
+        "engine",
+        "last",
+        "missing_rows",
+        "numbers",
+        "record",
+        "rejected",
+        "repeats",
+        "shape",
+    )
 
     def __init__(self, detector: Detector) -> None:
         self.record: NDArray[Any] = np.zeros(1, stream_dtype(detector))
@@ -184,27 +195,27 @@ class StreamState:
         self.engine = State(row["engine"].dtype, view=self.record["engine"])
         self.contributions: F64 = row["contributions"]
         self.last: F64 = row["last"]
-        self.run: NDArray[np.int64] = row["run"]
-        self.believed: F64 = row["believed"]
-        self.refused: F64 = row["refused"]
-        self.believed_ns: NDArray[np.int64] = row["believed_ns"]
-        self.absent: NDArray[np.int64] = row["absent"]
-        self.shape = ShapeMemory(self.numbers, row["means"], row["shape_sum"], row["residual"], row["z"])
+        self.repeats: NDArray[np.int64] = row["repeats"]
+        self.accepted: F64 = row["accepted"]
+        self.rejected: F64 = row["rejected"]
+        self.accepted_ns: NDArray[np.int64] = row["accepted_ns"]
+        self.missing_rows: NDArray[np.int64] = row["missing_rows"]
+        self.shape = ShapeMemory(self.numbers, row["means"], row["feature_sum"], row["residual"], row["z"])
         self.numbers.start()
-        self.last[:] = self.believed[:] = self.refused[:] = np.nan
+        self.last[:] = self.accepted[:] = self.rejected[:] = np.nan
 
     def save(self) -> bytes:
-        """Return the record as bytes; what no longer matters is zero in them, so that they compress well."""
-        copy = self.record.view(np.uint8).copy()  # numpy leaves out padding where it copies records
+        """Return the record as bytes; unused parts are zeroed, so that they compress well."""
+        copy = self.record.view(np.uint8).copy()  # a copy of the record would leave out its padding
         for name in ("residual", "z"):
             copy.view(self.record.dtype)[name][0, self.numbers.waiting + 1 :] = 0
         data: bytes = copy.tobytes()
         return data
 
     def restore(self, data: bytes) -> None:
-        """Continue from the bytes of `save`; the settings in the record stay. Raises DataError for another size."""
+        """Continue from the bytes of `save`, but keep the settings in the record. Raises DataError for another size."""
         if len(data) != self.record.nbytes:
             raise DataError(f"state of {len(data)} bytes, expected {self.record.nbytes}: it is of another model")
-        by_hand, adapts = self.numbers.by_hand, self.numbers.adapts
+        manual_threshold, adapts = self.numbers.manual_threshold, self.numbers.adapts
         self.record.view(np.uint8)[:] = np.frombuffer(data, np.uint8)
-        self.numbers.by_hand, self.numbers.adapts = by_hand, adapts
+        self.numbers.manual_threshold, self.numbers.adapts = manual_threshold, adapts

@@ -15,11 +15,11 @@ PROBLEM = native_problem()
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Whether a file is left out; None leaves it to others."""
+    """Return whether to skip a file; None leaves the decision to other hooks."""
     return True if PROBLEM is not None and collection_path.name.startswith("test_") else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line at the end of the run."""
+    """Say at the end of the run that these tests were skipped, and why."""
     if PROBLEM is not None:
-        terminalreporter.write_line(f"tests/kernel left out: native kernel: {PROBLEM}")
+        terminalreporter.write_line(f"tests/kernel skipped: native kernel: {PROBLEM}")

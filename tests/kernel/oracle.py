@@ -1,4 +1,4 @@
-"""The numpy engine's cell, stepped beside the kernel."""
+"""Steps the numpy engine's cell as the oracle of the kernel."""
 
 from __future__ import annotations
 

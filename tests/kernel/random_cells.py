@@ -1,4 +1,4 @@
-"""Random cells of every kind."""
+"""Makes random cells of every kind."""
 
 from __future__ import annotations
 

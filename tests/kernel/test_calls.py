@@ -1,4 +1,4 @@
-"""step, run and step_many agree bit for bit; the policy; ties; NaN; memory that does not fit is refused."""
+"""step, run and step_many agree bit for bit; policies; ties; NaN; memory that does not fit is rejected."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_step_run_and_step_many_agree(isa: str, kind: CellKind) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_policy(isa: str) -> None:
+def test_a_policy_sets_a_floor_and_a_bias(isa: str) -> None:
     native = NativeCell(*random_cell("vcgru", 40, 5, 8), isa)
     out = np.zeros(native.outputs, np.float32)
     stream = native.stream(native.new_state(), out)
@@ -63,7 +63,7 @@ def test_a_logit_on_a_threshold_takes_the_level_above(isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_nan_spreads_and_wakes_everything(isa: str) -> None:
+def test_nan_spreads_and_updates_every_dimension(isa: str) -> None:
     """The detector never hands a NaN to its cell; where one comes, it must not be hidden."""
     native = NativeCell(*random_cell("vcgru", 16, 3, 4), isa)
     state, out = native.new_state(), np.zeros(native.outputs, np.float32)
@@ -83,7 +83,7 @@ def test_huge_inputs_saturate(isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_h_written_by_hand(isa: str) -> None:
+def test_a_changed_h_is_used_after_its_last_word_is_zeroed(isa: str) -> None:
     native = NativeCell(*random_cell("vcgru", 16, 3, 4), isa)
     x = np.random.default_rng(8).standard_normal((20, native.signals)).astype(np.float32)
     used, fresh = native.new_state(), native.new_state()
@@ -96,7 +96,7 @@ def test_h_written_by_hand(isa: str) -> None:
     assert levels.tolist() == other_levels.tolist()
 
 
-def test_unknown_instruction_set() -> None:
+def test_an_unknown_instruction_set_raises() -> None:
     with pytest.raises(Unavailable, match="'sparc': not on this CPU, expected one of strict, portable"):
         NativeCell(*random_cell("gru", 8, 2, 1), "sparc")
 
@@ -106,7 +106,7 @@ def bind(native: NativeCell, **other: Any) -> _kernel.Stream:
     return native.stream(memory["state"], memory["out"])
 
 
-def test_memory_that_does_not_fit_is_refused_when_bound() -> None:
+def test_stream_rejects_memory_that_does_not_fit() -> None:
     native = NativeCell(*random_cell("vcgru", 16, 3, 4))
     words = native.state_words
     frozen = native.new_state()
@@ -127,7 +127,7 @@ def test_memory_that_does_not_fit_is_refused_when_bound() -> None:
             bind(native, **memory)
 
 
-def test_samples_that_do_not_fit_are_refused() -> None:
+def test_step_rejects_samples_that_do_not_fit() -> None:
     native = NativeCell(*random_cell("vcgru", 16, 3, 4))
     state = native.new_state()
     stream = bind(native, state=state)
@@ -146,7 +146,7 @@ def test_samples_that_do_not_fit_are_refused() -> None:
         native.step_many(native.new_state(), np.zeros((2, native.signals), np.float32))
 
 
-def test_a_stream_outlives_the_names_of_its_parts() -> None:
+def test_a_stream_keeps_its_model_and_arrays_alive() -> None:
     native = NativeCell(*random_cell("vcgru", 16, 3, 4))
     out = np.zeros(native.outputs, np.float32)
     stream = native.stream(native.new_state(), out)
@@ -156,7 +156,7 @@ def test_a_stream_outlives_the_names_of_its_parts() -> None:
     assert out.any()
 
 
-def test_packed_models_are_checked() -> None:
+def test_model_rejects_damaged_bytes() -> None:
     native = NativeCell(*random_cell("vcgru", 16, 3, 4))
     packed = np.array(native.packed)
 
@@ -187,7 +187,7 @@ def test_packed_models_are_checked() -> None:
     refuse("not finite", infinite)
 
 
-def test_impossible_shapes_and_weights() -> None:
+def test_pack_rejects_impossible_shapes_and_weights() -> None:
     for shape in [(2, 1, 1, 8, 1, 1), (3, -1, 1, 8, 1, 1), (3, 2, 1, 8, 1, 1), (3, 1, 1, 0, 1, 1), (3, 1, 1, 8, 1, 9)]:
         assert _kernel.model_size(shape, 1) == 0
     assert _kernel.model_size((3, 1, 1, 70000, 1, 1), 1) == 0

@@ -1,4 +1,4 @@
-"""The native engine beside the oracle: the contract, 10,000 steps of each kind, and states that change hands."""
+"""The native engine against the oracle: the contract, 10,000 steps of each kind, and states that both engines share."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def assert_close(found: State, wanted: State, tolerance: float) -> None:
 
 @pytest.mark.parametrize("isa", instruction_sets())
 @pytest.mark.parametrize("name", VARIANTS)
-def test_contract(name: str, isa: str) -> None:
+def test_native_engine_meets_the_engine_contract(name: str, isa: str) -> None:
     detector = VARIANTS[name]
     results = check_engine(lambda d: NativeEngine(d, isa), detector, recording(1, 300, detector.channels))
     assert [result for result in results if result.problem] == []
@@ -68,7 +68,7 @@ def test_contract(name: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*VARIANTS, "surprised", "many"])
-def test_ten_thousand_steps_are_those_of_the_oracle(name: str) -> None:
+def test_ten_thousand_steps_match_the_oracle(name: str) -> None:
     """From a state that is not zero. No level differs on these; on a tie, one could by a level, and would be seen."""
     many = tiny_detector(channels=19, hidden=48, levels=[0.25, 0.5, 1.0], order=3)
     others = {"surprised": replace(VARIANTS["vcgru"], calibration=SURPRISED), "many": many}
@@ -96,7 +96,7 @@ def test_ten_thousand_steps_are_those_of_the_oracle(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_engines_go_on_with_each_others_state(name: str) -> None:
+def test_engines_continue_each_others_states(name: str) -> None:
     detector = VARIANTS[name]
     values = rows_of(detector, 2, 600)
     oracle, native = NumpyEngine(detector), NativeEngine(detector)
@@ -111,7 +111,7 @@ def test_engines_go_on_with_each_others_state(name: str) -> None:
 
 
 @pytest.mark.parametrize("policy", [(2, 0.0), (9, 0.0), (-5, 0.0), (1, 2.5), (1, -3.0)])
-def test_the_policy_is_that_of_the_oracle(policy: tuple[int, float]) -> None:
+def test_policies_match_the_oracle(policy: tuple[int, float]) -> None:
     detector = VARIANTS["vcgru"]
     oracle, native = NumpyEngine(detector), NativeEngine(detector)
     one, other = oracle.new_state(), native.new_state()
@@ -121,7 +121,7 @@ def test_the_policy_is_that_of_the_oracle(policy: tuple[int, float]) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_recording_in_one_call_is_the_steps(name: str) -> None:
+def test_run_equals_single_steps(name: str) -> None:
     detector = VARIANTS[name]
     values, engine = rows_of(detector, 4, 400), NativeEngine(detector)
     one, other = engine.new_state(), engine.new_state()
@@ -136,7 +136,7 @@ def test_a_recording_in_one_call_is_the_steps(name: str) -> None:
         engine.run(values[:, :-1], one)
 
 
-def test_whole_number_weights_stay_near() -> None:
+def test_int8_weights_stay_near_float32() -> None:
     """int8 is another model by a little: the statistic of rows hardly moves."""
     detector = VARIANTS["wide"]
     values = rows_of(detector, 5, 3000)
@@ -146,7 +146,7 @@ def test_whole_number_weights_stay_near() -> None:
     assert np.median(np.abs(raw[:, 1] / raw[:, 0] - 1)) < 0.01
 
 
-def test_what_it_is_given() -> None:
+def test_native_engine_rejects_wrong_arguments() -> None:
     engine = NativeEngine(VARIANTS["vcgru"])
     rows = recording(1, 4, 3)
     wide = np.zeros((3, 5))
@@ -165,7 +165,7 @@ def test_what_it_is_given() -> None:
 
 
 @pytest.mark.parametrize("name", ["vcgru", "linear"])
-def test_changed_bytes_of_a_packed_detector_are_refused_or_safe(name: str) -> None:
+def test_damaged_packed_detectors_are_rejected_or_safe(name: str) -> None:
     """Also under the address sanitizer: scripts/check-kernel."""
     detector = VARIANTS[name]
     engine, rng = NativeEngine(detector), np.random.default_rng(0)

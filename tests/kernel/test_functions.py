@@ -1,4 +1,4 @@
-"""The kernel's tanh and logistic function, seen through cells of one dimension that are nothing else."""
+"""The kernel's tanh and logistic function, measured through cells of one dimension."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def function(kind: CellKind, isa: str, x: F32) -> F64:
 
 @pytest.mark.parametrize("isa", instruction_sets())
 @pytest.mark.parametrize("kind", ["rnn", "gru"])
-def test_error_is_as_stated(isa: str, kind: CellKind) -> None:
+def test_activation_errors_stay_within_the_stated_bounds(isa: str, kind: CellKind) -> None:
     x = arguments()
     wide = x.astype(np.float64)
     true = np.tanh(wide) if kind == "rnn" else 0.5 + 0.5 * np.tanh(0.5 * wide)

@@ -1,4 +1,4 @@
-"""int8 weights: exactly the stated rounding on every instruction set, and its error in closed loop."""
+"""int8 weights: the stated rounding on every instruction set, and the error in closed loop."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def rounded_step(cell: Cell, h: F32, signals: F32, level: int) -> None:
 
 @pytest.mark.parametrize("isa", instruction_sets(int8=True))
 @pytest.mark.parametrize(("kind", "hidden", "inputs", "levels"), CASES)
-def test_the_rounding_is_as_documented(isa: str, kind: CellKind, hidden: int, inputs: int, levels: int) -> None:
+def test_int8_rounding_matches_its_definition(isa: str, kind: CellKind, hidden: int, inputs: int, levels: int) -> None:
     cell, head, head_bias = random_cell(kind, hidden, inputs, levels)
     native = NativeCell(cell, head, head_bias, isa, int8=True)
     x = np.random.default_rng(1).standard_normal((1000, native.signals)).astype(np.float32)
@@ -62,7 +62,7 @@ def test_the_rounding_is_as_documented(isa: str, kind: CellKind, hidden: int, in
 
 
 @pytest.mark.parametrize("isa", instruction_sets(int8=True))
-def test_instruction_sets_agree(isa: str) -> None:
+def test_int8_instruction_sets_agree(isa: str) -> None:
     cell, head, head_bias = random_cell("vcgru", 64, 8, 8)
     x = np.random.default_rng(2).standard_normal((300, len(cell.gate_input))).astype(np.float32)
     one = NativeCell(cell, head, head_bias, isa, int8=True)
@@ -74,7 +74,7 @@ def test_instruction_sets_agree(isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", instruction_sets(int8=True))
-def test_error_in_closed_loop(isa: str) -> None:
+def test_int8_error_stays_bounded_in_closed_loop(isa: str) -> None:
     """10,000 ticks at the oracle's levels: the state's error stays where it is after a few."""
     cell, head, head_bias = random_cell("vcgru", 64, 16, 8)
     native, oracle = NativeCell(cell, head, head_bias, isa, int8=True), GatedCell(cell)
@@ -115,7 +115,7 @@ def test_step_run_and_step_many_agree(isa: str) -> None:
         assert state.tobytes() == many[s].tobytes()
 
 
-def test_the_two_kinds_are_not_confused() -> None:
+def test_float32_and_int8_instruction_sets_are_distinct() -> None:
     cell = random_cell("gru", 8, 2, 1)
     with pytest.raises(Unavailable, match="'portable': not on this CPU, expected one of portable-int8"):
         NativeCell(*cell, "portable", int8=True)

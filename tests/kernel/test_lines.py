@@ -1,4 +1,4 @@
-"""Lines of scores.csv by the kernel: the characters that Python writes, whatever the numbers."""
+"""Lines of scores.csv from the kernel have the characters that Python writes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from vcedge.detector import Detector
 from vcedge.history.recording import NO_TIME
 from vcedge.runtime.engine.native_support import native_problem
 from vcedge.runtime.recordings.score_recording import write_score, write_scores
-from vcedge.runtime.stream.score_block import NOBODY, STATUSES, ScoreBlock, Words
+from vcedge.runtime.stream.score_block import NOBODY, STATUSES, ScoreBlock
+from vcedge.runtime.stream.score_names import ScoreNames
 
 pytestmark = pytest.mark.skipif(native_problem() is not None, reason=f"native kernel: {native_problem()}")
 ODD = tiny_detector(channels=3)
 
 
 def block_of(detector: Detector, times: list[int], numbers: list[float]) -> ScoreBlock:
-    block = ScoreBlock(Words(detector), np.array(times, np.int64), 1)
+    block = ScoreBlock(ScoreNames(detector), np.array(times, np.int64), 1)
     rng = np.random.default_rng(len(times))
     rows = len(times)
     block.raw[:], block.score[:] = numbers, numbers[::-1]
@@ -64,12 +65,12 @@ TIMES = st.one_of(
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(TIMES, NUMBERS), min_size=1, max_size=20), st.sampled_from([None, 0, 99_999]))
-def test_the_same_characters(rows: list[tuple[int, float]], first_row: int | None) -> None:
+def test_lines_equal_those_of_python(rows: list[tuple[int, float]], first_row: int | None) -> None:
     block = block_of(ODD, [time for time, _ in rows], [number for _, number in rows])
     assert written(block, first_row) == by_python(block, first_row)
 
 
-def test_many_numbers_of_every_size() -> None:
+def test_numbers_of_every_magnitude_equal_repr() -> None:
     rng = np.random.default_rng(1)
     numbers = np.concatenate([rng.random(20_000), 10.0 ** rng.uniform(-18, 18, 20_000), np.arange(0, 100, 0.01)])
     times = (START_NS + np.arange(len(numbers)) * 1_234_567).tolist()
@@ -77,7 +78,7 @@ def test_many_numbers_of_every_size() -> None:
     assert written(block) == by_python(block, None)
 
 
-def test_names_that_would_break_the_line() -> None:
+def test_names_that_need_quoting_are_escaped_or_left_to_python() -> None:
     from dataclasses import replace
 
     first, *others = ODD.schema.channels

@@ -1,4 +1,4 @@
-"""The kernel beside the numpy engine: 10,000 steps from a non-zero state, on every instruction set of the CPU."""
+"""The kernel against the numpy engine: 10,000 steps from a non-zero state, on every instruction set of the CPU."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CASES: list[tuple[CellKind, int, int, int]] = [  # kind, hidden, inputs, levels
 
 @pytest.mark.parametrize("isa", instruction_sets())
 @pytest.mark.parametrize(("kind", "hidden", "inputs", "levels"), CASES)
-def test_same_as_numpy(isa: str, kind: CellKind, hidden: int, inputs: int, levels: int) -> None:
+def test_steps_match_numpy(isa: str, kind: CellKind, hidden: int, inputs: int, levels: int) -> None:
     cell, head, head_bias = random_cell(kind, hidden, inputs, levels)
     native, oracle = NativeCell(cell, head, head_bias, isa), GatedCell(cell)
     rng = np.random.default_rng(1)
@@ -70,7 +70,7 @@ def test_dimensions_above_the_level_keep_their_bits(isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", instruction_sets())
-def test_what_is_kept_incrementally_does_not_drift(isa: str) -> None:
+def test_incremental_values_do_not_drift(isa: str) -> None:
     cell, head, head_bias = random_cell("vcgru", 64, 4, 8, outputs=17)
     native = NativeCell(cell, head, head_bias, isa)
     x = np.random.default_rng(3).standard_normal((5000, native.signals)).astype(np.float32)
@@ -81,7 +81,7 @@ def test_what_is_kept_incrementally_does_not_drift(isa: str) -> None:
     assert np.abs(y[-1] - (head @ state[:64] + head_bias)).max() < 2e-6
 
 
-def test_strict_is_the_same_on_every_cpu() -> None:
+def test_strict_gives_the_same_bits_on_every_cpu() -> None:
     """Bits that another machine must give too; recorded on x86-64, checked on arm64 by scripts/check-kernel."""
     cell, head, head_bias = random_cell("vcgru", 16, 3, 4)
     native = NativeCell(cell, head, head_bias, "strict")

@@ -1,4 +1,4 @@
-"""One model, several threads: long calls give the interpreter back, and do not disturb each other."""
+"""Threads share one model: long calls release the GIL and do not disturb each other."""
 
 from __future__ import annotations
 

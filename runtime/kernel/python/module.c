@@ -1,6 +1,7 @@
-/* The extension vcedge.runtime._kernel: the kernel's calls for Python, on the caller's arrays. */
+/* The extension vcedge.runtime._kernel: the kernel's functions for Python, on the caller's arrays. */
 #include "python/stream.inc"
 #include "python/rows.inc"
+#include "python/layout.inc"
 #include "python/unroll.inc"
 
 static PyObject *py_isas(PyObject *module, PyObject *unused)
@@ -68,14 +69,11 @@ static PyMethodDef functions[] = {
     {"pack", py_pack, METH_VARARGS,
      "pack(shape, isa, model, gate_bias, boundaries, thresholds, recurrent, input, bias, reset_bias, gate_hidden, "
      "gate_input, head, head_bias)\n\nPack weights into the bytes of `model`."},
-    {"detector_sections", py_detector_sections, METH_NOARGS,
-     "detector_sections()\n\nName and format of each array that detector_pack takes, in order."},
     {"detector_size", py_detector_size, METH_VARARGS,
      "detector_size(shape, isa, cell_bytes)\n\nBytes of a packed detector; 0: impossible."},
     {"detector_pack", py_detector_pack, METH_VARARGS,
      "detector_pack(shape, isa, model, clip, surprise_limit, sections, cell)\n\nPack a detector around a packed cell."},
-    {"stream_layout", py_stream_layout, METH_NOARGS,
-     "stream_layout()\n\nThe records, columns and enumerations that Python and C share."},
+    {"layout", py_layout, METH_NOARGS, "layout()\n\nThe records, arrays and enumerations that Python and C share."},
     {"score_lines", py_score_lines, METH_VARARGS,
      "score_lines(rows, start, stop, arrays, channels, names, hidden, numbered)\n\nLines of scores.csv, and the first "
      "row "

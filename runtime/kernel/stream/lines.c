@@ -1,4 +1,3 @@
-/* One line after the other, without a buffer between. */
 #include "stream/lines.h"
 
 #include "stream/shortest.h"
@@ -16,7 +15,7 @@ static char *write_text(char *to, const char *from, size_t length)
     return to + length;
 }
 
-/* A whole number with at least `width` digits. */
+/* Write an integer with at least `width` digits. */
 static char *write_integer(char *to, uint64_t number, int width)
 {
     char digits[20];
@@ -28,8 +27,7 @@ static char *write_integer(char *to, uint64_t number, int width)
     return to;
 }
 
-/* Year, month and day of a day since 1970-01-01: years begin in March, so that the day that is not always there is
- * last. */
+/* Write the date of a day since 1970-01-01. Years begin in March here, so that the leap day is the last one. */
 static char *write_date(char *to, int64_t day)
 {
     int64_t from_0 = day + 719468, era = (from_0 < 0 ? from_0 - 146096 : from_0) / 146097;
@@ -45,7 +43,7 @@ static char *write_date(char *to, int64_t day)
     return write_integer(to, (uint64_t)of_month, 2);
 }
 
-/* ISO 8601 in UTC with 3, 6 or 9 digits of a second; nothing where there is no time. */
+/* Write a time as ISO 8601 in UTC with 3, 6 or 9 digits of a second; nothing if there is none. */
 static char *write_time(char *to, int64_t time_ns)
 {
     if (time_ns == INT64_MIN)
@@ -70,7 +68,7 @@ static char *write_time(char *to, int64_t time_ns)
     return to;
 }
 
-/* Channels and their shares; a channel that there is not ends them. */
+/* Write channels and their shares, up to the first invalid channel. */
 static char *write_top(char *to, const vce_lines *lines, const int32_t *top)
 {
     for (int i = 0; i < VCE_TOP && top[i] >= 0 && top[i] / 128 < lines->channels; i++) {
@@ -93,8 +91,7 @@ size_t vce_line_size(const vce_lines *lines)
         size_t length = (size_t)(lines->ends[c] - (c ? lines->ends[c - 1] : 0));
         longest = length > longest ? length : longest;
     }
-    return 40 + 2 * VCE_NUMBER_TEXT + 48 +
-           VCE_TOP * (longest + 6); /* time, numbers, whole numbers and words, channels */
+    return 40 + 2 * VCE_NUMBER_TEXT + 48 + VCE_TOP * (longest + 6); /* time, numbers, integers and words, channels */
 }
 
 int64_t vce_score_lines(const vce_lines *lines, int64_t start, int64_t stop, char *to, size_t size, size_t *length)

@@ -1,8 +1,8 @@
-/* The shortest decimal number that reads back as a float64, and the closest of these: Python's repr.
+/* Writes the shortest decimal number that reads back as a float64, and the closest of these: Python's repr.
  *
  * With 17 digits the number is an integer V of [10^16, 10^17), up to a fraction; all decimal numbers that read back as
- * x lie between V minus and plus half the distance to x's neighbours. Of the integers in there the one with the most
- * zeros at its end is wanted. 5^s times the 53 bits of x is exact in 128 bits for 1e-14 <= x < 1e16.
+ * x lie within half the distance to x's neighbours of V. The result is the integer in that interval with the most zeros
+ * at its end. 5^s times the 53 bits of x is exact in 128 bits for 1e-14 <= x < 1e16.
  */
 #ifndef VCE_SHORTEST_H
 #define VCE_SHORTEST_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define VCE_NUMBER_TEXT 32 /* most characters of a number, and some */
+#define VCE_NUMBER_TEXT 32 /* more than the characters of any number */
 
 #ifdef __SIZEOF_INT128__
 typedef unsigned __int128 vce_wide;
@@ -23,8 +23,8 @@ static inline vce_wide power_of_five(int n)
     return power;
 }
 
-/* The integer with the most zeros at its end in the interval that reads back as x = c 2^q; V in [10^16, 10^17) decides
- * among equals. `scale` is s of V = x 10^s. 0 where V lies elsewhere. */
+/* Return the integer with the most trailing zeros that reads back as x = c 2^q, the closest to V = x 10^scale of
+ * several; 0 if V is not in [10^16, 10^17). */
 static uint64_t shortest_digits(uint64_t c, int q, int scale)
 {
     vce_wide five = power_of_five(scale), exact = 4 * (vce_wide)c * five;
@@ -46,8 +46,7 @@ static uint64_t shortest_digits(uint64_t c, int q, int scale)
     return upwards && up <= highest ? up : down;
 }
 
-/* Significant digits of x, without zeros at the end, and the exponent e of 0.d1d2d3... 10^e; 0 where x is out of range.
- */
+/* Write the significant digits of x and the exponent e of 0.d1d2d3... 10^e; return their number, 0 if out of range. */
 static inline int decimal(double x, char *digits, int *exponent)
 {
     uint64_t bits, number = 0;
@@ -75,7 +74,7 @@ static inline int decimal(double x, char *digits, int *exponent)
 }
 #endif
 
-/* repr(x) into `to` of VCE_NUMBER_TEXT characters; its length, 0 where x is neither 0 nor in [1e-14, 1e16). */
+/* Write repr(x) into VCE_NUMBER_TEXT characters; return its length, 0 if x is neither 0 nor in [1e-14, 1e16). */
 static inline int number_text(double x, char *to)
 {
     char digits[20], *at = to;

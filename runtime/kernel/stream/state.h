@@ -1,8 +1,7 @@
-/* The state of one stream, as runtime/stream/state.py lays it out: numbers, arrays, and the engine's record, in one
- * block.
+/* The state of one stream (runtime/stream/state.py): numbers, arrays, and the engine's record, in one block.
  *
- * Each list of fields is written once, as F(type, name) or F(type, name, items); the extension exports the lists with
- * sizes and offsets, and runtime/stream/layout.py compares them with Python's when it is imported.
+ * Each list of fields is written once, as F(type, name, ...). The extension exports the lists with sizes and offsets,
+ * and runtime/stream/layout.py compares them with Python's on import.
  */
 #ifndef VCEDGE_STREAM_STATE_H
 #define VCEDGE_STREAM_STATE_H
@@ -17,14 +16,15 @@ enum { VCE_TOP = 3, VCE_SPANS = 2, VCE_STATISTICS = 8, VCE_BATCH = 64, VCE_FEATU
 
 /* clang-format off */
 /* Statuses of a row: F(constant, word). */
-#define VCE_STATUS_LIST(F)                                                                                              \
-    F(VCE_WARMUP, "warmup") F(VCE_OK_ROW, "ok") F(VCE_IMPUTED, "imputed") F(VCE_STALE, "stale") F(VCE_GAP, "gap")       \
-    F(VCE_STUCK, "stuck") F(VCE_LIMIT, "limit") F(VCE_RATE, "rate") F(VCE_CLOCK, "clock") F(VCE_INHIBITED, "inhibited")
+#define VCE_STATUS_LIST(F) \
+    F(VCE_WARMUP, "warmup") F(VCE_OK_ROW, "ok") F(VCE_IMPUTED, "imputed") F(VCE_STALE, "stale") F(VCE_GAP, "gap") \
+    F(VCE_STUCK, "stuck") F(VCE_LIMIT, "limit") F(VCE_RATE, "rate") F(VCE_CLOCK, "clock") \
+    F(VCE_INHIBITED, "inhibited")
 
 /* Kinds of events, in the order of their trackers: F(constant, word). */
-#define VCE_EVENT_LIST(F)                                                                                               \
-    F(VCE_EVENT_ANOMALY, "anomaly") F(VCE_EVENT_STUCK, "stuck") F(VCE_EVENT_LIMIT, "limit") F(VCE_EVENT_RATE, "rate")   \
-    F(VCE_EVENT_DROPOUT, "dropout") F(VCE_EVENT_CLOCK, "clock")
+#define VCE_EVENT_LIST(F) \
+    F(VCE_EVENT_ANOMALY, "anomaly") F(VCE_EVENT_STUCK, "stuck") F(VCE_EVENT_LIMIT, "limit") \
+    F(VCE_EVENT_RATE, "rate") F(VCE_EVENT_DROPOUT, "dropout") F(VCE_EVENT_CLOCK, "clock")
 /* clang-format on */
 
 #define VCE_CONSTANT(constant, word) constant,
@@ -34,24 +34,25 @@ enum vce_event { VCE_EVENT_LIST(VCE_CONSTANT) VCE_EVENTS };
 
 /* clang-format off */
 /* One tracker of events; `open` is 0 while there is none. */
-#define VCE_TRACKER_FIELDS(F)                                                                                           \
-    F(double, peak) F(double, open_peak) F(int64_t, start_ns) F(int64_t, time_ns) F(int64_t, above) F(int64_t, below)   \
-    F(int64_t, open)
+#define VCE_TRACKER_FIELDS(F) \
+    F(double, peak) F(double, open_peak) F(int64_t, start_ns) F(int64_t, time_ns) F(int64_t, above) \
+    F(int64_t, below) F(int64_t, open)
 
-/* Times are -1 where there is none; `by_hand` is NaN without a threshold set by hand. */
-#define VCE_NUMBER_FIELDS(F)                                                                                            \
-    F(double, raw) F(double, balance) F(double, drift) F(double, pressure) F(double, threshold) F(double, by_hand)      \
-    F(int64_t, adapts) F(int64_t, seq) F(int64_t, last_ns) F(int64_t, usable_ns) F(int64_t, blind_ns)                   \
-    F(int64_t, before_ns) F(int64_t, since) F(int64_t, doubt_ns) F(int64_t, doubts) F(int64_t, wrong)                   \
-    F(int64_t, running) F(int64_t, until_ns) F(int64_t, resting) F(int64_t, spent_rows) F(int64_t, learned_rows)        \
-    F(int64_t, standing) F(int64_t, defects) F(int64_t, reason) F(int64_t, age) F(int64_t, why) F(int64_t, shape_rows)  \
-    F(int64_t, waiting)
+/* Times are -1 where there is none; `manual_threshold` is NaN without a threshold set by hand. */
+#define VCE_NUMBER_FIELDS(F) \
+    F(double, raw) F(double, balance) F(double, drift) F(double, pressure) F(double, threshold) \
+    F(double, manual_threshold) F(int64_t, adapts) F(int64_t, seq) F(int64_t, last_ns) F(int64_t, usable_ns) \
+    F(int64_t, stale_ns) F(int64_t, before_pause_ns) F(int64_t, rows_since_pause) F(int64_t, candidate_ns) \
+    F(int64_t, candidate_rows) F(int64_t, rejected_rows) F(int64_t, running) F(int64_t, until_ns) \
+    F(int64_t, inhibited) F(int64_t, spent_rows) F(int64_t, learned_rows) F(int64_t, any_repeats) \
+    F(int64_t, any_defect) F(int64_t, last_wake) F(int64_t, wake_age) F(int64_t, event_wake) \
+    F(int64_t, feature_rows) F(int64_t, waiting)
 
 /* The arrays behind the numbers: F(type, name, items for each channel, further items). */
-#define VCE_STATE_ARRAYS(F)                                                                                             \
-    F(double, contributions, 1, 0) F(double, last, 1, 0) F(int64_t, run, 1, 0) F(double, believed, 1, 0)                \
-    F(double, refused, 1, 0) F(int64_t, believed_ns, 1, 0) F(int64_t, absent, 1, 0)                                     \
-    F(double, means, VCE_SPANS *VCE_STATISTICS, 0) F(double, shape_sum, 0, VCE_FEATURES)                                \
+#define VCE_STATE_ARRAYS(F) \
+    F(double, contributions, 1, 0) F(double, last, 1, 0) F(int64_t, repeats, 1, 0) F(double, accepted, 1, 0) \
+    F(double, rejected, 1, 0) F(int64_t, accepted_ns, 1, 0) F(int64_t, missing_rows, 1, 0) \
+    F(double, means, VCE_SPANS * VCE_STATISTICS, 0) F(double, feature_sum, 0, VCE_FEATURES) \
     F(float, residual, VCE_BATCH + 1, 0) F(float, z, VCE_BATCH + 1, 0)
 /* clang-format on */
 
@@ -63,7 +64,7 @@ typedef struct vce_tracker {
 
 typedef struct vce_numbers {
     VCE_NUMBER_FIELDS(VCE_DECLARE)
-    int32_t top[VCE_TOP], spare; /* leading channels of the last row; see vce_columns */
+    int32_t top[VCE_TOP], padding; /* leading channels of the last row; see vce_columns */
     vce_tracker events[VCE_EVENTS];
 } vce_numbers;
 #undef VCE_DECLARE

@@ -17,7 +17,7 @@ from vcedge.runtime.codecs.reading import Samples
 from vcedge.runtime.engine.interface import AS_TRAINED
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.publishing.payloads import score_payload
-from vcedge.runtime.stream.score_block import Words
+from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.stream import Score, Stream
 
 ORIGIN = Origin("pump-1", "model", "boot")
@@ -49,10 +49,10 @@ def test_block_payload_equals_payloads_of_its_rows(detector: Detector, first_ns:
 
 
 def test_top_channels_of_many_rows_equal_those_of_each(detector: Detector) -> None:
-    words = Words(detector)
+    names = ScoreNames(detector)
     shares = (("Channel 0", 0.5), ("Channel 3", 0.25), ("Channel 1", 0.01))
-    full = np.array([words.top_codes(shares[:3])] * 4, np.int32)
-    mixed = np.array([words.top_codes(shares[:count]) for count in (3, 0, 1, 2)], np.int32)
-    assert words.tops(full) == [shares] * 4
-    assert words.tops(mixed) == [shares, (), shares[:1], shares[:2]]
-    assert words.tops(full[:0]) == []
+    full = np.array([names.top_codes(shares[:3])] * 4, np.int32)
+    mixed = np.array([names.top_codes(shares[:count]) for count in (3, 0, 1, 2)], np.int32)
+    assert names.tops(full) == [shares] * 4
+    assert names.tops(mixed) == [shares, (), shares[:1], shares[:2]]
+    assert names.tops(full[:0]) == []

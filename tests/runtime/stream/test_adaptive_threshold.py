@@ -1,4 +1,4 @@
-"""The adaptive threshold: it follows drift, keeps the number of events, is bounded, and learns no fault."""
+"""The adaptive threshold: it follows drift, keeps the rate of events, is bounded, and learns no fault."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def follow(raw: F64, limits: Calibration, enabled: bool = True) -> tuple[list[in
 
 
 @pytest.mark.parametrize("growth", [1.0, 1.5, 2.5])
-def test_the_promise_is_kept_under_slow_drift(growth: float) -> None:
+def test_adaptive_threshold_keeps_the_promised_rate_under_slow_drift(growth: float) -> None:
     raw = smoothed(2, 20_000) * np.geomspace(1.0, growth, 20_000)
     opened, values, share = follow(raw, LIMITS)
     expected = len(raw) / ROWS_AN_EVENT
@@ -82,20 +82,20 @@ def test_the_promise_is_kept_under_slow_drift(growth: float) -> None:
         assert follow(raw, LIMITS, enabled=False)[2] > 0.5
 
 
-def test_a_level_that_is_elsewhere_from_the_first_row_is_settled() -> None:
+def test_adaptive_threshold_settles_on_another_level_from_the_first_row() -> None:
     opened, _, share = follow(2.0 * smoothed(3, 10_000), LIMITS)
     assert len(opened) < 3 * 10_000 / ROWS_AN_EVENT
     assert share < 0.25
 
 
-def test_drift_that_goes_away_is_forgotten() -> None:
+def test_adaptive_threshold_follows_drift_back() -> None:
     raw = smoothed(4, 30_000) * np.concatenate((np.geomspace(1, 2, 10_000), np.ones(20_000)))
     _, values, _ = follow(raw, LIMITS)
     assert values.max() > 1.5 * LIMITS.threshold
     assert values[-1] < 1.3 * LIMITS.threshold
 
 
-def test_nothing_is_learned_while_an_event_is_open() -> None:
+def test_adaptive_threshold_is_constant_while_an_event_is_open() -> None:
     raw = smoothed(5, 6000)
     raw[2000:5000] += LIMITS.threshold  # a fault of an hour
     opened, values, _ = follow(raw, LIMITS)
@@ -106,7 +106,7 @@ def test_nothing_is_learned_while_an_event_is_open() -> None:
 
 
 @pytest.mark.parametrize("hours", [0.5, 4.0])
-def test_a_fault_that_grows_over_hours_is_found(hours: float) -> None:
+def test_a_fault_that_grows_over_hours_is_detected(hours: float) -> None:
     rows = round(hours * 3600)
     healthy = smoothed(6, 3000 + rows)
     size = np.concatenate((np.zeros(3000), np.linspace(0, 3, rows)))  # in the square root of the threshold's excess
@@ -120,7 +120,7 @@ def test_a_fault_that_grows_over_hours_is_found(hours: float) -> None:
 
 
 @given(RAW, st.lists(st.booleans(), min_size=80, max_size=80))
-def test_the_factor_is_bounded_whatever_comes(raw: list[float], ended: list[bool]) -> None:
+def test_adaptive_threshold_factor_is_bounded(raw: list[float], ended: list[bool]) -> None:
     adaptive = AdaptiveThreshold(replace(LIMITS, rows=40), NS_PER_S)
     for value, end in zip(raw, ended, strict=False):
         if end:
@@ -130,7 +130,7 @@ def test_the_factor_is_bounded_whatever_comes(raw: list[float], ended: list[bool
 
 
 @given(st.lists(st.sampled_from(["end", "quiet"]), max_size=200))
-def test_more_events_than_promised_raise_the_threshold_step_by_step(happenings: list[str]) -> None:
+def test_adaptive_threshold_rises_with_more_events_than_promised(happenings: list[str]) -> None:
     adaptive = AdaptiveThreshold(LIMITS, NS_PER_S)
     for what in happenings:
         if what == "end":
@@ -143,7 +143,7 @@ def test_more_events_than_promised_raise_the_threshold_step_by_step(happenings: 
 
 
 @given(RAW, st.integers(0, 80))
-def test_a_restored_threshold_has_the_same_future(raw: list[float], at: int) -> None:
+def test_a_restored_adaptive_threshold_continues_identically(raw: list[float], at: int) -> None:
     numbers = Numbers.fresh()
     one = other = AdaptiveThreshold(LIMITS, NS_PER_S, numbers=numbers)
     one.start()
@@ -170,7 +170,7 @@ def stream_of(detector: Detector, values: F64, **options: object) -> tuple[Strea
     return stream, [stream.push(sample) for sample in samples(values)]
 
 
-def test_a_stream_adapts_unless_it_is_told_not_to() -> None:
+def test_a_stream_adapts_unless_disabled_or_set_by_hand() -> None:
     detector, values = calibrated(), recording(3, 2000, 3)
     limit = detector.calibration.threshold
     _, scores = stream_of(detector, values)
@@ -181,7 +181,7 @@ def test_a_stream_adapts_unless_it_is_told_not_to() -> None:
         assert stream.threshold == limit
 
 
-def test_a_threshold_by_hand_stands_and_gives_way_to_the_calibrated_one() -> None:
+def test_a_manual_threshold_is_constant_until_reset() -> None:
     detector, values = calibrated(), recording(4, 1000, 3)
     stream, scores = stream_of(detector, values[:600])
     learned = stream.threshold
@@ -194,7 +194,7 @@ def test_a_threshold_by_hand_stands_and_gives_way_to_the_calibrated_one() -> Non
 
 
 @pytest.mark.parametrize("defect", ["limit", "stuck", "imputed", "stale", "warmup"])
-def test_rows_with_a_defect_teach_nothing(defect: str) -> None:
+def test_rows_with_a_defect_do_not_adapt_the_threshold(defect: str) -> None:
     detector, values = calibrated(), recording(5, 400, 3)
     limits = replace(detector.calibration, stuck_rows=(5, 5, 5), warmup_rows=300 if defect == "warmup" else 10)
     detector = replace(detector, calibration=limits)

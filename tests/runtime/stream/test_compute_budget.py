@@ -1,4 +1,4 @@
-"""The budget of computing: kept where operation has become livelier, left alone elsewhere, waived as events begin."""
+"""The compute budget: it limits a livelier machine, leaves others unchanged, and spares the first rows of events."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def share(scores: list[Score]) -> float:
     return float(np.mean([score.updated / score.hidden for score in scores]))
 
 
-def test_a_livelier_machine_is_held_to_the_target() -> None:
+def test_budget_holds_a_livelier_machine_to_the_target() -> None:
     values = recording(3, 6000, 3)
     free, held = scored(values, 1.0), scored(values, 0.4)
     assert share(held[1000:]) < 0.45 < share(free[1000:])
 
 
-def test_a_quiet_machine_is_left_alone() -> None:
+def test_budget_leaves_a_quiet_machine_unchanged() -> None:
     values = recording(3, 3000, 3)
     assert abs(share(scored(values, 1.0)) - share(scored(values, 0.9))) < 0.03
 
 
-def test_a_violent_event_keeps_the_whole_network() -> None:
+def test_a_violent_event_keeps_the_full_network() -> None:
     values = recording(3, 4000, 3)
     values[3000:3200] += 60 * tiny_detector().features.scale * np.resize([1.0, -1.0], (200, 1))
     held = scored(values, 0.3, threshold=6.0)
@@ -48,13 +48,13 @@ def test_a_violent_event_keeps_the_whole_network() -> None:
     assert share(inside) > 0.9
 
 
-def test_an_event_that_lasts_is_held_to_the_target() -> None:
+def test_budget_holds_a_long_event_to_the_target() -> None:
     held = scored(recording(3, 6000, 3), 0.4, threshold=1e-6)
     assert all(score.alarm for score in held[1000:])
     assert share(held[1000:]) < 0.45
 
 
-def test_a_floor_that_was_asked_for_makes_no_debt() -> None:
+def test_a_requested_floor_makes_no_debt() -> None:
     detector = replace(tiny_detector(), calibration=replace(tiny_detector().calibration, target_share=0.3))
     stream = Stream(NumpyEngine(detector), 1e9)
     rows = samples(recording(3, 400, 3))
@@ -63,7 +63,7 @@ def test_a_floor_that_was_asked_for_makes_no_debt() -> None:
     assert stream.budget.bias(in_event=False) == 0.0
 
 
-def test_looseness_moves_what_the_share_is_held_to() -> None:
+def test_looseness_moves_the_target() -> None:
     detector = replace(tiny_detector(), calibration=replace(tiny_detector().calibration, target_share=0.4))
 
     def held(looseness: float) -> float:
@@ -75,14 +75,14 @@ def test_looseness_moves_what_the_share_is_held_to() -> None:
 
 
 @given(st.floats(0.01, 1), st.floats(0, 1), st.floats(-1e6, 1e6))
-def test_targets_lie_between_the_floor_and_everything(target: float, floor: float, bias: float) -> None:
+def test_target_lies_between_the_floor_and_one(target: float, floor: float, bias: float) -> None:
     budget = ComputeBudget(target, floor)
     assert budget.target() <= target
     assert min(target, floor) <= budget.target(bias) + 1e-12 <= 1.0 + 1e-12
     assert (budget.target(bias) - budget.target()) * bias >= 0
 
 
-def test_what_quiet_rows_save_is_there_for_a_load_step_but_no_more() -> None:
+def test_savings_of_quiet_rows_are_capped() -> None:
     budget = ComputeBudget(0.25, 0.125)
     for _ in range(10_000):
         budget.spend(0.125, in_event=False)
@@ -94,7 +94,7 @@ def test_what_quiet_rows_save_is_there_for_a_load_step_but_no_more() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=200, max_size=300), st.floats(0.2, 1))
-def test_whoever_spends_nothing_that_is_taken_away_keeps_to_the_target(asked: list[float], target: float) -> None:
+def test_a_scheduler_that_obeys_the_bias_keeps_to_the_target(asked: list[float], target: float) -> None:
     budget, shares = ComputeBudget(target, 0.125), []
     for share in asked:
         shares.append(0.125 if budget.bias(in_event=False) < 0 else max(share, 0.125))
@@ -103,7 +103,7 @@ def test_whoever_spends_nothing_that_is_taken_away_keeps_to_the_target(asked: li
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.floats(0.01, 1))
-def test_it_only_ever_takes_away_and_is_bounded(rows: list[tuple[float, bool]], target: float) -> None:
+def test_bias_is_never_positive_and_bounded(rows: list[tuple[float, bool]], target: float) -> None:
     budget, open_rows = ComputeBudget(target), 0
     for spent, in_event in rows:
         assert LEAST_BIAS <= budget.bias(in_event=in_event) <= 0
@@ -114,7 +114,7 @@ def test_it_only_ever_takes_away_and_is_bounded(rows: list[tuple[float, bool]], 
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans())), st.booleans())
-def test_a_restored_one_goes_on_as_the_first_would(rows: list[tuple[float, bool]], in_event: bool) -> None:
+def test_a_restored_budget_continues_identically(rows: list[tuple[float, bool]], in_event: bool) -> None:
     numbers = Numbers.fresh()
     first = ComputeBudget(0.2, numbers=numbers)
     for spent, was_in_event in rows:

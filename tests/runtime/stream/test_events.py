@@ -1,4 +1,4 @@
-"""Events: what they say of their peak, how many there are, and that their memory can be taken out and put back."""
+"""Events: their peak, their number, and that a tracker continues from its saved state."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def followed(values: list[float], rule: EventRule | None = None) -> list[tuple[E
 @example([9.0, 11.0, 10.0, 1.0], EventRule())
 @example([9.0, 11.0], EventRule())
 @example([9.0, 8.5, 8.7], EventRule(min_rows=3))
-def test_an_event_knows_its_true_peak_and_its_top(values: list[float], rule: EventRule) -> None:
+def test_an_event_reports_its_peak_and_top_channels(values: list[float], rule: EventRule) -> None:
     for event, during in followed(values, rule):
         assert event.peak == max(during)
         assert event.top == ((f"at {round(1000 * event.peak) / 1000}", 1.0),)
@@ -47,7 +47,7 @@ def test_an_event_knows_its_true_peak_and_its_top(values: list[float], rule: Eve
 
 
 @given(VALUES, RULES)
-def test_updates_grow_by_the_factor_and_every_event_ends_once(values: list[float], rule: EventRule) -> None:
+def test_updates_grow_by_the_factor_and_events_end_once(values: list[float], rule: EventRule) -> None:
     last: Event | None = None
     for event, _ in followed(values, rule):
         if event.type == "new":
@@ -64,14 +64,14 @@ def test_updates_grow_by_the_factor_and_every_event_ends_once(values: list[float
 
 
 @given(VALUES, RULES)
-def test_events_keep_their_distance(values: list[float], rule: EventRule) -> None:
+def test_events_do_not_overlap(values: list[float], rule: EventRule) -> None:
     opened = [event.time_ns for event, _ in followed(values, rule) if event.type == "new"]
     least = rule.min_rows + rule.hold_rows + 1
     assert all(b - a >= least for a, b in pairwise(opened))
 
 
 @given(VALUES, RULES)
-def test_an_event_takes_its_rows_to_open_and_to_end(values: list[float], rule: EventRule) -> None:
+def test_min_rows_open_and_hold_rows_end_an_event(values: list[float], rule: EventRule) -> None:
     tracker = EventTracker("anomaly", rule)
     for time_ns, value in enumerate(values):
         was_open = tracker.is_open
@@ -88,7 +88,7 @@ def test_an_event_takes_its_rows_to_open_and_to_end(values: list[float], rule: E
 
 
 @given(VALUES, RULES, st.integers(0, 60))
-def test_a_restored_tracker_has_the_same_future(values: list[float], rule: EventRule, at: int) -> None:
+def test_a_restored_tracker_continues_identically(values: list[float], rule: EventRule, at: int) -> None:
     record = TrackerRecord(top=NO_TOP, open_top=NO_TOP)
     one = other = EventTracker("anomaly", rule, record)
     for time_ns, value in enumerate(values):
@@ -101,7 +101,7 @@ def test_a_restored_tracker_has_the_same_future(values: list[float], rule: Event
 
 
 @given(VALUES, RULES)
-def test_nothing_opens_where_it_is_not_allowed(values: list[float], rule: EventRule) -> None:
+def test_no_event_opens_on_a_row_that_is_not_allowed(values: list[float], rule: EventRule) -> None:
     tracker = EventTracker("anomaly", rule)
     assert [tracker.push(t, value, THRESHOLD, allowed=False) for t, value in enumerate(values)].count(None) == len(
         values
@@ -109,14 +109,14 @@ def test_nothing_opens_where_it_is_not_allowed(values: list[float], rule: EventR
 
 
 @pytest.mark.parametrize(("hold", "expected"), [(0, 3), (2, 1)])
-def test_a_hold_makes_one_event_of_a_fault_that_flickers(hold: int, expected: int) -> None:
+def test_hold_rows_join_a_flickering_fault(hold: int, expected: int) -> None:
     values = [9.0, 9.0, 1.0, 9.0, 1.0, 1.0, 9.0, 1.0, 1.0, 1.0]
     found = followed(values, EventRule(hold_rows=hold))
     assert sum(event.type == "new" for event, _ in found) == expected
     assert found[-1][0].type == "end"
 
 
-def test_a_short_spike_is_no_event_where_events_must_last() -> None:
+def test_min_rows_ignore_a_short_spike() -> None:
     assert followed([1.0, 30.0, 30.0, 1.0], EventRule(min_rows=3)) == []
     (new, _), (end, _) = followed([1.0, 9.0, 30.0, 10.0, 1.0], EventRule(min_rows=3))
     assert (new.start_ns, new.time_ns, new.peak) == (1, 3, 30.0)

@@ -1,4 +1,4 @@
-"""What is said of an event beside its channels: what it resembles, and why the gate woke."""
+"""The explanation of an event: what it resembles, and why the gate woke."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.engine.state import WAKE_NONE
 from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.explainer import LOOK_BACK, Explainer
-from vcedge.runtime.stream.score_block import Words
+from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.state import StreamState
 from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import F64, NS_PER_S
@@ -38,7 +38,7 @@ def events_of(scores: list[Score]) -> list[Event]:
     return [event for score in scores for event in score.events if event.kind == "anomaly"]
 
 
-def test_an_event_says_what_it_resembles_by_its_mean_shape_so_far() -> None:
+def test_an_event_is_classified_by_its_mean_features_so_far() -> None:
     assert DETECTOR.resemblance is not None
     values, engine = faulty(), NumpyEngine(DETECTOR)
     tracker, state = ShapeTracker(DETECTOR.features.change_scale), engine.new_state()
@@ -61,7 +61,7 @@ def test_an_event_says_what_it_resembles_by_its_mean_shape_so_far() -> None:
     assert all(name in (*DETECTOR.resemblance.names, "unclear") for name, _ in found)
 
 
-def test_an_event_keeps_the_reason_for_which_the_gate_woke() -> None:
+def test_an_event_reports_the_wake_before_it() -> None:
     scores = pushed(DETECTOR, faulty())
     events = events_of(scores)
     opened = next(i for i, score in enumerate(scores) if any(e.type == "new" for e in events_of([score])))
@@ -71,7 +71,7 @@ def test_an_event_keeps_the_reason_for_which_the_gate_woke() -> None:
 
 
 @pytest.mark.parametrize("detector", [replace(DETECTOR, resemblance=None), DETECTOR.without_network()])
-def test_what_is_not_there_is_not_said(detector: Detector) -> None:
+def test_a_detector_without_resemblance_or_gate_explains_nothing(detector: Detector) -> None:
     events = events_of(pushed(detector, faulty()))
     assert events
     assert all(bool(event.resembles) == (detector.resemblance is not None) for event in events)
@@ -85,7 +85,7 @@ def test_explanations_change_no_score() -> None:
     ]
 
 
-def test_an_event_that_a_gap_ends_is_explained_and_the_next_begins_afresh() -> None:
+def test_an_event_that_a_gap_ends_is_explained_and_the_state_is_reset() -> None:
     values = faulty()
     stream = Stream(NumpyEngine(DETECTOR), adapt=False)
     for sample in samples(values[:230]):
@@ -103,20 +103,20 @@ def test_an_event_that_a_gap_ends_is_explained_and_the_next_begins_afresh() -> N
 
 
 @pytest.mark.parametrize("cut", [150, 199, 210, 245])
-def test_a_snapshot_goes_on_as_if_nothing_had_happened(cut: int) -> None:
-    engine, words = NumpyEngine(DETECTOR), Words(DETECTOR)
+def test_a_restored_explainer_continues_identically(cut: int) -> None:
+    engine, names = NumpyEngine(DETECTOR), ScoreNames(DETECTOR)
     state, kept = engine.new_state(), StreamState(DETECTOR)
-    explainer = Explainer(DETECTOR, words, kept)
-    undisturbed = Explainer(DETECTOR, words, StreamState(DETECTOR))
+    explainer = Explainer(DETECTOR, names, kept)
+    undisturbed = Explainer(DETECTOR, names, StreamState(DETECTOR))
     for number, row in enumerate(faulty()):
         engine.step(row, state)
         is_open = 203 <= number < 270
         kind = "new" if number == 203 else "end" if number == 270 else "update"
         event = Event("a", "anomaly", kind, 0, number, 1.0, ()) if 203 <= number <= 270 else None  # type: ignore[arg-type]
         wake = 2 if number % 7 == 0 else WAKE_NONE
-        expected = undisturbed.row(event, state, wake, is_open=is_open)
-        assert explainer.row(event, state, wake, is_open=is_open) == expected
+        expected = undisturbed.push(event, state, wake, is_open=is_open)
+        assert explainer.push(event, state, wake, is_open=is_open) == expected
         if number == cut:
             restored = StreamState(DETECTOR)
             restored.restore(kept.save())
-            explainer = Explainer(DETECTOR, words, restored)
+            explainer = Explainer(DETECTOR, names, restored)

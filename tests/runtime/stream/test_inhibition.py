@@ -1,4 +1,4 @@
-"""When a machine is at work: what the configuration says of it, and that a rest leaves nothing behind."""
+"""Inhibition: its configuration, and that it leaves no trace in the stream."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from vcedge.schema import NS_PER_S, Sample
 
 ROWS, AT = 400, 150
 TIGHT = replace(tiny_detector(), calibration=replace(tiny_detector().calibration, target_share=0.3))
-"""Its budget is spent on these recordings, so that a debt is there when the rest begins."""
+"""Its budget is spent on these recordings, so that there is a debt when inhibition begins."""
 PAID = 50
-"""Rows at rest that pay for any debt: `LEAST_BIAS` over the target."""
+"""Inhibited rows that pay for any debt: `LEAST_BIAS` over the target."""
 
 
 def recipes_of(folder: Path, **changes: Any) -> dict[str, Recipe]:
@@ -38,7 +38,7 @@ def recipes_of(folder: Path, **changes: Any) -> dict[str, Recipe]:
     return load_recipes(load_runtime_config(folder / "runtime.yaml", {}))
 
 
-def test_run_when_of_all_assets_of_one_and_of_none(tmp_path: Path) -> None:
+def test_run_when_of_an_asset_replaces_the_default(tmp_path: Path) -> None:
     own = {"channel": "Channel 2", "below": 7}
     assets = {"pump": {}, "fan": {"run_when": own}, "always": {"run_when": None}}
     recipes = recipes_of(tmp_path, assets=assets, run_when={"channel": "Channel 0", "above": 5, "below": 9.5})
@@ -63,14 +63,14 @@ def test_run_when_of_all_assets_of_one_and_of_none(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_channel_that_the_model_does_not_have(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_run_when_rejects_an_unknown_channel(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         recipes_of(tmp_path, **changes)
     assert str(caught.value) == f"{tmp_path / 'runtime.yaml'}: {words}"
 
 
 def judged(scores: list[Score]) -> list[tuple[Any, ...]]:
-    """What must not depend on what was before a rest."""
+    """Return the parts of the state that inhibition must reset."""
     return [(s.raw, s.updated, s.status, s.top, s.wake, s.missing) for s in scores]
 
 
@@ -81,7 +81,7 @@ def judged(scores: list[Score]) -> list[tuple[Any, ...]]:
     spoiled=st.sampled_from([0.0, np.nan, 1e5, -3.0]),
     by_hand=st.booleans(),
 )
-def test_after_a_rest_a_stream_equals_a_fresh_one(seed: int, rest: int, spoiled: float, by_hand: bool) -> None:
+def test_a_stream_after_inhibition_equals_a_new_one(seed: int, rest: int, spoiled: float, by_hand: bool) -> None:
     values = recording(seed, ROWS, 3)
     values[AT : AT + rest, 1:] = spoiled
     values[AT - 30 : AT] += 9 * TIGHT.features.scale
@@ -100,7 +100,7 @@ def test_after_a_rest_a_stream_equals_a_fresh_one(seed: int, rest: int, spoiled:
     assert (numbers.balance, numbers.spent_rows) == (expected.balance, expected.spent_rows)
 
 
-def test_the_machine_runs_before_its_channel_said_anything() -> None:
+def test_a_machine_runs_until_its_channel_has_a_value() -> None:
     stream = Stream(load_engine(TIGHT), run_when=RunWhen(0, above=1.0))
     row = np.array([np.nan, 0.0, 0.0])
     assert stream.push(Sample(NS_PER_S, row)).status == "warmup"
@@ -119,7 +119,7 @@ READINGS = st.one_of(st.floats(-3, 3), st.sampled_from([np.nan, np.inf, -np.inf,
     first=READINGS,
     until_ns=st.sampled_from([0, 5]),
 )
-def test_rows_that_are_sure_to_be_of_a_machine_at_work(
+def test_count_running_counts_rows_that_are_not_inhibited(
     told: list[float], hidden: list[bool], rule: RunWhen | None, first: float, until_ns: int
 ) -> None:
     """Whatever the health of the sensor makes of its readings: it may hide any of them."""

@@ -1,4 +1,4 @@
-"""Defects of sensors and clocks: each is named and is an event, and none of them poisons what comes after it."""
+"""Defects of sensors and clocks: each has a status and an event, and does not affect later samples."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def spoiled(spoil: Callable[[F64], None]) -> tuple[list[Score], list[Score]]:
         (frozen, "stuck", "stuck", "Channel 2"),
     ],
 )
-def test_a_defect_is_named_is_one_event_and_is_forgotten(
+def test_a_defect_has_a_status_and_one_event_and_leaves_no_trace(
     spoil: Callable[[F64], None], status: str, kind: str, channel: str
 ) -> None:
     clean, scores = spoiled(spoil)
@@ -93,7 +93,7 @@ def test_a_defect_is_named_is_one_event_and_is_forgotten(
     assert np.median(after) < 0.002
 
 
-def test_one_leap_is_missing_and_a_step_is_believed_from_its_second_row() -> None:
+def test_a_spike_is_rejected_and_a_step_accepted_from_its_second_row() -> None:
     def spike_and_step(values: F64) -> None:
         values[AT, 1] += 500.0
         values[UNTIL:, 1] += 500.0
@@ -105,7 +105,7 @@ def test_one_leap_is_missing_and_a_step_is_believed_from_its_second_row() -> Non
     assert scores[UNTIL + 30].raw > 1.5 * clean[UNTIL + 30].raw  # not the step itself, but where it leads to
 
 
-def test_rates_of_a_second_count_the_time_that_passed() -> None:
+def test_rates_account_for_the_elapsed_time() -> None:
     values = recording(3, 40, 3)
     values[20:24, 1] = np.nan
     values[24:, 1] = values[19, 1] + 5 * 19.0
@@ -115,7 +115,7 @@ def test_rates_of_a_second_count_the_time_that_passed() -> None:
 
 
 @pytest.mark.parametrize(("value", "kind"), [(np.nan, "dropout"), (np.inf, "limit")])
-def test_all_sensors_at_once_are_one_event_and_the_stream_starts_afresh(value: float, kind: str) -> None:
+def test_a_loss_of_all_sensors_is_one_event_and_resets_the_stream(value: float, kind: str) -> None:
     def gone(values: F64) -> None:
         values[AT:UNTIL] = value
 
@@ -150,7 +150,7 @@ WRONG_CLOCKS = {
 
 
 @pytest.mark.parametrize("name", WRONG_CLOCKS)
-def test_single_wrong_times_leave_all_other_scores_exactly_as_they_are(name: str) -> None:
+def test_single_wrong_times_do_not_change_other_scores(name: str) -> None:
     rows = samples(recording(4, ROWS, 3))
     expected = scores_of(rows)
     stream, found = Stream(load_engine(DETECTOR), adapt=False), []
@@ -165,7 +165,7 @@ def test_single_wrong_times_leave_all_other_scores_exactly_as_they_are(name: str
 
 
 @pytest.mark.parametrize("name", ["future", "1970", "long ago"])
-def test_a_clock_that_is_wrong_for_a_while_costs_a_few_rows_and_a_warm_up(name: str) -> None:
+def test_a_clock_that_was_set_costs_a_few_rows_and_a_warm_up(name: str) -> None:
     """An NTP step there and back: three rows each until it is believed, then a warm-up."""
     rows = samples(recording(5, ROWS, 3))
     expected = scores_of(rows)
@@ -180,7 +180,7 @@ def test_a_clock_that_is_wrong_for_a_while_costs_a_few_rows_and_a_warm_up(name: 
     assert max(abs(a.raw - b.raw) / a.raw for a, b in zip(expected[after], scores[after], strict=True)) < 0.01
 
 
-def test_a_clock_set_back_a_little_is_waited_for() -> None:
+def test_samples_are_late_until_a_clock_set_back_catches_up() -> None:
     rows = samples(recording(5, ROWS, 3))
     rows[AT:] = [Sample(row.time_ns - 30 * NS_PER_S, row.values) for row in rows[AT:]]
     scores = scores_of(rows)
@@ -189,7 +189,7 @@ def test_a_clock_set_back_a_little_is_waited_for() -> None:
     assert kinds_of(scores) == [("clock", "new"), ("clock", "end")]
 
 
-def test_a_machine_that_stands_raises_nothing_and_starts_afresh() -> None:
+def test_a_stopped_machine_raises_no_alarm_and_resets_the_stream() -> None:
     values = recording(6, ROWS, 3)
     speed = DETECTOR.features.center[2] - 100.0
     values[AT:UNTIL, 2] = speed
@@ -205,7 +205,7 @@ def test_a_machine_that_stands_raises_nothing_and_starts_afresh() -> None:
     assert scores_of(samples(values))[AT].status == "limit"  # without the rule it would have been judged
 
 
-def test_an_event_ends_when_the_machine_is_stopped_and_inhibit_ends_by_the_samples_time() -> None:
+def test_inhibition_ends_an_event_and_ends_by_the_samples_time() -> None:
     values = recording(7, ROWS, 3)
     values[AT:, 1] += 40 * DETECTOR.features.scale[1] * np.resize([1.0, -1.0], ROWS - AT)
     rows = samples(values)
@@ -214,7 +214,7 @@ def test_an_event_ends_when_the_machine_is_stopped_and_inhibit_ends_by_the_sampl
         if index == AT + 20:
             stream.inhibition.inhibit(rows[UNTIL].time_ns)
         scores.append(stream.push(row))
-    assert stream.inhibition.always
+    assert not stream.inhibition.possible
     assert {s.status for s in scores[AT + 20 : UNTIL]} == {"inhibited"}
     assert scores[AT + 19].alarm
     assert ("anomaly", "end") in kinds_of(scores[AT + 20 : AT + 21])

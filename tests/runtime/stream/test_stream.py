@@ -31,7 +31,7 @@ def scores_of(values: F64, stream: Stream | None = None) -> list[Score]:
     return [stream.push(sample) for sample in samples(values)]
 
 
-def test_warmup_then_ok_and_the_engines_statistic() -> None:
+def test_stream_warms_up_and_reports_the_engines_statistic() -> None:
     values = recording(1, 200, 3)
     scores = scores_of(values)
     assert [score.status for score in scores[: WARMUP + 1]] == ["warmup"] * WARMUP + ["ok"]
@@ -41,7 +41,7 @@ def test_warmup_then_ok_and_the_engines_statistic() -> None:
     assert [score.seq for score in scores] == list(range(1, 201))
 
 
-def test_late_duplicate_and_unreadable_times_change_nothing_but_seq() -> None:
+def test_late_and_duplicate_times_change_only_seq() -> None:
     values = recording(2, 60, 3)
     stream, undisturbed = new_stream(), new_stream()
     for index, sample in enumerate(samples(values)):
@@ -54,7 +54,7 @@ def test_late_duplicate_and_unreadable_times_change_nothing_but_seq() -> None:
     assert stream.state.tobytes() == undisturbed.state.tobytes()
 
 
-def test_a_gap_starts_afresh() -> None:
+def test_a_gap_resets_the_stream() -> None:
     values = recording(3, 100, 3)
     stream = new_stream()
     for sample in samples(values[:50]):
@@ -64,7 +64,7 @@ def test_a_gap_starts_afresh() -> None:
     assert [score.raw for score in later] == [score.raw for score in scores_of(values[50:])]
 
 
-def test_a_long_silence_of_all_sensors_is_a_gap_too() -> None:
+def test_a_long_silence_of_all_sensors_is_a_gap() -> None:
     values = recording(3, 100, 3)
     stream, times = (
         new_stream(threshold=0.01),
@@ -79,7 +79,7 @@ def test_a_long_silence_of_all_sensors_is_a_gap_too() -> None:
     assert not any(score.alarm for score in scores[50:70])
 
 
-def test_a_refused_row_leaves_the_stream_as_it_was() -> None:
+def test_push_rejects_another_shape_without_a_change() -> None:
     stream = new_stream()
     for wrong in (np.zeros(5), np.zeros(1), np.zeros((1, 3))):
         with pytest.raises(ValueError, match="shape"):
@@ -87,7 +87,7 @@ def test_a_refused_row_leaves_the_stream_as_it_was() -> None:
     assert stream.push(Sample(START_NS, np.zeros(3))).seq == 1
 
 
-def test_statuses_name_the_most_serious_defect() -> None:
+def test_status_is_the_most_serious_defect() -> None:
     schema = replace(DETECTOR.schema, channels=(Channel("a", low=-1e3, high=1e3), *DETECTOR.schema.channels[1:]))
     stream = Stream(NumpyEngine(replace(DETECTOR, schema=schema)))
     values = recording(4, 60, 3)
@@ -103,7 +103,7 @@ def test_statuses_name_the_most_serious_defect() -> None:
     assert all(np.isfinite([score.raw, score.score]).all() for score in scores)
 
 
-def test_a_stuck_sensor_is_named_and_is_an_event() -> None:
+def test_a_stuck_sensor_has_a_status_and_an_event() -> None:
     values = recording(5, 300, 3)
     values[100:200, 2] = values[100, 2]
     scores = scores_of(values)
@@ -118,7 +118,7 @@ def test_a_stuck_sensor_is_named_and_is_an_event() -> None:
     assert events[0].id == events[1].id
 
 
-def test_alarm_rows_and_one_event_for_a_fault() -> None:
+def test_a_fault_raises_alarms_and_one_event() -> None:
     values = recording(6, 400, 3)
     values[200:260, 1] += 40 * DETECTOR.features.scale[1] * np.resize([1.0, -1.0], 60)
     scores = scores_of(values, new_stream(threshold=8.0, rows=100))
@@ -134,7 +134,7 @@ def test_alarm_rows_and_one_event_for_a_fault() -> None:
     assert max(score.raw for score in scores) >= events[-1].peak >= events[0].peak
 
 
-def test_no_alarm_while_warming_up() -> None:
+def test_warm_up_raises_no_alarm() -> None:
     values = recording(7, 30, 3)
     values[3:8] += 50 * DETECTOR.features.scale * np.resize([1.0, -1.0], (5, 1))
     scores = scores_of(values, new_stream(threshold=1.0))
@@ -142,7 +142,7 @@ def test_no_alarm_while_warming_up() -> None:
     assert not any(score.alarm or score.events for score in scores[:WARMUP])
 
 
-def test_wake_says_why() -> None:
+def test_wake_names_its_reason() -> None:
     scores = scores_of(recording(8, 1500, 3))
     first = DETECTOR.cell.spec.boundaries[0] if DETECTOR.cell else 0
     assert all((score.wake == "") == (score.updated <= first) for score in scores)
@@ -150,14 +150,14 @@ def test_wake_says_why() -> None:
     assert any(reason.endswith((" change", " error", " size")) for reason in reasons)
 
 
-def test_a_floor_and_a_bias_come_through() -> None:
+def test_push_passes_the_policy_to_the_engine() -> None:
     stream = new_stream(surprise_limit=1e30)
     updated = {stream.push(sample, ComputePolicy(3, -1e6)).updated for sample in samples(recording(9, 50, 3))}
     assert updated == {12}
 
 
 @given(st.lists(st.sampled_from([1.0, 2.0, float("nan")]), max_size=60), st.integers(1, 5))
-def test_stuck_counter_counts_equal_neighbours(values: list[float], limit: int) -> None:
+def test_stuck_counter_counts_repeated_readings(values: list[float], limit: int) -> None:
     counter, run, last = StuckCounter((limit, 0)), 0, None
     for value in values:
         stuck = counter.push(np.array([value, 1.0]))

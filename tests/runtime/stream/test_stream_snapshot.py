@@ -1,4 +1,4 @@
-"""A stream taken out and put back in a fresh process goes on as if nothing had happened, to the last bit."""
+"""A stream restored in a new process continues identically, bit for bit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def eventful(seed: int, channels: int) -> list[Sample]:
 @pytest.mark.parametrize("name", VARIANTS)
 @settings(max_examples=8)
 @given(cuts=st.sets(st.integers(0, 259), max_size=4), seed=st.integers(0, 3))
-def test_a_restored_stream_has_the_same_future(name: str, cuts: set[int], seed: int) -> None:
+def test_a_restored_stream_continues_identically(name: str, cuts: set[int], seed: int) -> None:
     detector = VARIANTS[name]
     engine = load_engine(detector)
     whole, cut = Stream(engine), Stream(engine)
@@ -46,7 +46,7 @@ def test_a_restored_stream_has_the_same_future(name: str, cuts: set[int], seed: 
     assert cut.snapshot() == whole.snapshot()
 
 
-def test_a_snapshot_of_another_model_is_refused() -> None:
+def test_restore_rejects_a_snapshot_of_another_model() -> None:
     snapshot = Stream(load_engine(tiny_detector(channels=4))).snapshot()
     stream = Stream(load_engine(tiny_detector()))
     with pytest.raises(DataError, match="another model"):
@@ -54,13 +54,13 @@ def test_a_snapshot_of_another_model_is_refused() -> None:
 
 
 @pytest.mark.parametrize("spoiled", [b"", b"x", None, 3, [], {}, "no base64!", {"seq": 1}])
-def test_a_snapshot_of_something_else_is_refused(spoiled: object) -> None:
+def test_restore_rejects_anything_but_a_snapshot(spoiled: object) -> None:
     stream = Stream(load_engine(tiny_detector()))
     with pytest.raises(DataError):
         stream.restore(spoiled)
 
 
-def test_another_format_is_refused_with_a_line_that_says_what_is_lost() -> None:
+def test_restore_rejects_another_format_and_says_what_is_lost() -> None:
     stream = Stream(load_engine(tiny_detector()))
     snapshot = bytearray(stream.snapshot())
     snapshot[4] = 99
@@ -70,7 +70,7 @@ def test_another_format_is_refused_with_a_line_that_says_what_is_lost() -> None:
         stream.restore(stream.snapshot()[:-1])
 
 
-def test_a_threshold_set_by_hand_is_not_part_of_a_snapshot() -> None:
+def test_a_snapshot_excludes_a_manual_threshold() -> None:
     engine = load_engine(tiny_detector())
     by_hand, calibrated = Stream(engine, 3.25), Stream(engine)
     calibrated.restore(by_hand.snapshot())
@@ -80,7 +80,7 @@ def test_a_threshold_set_by_hand_is_not_part_of_a_snapshot() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.bool_])
-def test_arrays_come_back_to_the_last_bit(dtype: type) -> None:
+def test_packed_arrays_keep_every_bit(dtype: type) -> None:
     array = np.array([[0.0, -0.0, np.inf], [np.nan, 1.1, -5e-324]])
     stored = array.astype(dtype) if dtype is not np.int64 else np.arange(6).reshape(2, 3) - 3
     again = unpack(json.loads(json.dumps(pack(stored))), np.zeros_like(stored))

@@ -1,4 +1,4 @@
-"""Snapshots of every released format: an asset continues from them as if nothing had happened.
+"""Snapshots of every released format: an asset continues from them.
 
 The files were written on another machine, whose processor rounds differently: statistics agree within a tolerance.
 """
@@ -37,7 +37,7 @@ def test_an_asset_continues_from_a_snapshot_of_each_format(number: int, case: st
 
 @pytest.mark.parametrize("key", decode((FOLDER / "format-1.snapshot").read_bytes()).assets["running"][1]["stream"])
 @pytest.mark.parametrize("value", [None, "x", [], {"seq": 1}])
-def test_a_spoiled_snapshot_of_format_1_is_refused(key: str, value: object) -> None:
+def test_restore_rejects_a_damaged_snapshot_of_format_1(key: str, value: object) -> None:
     stream_state = decode((FOLDER / "format-1.snapshot").read_bytes()).assets["running"][1]["stream"]
     without = {name: content for name, content in stream_state.items() if name != key}
     with pytest.raises(DataError):

@@ -1,4 +1,4 @@
-"""Rows judged many at a time in the kernel are those of `Stream.push`, one after the other, to the last bit."""
+"""Rows scored in the kernel equal those of `Stream.push_in_python` bit for bit, and so does the state."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from vcedge.runtime.engine.native_engine import NativeEngine
 ROWS = 700
 
 
-def of_a_plant(**changes: Any) -> Detector:
-    """A detector with limits, a largest change and rows of a learning threshold."""
+def plant_detector(**changes: Any) -> Detector:
+    """Return a detector with limits, a largest change and a threshold that adapts."""
     detector = tiny_detector(**changes)
     first, second, *others = detector.schema.channels
     channels = (first, replace(second, rate=400.0), *others)
@@ -40,31 +40,22 @@ def of_a_plant(**changes: Any) -> Detector:
 
 
 PLANTS = {
-    "gated": of_a_plant(),
-    "linear": of_a_plant().without_network(),
-    "dense": of_a_plant(cell="gru", levels=1),
-    "flags": of_a_plant(flags=True),
+    "gated": plant_detector(),
+    "linear": plant_detector().without_network(),
+    "dense": plant_detector(cell="gru", levels=1),
+    "flags": plant_detector(flags=True),
     "no rates, no names": replace(tiny_detector(), resemblance=None),
     "slow events": replace(
-        of_a_plant(), calibration=replace(of_a_plant().calibration, events=EventRule(min_rows=3, hold_rows=4))
+        plant_detector(), calibration=replace(plant_detector().calibration, events=EventRule(min_rows=3, hold_rows=4))
     ),
 }
-
-
-def outcome(score: Score) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in Score._fields}
-
-
-def memory(stream: Stream) -> bytes:
-    """Return everything that the future depends on."""
-    return stream.snapshot()
 
 
 Policy = tuple[int, float]
 """`min_level` and looseness."""
 
 
-def same(
+def assert_equal_rows(
     detector: Detector,
     time_ns: NDArray[np.int64],
     values: F64,
@@ -81,10 +72,10 @@ def same(
         block = many.push_block(time_ns[start:stop], values[start:stop], compute)
         for row, found in enumerate(block):
             wanted = one.push_in_python(Sample(int(time_ns[start + row]), values[start + row]), compute)
-            assert outcome(found) == outcome(wanted), start + row
+            assert found == wanted, start + row
             assert bool(block.in_event[row]) == one.in_event
             scores.append(found)
-        assert memory(many) == memory(one), (start, stop)
+        assert many.snapshot() == one.snapshot(), (start, stop)
         np.testing.assert_array_equal(many.contributions, one.contributions)
         assert many.threshold == one.threshold
     return scores
@@ -95,22 +86,22 @@ def times(count: int) -> NDArray[np.int64]:
 
 
 @pytest.mark.parametrize("plant", list(PLANTS))
-def test_rows_are_judged_as_one_by_one(plant: str) -> None:
+def test_rows_equal_single_samples_with_every_defect(plant: str) -> None:
     values = recording(3, 3000, 3, missing=0.01)
     values[1000:1060] += 8 * tiny_detector().features.scale
     values[1500:1600, 0] = values[1500, 0]
     values[2000:2020] = np.nan
     values[2200, 0] = 1e6
     values[2300:2330, 1] += 5000.0
-    scores = same(PLANTS[plant], times(3000), values, [1, 2, 500, 1777])
+    scores = assert_equal_rows(PLANTS[plant], times(3000), values, [1, 2, 500, 1777])
     assert {"warmup", "ok", "imputed", "stuck", "limit", "stale"} <= {score.status for score in scores}
     assert any(score.alarm for score in scores)
     assert any(score.events for score in scores)
 
 
 @st.composite
-def plants_days(draw: st.DrawFn) -> tuple[NDArray[np.int64], F64]:
-    """A recording with things going wrong at places and for times that hypothesis chooses."""
+def plant_days(draw: st.DrawFn) -> tuple[NDArray[np.int64], F64]:
+    """Draw a recording with faults of drawn kinds, places and lengths."""
     values = recording(draw(st.integers(0, 5)), ROWS, 3, missing=draw(st.sampled_from([0.0, 0.02, 0.3])))
     time_ns = times(ROWS)
     scale = tiny_detector().features.scale
@@ -141,7 +132,7 @@ def plants_days(draw: st.DrawFn) -> tuple[NDArray[np.int64], F64]:
 
 @settings(max_examples=60)
 @given(
-    day=plants_days(),
+    day=plant_days(),
     cuts=st.lists(st.integers(0, ROWS), max_size=6),
     plant=st.sampled_from(list(PLANTS)),
     threshold=st.sampled_from([None, None, 0.9, 1.5, 1e9]),
@@ -149,7 +140,7 @@ def plants_days(draw: st.DrawFn) -> tuple[NDArray[np.int64], F64]:
     policy=st.sampled_from([(1, 1.0), (1, 1.0), (2, 1.0), (4, 1.0), (9, 0.3), (1, 2.5)]),
     run_when=st.sampled_from([None, None, RunWhen(0, above=-1.5), RunWhen(1, above=-12.0, below=-9.0)]),
 )
-def test_whatever_happens(
+def test_rows_equal_single_samples_with_random_faults(
     day: tuple[NDArray[np.int64], F64],
     cuts: list[int],
     plant: str,
@@ -158,12 +149,12 @@ def test_whatever_happens(
     policy: Policy,
     run_when: RunWhen | None,
 ) -> None:
-    same(PLANTS[plant], *day, cuts, policy, threshold=threshold, adapt=adapt, run_when=run_when)
+    assert_equal_rows(PLANTS[plant], *day, cuts, policy, threshold=threshold, adapt=adapt, run_when=run_when)
 
 
 @pytest.mark.parametrize("plant", list(PLANTS))
-def test_a_machine_that_stands_now_and_then(plant: str) -> None:
-    """And a threshold that is set while it runs, and alarms that are inhibited for a time."""
+def test_rows_equal_single_samples_across_settings_and_inhibition(plant: str) -> None:
+    """A machine that stops now and then, a threshold that is set while it runs, and alarms that are inhibited."""
     values = recording(4, 1200, 3, missing=0.02)
     values[300:400, 0] = values[700:703, 0] = -50.0
     values[500, 0] = np.nan
@@ -180,20 +171,20 @@ def test_a_machine_that_stands_now_and_then(plant: str) -> None:
         block = many.push_block(times(1200)[span], values[span])
         for row, found in enumerate(block):
             wanted = one.push_in_python(Sample(int(times(1200)[start + row]), values[start + row]))
-            assert outcome(found) == outcome(wanted), start + row
-        assert memory(many) == memory(one)
+            assert found == wanted, start + row
+        assert many.snapshot() == one.snapshot()
     assert many.inhibition.until_ns == 0
 
 
-def test_a_block_of_another_shape_and_an_empty_one() -> None:
+def test_a_block_of_another_shape_raises_and_an_empty_one_is_empty() -> None:
     stream = Stream(NativeEngine(tiny_detector()))
     with pytest.raises(ValueError, match="expected"):
         stream.push_block(times(5), np.zeros((5, 2)))
     assert list(stream.push_block(times(0), np.zeros((0, 3)))) == []
 
 
-def test_numpys_engine_has_blocks_too() -> None:
+def test_blocks_of_the_numpy_engine_equal_single_samples() -> None:
     values = recording(3, 300, 3)
     one, many = (Stream(NumpyEngine(tiny_detector())) for _ in range(2))
     expected = [one.push(Sample(int(t), row)) for t, row in zip(times(300), values, strict=True)]
-    assert [outcome(s) for s in many.push_block(times(300), values)] == [outcome(s) for s in expected]
+    assert list(many.push_block(times(300), values)) == expected

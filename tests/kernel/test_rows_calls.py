@@ -1,4 +1,4 @@
-"""Calls of the judge and of the writer of lines with arrays that do not fit: an error, and nothing is touched."""
+"""`score_rows` and `score_lines` with wrong arguments: they raise an error and change nothing."""
 
 from __future__ import annotations
 
@@ -16,14 +16,10 @@ if native_problem() is not None:
 
 from vcedge.runtime import _kernel
 from vcedge.runtime.engine.native_engine import NativeEngine
-from vcedge.runtime.stream.adaptive_threshold import AdaptiveThreshold
-from vcedge.runtime.stream.compute_budget import ComputeBudget
-from vcedge.runtime.stream.explainer import Explainer
-from vcedge.runtime.stream.layout import KERNEL, check_layout
-from vcedge.runtime.stream.native_rows import StreamParts, rules_of
-from vcedge.runtime.stream.score_block import ScoreBlock, Words
-from vcedge.runtime.stream.sensor_health import SensorHealth
-from vcedge.runtime.stream.state import StreamState
+from vcedge.runtime.stream.native_rows import rules_of
+from vcedge.runtime.stream.parts import StreamParts
+from vcedge.runtime.stream.score_block import ScoreBlock
+from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.stream import Stream
 
 ROWS = 20
@@ -32,37 +28,30 @@ VALUES = recording(1, 2 * ROWS, 3)
 
 
 def call() -> tuple[Any, list[Any], Stream]:
-    """Return the kernel's method, its arguments for a stream that has begun, to be spoilt, and the stream."""
+    """Return the kernel's method, its arrays for a stream that is warmed up, and the stream."""
     engine = NativeEngine(tiny_detector())
     stream = Stream(engine)
     stream.push_block(TIMES[:ROWS], VALUES[:ROWS])
-    block = ScoreBlock(Words(engine.detector), TIMES[ROWS:], ROWS + 1)
-    words, fresh = Words(engine.detector), StreamState(engine.detector)
-    parts = StreamParts(
-        AdaptiveThreshold(engine.detector.calibration, NS_PER_S),
-        ComputeBudget(engine.detector.calibration.target_share),
-        SensorHealth(engine.detector, words, fresh),
-        Explainer(engine.detector, words, fresh).tracker,
-    )
-    rules = rules_of(engine.detector, engine.detector.calibration, parts)
+    block = ScoreBlock(ScoreNames(engine.detector), TIMES[ROWS:], ROWS + 1)
+    rules = rules_of(StreamParts(engine.detector))
     arrays = [rules, stream.record.record, block.time_ns, np.ascontiguousarray(VALUES[ROWS:]), block.columns]
-    return engine.kernel.judge_rows, arrays, stream
+    return engine.kernel.score_rows, arrays, stream
 
 
-def test_the_call_as_it_should_be() -> None:
-    judge, arrays, _ = call()
-    assert judge(*arrays, 0, ROWS, 1, 0.0) > 0
+def test_score_rows_scores_rows_with_valid_arguments() -> None:
+    score_rows, arrays, _ = call()
+    assert score_rows(*arrays, 0, ROWS, 1, 0.0) > 0
 
 
 @pytest.mark.parametrize("rows", [(-1, ROWS), (5, 4), (0, ROWS + 1), (0, 2**62)])
-def test_rows_that_do_not_fit_are_refused(rows: tuple[int, int]) -> None:
-    judge, arrays, _ = call()
+def test_score_rows_rejects_rows_out_of_range(rows: tuple[int, int]) -> None:
+    score_rows, arrays, _ = call()
     with pytest.raises(ValueError, match="rows"):
-        judge(*arrays, *rows, 1, 0.0)
+        score_rows(*arrays, *rows, 1, 0.0)
 
 
-def test_every_array_has_its_size_and_type() -> None:
-    judge, arrays, stream = call()
+def test_score_rows_rejects_arrays_of_another_size_or_type() -> None:
+    score_rows, arrays, stream = call()
     before = stream.snapshot()
     for index, array in enumerate(arrays):
         wrong: list[Any] = [array.view(np.uint8).ravel()[:-1].copy(), array.view(np.uint8)[1:].copy(), None, 3]
@@ -70,29 +59,22 @@ def test_every_array_has_its_size_and_type() -> None:
             wrong.append(array.astype(np.float32))
         for spoilt in wrong:
             with pytest.raises((TypeError, ValueError)):
-                judge(*arrays[:index], spoilt, *arrays[index + 1 :], 0, ROWS, 1, 0.0)
+                score_rows(*arrays[:index], spoilt, *arrays[index + 1 :], 0, ROWS, 1, 0.0)
     with pytest.raises(TypeError):
-        judge(*arrays[:-1], 0, ROWS, 1, 0.0)
+        score_rows(*arrays[:-1], 0, ROWS, 1, 0.0)
     assert stream.snapshot() == before
 
 
 @pytest.mark.parametrize(("field", "value"), [("waiting", -1), ("waiting", 64), ("waiting", 2**40), ("last_ns", -1)])
-def test_a_state_that_is_not_possible_is_refused(field: str, value: int) -> None:
-    judge, arrays, stream = call()
+def test_score_rows_rejects_an_impossible_state(field: str, value: int) -> None:
+    score_rows, arrays, stream = call()
     setattr(stream.record.numbers, field, value)
     with pytest.raises(ValueError, match="not that of a stream"):
-        judge(*arrays, 0, ROWS, 1, 0.0)
+        score_rows(*arrays, 0, ROWS, 1, 0.0)
 
 
-@pytest.mark.parametrize("part", ["numbers", "tracker", "arrays", "columns", "statuses", "events", "wakes"])
-def test_a_kernel_with_another_layout_is_not_used(part: str) -> None:
-    check_layout(KERNEL)
-    with pytest.raises(ImportError, match=f"built from other sources: {part} has"):
-        check_layout({**KERNEL, part: KERNEL[part][1:]})
-
-
-def test_lines_of_arrays_that_do_not_fit() -> None:
-    block = ScoreBlock(Words(tiny_detector()), TIMES[:ROWS], 1)
+def test_score_lines_rejects_arrays_that_do_not_fit() -> None:
+    block = ScoreBlock(ScoreNames(tiny_detector()), TIMES[:ROWS], 1)
     ends = np.array([1, 2, 3], np.int32)
     arrays = (block.time_ns, block.raw, block.score, block.updated, block.top, block.status, block.alarm, ends)
     assert _kernel.score_lines(ROWS, 0, ROWS, arrays, 3, b"abc", 16, -1)[1] == ROWS
@@ -104,8 +86,8 @@ def test_lines_of_arrays_that_do_not_fit() -> None:
             _kernel.score_lines(ROWS, 0, ROWS, (*arrays[:-1], wrong), 3, b"abc", 16, -1)
 
 
-def test_a_channel_that_there_is_not_ends_the_list() -> None:
-    block = ScoreBlock(Words(tiny_detector()), TIMES[:1], 1)
+def test_score_lines_ends_leading_channels_at_an_invalid_one() -> None:
+    block = ScoreBlock(ScoreNames(tiny_detector()), TIMES[:1], 1)
     block.top[0] = [128 * 7 + 50, -1, -1]
     block.status[0] = 1
     arrays = (block.time_ns, block.raw, block.score, block.updated, block.top, block.status, block.alarm)
