@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vcedge.errors import Unavailable, UsageError, error_of
@@ -14,16 +13,13 @@ from vcedge.errors import Unavailable, UsageError, error_of
 SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
 
 
-@dataclass(frozen=True)
-class Upload:
-    """Names the local files to copy to the device."""
-
-    bundle: Path
-    model: Path | None = None
-    config: Path | None = None
-
-
-def push(host: str, upload: Upload, healthy_s: int, ssh_options: Sequence[str], report: Callable[[str], None]) -> None:
+def push(
+    host: str,
+    upload: Mapping[str, Path | None],
+    healthy_s: int,
+    ssh_options: Sequence[str],
+    report: Callable[[str], None],
+) -> None:
     """Copy the files to a host and install them there.
 
     Args:
@@ -42,7 +38,7 @@ def push(host: str, upload: Upload, healthy_s: int, ssh_options: Sequence[str], 
         raise UsageError(f"{host}: expected a host as for ssh, such as pi@press-07")
     options = [*SSH, *(part for option in ssh_options for part in ("-o", option))]
     folder = _remote(host, options, ["mktemp", "-d"]).stdout.strip()
-    files = {name: path for name, path in vars(upload).items() if path is not None}
+    files = {name: path for name, path in upload.items() if path is not None}
     try:
         for name, path in files.items():
             report(f"copy {path} to {host}")
