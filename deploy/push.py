@@ -10,16 +10,12 @@ from pathlib import Path
 
 from vcedge.errors import Unavailable, UsageError, error_of
 
+Files = Mapping[str, Path | None]
+"""Local files to copy to the device: bundle, model and config, None where there is none."""
 SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
 
 
-def push(
-    host: str,
-    upload: Mapping[str, Path | None],
-    healthy_s: int,
-    ssh_options: Sequence[str],
-    report: Callable[[str], None],
-) -> None:
+def push(host: str, upload: Files, healthy_s: int, ssh_options: Sequence[str], report: Callable[[str], None]) -> None:
     """Copy the files to a host and install them there.
 
     Args:
