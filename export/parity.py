@@ -115,10 +115,8 @@ class ParityCheck:
             if not may_flip:
                 self._differs(step, "level", level, level, found[1])
             return False
-        for what, a, b in (
-            ("h", expected[3].h, found[3].h),
-            ("correction", expected[3].correction, found[3].correction),
-        ):
+        for what in self._sizes:
+            a, b = getattr(expected[3], what), getattr(found[3], what)
             self._sizes[what] = max(self._sizes[what], float(np.abs(a).max(initial=0.0)))
             self._close(step, what, level, a.astype(np.float64), b.astype(np.float64), self._sizes[what])
         return True

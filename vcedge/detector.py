@@ -1,4 +1,4 @@
-"""The parts of a detector: features, linear highway, gated cell, head, scorer, calibration.
+"""Defines the parts of a detector: features, linear highway, gated cell, head and scorer.
 
 They are plain arrays and numbers, frozen. `model_file` writes and reads them, an engine runs them. C is the number of
 channels, D of hidden dimensions, N of network inputs, G of the cell's gates, P the order of the highway, L the number
@@ -307,13 +307,7 @@ def scheduler_inputs(schema: SensorSchema, *, flags: bool) -> tuple[str, ...]:
     raw = tuple(f"{name} level" for name in names)
     missing = tuple(f"{name} missing" for name in names) if flags else ()
     size = tuple(f"{name} size" for name in names)
-    return (
-        *raw,
-        *missing,
-        *size,
-        *(f"{name} change" for name in names),
-        *(f"{name} error" for name in names),
-    )
+    return (*raw, *missing, *size, *(f"{name} change" for name in names), *(f"{name} error" for name in names))
 
 
 def all_finite(array: NDArray[Any]) -> bool:

@@ -29,20 +29,8 @@ LARGE = 3.0
 LARGEST = 1e3
 """Number of spreads that residuals are clipped to: their fourth powers must stay finite."""
 FEATURES = (
-    "one-sided, slow",
-    "one-sided, fast",
-    "persistent, slow",
-    "persistent, fast",
-    "recent",
-    "peaked",
-    "change, slow",
-    "change, fast",
-    "still, slow",
-    "still, fast",
-    "large",
-    "level",
-    "share",
-    "channels",
+    *("one-sided, slow", "one-sided, fast", "persistent, slow", "persistent, fast", "recent", "peaked"),
+    *("change, slow", "change, fast", "still, slow", "still, fast", "large", "level", "share", "channels"),
 )
 UNCLEAR = "unclear"
 TINY, LEAST_CHANGE, LEAST_LEVEL = 1e-6, 1e-2, 0.1

@@ -7,16 +7,7 @@ import numpy as np
 from vcedge.export.network import StoredNetwork
 from vcedge.export.tflite.graph import FileBuilder, SubgraphBuilder, TensorRef
 from vcedge.export.tflite.operators import CASE, IF
-from vcedge.export.tflite.parts import (
-    Inputs,
-    head,
-    inputs,
-    level_of,
-    network_inputs,
-    schedule,
-    step_level,
-    update,
-)
+from vcedge.export.tflite.parts import Inputs, head, inputs, level_of, network_inputs, schedule, step_level, update
 
 SIGNATURE = "step"
 """Signature key by which hosts call the step."""

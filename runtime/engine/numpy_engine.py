@@ -38,18 +38,13 @@ class NumpyEngine:
 
     def __init__(self, detector: Detector, network: Network | None = None) -> None:
         """Prepare a detector; `network` replaces its cell and head in numpy."""
-        self._detector = detector
+        self.detector = detector
         self._dtype = state_dtype(detector)
         if network is None and detector.cell is not None and detector.head is not None:
             network = NumpyNetwork(detector.cell, detector.head)
         self._network = network
         self._scorer = NumpyScorer(detector.scorer, detector.highway.order)
         self._zeros: F32 = np.zeros(detector.channels, np.float32)
-
-    @property
-    def detector(self) -> Detector:
-        """Detector that the engine runs."""
-        return self._detector
 
     def new_state(self) -> State:
         """Return the state of a new stream."""
@@ -84,7 +79,7 @@ class NumpyEngine:
         A missing channel holds its last value, or the mean before any, as in fitting. Its own forecast would be
         better for a sample or two, but fed back it diverges on channels that depend on others.
         """
-        features = self._detector.features
+        features = self.detector.features
         missing = ~np.isfinite(values)
         wide = np.clip((values - features.center) / features.scale, -features.clip, features.clip)
         z = wide.astype(np.float32)
@@ -95,11 +90,11 @@ class NumpyEngine:
 
         Both are 0 for channels that are missing now or were missing one sample ago.
         """
-        highway = self._detector.highway
+        highway = self.detector.highway
         if state.seen < highway.order:
             return self._zeros, self._zeros
         residual = np.where(unknown, self._zeros, (z - state.forecast - highway.bias) / highway.spread)
-        head = self._detector.head
+        head = self.detector.head
         if head is None:
             return residual, residual
         corrected = residual - state.correction
@@ -107,23 +102,17 @@ class NumpyEngine:
         return residual, np.where(unknown, self._zeros, error)
 
     def _update_cell(
-        self,
-        z: F32,
-        missing: NDArray[np.bool_],
-        residual: F32,
-        mean_error: float,
-        state: State,
-        policy: ComputePolicy,
+        self, z: F32, missing: NDArray[np.bool_], residual: F32, mean_error: float, state: State, policy: ComputePolicy
     ) -> int:
         """Pick the level, and update the hidden state and the next correction."""
         assert self._network is not None
-        x = np.concatenate((z, missing)).astype(np.float32) if self._detector.features.flags else z
-        levels = self._detector.levels
+        x = np.concatenate((z, missing)).astype(np.float32) if self.detector.features.flags else z
+        levels = self.detector.levels
         if levels == 1:
             level, wake = self._network.step(x, state, 1, policy.logit_bias)
         else:
             previous = state.lags[0] if state.seen else z
-            signals = np.concatenate((x, *scheduler_sizes(self._detector.features, z, previous, residual)))
+            signals = np.concatenate((x, *scheduler_sizes(self.detector.features, z, previous, residual)))
             floor = min(max(policy.min_level, 1), levels)
             surprised = self._surprised(mean_error, state)
             level, wake = self._network.step(signals, state, levels if surprised else floor, policy.logit_bias)
@@ -138,9 +127,9 @@ class NumpyEngine:
 
         A lasting surprise forces its ticks only once; it ends after the same number of ticks without one.
         """
-        ticks = self._detector.calibration.surprise_ticks
+        ticks = self.detector.calibration.surprise_ticks
         forced, calm = int(state.record["forced"][0]), int(state.record["calm"][0])
-        if mean_error > self._detector.calibration.surprise_limit:
+        if mean_error > self.detector.calibration.surprise_limit:
             if calm == 0:
                 forced = ticks
             calm = ticks
@@ -152,7 +141,7 @@ class NumpyEngine:
 
     def _remember(self, z: F32, missing: NDArray[np.bool_], residual: F32, state: State) -> None:
         """Push the sample into the lags and forecast the next one from them."""
-        highway = self._detector.highway
+        highway = self.detector.highway
         state.lags[1:] = state.lags[:-1].copy()
         state.lags[0] = z
         state.held[:] = missing

@@ -158,7 +158,7 @@ def test_process_killed_at_random_points_writes_the_same_file(tmp_path: Path) ->
     for count in counts:
         kill_after_checkpoints(tmp_path, "killed", count)
     assert not (tmp_path / "killed" / "model.vcedge").exists()
-    assert "went on from epoch" in run_to_the_end(tmp_path, "killed")
+    assert "continued from epoch" in run_to_the_end(tmp_path, "killed")
     digests = [
         hashlib.sha256((tmp_path / out / "model.vcedge").read_bytes()).hexdigest()
         for out in ("uninterrupted", "killed")

@@ -25,8 +25,7 @@ RuntimeFile = Annotated[
 ]
 EngineName = Annotated[str, typer.Option("--engine", help="auto, native, numpy, onnx or tflite.")]
 Network = Annotated[
-    bool,
-    typer.Option("--network/--no-network", help="Without the network: the linear forecaster alone, same scorer."),
+    bool, typer.Option("--network/--no-network", help="Without the network: the linear forecaster alone, same scorer.")
 ]
 ConfigOverrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override one key; repeatable.")

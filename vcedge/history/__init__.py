@@ -6,13 +6,4 @@ from vcedge.history.report import DataReport
 from vcedge.history.rows import RowReader, open_rows
 from vcedge.history.writer import CsvWriter
 
-__all__ = [
-    "NO_TIME",
-    "CsvWriter",
-    "DataReport",
-    "Recording",
-    "RowBlock",
-    "RowReader",
-    "load_history",
-    "open_rows",
-]
+__all__ = ["NO_TIME", "CsvWriter", "DataReport", "Recording", "RowBlock", "RowReader", "load_history", "open_rows"]

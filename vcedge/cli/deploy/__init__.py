@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from vcedge.cli.deploy import models, on_device, workstation
+from vcedge.cli.deploy.models import rollback, stage, update
+from vcedge.cli.deploy.on_device import install, render, status, uninstall
+from vcedge.cli.deploy.workstation import bundle, push
 
 deploy_command = typer.Typer(
     add_completion=False,
@@ -14,15 +16,5 @@ deploy_command = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Install, update and remove the service on a device (docs/device.md).",
 )
-for command in (
-    on_device.render,
-    on_device.install,
-    on_device.uninstall,
-    on_device.status,
-    workstation.bundle,
-    workstation.push,
-    models.update,
-    models.rollback,
-    models.stage,
-):
+for command in (render, install, uninstall, status, bundle, push, update, rollback, stage):
     deploy_command.command()(command)
