@@ -1,4 +1,4 @@
-"""The parts of a detector: features, linear highway, gated cell, head, scorer, calibration.
+"""Defines the parts of a detector: features, linear highway, gated cell, head and scorer.
 
 They are plain arrays and numbers, frozen. `model_file` writes and reads them, an engine runs them. C is the number of
 channels, D of hidden dimensions, N of network inputs, G of the cell's gates, P the order of the highway, L the number

@@ -1,4 +1,4 @@
-"""The cells of Jernite et al. (2017), arXiv 1611.06188v2, in the paper's own form, to reproduce its results."""
+"""Defines the cells of Jernite et al. (2017), arXiv 1611.06188v2, in the paper's own form, to reproduce its results."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ VTABLE_HEAD = 4
 
 
 class Malformed(ValueError):
-    """The bytes are not a valid buffer; the message names the place."""
+    """Reports bytes that are not a valid buffer, and the place."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Engine `onnx`: runs exported .onnx files in onnxruntime."""
+"""Provides the engine `onnx`, which runs exported .onnx files in onnxruntime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engine `tflite`: runs exported .tflite files and families of them in LiteRT, or else in tflite-runtime.
+"""Provides the engine `tflite`, which runs .tflite files and families of them in LiteRT, or else in tflite-runtime.
 
 It uses one thread, and XNNPACK if the package has it. `tflite_file.py` and `tflite_structure.py` check a file before
 the interpreter gets it.

@@ -15,8 +15,8 @@ MAX_TOPICS = 4096
 """Topics whose address is cached."""
 
 
-def addressing(topic: InputTopic, outputs: OutputTopics, names: Container[str]) -> Callable[[str], Address]:
-    """Return the function from topics to addresses.
+def topic_parser(topic: InputTopic, outputs: OutputTopics, names: Container[str]) -> Callable[[str], Address]:
+    """Return a function that parses a topic to its address; it caches the last MAX_TOPICS.
 
     Samples and settings of one asset are in one lane; each of `names` has a lane of its own.
     """

@@ -16,7 +16,7 @@ from vcedge.runtime.publishing.backlog import Backlog
 from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
 from vcedge.runtime.service.acknowledger import Acknowledger
-from vcedge.runtime.service.addresses import addressing
+from vcedge.runtime.service.addresses import topic_parser
 from vcedge.runtime.service.connections import Connections
 from vcedge.runtime.service.intake import Intake
 from vcedge.runtime.service.quarantine import Quarantine
@@ -69,5 +69,5 @@ def _connections(config: RuntimeConfig, topic: InputTopic) -> Connections:
     subscriptions = (*topic.subscriptions(config.assets), config.outputs.sets)
     receiver = Identity(f"{config.client_id}-in", subscriptions)
     sender = Identity(config.client_id, will_topic=config.outputs.status, persistent=False, quiet=True)
-    address_of = addressing(topic, config.outputs, config.assets)
+    address_of = topic_parser(topic, config.outputs, config.assets)
     return Connections(source=Connection(config.mqtt, receiver, address_of), sink=Connection(config.mqtt, sender))

@@ -19,7 +19,7 @@ from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
 from vcedge.runtime.service.acknowledger import Outcome
-from vcedge.runtime.service.addresses import addressing
+from vcedge.runtime.service.addresses import topic_parser
 from vcedge.runtime.service.intake import Intake
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
@@ -50,7 +50,7 @@ class Handler:
         reporting = Reporting(publisher, DeadLetters(publisher, self.counters), self.counters)
         quarantine = Quarantine(InputTopic(topic), config.assets)
         self._intake = Intake(decoder_of(config), self._assets, RecentMessages(), reporting, quarantine)
-        self._address_of = addressing(InputTopic(topic), config.outputs, config.assets)
+        self._address_of = topic_parser(InputTopic(topic), config.outputs, config.assets)
         self._number = 0
 
     def step(self) -> None:

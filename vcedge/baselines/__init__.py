@@ -1,1 +1,1 @@
-"""Simple detectors as baselines for the network, each family in one file of readable numpy."""
+"""Provides simple detectors as baselines for the network, each family in one file of readable numpy."""

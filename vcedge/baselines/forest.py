@@ -1,4 +1,4 @@
-"""Isolation forest of scikit-learn: scores a row by how few random cuts isolate it."""
+"""Scores a row by how few random cuts isolate it, with the isolation forest of scikit-learn."""
 
 from __future__ import annotations
 

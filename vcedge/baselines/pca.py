@@ -1,4 +1,4 @@
-"""Principal components: T² and Q of process monitoring, and the reconstruction error of windows."""
+"""Scores rows by principal components: T² and Q of process monitoring, and the reconstruction error of windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ridge VAR, a linear one-step forecaster. With smoothed residuals it is the strongest baseline on most data sets."""
+"""Scores rows by ridge VAR, a linear one-step forecaster. Smoothed, it is the strongest baseline on most data sets."""
 
 from __future__ import annotations
 

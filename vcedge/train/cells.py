@@ -1,4 +1,4 @@
-"""Recurrent cells for training. Equation numbers are those of Jernite et al. (2017), arXiv 1611.06188v2.
+"""Defines the recurrent cells for training. Equation numbers are those of Jernite et al. (2017), arXiv 1611.06188v2.
 
 A cell unrolls over a window and carries the state to the next one; the engines run its exported arrays. A detector has
 few inputs, so they are not masked: xbar of eq. 12 is x.

@@ -1,7 +1,6 @@
 """Implements the scheduler, which decides how many dimensions a step updates: logit and mask, eq. 7, 8 and 11.
 
-There are two forms: one with levels and a centred mask, and that of the paper, Jernite et al. (2017), arXiv
-1611.06188v2, for reproducing its results.
+Equations are those of Jernite et al. (2017), arXiv 1611.06188v2; here the mask has levels and is centred.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcedge.runtime.mqtt.inbox import Inbox, Incoming, OrderedAcknowledgements
-from vcedge.runtime.service.addresses import addressing
+from vcedge.runtime.service.addresses import topic_parser
 from vcedge.topics import InputTopic, OutputTopics
 
 
@@ -51,7 +51,7 @@ def test_close_releases_the_sender() -> None:
     assert len(inbox) == 1
 
 
-ADDRESS_OF = addressing(InputTopic("plant/{asset}/{channel}"), OutputTopics("v", "n"), {"a", "b"})
+ADDRESS_OF = topic_parser(InputTopic("plant/{asset}/{channel}"), OutputTopics("v", "n"), {"a", "b"})
 
 
 @given(st.lists(st.sampled_from(["plant/a/x", "plant/a/y", "plant/b/x", "v/n/a/compute/set", "other"]), max_size=60))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vcedge.runtime.service.addresses import SHARED, addressing
+from vcedge.runtime.service.addresses import SHARED, topic_parser
 from vcedge.topics import InputTopic, OutputTopics
 
-ADDRESS_OF = addressing(InputTopic("plant/{asset}/{channel}"), OutputTopics("v", "n"), {"a", "b"})
+ADDRESS_OF = topic_parser(InputTopic("plant/{asset}/{channel}"), OutputTopics("v", "n"), {"a", "b"})
 
 
 def test_samples_and_settings_of_an_asset_share_a_lane_and_unknown_assets_share_few() -> None:

@@ -18,7 +18,7 @@ from vcedge.runtime.mqtt.paho_setup import Identity
 from vcedge.runtime.publishing.dead_letters import DeadLetters
 from vcedge.runtime.publishing.publisher import Publisher
 from vcedge.runtime.service.acknowledger import Outcome
-from vcedge.runtime.service.addresses import addressing
+from vcedge.runtime.service.addresses import topic_parser
 from vcedge.runtime.service.intake import Intake
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
@@ -37,7 +37,7 @@ def test_joiner_is_flushed_only_after_a_real_silence(tmp_path: Path) -> None:
     intake = Intake(decoder_of(config), assets, RecentMessages(), reporting, Quarantine(pattern, config.assets))
     topic = f"parts/parts/{tiny_detector().schema.names[0]}"
     payload = b'{"ts": %d, "v": 1.0}' % (START_NS // 10**9)
-    address = addressing(pattern, config.outputs, config.assets)(topic)
+    address = topic_parser(pattern, config.outputs, config.assets)(topic)
     message = Incoming(topic, payload, 1, False, START_NS, 1, 1, address=address)
     assert intake.handle(message) is Outcome.USED
     now_s, (asset,) = time.monotonic(), assets
