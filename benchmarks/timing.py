@@ -39,7 +39,7 @@ def machine() -> dict[str, Any]:
 
 
 def wants_json(name: str, description: str | None) -> bool:
-    """Parse the command line of `scripts/bench NAME [--json]` and return whether it asks for JSON."""
+    """Parse the command line of `scripts/bench NAME [--json]` and return whether it has --json."""
     parser = argparse.ArgumentParser(prog=f"scripts/bench {name}", description=description)
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON on stdout")
     return bool(parser.parse_args().json)

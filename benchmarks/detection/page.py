@@ -49,7 +49,7 @@ def sections(out: Path) -> list[str]:
     parts: list[str] = []
     makers: tuple[tuple[str, Callable[[list[ResultRow]], list[str]]], ...] = (
         ("results.jsonl", _detection),
-        ("rig.jsonl", lambda rows: ["## A fault that only memory tells", *rig_table(rows)]),
+        ("rig.jsonl", lambda rows: ["## A fault that needs memory", *rig_table(rows)]),
         ("loso.jsonl", lambda rows: ["## What generality costs", *loso_table(rows)]),
         ("robustness.jsonl", lambda rows: ["## Robustness", *robustness_table(rows)]),
     )

@@ -29,7 +29,7 @@ LEAST_SAMPLES = 150_000
 
 
 def run(minutes: float) -> dict[str, Any]:
-    """Send each asset the samples of so many minutes, twenty a minute, as fast as the service scores them."""
+    """Send each asset twenty samples for each minute, as fast as the service scores them."""
     return in_turn(int(max(20, 20 * minutes)))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 ALIGN = 16
-"""Alignment of constants in bytes, as the schema asks."""
+"""Alignment of constants in bytes, as the schema requires."""
 
 
 class Code(NamedTuple):

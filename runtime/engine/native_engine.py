@@ -38,11 +38,11 @@ class NativeEngine:
         size = _kernel.detector_size(shape, number, cell.nbytes)
         if not size:
             raise Unavailable(f"engine 'native': a detector of shape {shape} is too large, use engine 'numpy'")
-        self._packed = aligned(size)
+        self.packed = aligned(size)
         limit = detector.calibration.surprise_limit
-        _kernel.detector_pack(shape, number, self._packed, detector.features.clip, limit, sections, cell)
-        self._packed.flags.writeable = False
-        self.kernel = _kernel.Detector(self._packed)
+        _kernel.detector_pack(shape, number, self.packed, detector.features.clip, limit, sections, cell)
+        self.packed.flags.writeable = False
+        self.kernel = _kernel.Detector(self.packed)
 
     @property
     def detector(self) -> Detector:

@@ -29,7 +29,7 @@ Rules = NDArray[Any]
 
 
 class NativeRows:
-    """Scores rows of one stream until its threshold is set anew."""
+    """Scores rows of one stream until its threshold is set again."""
 
     def __init__(self, kernel: _kernel.Detector, parts: StreamParts) -> None:
         self._kernel, self._parts = kernel, parts

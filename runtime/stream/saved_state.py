@@ -46,9 +46,13 @@ def restore_state(state: StreamState, snapshot: object, names: ScoreNames) -> No
     if magic != MAGIC:
         raise DataError("not the snapshot of a stream: it does not begin with VCST")
     if version != FORMAT:
-        raise DataError(f"a snapshot of format {version}, this program reads 1 and {FORMAT}: the stream starts anew")
+        raise DataError(
+            f"a snapshot of format {version}, this program reads 1 and {FORMAT}: the stream starts with a new state"
+        )
     if layout != fingerprint(state.record.dtype):
-        raise DataError("a snapshot of another model or of a program with another layout: the stream starts anew")
+        raise DataError(
+            "a snapshot of another model or of a program with another layout: the stream starts with a new state"
+        )
     state.restore(data[HEADER.size :])
 
 

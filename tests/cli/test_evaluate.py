@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ from tests.support.detectors import recording, tiny_detector
 from vcedge.cli.main import run
 from vcedge.evaluation.metrics import auc_pr, confusion
 from vcedge.evaluation.vus import dominant_period, vus_pr
-from vcedge.model_file import save
 
 ROWS = 400
 Evaluate = Callable[..., tuple[int, str, str]]
@@ -33,21 +33,9 @@ def write_labelled(path: Path, wrong: tuple[str, str] = ("0", "1")) -> Path:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.vcedge"
-    save(tiny_detector(), path)
-    return path
-
-
-@pytest.fixture
-def evaluate(model: Path, capsys: pytest.CaptureFixture[str]) -> Evaluate:
-    """Runs the command in this process: exit code, stdout, stderr."""
-
-    def run_it(*arguments: object) -> tuple[int, str, str]:
-        code = run(["evaluate", str(model), *map(str, arguments)])
-        return code, *capsys.readouterr()
-
-    return run_it
+def evaluate(model: Path, run_command: Evaluate) -> Evaluate:
+    """Return a function that runs the command on the tiny model."""
+    return partial(run_command, "evaluate", model)
 
 
 def test_measures_are_those_of_the_scored_file(tmp_path: Path, model: Path, evaluate: Evaluate) -> None:

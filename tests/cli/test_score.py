@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,6 @@ import pytest
 
 from tests.support.detectors import recording, tiny_detector
 from tests.support.process import vcedge
-from vcedge.cli.main import run
-from vcedge.model_file import save
 
 ROWS = 200
 WARMUP = tiny_detector().calibration.warmup_rows
@@ -35,21 +34,9 @@ def every(seconds: float, rows: int = ROWS) -> list[str]:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.vcedge"
-    save(tiny_detector(), path)
-    return path
-
-
-@pytest.fixture
-def score(model: Path, capsys: pytest.CaptureFixture[str]) -> Score:
-    """Runs the command in this process: exit code, stdout, stderr."""
-
-    def score_files(*arguments: object) -> tuple[int, str, str]:
-        code = run(["score", str(model), *map(str, arguments)])
-        return code, *capsys.readouterr()
-
-    return score_files
+def score(model: Path, run_command: Score) -> Score:
+    """Return a function that runs the command on the tiny model."""
+    return partial(run_command, "score", model)
 
 
 def test_output_that_is_an_input_is_refused(tmp_path: Path, model: Path, score: Score) -> None:

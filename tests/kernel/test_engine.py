@@ -169,7 +169,7 @@ def test_damaged_packed_detectors_are_rejected_or_safe(name: str) -> None:
     """Also under the address sanitizer: scripts/check-kernel."""
     detector = VARIANTS[name]
     engine, rng = NativeEngine(detector), np.random.default_rng(0)
-    packed, row, opened = engine._packed, recording(1, 1, 3)[0], 0
+    packed, row, opened = engine.packed, recording(1, 1, 3)[0], 0
     for _ in range(3000):
         changed = aligned(len(packed) - int(rng.integers(2) * rng.integers(len(packed))))
         changed[:] = packed[: len(changed)]

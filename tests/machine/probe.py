@@ -12,22 +12,22 @@ NEW_USER_NAMESPACE = 0x10000000
 CLONE, MOUNT_BIND, PTRACE_ATTACH, TARGET = 0, 4096, 16, 1
 
 
-def call(name, *arguments):
+def call(name: str, *arguments: object) -> None:
     if getattr(LIBC, name)(*arguments) == -1:
         raise OSError(ctypes.get_errno(), name)
 
 
-def write(path):
+def write(path: str) -> None:
     file = Path(path, "probe.tmp")
     file.write_text("x")
     file.unlink()
 
 
-def executable_memory():
+def executable_memory() -> None:
     mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
 
 
-def set_uid_bit(state):
+def set_uid_bit(state: str) -> None:
     path = Path(state, "probe.suid")
     path.write_text("x")
     try:
@@ -69,7 +69,7 @@ ATTEMPTS = {
 }
 
 
-def main():
+def main() -> None:
     for name, attempt in ATTEMPTS.items():
         try:
             attempt()

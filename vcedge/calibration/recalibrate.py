@@ -1,4 +1,4 @@
-"""Calibrates a trained detector for another machine of the same kind: the network stays, all else is fitted anew."""
+"""Calibrates a trained detector for another machine of the same kind: it keeps the network and fits all other parts."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 from vcedge.errors import DataError, InputNotFound, InputOutputError
 
 HEAD = 1 << 20  # characters from which the dialect is guessed
-_QUOTED_LINES = 100  # after so many lines an open quote is treated as a stray one
+_QUOTED_LINES = 100  # lines after which an open quote counts as a stray one
 _ALLOWED = frozenset("\t\n\r\f\x0b\x1a\x1b")
 
 

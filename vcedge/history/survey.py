@@ -1,4 +1,4 @@
-"""Selects the channels of a history to keep, measures its period, and finds its gaps, once it is read."""
+"""Selects the channels to keep of a history that was read, measures its period, and finds its gaps."""
 
 from __future__ import annotations
 

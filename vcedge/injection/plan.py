@@ -161,7 +161,7 @@ def _draw(kind: FaultKind, channel: int, normal: NormalRows, lead: int, rng: np.
 
 
 def _turns(items: Indices, count: int, rng: np.random.Generator) -> Indices:
-    """Return `count` of the items, each equally often, shuffled anew every turn."""
+    """Return `count` of the items, each equally often, shuffled in every turn."""
     if count == 0 or len(items) == 0:
         return items[:0]
     return np.concatenate([rng.permutation(items) for _ in range(-(-count // len(items)))])[:count]

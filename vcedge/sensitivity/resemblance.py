@@ -85,7 +85,7 @@ def refitted(detector: Detector, recording: Recording) -> Detector:
 def fit_resemblance(events: InjectedEvents) -> Recognition:
     """Fit the classifier on all events, and test it on each quarter of them with a fit on the others.
 
-    The quarters are cut in time, and the shared names are chosen anew in each, so that no fit uses a tested event.
+    The quarters are cut in time, and the shared names are chosen in each of them, so that no fit uses a tested event.
     """
     named = np.full(len(events.kinds), UNCLEAR, dtype=object)
     for fitted, held in _folds(events.starts):

@@ -86,8 +86,8 @@ size_t vce_rules_size(int channels);
 size_t vce_columns_size(int channels, size_t rows);
 size_t vce_rows_scratch_size(const vce_detector *detector);
 
-/* Score rows [start, stop) of one stream. Return the first row that is left to Python, or VCE_BAD_NUMBER, below 0, if the
- * record is not possible. Rules and record are 8-aligned, of the sizes of vce_rules_size and vce_stream_size. */
+/* Score rows [start, stop) of one stream. Return the first row that is left to Python, or VCE_BAD_NUMBER, below 0, if
+ * the record is not possible. Rules and record are 8-aligned, of the sizes of vce_rules_size and vce_stream_size. */
 int64_t vce_score_rows(const vce_detector *detector, const void *rules, void *record, void *scratch,
                        const vce_rows *rows, int64_t start, int64_t stop, vce_policy policy);
 
