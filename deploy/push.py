@@ -5,25 +5,17 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vcedge.errors import Unavailable, UsageError, error_of
 
+Files = Mapping[str, Path | None]
+"""Local files to copy to the device: bundle, model and config, None where there is none."""
 SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
 
 
-@dataclass(frozen=True)
-class Upload:
-    """Names the local files to copy to the device."""
-
-    bundle: Path
-    model: Path | None = None
-    config: Path | None = None
-
-
-def push(host: str, upload: Upload, healthy_s: int, ssh_options: Sequence[str], report: Callable[[str], None]) -> None:
+def push(host: str, upload: Files, healthy_s: int, ssh_options: Sequence[str], report: Callable[[str], None]) -> None:
     """Copy the files to a host and install them there.
 
     Args:
@@ -42,7 +34,7 @@ def push(host: str, upload: Upload, healthy_s: int, ssh_options: Sequence[str], 
         raise UsageError(f"{host}: expected a host as for ssh, such as pi@press-07")
     options = [*SSH, *(part for option in ssh_options for part in ("-o", option))]
     folder = _remote(host, options, ["mktemp", "-d"]).stdout.strip()
-    files = {name: path for name, path in vars(upload).items() if path is not None}
+    files = {name: path for name, path in upload.items() if path is not None}
     try:
         for name, path in files.items():
             report(f"copy {path} to {host}")

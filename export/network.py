@@ -17,21 +17,6 @@ class StoredNetwork:
     """True if the recurrent products have int8 weights. Scheduler, V x and head stay float32: they are small, and an
     error of the scheduler changes the level."""
 
-    @property
-    def hidden(self) -> int:
-        """Number of hidden dimensions D."""
-        return self.cell.spec.hidden
-
-    @property
-    def inputs(self) -> int:
-        """Number of the cell's inputs N."""
-        return self.cell.spec.inputs
-
-    @property
-    def boundaries(self) -> tuple[int, ...]:
-        """(L,) dimensions that each level updates."""
-        return self.cell.spec.boundaries
-
 
 def network_of(detector: Detector, *, int8: bool) -> StoredNetwork:
     """Return the network of a detector that has one."""

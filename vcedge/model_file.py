@@ -122,7 +122,10 @@ def tensor_shapes(manifest: Manifest) -> Shapes:
 def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "model") -> Detector:
     """Return the detector of a checked manifest and the tensors that `tensor_shapes` requires."""
     channels = tuple(Channel(c.name, c.unit, c.low, c.high, c.rate) for c in manifest.sensors.channels)
-    features, cell, resemblance = manifest.features, manifest.cell, manifest.resemblance
+    features, cell, named, resemblance = manifest.features, manifest.cell, manifest.resemblance, None
+    if named is not None:
+        arrays = _arrays(tensors, "resemblance")
+        resemblance = Resemblance(tuple(named.kinds), tuple(named.names), **arrays, limit=named.limit)
     return Detector(
         asset=manifest.asset,
         schema=SensorSchema(channels, manifest.sensors.period_ns, manifest.sensors.max_gap_ns),
@@ -140,14 +143,7 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
         calibration=_calibration(manifest.calibration),
         reading=manifest.reading,
         provenance=manifest.provenance,
-        resemblance=None
-        if resemblance is None
-        else Resemblance(
-            tuple(resemblance.kinds),
-            tuple(resemblance.names),
-            **_arrays(tensors, "resemblance"),
-            limit=resemblance.limit,
-        ),
+        resemblance=resemblance,
     )
 
 

@@ -28,11 +28,11 @@ def case(net: StoredNetwork, signals: int) -> FileBuilder:
     file, g, given = _begin(net, signals)
     index = schedule(g, net, given)
     x = network_inputs(g, net, given.signals)
-    after = g.tensor("h_next", (1, net.hidden))
-    branches = list(range(1, 1 + len(net.boundaries)))
+    after = g.tensor("h_next", (1, net.cell.spec.hidden))
+    branches = list(range(1, 1 + len(net.cell.spec.boundaries)))
     g.operator(CASE, [index, x, given.h], [after], "StablehloCaseOptions", branchSubgraphIndices=branches)
     _end(file, g, net, given, level_of(g, index), after)
-    for number, k in enumerate(net.boundaries, 1):
+    for number, k in enumerate(net.cell.spec.boundaries, 1):
         _branch(file, f"level_{number}", net, k)
     return file
 
@@ -46,18 +46,18 @@ def if4(net: StoredNetwork, signals: int) -> FileBuilder:
     file, g, given = _begin(net, signals)
     index = schedule(g, net, given)
     x = network_inputs(g, net, given.signals)
-    keep, h = 1 + len(net.boundaries), given.h
+    keep, h = 1 + len(net.cell.spec.boundaries), given.h
     for number in range(1, keep):
         wanted = g.constant(f"index_{number}", np.array([number - 1], np.int32))
-        after = g.tensor("h_next" if number == keep - 1 else f"h_after_{number}", (1, net.hidden))
+        after = g.tensor("h_next" if number == keep - 1 else f"h_after_{number}", (1, net.cell.spec.hidden))
         chosen = g.equal(f"is_level_{number}", index, wanted)
         g.operator(IF, [chosen, x, h], [after], "IfOptions", thenSubgraphIndex=number, elseSubgraphIndex=keep)
         h = after
     _end(file, g, net, given, level_of(g, index), h)
-    for number, k in enumerate(net.boundaries, 1):
+    for number, k in enumerate(net.cell.spec.boundaries, 1):
         _branch(file, f"level_{number}", net, k)
     kept = file.graph("keep")
-    x, h = kept.tensor("x", (1, net.inputs)), kept.tensor("h", (1, net.hidden))
+    x, h = kept.tensor("x", (1, net.cell.spec.inputs)), kept.tensor("h", (1, net.cell.spec.hidden))
     kept.interface([x, h], [h])
     return file
 
@@ -67,13 +67,13 @@ def dense(net: StoredNetwork, signals: int) -> FileBuilder:
     file, g, given = _begin(net, signals)
     index = schedule(g, net, given)
     x, h = network_inputs(g, net, given.signals), given.h
-    if len(net.boundaries) == 1:
-        after = update(g, net, x, h, net.hidden, "h_next")
+    if len(net.cell.spec.boundaries) == 1:
+        after = update(g, net, x, h, net.cell.spec.hidden, "h_next")
     else:
-        awake = np.arange(net.hidden) < np.array(net.boundaries)[:, None]  # (L, D)
+        awake = np.arange(net.cell.spec.hidden) < np.array(net.cell.spec.boundaries)[:, None]  # (L, D)
         mask = g.gather("mask", g.constant("masks", awake), index)
-        zeros = g.constant("zeros", np.zeros((1, net.hidden), np.float32))
-        new = update(g, net, x, g.select("h_awake", mask, h, zeros), net.hidden, "h_candidate")
+        zeros = g.constant("zeros", np.zeros((1, net.cell.spec.hidden), np.float32))
+        new = update(g, net, x, g.select("h_awake", mask, h, zeros), net.cell.spec.hidden, "h_candidate")
         after = g.select("h_next", mask, new, h)
     _end(file, g, net, given, level_of(g, index), after)
     return file
@@ -91,8 +91,8 @@ def step_alone(net: StoredNetwork, level: int) -> FileBuilder:
     """Write the step model of one level of a family: x (1, N) and h in, correction and h_next out."""
     file = FileBuilder()
     g = file.graph(f"level_{level}")
-    x, h = g.tensor("x", (1, net.inputs)), g.tensor("h", (1, net.hidden))
-    after = step_level(g, net, x, h, net.boundaries[level - 1])
+    x, h = g.tensor("x", (1, net.cell.spec.inputs)), g.tensor("h", (1, net.cell.spec.hidden))
+    after = step_level(g, net, x, h, net.cell.spec.boundaries[level - 1])
     _interface(file, g, {"x": x, "h": h}, {"correction": head(g, net, after), "h_next": after})
     return file
 
@@ -119,5 +119,5 @@ def _interface(
 
 def _branch(file: FileBuilder, name: str, net: StoredNetwork, k: int) -> None:
     g = file.graph(name)
-    x, h = g.tensor("x", (1, net.inputs)), g.tensor("h", (1, net.hidden))
+    x, h = g.tensor("x", (1, net.cell.spec.inputs)), g.tensor("h", (1, net.cell.spec.hidden))
     g.interface([x, h], [step_level(g, net, x, h, k)])

@@ -36,7 +36,7 @@ def inputs(g: SubgraphBuilder, net: StoredNetwork, signals: int) -> Inputs:
     """Add the inputs; `signals` is S, the number of the scheduler's inputs."""
     return Inputs(
         g.tensor("signals", (1, signals)),
-        g.tensor("h", (1, net.hidden)),
+        g.tensor("h", (1, net.cell.spec.hidden)),
         g.tensor("min_level", (1,), np.int32),
         g.tensor("logit_bias", (1,)),
     )
@@ -63,7 +63,7 @@ def level_of(g: SubgraphBuilder, index: TensorRef) -> TensorRef:
 
 def network_inputs(g: SubgraphBuilder, net: StoredNetwork, signals: TensorRef) -> TensorRef:
     """Return x (1, N), the first of the signals."""
-    return signals if signals.shape[1] == net.inputs else g.columns("x", signals, 0, net.inputs)
+    return signals if signals.shape[1] == net.cell.spec.inputs else g.columns("x", signals, 0, net.cell.spec.inputs)
 
 
 def update(g: SubgraphBuilder, net: StoredNetwork, x: TensorRef, h: TensorRef, k: int, name: str) -> TensorRef:
@@ -84,10 +84,10 @@ def update(g: SubgraphBuilder, net: StoredNetwork, x: TensorRef, h: TensorRef, k
 
 def step_level(g: SubgraphBuilder, net: StoredNetwork, x: TensorRef, h: TensorRef, k: int) -> TensorRef:
     """Return `h_next` (1, D): h after a step that updates its k leading dimensions and copies the others."""
-    if k == net.hidden:
+    if k == net.cell.spec.hidden:
         return update(g, net, x, h, k, "h_next")
     awake = g.columns("h_awake", h, 0, k)
-    asleep = g.columns("h_asleep", h, k, net.hidden - k)
+    asleep = g.columns("h_asleep", h, k, net.cell.spec.hidden - k)
     return g.concatenation("h_next", [update(g, net, x, awake, k, "h_awake_next"), asleep])
 
 

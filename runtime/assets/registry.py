@@ -15,9 +15,7 @@ class AssetRegistry:
 
     def __init__(self, recipes: dict[str, Recipe], boot: str, max_found: int) -> None:
         """Create the named assets; `max_found` bounds how many assets patterns may add."""
-        self._boot = boot
-        self._recipes = recipes
-        self._max_found = max_found
+        self._boot, self._recipes, self._max_found = boot, recipes, max_found
         self._patterns = [name for name in recipes if is_pattern(name)]
         self._assets: dict[str, Asset] = {}
         for name in recipes:

@@ -118,8 +118,7 @@ class Settings:
 
     def __init__(self, stream: Stream, threshold: float | None = None, companions: Companions | None = None) -> None:
         """Manage the settings of a stream; `threshold` is the configured one, None for the calibrated one."""
-        self._stream = stream
-        self._configured = threshold
+        self._stream, self._configured = stream, threshold
         self._companions = companions or Companions()
         self._given: dict[SettingKind, Setting] = {}
         """Settings made by hand, as they were requested; the streams hold their effects."""

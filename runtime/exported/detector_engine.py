@@ -88,9 +88,7 @@ class DetectorEngine(NumpyEngine):
         """Wrap a graph; `name` is the engine's, `interpreter` the package that runs it with its version, for people."""
         super().__init__(artifact.detector)
         self._slots = state_slots(artifact.detector)
-        self._graph = graph
-        self.name = name
-        self.interpreter = interpreter
+        self._graph, self.name, self.interpreter = graph, name, interpreter
 
     def step(self, values: F64, state: State, policy: ComputePolicy = AS_TRAINED) -> tuple[float, int, F64]:
         """Run one sample; see `Engine.step`."""

@@ -61,9 +61,7 @@ class NetworkEngine(NumpyEngine):
         if artifact.detector.cell is None:
             raise ModelFileError(f"{artifact.name}: a graph of the network alone, but its model has no network")
         super().__init__(artifact.detector, InterpretedNetwork(artifact.detector.cell, graph))
-        self.name = name
-        self.graph = graph
-        self.interpreter = interpreter
+        self.name, self.graph, self.interpreter = name, graph, interpreter
 
 
 def network_shapes(detector: Detector) -> dict[str, tuple[int, ...]]:

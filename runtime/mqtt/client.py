@@ -53,10 +53,8 @@ class Client:
             acknowledged: Called with the message id of each publication that the broker acknowledges.
             address_of: Parses the topic of each message.
         """
-        self._config = config
-        self._identity = identity
-        self._deliver = deliver
-        self._acknowledged = acknowledged
+        self._config, self._identity = config, identity
+        self._deliver, self._acknowledged = deliver, acknowledged
         self._address_of = address_of or _no_address
         self._tls = tls_context(config) if config.endpoint.tls else None
         self._password = None if config.username is None else password_of(config)

@@ -60,8 +60,7 @@ class Inbox:
     """
 
     def __init__(self, size: int, max_bytes: int = MAX_BYTES) -> None:
-        self._size = size
-        self._max_bytes = max_bytes
+        self._size, self._max_bytes = size, max_bytes
         self._lanes: OrderedDict[Hashable, deque[Incoming]] = OrderedDict()
         """The lanes that are not empty; the first one is next."""
         self._count = self._bytes = 0

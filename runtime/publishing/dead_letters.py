@@ -27,9 +27,7 @@ class DeadLetters:
     """Counts and publishes the refused messages of one service."""
 
     def __init__(self, publisher: Publisher, counters: Counters, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._publisher = publisher
-        self._counters = counters
-        self._clock_s = clock_s
+        self._publisher, self._counters, self._clock_s = publisher, counters, clock_s
         self._limits: defaultdict[RefusalKind, RateLimiter] = defaultdict(lambda: RateLimiter(BURST, EVERY_S))
 
     def refuse(self, message: Incoming, kind: RefusalKind, reason: str, asset: str = "") -> None:

@@ -140,8 +140,7 @@ class Recorder:
         self, topic: InputTopic, decode: Decoder, assets: Mapping[str, AssetPlan], folder: Path, max_found: int
     ) -> None:
         """Record the assets that match a name or pattern of `assets`, at most `max_found` of them by pattern."""
-        self._topic = topic
-        self._decode = decode
+        self._topic, self._decode = topic, decode
         self._plans = dict(assets)
         self._folder = folder
         self._max_records = max_found + sum(not is_pattern(name) for name in self._plans)

@@ -398,7 +398,7 @@ def test_cuda_gives_the_same_loss_and_work(name: str, music: Dataset) -> None:
     assert there.macs["all"] == pytest.approx(here.macs["all"], rel=1e-2)
 
 
-def test_the_reset_gate_of_the_ablation_acts_before_the_product(music: Dataset) -> None:
+def test_reset_gate_of_the_ablation_acts_before_the_product(music: Dataset) -> None:
     window = window_of(music.test[:2])
     torch.manual_seed(3)
     before = ABLATIONS["reset-before"].make(music.inputs, 16, None).body

@@ -114,10 +114,10 @@ def test_calibrate_makes_a_model_for_another_machine(folder: Path) -> None:
     arguments = (str(folder / "out/model.vcedge"), str(folder / "other.csv"), "--rows", "1500", "--asset", "rig-2")
     result = vcedge("calibrate", *arguments, "--out", str(out))
     assert result.returncode == 0, result.stderr
-    told = json.loads(vcedge("inspect", str(out), "--json").stdout)
+    printed = json.loads(vcedge("inspect", str(out), "--json").stdout)
     before = json.loads(vcedge("inspect", str(folder / "out/model.vcedge"), "--json").stdout)
-    assert told["asset"] == "rig-2"
-    assert told["id"] != before["id"]
+    assert printed["asset"] == "rig-2"
+    assert printed["id"] != before["id"]
     assert vcedge("score", str(out), str(folder / "other.csv")).returncode == 0
 
 

@@ -25,22 +25,22 @@ def model(tmp_path: Path) -> Path:
 
 def test_file_is_written_verified_and_timed(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["export", str(model), "--to", "tflite", "--out", str(tmp_path / "new" / "out"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
     path = tmp_path / "new" / "out" / "tiny.tflite"
-    assert (told["out"], told["id"], told["model"]) == (str(path), model_id(path), model_id(model))
-    assert told["graph"] == {"to": "tflite", "layout": "case", "whole": False, "quantize": "none"}
-    assert told["parity"]["passed"] is True
-    assert told["parity"]["steps"] == 5000
-    assert [level["updated"] for level in told["break_even"]["levels"]] == [2, 4, 8, 16]
-    assert told["break_even"]["wins_against_dense"] in (True, False)
-    assert told["break_even"]["dense_int8_us"] > 0
+    assert (printed["out"], printed["id"], printed["model"]) == (str(path), model_id(path), model_id(model))
+    assert printed["graph"] == {"to": "tflite", "layout": "case", "whole": False, "quantize": "none"}
+    assert printed["parity"]["passed"] is True
+    assert printed["parity"]["steps"] == 5000
+    assert [level["updated"] for level in printed["break_even"]["levels"]] == [2, 4, 8, 16]
+    assert printed["break_even"]["wins_against_dense"] in (True, False)
+    assert printed["break_even"]["dense_int8_us"] > 0
 
 
 def test_export_reports_whether_gating_wins(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["export", str(model), "--to", "onnx", "--layout", "branches", "--out", str(tmp_path)]) == 0
-    said = capsys.readouterr().err
-    assert "tiny.onnx written: onnx, branches, network" in said
-    assert "gating against dense at the usual" in said
+    stderr = capsys.readouterr().err
+    assert "tiny.onnx written: onnx, branches, network" in stderr
+    assert "gating against dense at the usual" in stderr
     assert run(["export", str(model), "--to", "onnx", "--layout", "dense", "--out", str(tmp_path)]) == 0
     assert "every level costs the same in this layout" in capsys.readouterr().err
 
@@ -56,8 +56,8 @@ def test_verify_accepts_several_files_and_a_recording(
     files = [str(tmp_path / "tiny.onnx"), str(tmp_path / "tiny.tflite")]
     capsys.readouterr()
     assert run(["verify", str(model), *files, "--input", str(tmp_path / "rows.csv"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [entry["passed"] for entry in told["files"]] == [True, True]
+    printed = json.loads(capsys.readouterr().out)
+    assert [entry["passed"] for entry in printed["files"]] == [True, True]
 
 
 def test_differing_export_is_not_written(
@@ -65,9 +65,9 @@ def test_differing_export_is_not_written(
 ) -> None:
     monkeypatch.setitem(formats.WRITERS, "onnx", "tests.support.wrong_writer")
     assert run(["export", str(model), "--to", "onnx", "--out", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr().err
-    assert "not written, it differs from" in said
-    assert "step " in said
+    stderr = capsys.readouterr().err
+    assert "not written, it differs from" in stderr
+    assert "step " in stderr
     assert list((tmp_path / "out").glob("*")) == []
 
 

@@ -14,7 +14,7 @@ from vcedge.cli import status
 from vcedge.cli.main import run
 
 
-def test_the_usual_configuration_says_where_the_service_is(
+def test_default_configuration_locates_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usual = tmp_path / "runtime.yaml"
@@ -32,6 +32,6 @@ def test_unusable_configuration_is_refused(
     if content is not None:
         path.write_text(content)
     assert run(["status", str(path), "--json"]) == code
-    said = capsys.readouterr()
-    assert str(path) in said.err
-    assert said.out == ""
+    printed = capsys.readouterr()
+    assert str(path) in printed.err
+    assert printed.out == ""

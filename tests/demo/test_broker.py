@@ -58,11 +58,11 @@ def test_slow_reader_throttles_the_sender_without_loss(broker: subprocess.Popen[
     reader.acknowledge([first])
     for number in range(SENT):
         assert sender.publish("numbers", str(number).encode())
-    heard = receive_all(reader, 1.0)
-    assert len(heard) < BOUND, "the sender waits"
+    received = receive_all(reader, 1.0)
+    assert len(received) < BOUND, "the sender waits"
     assert sender.pending > 0
-    got = [int(message.payload) for message in heard]
-    for message in heard:
+    got = [int(message.payload) for message in received]
+    for message in received:
         reader.acknowledge([message])
     while len(got) < SENT and (late := reader.receive(10)) is not None:
         got.append(int(late.payload))
@@ -73,6 +73,6 @@ def test_slow_reader_throttles_the_sender_without_loss(broker: subprocess.Popen[
     broker.terminate()
     assert broker.wait(10) == 0
     assert broker.stderr is not None
-    said = broker.stderr.read()
-    assert "ERROR" not in said, said
-    assert "Timeout" not in said, said
+    stderr = broker.stderr.read()
+    assert "ERROR" not in stderr, stderr
+    assert "Timeout" not in stderr, stderr

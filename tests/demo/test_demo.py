@@ -95,14 +95,14 @@ def test_demo_runs_from_training_to_alarms(tmp_path: Path) -> None:
     folder = tmp_path / "pump"
     result = python("-m", "tests.demo.short", "demo", "--dir", str(folder), "--json")
     assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert told["rows"] == ROWS, "a score of every row arrived, or it would have failed"
-    assert told["found"] + sum(not fault["found"] for fault in told["faults"]) == len(told["faults"]) == 1
-    assert 0 < told["updated_share"]["normal"] <= 1
-    assert 0 < told["normal_hours"] < 1
-    assert Path(told["report"]).read_text("utf-8").lstrip().startswith("<!")
-    assert Path(told["model"]).is_file()
-    assert json.loads((folder / "findings.json").read_text("utf-8")) == told
+    printed = json.loads(result.stdout)
+    assert printed["rows"] == ROWS, "a score of every row arrived, or it would have failed"
+    assert printed["found"] + sum(not fault["found"] for fault in printed["faults"]) == len(printed["faults"]) == 1
+    assert 0 < printed["updated_share"]["normal"] <= 1
+    assert 0 < printed["normal_hours"] < 1
+    assert Path(printed["report"]).read_text("utf-8").lstrip().startswith("<!")
+    assert Path(printed["model"]).is_file()
+    assert json.loads((folder / "findings.json").read_text("utf-8")) == printed
     broker_said = (folder / "logs" / "broker.log").read_text("utf-8")
     assert not any(word in broker_said for word in ("ERROR", "Timeout", "Traceback")), broker_said
     warnings = [line for line in (folder / "logs" / "service.log").read_text("utf-8").splitlines() if "WARNING" in line]

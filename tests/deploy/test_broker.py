@@ -69,14 +69,14 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 
 def received_until(link: Connection, marker: bytes) -> list[tuple[str, bytes]]:
     """Return all messages that arrive before the marker."""
-    heard = []
+    received = []
     while True:
         message = link.receive(10)
-        assert message is not None, f"no marker, but {heard}"
+        assert message is not None, f"no marker, but {received}"
         link.acknowledge([message])
         if message.payload == marker:
-            return heard
-        heard.append((message.topic, message.payload))
+            return received
+        received.append((message.topic, message.payload))
 
 
 def test_device_publishes_only_below_its_own_topics(plant: Plant) -> None:
@@ -124,7 +124,7 @@ def test_clients_without_a_certificate_are_refused(plant: Plant) -> None:
         assert not stranger.connected
 
 
-def test_the_service_works_within_these_rights(plant: Plant, tmp_path: Path) -> None:
+def test_service_works_within_these_rights(plant: Plant, tmp_path: Path) -> None:
     detector = tiny_detector()
     model_file.save(detector, tmp_path / "model.vcedge")
     mqtt = "".join(f"  {key}: {value}\n" for key, value in plant.config("press-08").items())

@@ -17,7 +17,7 @@ from tests.support.service import configure, wait_online
 from vcedge import model_file
 from vcedge.deploy.install import InstallRequest, install
 from vcedge.deploy.layout import Layout
-from vcedge.deploy.push import Upload, push
+from vcedge.deploy.push import push
 from vcedge.deploy.remote import place_update
 from vcedge.deploy.rollback import roll_back_model, roll_back_release
 from vcedge.errors import DataError, Unavailable, UsageError, VcedgeError
@@ -101,7 +101,7 @@ def test_rollback_exchanges_the_links(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "", "a b"])
 def test_host_that_looks_like_an_option_is_refused(host: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected a host"):
-        push(host, Upload(tmp_path / "bundle"), 0, [], lambda line: None)
+        push(host, {"bundle": tmp_path / "bundle"}, 0, [], lambda line: None)
 
 
 @pytest.mark.parametrize(("code", "error"), [(65, DataError), (2, UsageError), (1, Unavailable), (255, Unavailable)])
@@ -117,5 +117,5 @@ def test_push_raises_the_error_of_the_installation(
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(error, match="press-07: the reason") as raised:
-        push("press-07", Upload(tmp_path / "bundle"), 0, [], lambda line: None)
+        push("press-07", {"bundle": tmp_path / "bundle"}, 0, [], lambda line: None)
     assert raised.type is error

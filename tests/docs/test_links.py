@@ -94,8 +94,8 @@ def test_site_builds_strictly(tmp_path: Path) -> None:
 
 def test_readme_repeats_the_measured_results() -> None:
     (row,) = re.findall(r"^\| VCGRU \| (.*) \|$", text_of("docs/detection.md"), re.MULTILINE)
-    (said,) = re.findall(r"one default configuration: ([^;]*);", text_of("README.md"))
-    assert re.findall(r"\.\d{3}", said) == [cell.split()[0] for cell in row.split(" | ")]
+    (stated,) = re.findall(r"one default configuration: ([^;]*);", text_of("README.md"))
+    assert re.findall(r"\.\d{3}", stated) == [cell.split()[0] for cell in row.split(" | ")]
 
 
 def test_pages_named_in_code_exist() -> None:

@@ -27,11 +27,11 @@ def test_example_program_gives_the_same_scores(tmp_path: Path) -> None:
         writer.writerows([["" if np.isnan(value) else repr(float(value)) for value in row] for row in values])
     result = python("-c", ALONE, str(EXAMPLE), str(tmp_path / "detector.onnx"), str(tmp_path / "rows.csv"))
     assert result.returncode == 0, result.stderr
-    told = list(csv.DictReader(io.StringIO(result.stdout)))
+    printed = list(csv.DictReader(io.StringIO(result.stdout)))
     engine = load_engine(model.detector, "numpy")
     state = engine.new_state()
     steps = [engine.step(row, state) for row in values]
-    np.testing.assert_allclose([float(row["raw"]) for row in told], [step[0] for step in steps], rtol=1e-5)
+    np.testing.assert_allclose([float(row["raw"]) for row in printed], [step[0] for step in steps], rtol=1e-5)
     scores = [model.detector.calibration.score(step[0]) for step in steps]
-    np.testing.assert_allclose([float(row["score"]) for row in told], scores, atol=1e-5)
-    assert [int(row["level"]) for row in told] == [step[1] for step in steps]
+    np.testing.assert_allclose([float(row["score"]) for row in printed], scores, atol=1e-5)
+    assert [int(row["level"]) for row in printed] == [step[1] for step in steps]

@@ -33,7 +33,7 @@ def listed_before(machine: Machine) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def _listed_before_anything(listed_before: set[str]) -> None:
-    """The listing of the clean machine is made by the first test's set-up."""
+    """List the clean machine in the first test's set-up, before anything is installed."""
 
 
 def test_base_install_is_small(machine: Machine) -> None:
@@ -193,7 +193,7 @@ def test_signed_updates_take_over_or_are_refused_or_rolled_back(machine: Machine
     put(machine, "/etc/vcedge/runtime.yaml", CONFIG + f"update: {update}\n")
     machine.run("systemctl", "restart", UNIT)
     listed_before = status(machine)["models"]["tiny"]["current"]
-    heard = listen(machine)
+    reasons = listen(machine)
     offer(machine, tmp_path, 1.001, serial=1)
     scores(machine)
     machine.wait(lambda: model_state(machine)["state"] == "probation", "a model on probation")
@@ -219,7 +219,7 @@ def test_signed_updates_take_over_or_are_refused_or_rolled_back(machine: Machine
     machine.wait(lambda: model_state(machine)["state"] == "rolled back", "a model that is taken back")
     assert status(machine)["models"]["tiny"] == {"current": good, "previous": bad}
     assert [str(score["model"])[-12:] for score in (came[0], came[-1])] == [bad[:12], good[:12]]
-    assert [why.split(":")[0] for why in heard()] == ["probation", "refused", "probation", "rolled back"]
+    assert [why.split(":")[0] for why in reasons()] == ["probation", "refused", "probation", "rolled back"]
 
     machine.run("vcedge", "deploy", "rollback", "tiny")
     assert status(machine)["models"]["tiny"] == {"current": bad, "previous": good}

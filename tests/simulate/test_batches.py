@@ -19,7 +19,7 @@ def recipe(seed: int, hours: float = 24.0) -> SetPoints:
 
 
 def changes_of(speed: np.ndarray) -> list[tuple[float, float]]:
-    """(from, to) of each change of the set point, in order."""
+    """Return (from, to) of each change of the set point, in order."""
     rows = np.flatnonzero(np.diff(speed))
     return [(float(speed[row]), float(speed[row + 1])) for row in rows]
 

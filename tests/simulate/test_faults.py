@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from vcedge.simulate import COMMON_KINDS, KINDS, SENSORS, SimulatedFault, Simulation, rig, signals, simulate
+from vcedge.simulate import SENSORS, SimulatedFault, Simulation, rig, signals, simulate
+from vcedge.simulate.faults import COMMON_KINDS, KINDS
 from vcedge.simulate.set_points import operate
 
 NOISE = np.array([sensor.noise for sensor in SENSORS])

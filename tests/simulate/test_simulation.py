@@ -9,8 +9,10 @@ import pytest
 
 from vcedge.errors import UsageError
 from vcedge.schema import NS_PER_S
-from vcedge.simulate import KINDS, SENSORS, START_NS, Simulation, rig, signals, simulate
+from vcedge.simulate import SENSORS, Simulation, rig, signals, simulate
+from vcedge.simulate.faults import KINDS
 from vcedge.simulate.set_points import operate
+from vcedge.simulate.simulation import START_NS
 
 
 @pytest.fixture(scope="module")

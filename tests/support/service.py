@@ -72,10 +72,10 @@ def by_seq(published: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def assert_same_events(published: Iterable[dict[str, Any]], expected: Iterable[Score]) -> None:
     """Assert that the events, each once and in the order of their times, are those of an offline stream."""
-    said = ("id", "type", "kind", "peak", "resembles", "agreement", "why")
-    found = {(event["id"], event["type"], event["ts"]): tuple(event[key] for key in said) for event in published}
+    keys = ("id", "type", "kind", "peak", "resembles", "agreement", "why")
+    found = {(event["id"], event["type"], event["ts"]): tuple(event[key] for key in keys) for event in published}
     events = [event for score in expected for event in score.events]
-    wanted = {(e.id, e.type, e.time_ns / 1e6): tuple(getattr(e, key) for key in said) for e in events}
+    wanted = {(e.id, e.type, e.time_ns / 1e6): tuple(getattr(e, key) for key in keys) for e in events}
     assert found == wanted
 
 

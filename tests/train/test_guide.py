@@ -54,7 +54,7 @@ def test_guided_gate_opens_on_marked_rows_within_its_target() -> None:
 def write(folder: Path, guide: list[object]) -> DataConfig:
     rng = np.random.default_rng(1)
     lines = ["time,a,b,look"]
-    lines += [f"{1000 + t},{rng.random():.3f},{rng.random():.3f},{told}" for t, told in enumerate(guide)]
+    lines += [f"{1000 + t},{rng.random():.3f},{rng.random():.3f},{mark}" for t, mark in enumerate(guide)]
     lines[1], lines[2] = lines[2], lines[1]  # out of order: the guide is sorted with its rows
     (folder / "rig.csv").write_text("\n".join(lines) + "\n")
     return DataConfig(train=["rig.csv"], guide="look")

@@ -42,9 +42,8 @@ def _native_runs(subject: CellUnderTest) -> list[TimedCall]:
     require_native()
     from vcedge.bench import native
 
-    limits = native.CpuLimits()
-    runs = [*native.runs(subject), *native.runs(subject, int8=True), limits.fma_run()]
-    runs += [limits.read_run(native.weight_bytes(subject, share)) for _, share in subject.levels]
+    runs = [*native.runs(subject), *native.runs(subject, int8=True), native.fma_run()]
+    runs += [native.read_run(native.weight_bytes(subject, share)) for _, share in subject.levels]
     if subject.cell.spec.levels > 1:
         runs += [native.many_run(subject, STREAMS, MEAN_SHARE, int8=int8) for int8 in (False, True)]
     return runs

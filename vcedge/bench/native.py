@@ -108,24 +108,16 @@ def weight_bytes(subject: CellUnderTest, share: float, *, int8: bool = False) ->
     return 4 * macs(subject, share) - (3 * subject.cell.spec.gates * k * k if int8 else 0)
 
 
-class CpuLimits:
-    """Measures the CPU's best rates in the same rounds: reading a number of bytes, and multiply-adds."""
+def read_run(nbytes: int) -> TimedCall:
+    """Return a pass over about `nbytes` of memory, at the CPU's best rate; `scale` corrects for its whole blocks."""
+    blocks = max(1, round(nbytes / (4 * BLOCK)))
+    memory = aligned(4 * BLOCK * blocks).view(np.float32)
+    isa, times = _kernel.isas()[_kernel.best()], max(1, (1 << 18) // memory.nbytes)
+    row = {"limit": "read", "bytes": nbytes, "scale": nbytes / memory.nbytes}
+    return TimedCall(row, lambda: _kernel.probe_read(isa, memory, times), times)
 
-    def __init__(self, isa: str = "auto") -> None:
-        self.isa = _kernel.isas()[_kernel.best() if isa == "auto" else isa]
 
-    def read_run(self, nbytes: int) -> TimedCall:
-        """Return a pass over about `nbytes` of memory; `scale` corrects for its whole blocks."""
-        blocks = max(1, round(nbytes / (4 * BLOCK)))
-        memory = aligned(4 * BLOCK * blocks).view(np.float32)
-        times = max(1, (1 << 18) // memory.nbytes)
-        return TimedCall(
-            {"limit": "read", "bytes": nbytes, "scale": nbytes / memory.nbytes},
-            lambda: _kernel.probe_read(self.isa, memory, times),
-            times,
-        )
-
-    def fma_run(self) -> TimedCall:
-        """Return multiply-adds of full vectors; one step is one multiply-accumulate."""
-        times, width = 100, _kernel.width(self.isa)
-        return TimedCall({"limit": "fma"}, lambda: _kernel.probe_fma(self.isa, times), times * 64 * width)
+def fma_run() -> TimedCall:
+    """Return multiply-adds of full vectors, at the CPU's best rate; one step is one multiply-accumulate."""
+    isa, times = _kernel.isas()[_kernel.best()], 100
+    return TimedCall({"limit": "fma"}, lambda: _kernel.probe_fma(isa, times), times * 64 * _kernel.width(isa))

@@ -56,17 +56,12 @@ def _make_key(path: Path) -> None:
 
 
 def _sign(model: Path, key: Path, out: Path, serial: int | None) -> None:
-
     from vcedge import model_file, signature
 
     data = model_file.read(model)
     detector = model_file.loads(data, str(model))
-    statement = signature.Statement(
-        model_file.model_id(data),
-        detector.asset,
-        signature.channels_of(detector.schema),
-        int(time.time()) if serial is None else serial,
-    )
+    serial, channels = int(time.time()) if serial is None else serial, signature.channels_of(detector.schema)
+    statement = signature.Statement(model_file.model_id(data), detector.asset, channels, serial)
     refuse_overwriting(out, [model, key])
     write_atomic(out, signature.sign(statement, signature.load_private_key(key)))
     note(f"{out} written: {statement.model[:19]} for {statement.asset}, serial {statement.serial}")

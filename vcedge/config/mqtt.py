@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from vcedge.config.strict import Strict
 from vcedge.errors import ConfigError
@@ -48,6 +48,17 @@ def _one_level(value: str) -> str:
     return value
 
 
+def _broker(url: str) -> str:
+    parse_broker(url)
+    return url
+
+
+def _prefix(value: str) -> str:
+    if value.startswith("$"):
+        raise ValueError("expected no '$' in front: such topics belong to the broker")
+    return "/".join(_one_level(level) for level in value.split("/"))
+
+
 Level = Annotated[str, AfterValidator(_one_level)]
 
 
@@ -59,9 +70,9 @@ def _as_text(value: object) -> object:
 class MqttConfig(Strict):
     """Configures the connection to the broker. Files are relative to the configuration file."""
 
-    broker: str = "mqtt://localhost:1883"
+    broker: Annotated[str, AfterValidator(_broker)] = "mqtt://localhost:1883"
     version: Annotated[Version, BeforeValidator(_as_text)] = "5"
-    prefix: str = "vcedge"
+    prefix: Annotated[str, AfterValidator(_prefix)] = "vcedge"
     client_id: str | None = Field(default=None, min_length=1)
     """Absent: `vcedge-NODE`. The receiving connection appends `-in`. Two programs with one id disconnect each other."""
     username: str | None = None
@@ -78,19 +89,6 @@ class MqttConfig(Strict):
     """How long the broker keeps messages while this device is disconnected (MQTT 5)."""
     receive_maximum: int = Field(default=1000, ge=1, le=65535)
     """Unacknowledged messages that the broker may have in flight (MQTT 5)."""
-
-    @field_validator("broker")
-    @classmethod
-    def _is_a_broker(cls, value: str) -> str:
-        parse_broker(value)
-        return value
-
-    @field_validator("prefix")
-    @classmethod
-    def _is_a_prefix(cls, value: str) -> str:
-        if value.startswith("$"):
-            raise ValueError("expected no '$' in front: such topics belong to the broker")
-        return "/".join(_one_level(level) for level in value.split("/"))
 
     @model_validator(mode="after")
     def _fits_together(self) -> MqttConfig:

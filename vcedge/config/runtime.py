@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from vcedge.config.mqtt import Level, MqttConfig
 from vcedge.config.operating import LogConfig, MetricsConfig, RunWhenConfig
@@ -19,10 +19,15 @@ from vcedge.config.succession import ShadowConfig, StageConfig, UpdateConfig
 from vcedge.topics import InputTopic, OutputTopics
 
 
+def _topic(pattern: str) -> str:
+    InputTopic(pattern)
+    return pattern
+
+
 class InputConfig(Strict):
     """Configures the source of samples. `{asset}` is one complete level of the topic; `{channel}` may be another."""
 
-    topic: str = "plant/{asset}"
+    topic: Annotated[str, AfterValidator(_topic)] = "plant/{asset}"
     codec: str | None = Field(default=None, min_length=1)
     """An entry point of the group `vcedge.codecs`; absent: `json`, or `value` if the topic has a {channel}."""
     join_s: float | None = Field(default=None, ge=1e-6, le=86_400)
@@ -36,12 +41,6 @@ class InputConfig(Strict):
     """Samples of one block."""
     burst: int = Field(default=1000, ge=1)
     """Samples that an asset may send at once; then ten for each period of its model, by the samples' times."""
-
-    @field_validator("topic")
-    @classmethod
-    def _has_an_asset(cls, value: str) -> str:
-        InputTopic(value)
-        return value
 
     @property
     def codec_name(self) -> str:

@@ -26,8 +26,7 @@ class RowBuffer:
 
     def __init__(self, width: int, memory_rows: int) -> None:
         self.rows = 0
-        self._width = width
-        self._memory_rows = memory_rows
+        self._width, self._memory_rows = width, memory_rows
         self._chunk_rows = max(_CHUNK_BYTES // (8 * width), 1)
         self._chunks: list[F64] = []
         self._free = 0  # rows that still fit into the last chunk

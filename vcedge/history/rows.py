@@ -57,11 +57,9 @@ class RowReader:
         With `observe` missing values are counted here, otherwise by the caller. With `limit_rows` reading ends after so
         many rows of all files, and the report covers only these.
         """
-        self._files = files
-        self._schema = schema
+        self._files, self._schema = files, schema
         self._extra = tuple(extra_columns)
-        self._observe = observe
-        self._limit_rows = limit_rows
+        self._observe, self._limit_rows = observe, limit_rows
         self.has_time = files.has_time
         self._columns_of(files.first.table)
         self.report = self._new_report()

@@ -12,18 +12,8 @@ _ISO = (
     r"(?P<Y>\d{4})[-/](?P<m>\d{1,2})[-/](?P<d>\d{1,2})"
     r"(?:[Tt ]\s*(?P<H>\d{1,2})(?::(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?\s*" + _ZONE + "?)?"
 )
-_DIRECTIVES = {
-    "Y": r"(?P<Y>\d{4})",
-    "y": r"(?P<y>\d{2})",
-    "m": r"(?P<m>\d{1,2})",
-    "d": r"(?P<d>\d{1,2})",
-    "H": r"(?P<H>\d{1,2})",
-    "M": r"(?P<M>\d{1,2})",
-    "S": r"(?P<S>\d{1,2})",
-    "f": r"(?P<f>\d{1,9})",
-    "z": _ZONE,
-    "%": "%",
-}
+_DIRECTIVES = {key: rf"(?P<{key}>\d{{1,2}})" for key in "mdHMS"}
+_DIRECTIVES |= {"Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})", "f": r"(?P<f>\d{1,9})", "z": _ZONE, "%": "%"}
 
 
 def pattern_of(time_format: str) -> re.Pattern[str] | None:

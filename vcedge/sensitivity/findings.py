@@ -125,9 +125,7 @@ def sentence(finding: DetectionLimit) -> str:
 
 def delay_words(finding: DetectionLimit) -> str:
     """Return when the fault is found: "at once", or "after 22 min"."""
-    if finding.delay_s is None:
-        return "not found"
-    return delay(finding.delay_s)
+    return "not found" if finding.delay_s is None else delay(finding.delay_s)
 
 
 def describe(finding: DetectionLimit, size: float, *, up_to: bool = False) -> str:

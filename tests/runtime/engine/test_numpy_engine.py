@@ -69,7 +69,7 @@ def test_surprise_forces_the_full_level_for_its_first_ticks_only() -> None:
 
 
 def parts_of_imputed_channel(before: F64, after: F64, others: list[int]) -> F64:
-    """Smoothed errors (parts,) of channel 1 after a step in which it was taken to be as wrong as the others."""
+    """Return smoothed errors (parts,) of channel 1 after a step that imputed its error from the other channels."""
     alpha = np.array([2 / (part.span + 1) for part in VARIANTS["vcgru"].scorer.parts])
     squared = before[:, others] + (after - before)[:, others] / alpha[:, None]
     return np.asarray(before[:, 1] + alpha * (squared.mean(axis=1) - before[:, 1]))
@@ -89,7 +89,9 @@ def test_missing_channel_holds_its_value_and_counts_one_row_after_it_returns() -
     assert state.held.tolist() == [False, True, False]
     assert state.smooth[:, 1] == pytest.approx(parts_of_imputed_channel(before, state.smooth, [0, 2]), rel=1e-9)
     before = state.smooth.copy()
-    engine.step(rows[101] + [0.0, 1e3, 0.0], state)  # back, and far from what was held: nothing to compare it with
+    engine.step(
+        rows[101] + [0.0, 1e3, 0.0], state
+    )  # the value returns, far from the held one: no past to compare it with
     assert state.smooth[:, 1] == pytest.approx(parts_of_imputed_channel(before, state.smooth, [0, 2]), rel=1e-9)
     assert state.residual[1] == 0
     engine.step(rows[102], state)
@@ -114,7 +116,7 @@ def test_dead_channel_does_not_diverge(channel: int) -> None:
     assert holed.max() < 1.5 * whole.max()
 
 
-def test_the_statistic_is_the_weighted_geometric_mean_of_the_parts_over_their_usual_values() -> None:
+def test_statistic_is_the_weighted_geometric_mean_of_relative_parts() -> None:
     detector = VARIANTS["linear"]
     rows = recording(6, 400, 3)
 
@@ -137,7 +139,7 @@ def test_new_state_starts_from_the_usual_values() -> None:
     assert contributions.sum() == pytest.approx(raw)
 
 
-def test_the_error_parts_are_smoothed_root_means_of_whitened_errors() -> None:
+def test_error_parts_are_smoothed_root_means_of_whitened_errors() -> None:
     """Written down once more from the definition, in double precision."""
     detector = VARIANTS["linear"]
     features, highway, scorer = detector.features, detector.highway, detector.scorer

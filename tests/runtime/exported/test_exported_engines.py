@@ -124,13 +124,13 @@ Bad = Callable[[bytes], bytes]
 
 
 @pytest.mark.parametrize(
-    ("spoil", "code"), [(lambda data: data[:-100], 65), (lambda data: b"", 65), (lambda data: data, 2)]
+    ("damage", "code"), [(lambda data: data[:-100], 65), (lambda data: b"", 65), (lambda data: data, 2)]
 )
 def test_unusable_files_exit_with_their_code(
-    spoil: Bad, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    damage: Bad, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "m.onnx"
-    path.write_bytes(spoil(exported(small_model(), "onnx").data))
+    path.write_bytes(damage(exported(small_model(), "onnx").data))
     (tmp_path / "rows.csv").write_text("a\n1\n")
     assert run_program(["score", str(path), str(tmp_path / "rows.csv"), "--engine", "tflite"]) == code
     assert len(capsys.readouterr().err.strip().splitlines()) <= 2

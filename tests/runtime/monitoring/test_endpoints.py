@@ -135,8 +135,8 @@ def test_status_and_metrics_of_a_running_service(shared_broker: Mosquitto, tmp_p
         peer.until(lambda messages: bool(payloads(messages, "pump-3", "compute/state")[1:]))
         report, series = status(config), series_of(scraped(port))
 
-        said = [event for pump in ("pump-1", "pump-2") for event in payloads(peer.messages, pump, "event")]
-        events = [event["id"] for event in said if event["type"] == "new" and event["kind"] == "anomaly"]
+        published = [event for pump in ("pump-1", "pump-2") for event in payloads(peer.messages, pump, "event")]
+        events = [event["id"] for event in published if event["type"] == "new" and event["kind"] == "anomaly"]
         _look_at_report(report, events[-1])
         _look_at_series(series, len(events))
 

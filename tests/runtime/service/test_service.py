@@ -51,9 +51,9 @@ def test_published_scores_equal_offline_scores(version: str, shared_broker: Mosq
         assert {s["model"] for s in published} == {model}
         assert len({s["boot"] for s in published}) == 1
         events = payloads(peer.messages, node, "event")
-        said = ("id", "type", "peak", "resembles", "agreement", "why")
-        assert [tuple(e[key] for key in said) for e in events] == [
-            tuple(getattr(event, key) for key in said) for score in expected for event in score.events
+        keys = ("id", "type", "peak", "resembles", "agreement", "why")
+        assert [tuple(e[key] for key in keys) for e in events] == [
+            tuple(getattr(event, key) for key in keys) for score in expected for event in score.events
         ]
         anomaly = [m.payload for m in peer.messages if m.topic == f"vcedge/{node}/{node}/anomaly"]
         kinds = [event.type for score in expected for event in score.events if event.kind == "anomaly"]

@@ -37,8 +37,8 @@ def state(peer: Peer, asset: str, kind: str, **wanted: Any) -> dict[str, Any]:
     """Wait until the last state of a setting has these values; return it."""
 
     def found(_: Sequence[Any]) -> bool:
-        said = payloads(peer.messages, asset, f"{kind}/state")
-        return bool(said) and all(said[-1][key] == value for key, value in wanted.items())
+        published = payloads(peer.messages, asset, f"{kind}/state")
+        return bool(published) and all(published[-1][key] == value for key, value in wanted.items())
 
     peer.until(found, f"{kind}/state with {wanted}")
     last: dict[str, Any] = payloads(peer.messages, asset, f"{kind}/state")[-1]
@@ -104,8 +104,8 @@ def test_refused_settings_are_reported_and_have_no_effect(shared_broker: Mosquit
         assert sorted(letter["topic"] for letter in letters) == sorted(refused)  # of two assets, which take turns
         for letter in letters:
             assert letter["reason"].startswith(refused[letter["topic"]][1])
-        said = payloads(peer.messages, "strict", "threshold/state")
-        assert [(s["raw"], s["refused"] != "") for s in said] == [(None, False), (3, False), (3, True), (4, False)]
+        published = payloads(peer.messages, "strict", "threshold/state")
+        assert [(s["raw"], s["refused"] != "") for s in published] == [(None, False), (3, False), (3, True), (4, False)]
         assert state(peer, "strict", "compute")["refused"].startswith("key 'min_level'")
     with Peer(shared_broker.url, "vcedge/strict/strict/compute/state") as later:
         later.until(bool)
@@ -202,20 +202,20 @@ def test_settings_keep_their_place_among_samples_after_kills(shared_broker: Mosq
 
 
 def test_retained_states_are_published_again_to_a_broker_that_lost_them(own_broker: Mosquitto, tmp_path: Path) -> None:
-    config = configure(tmp_path, "told", own_broker.url)
+    config = configure(tmp_path, "restored", own_broker.url)
     own_broker.start()
     with running("run", config) as service:
-        with Peer(own_broker.url, "vcedge/told/#") as peer:
-            wait_online(peer, "told")
-            peer.publish("vcedge/told/told/threshold/set", {"raw": 3.5})
-            state(peer, "told", "threshold", raw=3.5)
+        with Peer(own_broker.url, "vcedge/restored/#") as peer:
+            wait_online(peer, "restored")
+            peer.publish("vcedge/restored/restored/threshold/set", {"raw": 3.5})
+            state(peer, "restored", "threshold", raw=3.5)
         own_broker.kill()
         service.wait_line("no connection to")
         own_broker.start()
-        with Peer(own_broker.url, "vcedge/told/#") as peer:
-            wait_online(peer, "told")
-            state(peer, "told", "threshold", raw=3.5)
-            peer.until_last("vcedge/told/told/anomaly", b"OFF")
+        with Peer(own_broker.url, "vcedge/restored/#") as peer:
+            wait_online(peer, "restored")
+            state(peer, "restored", "threshold", raw=3.5)
+            peer.until_last("vcedge/restored/restored/anomaly", b"OFF")
 
 
 def unacknowledged(folder: Path) -> int:

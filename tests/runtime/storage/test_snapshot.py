@@ -109,11 +109,11 @@ def test_message_key_depends_on_topic_and_payload() -> None:
     assert len({message_key(topic, payload) for topic in ("a", "b") for payload in (b"", b"1", b"2")}) == 6
 
 
-@pytest.mark.parametrize("spoil", ["damaged", "gone", "other model"])
+@pytest.mark.parametrize("fault", ["damaged", "gone", "other model"])
 def test_unusable_snapshot_is_reported_and_scoring_starts_anew(
-    spoil: str, shared_broker: Mosquitto, tmp_path: Path
+    fault: str, shared_broker: Mosquitto, tmp_path: Path
 ) -> None:
-    node = f"anew-{spoil.split()[0]}"
+    node = f"anew-{fault.split()[0]}"
     config = configure(tmp_path, node, shared_broker.url)
     rows = samples(recording(4, 80, 3))
     with Peer(shared_broker.url, f"vcedge/{node}/#") as peer:
@@ -123,10 +123,10 @@ def test_unusable_snapshot_is_reported_and_scoring_starts_anew(
             peer.scores(node, 40)
             assert service.end() == 0
         detector = tiny_detector()
-        if spoil == "other model":
+        if fault == "other model":
             detector = tiny_detector(seed=7)
             configure(tmp_path, node, shared_broker.url, detector)
-        elif spoil == "damaged":
+        elif fault == "damaged":
             (tmp_path / "state" / "snapshot").write_bytes(b"\0" * 5000)
         else:
             (tmp_path / "state" / "snapshot").unlink()
@@ -138,7 +138,7 @@ def test_unusable_snapshot_is_reported_and_scoring_starts_anew(
             assert_same(again, offline(detector, rows[40:]))
             assert service.end() == 0
             words = {"damaged": "snapshot cannot be used: it is damaged", "other model": "of another model"}
-            assert sum(words.get(spoil, "assets restored from a snapshot: 0") in line for line in service.lines) == 1
+            assert sum(words.get(fault, "assets restored from a snapshot: 0") in line for line in service.lines) == 1
 
 
 def test_duplicates_without_the_duplicate_flag_are_not_scored_twice(shared_broker: Mosquitto, tmp_path: Path) -> None:

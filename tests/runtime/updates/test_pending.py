@@ -82,8 +82,8 @@ class Device:
         """Wait for a state of the model, and for a reason if one is expected."""
 
         def found(_: Sequence[Any]) -> bool:
-            said = payloads(peer.messages, self.node, "model/state")
-            return bool(said) and said[-1]["state"] == wanted and reason in said[-1]["reason"]
+            published = payloads(peer.messages, self.node, "model/state")
+            return bool(published) and published[-1]["state"] == wanted and reason in published[-1]["reason"]
 
         peer.until(found, f"model/state {wanted}")
         last: dict[str, Any] = payloads(peer.messages, self.node, "model/state")[-1]
@@ -114,11 +114,11 @@ def test_good_update_takes_over_and_stays(shared_broker: Mosquitto, tmp_path: Pa
         peer.publish(f"{device.topic}/model/set", device.signed(GOOD, 1))
         device.state(peer, "shadow")
         device.feed(peer, WARMUP + SHADOW)
-        said = device.state(peer, "probation")
-        assert (said["current"], said["previous"]) == (digest(GOOD), device.before)
+        published = device.state(peer, "probation")
+        assert (published["current"], published["previous"]) == (digest(GOOD), device.before)
         device.feed(peer, PROBATION + 5)
-        said = device.state(peer, "in charge")
-        assert (said["current"], said["serial"], said["on_trial"]) == (digest(GOOD), 1, None)
+        published = device.state(peer, "in charge")
+        assert (published["current"], published["serial"], published["on_trial"]) == (digest(GOOD), 1, None)
         assert device.outcomes(peer) == ["probation: in charge after its time in the shadow"]
         count = 55 + WARMUP + SHADOW + PROBATION
         scores = peer.scores(device.node, count)
@@ -204,9 +204,9 @@ def test_model_that_fails_on_probation_is_rolled_back(shared_broker: Mosquitto, 
         device.state(peer, "probation")
         wild = [replace(row, values=row.values * 1.0 + 400.0) for row in device.rows(20)]
         publish(peer, f"{device.node}/{device.node}", wild)
-        said = device.state(peer, "rolled back")
-        assert "alarms on" in said["reason"]
-        assert (said["current"], said["previous"]) == (device.before, digest(wrong))
+        published = device.state(peer, "rolled back")
+        assert "alarms on" in published["reason"]
+        assert (published["current"], published["previous"]) == (device.before, digest(wrong))
         assert [outcome.split(":")[0] for outcome in device.outcomes(peer)] == ["probation", "rolled back"]
         device.feed(peer, 10)
         scores = peer.scores(device.node, WARMUP + SHADOW + 30)
@@ -273,8 +273,8 @@ def test_next_update_waits_for_the_end_of_probation(shared_broker: Mosquitto, tm
         assert device.state(peer, "probation")["reason"] == ""
         for _ in range(2):
             peer.publish(f"{device.topic}/model/set", device.signed(third, 2))
-        said = device.state(peer, "probation", "another update waits for the end of the probation")
-        assert said["on_trial"] == digest(GOOD)
+        published = device.state(peer, "probation", "another update waits for the end of the probation")
+        assert published["on_trial"] == digest(GOOD)
         device.feed(peer, PROBATION)
         assert device.state(peer, "shadow")["on_trial"] == digest(third)
         assert [why.split(":")[0] for why in device.outcomes(peer)] == ["probation"]
@@ -430,9 +430,9 @@ def test_safe_pair_reports_either_model_and_computes_everything(shared_broker: M
         assert {s["updated"] for s in scores[began + 1 :]} == {scores[0]["hidden"]}
         assert {s["updated"] for s in scores[:began]} != {scores[0]["hidden"]}
         assert {s["alarm"] for s in scores} == {False}
-        said = payloads(peer.messages, "pair", "shadow")[-1]
-        CHECKS["shadow"].validate(said)
-        assert said["disagreeing"] is True
+        published = payloads(peer.messages, "pair", "shadow")[-1]
+        CHECKS["shadow"].validate(published)
+        assert published["disagreeing"] is True
         peer.publish("vcedge/pair/pair/stage/set", {"stage": 1, "hold": True})
         peer.publish("vcedge/pair/pair/stage/set", {"stage": 7})
         peer.until(lambda m: payloads(m, "pair", "stage/state")[-1]["refused"] != "", "a refusal")

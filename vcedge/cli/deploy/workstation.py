@@ -65,10 +65,9 @@ def push(
     Example:
       vcedge deploy push pi@press-07 --bundle pump.pyz --config press-07.yaml
     """
-    from vcedge.deploy.push import Upload
     from vcedge.deploy.push import push as push_upload
 
-    for path in (bundle, model, config):
-        if path is not None:
-            read(path)
-    push_upload(host, Upload(bundle, model, config), healthy_s, ssh_option or [], note)
+    upload = {"bundle": bundle, "model": model, "config": config}
+    for path in filter(None, upload.values()):
+        read(path)
+    push_upload(host, upload, healthy_s, ssh_option or [], note)

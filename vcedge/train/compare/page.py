@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -20,19 +20,6 @@ from vcedge.wording import count, duration, number, percent, utc_time
 
 PACKAGE = "vcedge.train.compare"
 EVENTS_SHOWN = 40
-
-
-@dataclass(frozen=True)
-class EventRow:
-    """Holds one row of the table of events, formatted."""
-
-    recording: str
-    begins: str
-    lasts: str
-    truth: str
-    found: str
-    missed: bool
-    top: str
 
 
 def render(comparison: Comparison) -> str:
@@ -110,18 +97,18 @@ def _shares(comparison: Comparison) -> list[tuple[str, str]]:
     ]
 
 
-def _event(outcome: EventOutcome, comparison: Comparison) -> EventRow:
+def _event(outcome: EventOutcome, comparison: Comparison) -> dict[str, Any]:
     case, (start, stop) = comparison.cases[outcome.case], outcome.rows
     late = "not found" if outcome.delay_rows is None else delay_text(comparison, outcome.delay_rows)
-    return EventRow(
-        recording=case.name,
-        begins=utc_time(int(case.time_ns[start])),
-        lasts=rows_text(comparison, stop - start),
-        truth=outcome.truth,
-        found=late if outcome.real else "false alarm",
-        missed=outcome.delay_rows is None or not outcome.real,
-        top=", ".join(f"{name} {percent(share)}" for name, share in outcome.top),
-    )
+    return {
+        "recording": case.name,
+        "begins": utc_time(int(case.time_ns[start])),
+        "lasts": rows_text(comparison, stop - start),
+        "truth": outcome.truth,
+        "found": late if outcome.real else "false alarm",
+        "missed": outcome.delay_rows is None or not outcome.real,
+        "top": ", ".join(f"{name} {percent(share)}" for name, share in outcome.top),
+    }
 
 
 def _events_title(comparison: Comparison) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -23,21 +22,6 @@ from vcedge.wording import count, number, percent
 
 BAR_LEAST = 0.1
 """Least share that the full width of a bar stands for, so that a gain of one or two per cent looks small."""
-
-
-@dataclass(frozen=True)
-class ChannelRow:
-    """Holds a formatted row of the table of channels."""
-
-    name: str
-    unit: str
-    highway: str
-    combined: str
-    explained: str
-    bar: float
-    """Width of the bar, 0 to 100."""
-    idle: bool
-    missing: str
 
 
 def render(trained: Trained, metrics: dict[str, Any], recording_report: DataReport) -> str:
@@ -125,19 +109,19 @@ def _shares(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _channel_rows(channels: list[dict[str, Any]]) -> list[ChannelRow]:
+def _channel_rows(channels: list[dict[str, Any]]) -> list[dict[str, Any]]:
     explained = [float(channel["explained_by_network"]) for channel in channels]
     full = max([BAR_LEAST, *(value for value in explained if math.isfinite(value))])
     return [
-        ChannelRow(
-            name=channel["name"],
-            unit=channel["unit"],
-            highway=number(channel["highway_rmse"]),
-            combined=number(channel["combined_rmse"]),
-            explained="adds nothing" if channel["shrink"] == 0 else percent(value),
-            bar=round(100 * min(max(value, 0.0) / full, 1.0), 1),
-            idle=channel["shrink"] == 0,
-            missing=percent(channel["missing"]),
-        )
+        {
+            "name": channel["name"],
+            "unit": channel["unit"],
+            "highway": number(channel["highway_rmse"]),
+            "combined": number(channel["combined_rmse"]),
+            "explained": "adds nothing" if channel["shrink"] == 0 else percent(value),
+            "bar": round(100 * min(max(value, 0.0) / full, 1.0), 1),
+            "idle": channel["shrink"] == 0,
+            "missing": percent(channel["missing"]),
+        }
         for channel, value in zip(channels, explained, strict=True)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 from vcedge.injection.faults import KINDS, FaultKind
 from vcedge.sensitivity.findings import DetectionLimit, Sensitivity, delay_words, sentence, size_words
@@ -27,23 +27,6 @@ MEANINGS: dict[FaultKind, str] = {
     "oscillation": "it oscillates about its value",
     "delay": "it follows late by the stated time",
 }
-
-
-@dataclass(frozen=True)
-class FaultCell:
-    """Holds a formatted cell of the table."""
-
-    size: str
-    remark: str
-    found: bool
-
-
-@dataclass(frozen=True)
-class FaultRow:
-    """Holds the row of one channel with a cell for each kind, None if the kind does not apply."""
-
-    name: str
-    cells: tuple[FaultCell | None, ...]
 
 
 def paragraph(sensitivity: Sensitivity) -> str:
@@ -80,11 +63,11 @@ def examples(sensitivity: Sensitivity) -> list[str]:
     return lines
 
 
-def table(sensitivity: Sensitivity) -> list[FaultRow]:
+def table(sensitivity: Sensitivity) -> list[dict[str, Any]]:
     """Return a row for each channel: the smallest fault of each kind that is found, and its delay."""
     cells = {(finding.channel, finding.kind): _cell(finding) for finding in sensitivity.findings}
     names = dict.fromkeys(finding.channel for finding in sensitivity.findings)
-    return [FaultRow(name, tuple(cells.get((name, kind)) for kind in KINDS)) for name in names]
+    return [{"name": name, "cells": [cells.get((name, kind)) for kind in KINDS]} for name in names]
 
 
 def name_rows(recognition: Recognition) -> list[tuple[str, str, str, str, str]]:
@@ -103,11 +86,11 @@ def name_rows(recognition: Recognition) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _cell(finding: DetectionLimit) -> FaultCell:
+def _cell(finding: DetectionLimit) -> dict[str, Any]:
     if finding.size is None:
         limit = size_words(finding, finding.largest)
-        return FaultCell("not found", f"up to {limit}" if limit else "", found=False)
-    return FaultCell(size_words(finding, finding.size) or "found", delay_words(finding), found=True)
+        return {"size": "not found", "remark": f"up to {limit}" if limit else "", "found": False}
+    return {"size": size_words(finding, finding.size) or "found", "remark": delay_words(finding), "found": True}
 
 
 def _by_kind(sensitivity: Sensitivity) -> dict[FaultKind, list[DetectionLimit]]:
