@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.golden.generate import MODEL, tiny_input
+from vcedge.model_file import load
 from vcedge.runtime.assets.asset import Asset
 from vcedge.runtime.assets.recipes import load_recipe
 from vcedge.runtime.storage.snapshot import SnapshotStore, encode_line
@@ -42,11 +43,19 @@ def new_asset(case: str) -> Asset:
     return Asset(case, load_recipe(MODEL, "auto", case), "boot")
 
 
+def strict_stream() -> Stream:
+    """Return a stream of the kernel's strict build, which has the same bits on every processor."""
+    from vcedge.runtime.engine.native_engine import NativeEngine
+
+    return Stream(NativeEngine(load(MODEL), "strict"))
+
+
 def write() -> None:
     """Write the snapshot of the present format."""
     with TemporaryDirectory() as folder:
         assets = [new_asset(case) for case in CASES]
         for asset in assets:
+            asset.stream = strict_stream()
             prepare(asset.name, asset.stream)
             asset.mark_changed()
         SnapshotStore(StateDir(Path(folder))).write(
