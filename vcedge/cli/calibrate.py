@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +14,10 @@ from vcedge.cli.console import note, note_all, print_json, refuse_overwriting, s
 from vcedge.cli.options import ModelFile, ReadingOverrides
 from vcedge.errors import UsageError
 from vcedge.wording import count
+
+if TYPE_CHECKING:
+    from vcedge.detector import Detector
+    from vcedge.history import Recording
 
 
 def calibrate_command(
@@ -46,9 +49,22 @@ def calibrate_command(
     """
     _check(asset, false_alarms_per_day)
     single_threaded()
-    written = _calibrate(model, inputs, out, rows, asset, false_alarms_per_day, overrides or [])
+    from vcedge.history import load_history
+    from vcedge.history.as_trained import data_config, stored_reading
+    from vcedge.history.files import find_files
+    from vcedge.model_file import load, model_id, save
+
+    refuse_overwriting(out, [model, *find_files(inputs, Path())])
+    detector = load(model)
+    recording = load_history(data_config(detector, inputs, rows, overrides or []), Path())
+    note_all(recording.report.lines(), "data: ")
+    if overrides:
+        detector = replace(detector, reading=stored_reading(detector, overrides).model_dump(mode="json"))
+    adapted = _recalibrated(detector, recording, asset, false_alarms_per_day)
+    save(adapted, out)
+    note(f"{out} written: {_summary(adapted)}")
     if json:
-        print_json(written)
+        print_json({"id": model_id(out), **_description(adapted), "out": str(out)})
 
 
 def _check(asset: str | None, rate: float | None) -> None:
@@ -61,39 +77,32 @@ def _check(asset: str | None, rate: float | None) -> None:
         raise UsageError(f"--false-alarms-per-day {rate}: expected a number greater than 0, such as 0.5")
 
 
-def _calibrate(
-    model: Path, inputs: Sequence[str], out: Path, rows: int | None, asset: str | None, rate: float | None,
-    overrides: Sequence[str],
-) -> dict[str, Any]:  # fmt: skip
-    """Write the calibrated model; return its description as JSON values."""
+def _recalibrated(detector: Detector, recording: Recording, asset: str | None, rate: float | None) -> Detector:
+    """Return the detector fitted to the recording; `rate` is in false alarms a day, None: the model's own."""
     from vcedge.calibration.recalibrate import recalibrate
-    from vcedge.history import load_history
-    from vcedge.history.as_trained import data_config, stored_reading
-    from vcedge.history.files import find_files
-    from vcedge.model_file import load, model_id, save
     from vcedge.sensitivity.resemblance import refitted
 
-    refuse_overwriting(out, [model, *find_files(inputs, Path())])
-    detector = load(model)
-    recording = load_history(data_config(detector, inputs, rows, overrides), Path())
-    note_all(recording.report.lines(), "data: ")
-    if overrides:
-        detector = replace(detector, reading=stored_reading(detector, overrides).model_dump(mode="json"))
     rate = detector.calibration.false_alarms_per_day if rate is None else rate
     adapted = recalibrate(detector, recording, rate, asset)
     if detector.resemblance is not None:
         adapted = refitted(adapted, recording)
         if adapted.resemblance is None:
             note("too few rows to compare events with known faults: events of this machine will not name one")
-    save(adapted, out)
-    limits = adapted.calibration
+    return adapted
+
+
+def _summary(detector: Detector) -> str:
+    limits = detector.calibration
+    promise = f"{count(limits.false_alarms_per_day, 'false alarm')} a day"
     evidence = f"{count(limits.tail.peaks, 'excursion')} in {count(limits.rows, 'row')}"
-    note(f"{out} written: threshold {limits.threshold:.4g} for {count(rate, 'false alarm')} a day, from {evidence}")
+    return f"threshold {limits.threshold:.4g} for {promise}, from {evidence}"
+
+
+def _description(detector: Detector) -> dict[str, Any]:
+    limits = detector.calibration
     return {
-        "id": model_id(out),
-        "asset": adapted.asset,
+        "asset": detector.asset,
         "threshold": limits.threshold,
         "rows": limits.rows,
         "false_alarms_per_day": limits.false_alarms_per_day,
-        "out": str(out),
     }
