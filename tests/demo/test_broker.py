@@ -48,6 +48,7 @@ def receive_all(link: Connection, patience_s: float) -> list[Incoming]:
     return taken
 
 
+@pytest.mark.slow
 def test_slow_reader_throttles_the_sender_without_loss(broker: subprocess.Popen[str]) -> None:
     assert broker.stdout is not None
     url = f"mqtt://127.0.0.1:{int(broker.stdout.readline())}"

@@ -33,6 +33,7 @@ def replay(path: Path, broker: Mosquitto, topic: str, *options: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_senml_is_replayed_and_scored(shared_broker: Mosquitto, tmp_path: Path) -> None:
     given = {"topic": "senml/{asset}", "codec": "senml"}
     config = configure(tmp_path, "senml", shared_broker.url, DETECTOR, input=given)
@@ -44,6 +45,7 @@ def test_senml_is_replayed_and_scored(shared_broker: Mosquitto, tmp_path: Path) 
         assert_same(peer.scores("senml", len(rows)), offline(DETECTOR, rows))
 
 
+@pytest.mark.slow
 def test_one_topic_for_each_sensor_is_replayed_scored_and_recorded(shared_broker: Mosquitto, tmp_path: Path) -> None:
     topic = "single/{asset}/{channel}/now"
     config = configure(tmp_path, "single", shared_broker.url, DETECTOR, input={"topic": topic})
@@ -66,6 +68,7 @@ def test_one_topic_for_each_sensor_is_replayed_scored_and_recorded(shared_broker
     assert recorded.read_bytes() == source.read_bytes()
 
 
+@pytest.mark.slow
 def test_single_values_with_losses_score_exactly_after_kill_9(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """Values that wait for their sample are part of the snapshot; each kill happens while some wait."""
     given = {"topic": "parts/{asset}/{channel}", "lateness_s": 2}
@@ -97,6 +100,7 @@ def test_single_values_with_losses_score_exactly_after_kill_9(shared_broker: Mos
         assert_same(by_seq(payloads(peer.messages, "parts", "score")), offline(DETECTOR, rows))
 
 
+@pytest.mark.slow
 def test_silence_flushes_the_joiner_and_a_value_after_that_has_status_clock(
     shared_broker: Mosquitto, tmp_path: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_message_key_depends_on_topic_and_payload() -> None:
     assert len({message_key(topic, payload) for topic in ("a", "b") for payload in (b"", b"1", b"2")}) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["damaged", "gone", "other model"])
 def test_unusable_snapshot_is_reported_and_scoring_starts_anew(
     fault: str, shared_broker: Mosquitto, tmp_path: Path
@@ -141,6 +142,7 @@ def test_unusable_snapshot_is_reported_and_scoring_starts_anew(
             assert sum(words.get(fault, "assets restored from a snapshot: 0") in line for line in service.lines) == 1
 
 
+@pytest.mark.slow
 def test_duplicates_without_the_duplicate_flag_are_not_scored_twice(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """A late sample that is new gets the status `clock` instead."""
     detector = tiny_detector()
