@@ -36,6 +36,7 @@ BENCHMARKS = {
     "skab": Benchmark("Detection on SKAB beside simple detectors.", ("-m", "benchmarks.skab")),
     "detection": Benchmark("Detection on all sets, for docs/detection.md.", ("-m", "benchmarks.detection")),
     "robustness": Benchmark("Detection on degraded rows.", ("-m", "benchmarks.detection.robustness")),
+    "statistic-study": Benchmark("A studied statistic on eleven sets.", ("-m", "benchmarks.statistic_study")),
     "paper": Benchmark("The claims of the paper on polyphonic music.", ("-m", "benchmarks.paper")),
 }
 
@@ -54,7 +55,7 @@ def main() -> None:
 
 def usage() -> str:
     """Return the table of benchmarks as text."""
-    lines = (f"  {name:14}{benchmark.summary}" for name, benchmark in BENCHMARKS.items())
+    lines = (f"  {name:17}{benchmark.summary}" for name, benchmark in BENCHMARKS.items())
     return "\n".join(("usage: scripts/bench NAME [OPTIONS], most with --json", *lines))
 
 

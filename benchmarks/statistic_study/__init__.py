@@ -1,0 +1,1 @@
+"""Studies a statistic in nats and a decision rule with one default on eleven sets."""
