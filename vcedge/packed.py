@@ -1,4 +1,4 @@
-"""Encodes arrays as text for JSON, exact to the last bit, for the snapshots of streams."""
+"""Bytes as base64 in JSON, and the arrays that snapshots of format 1 hold in it, exact to the last bit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.errors import DataError
-
-
-def pack(array: NDArray[Any]) -> str:
-    """Return the bytes of an array in base64, little-endian, which keeps NaN and infinities unlike JSON numbers."""
-    return pack_bytes(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
 
 
 def unpack(text: object, like: NDArray[Any]) -> NDArray[Any]:

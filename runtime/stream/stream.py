@@ -147,10 +147,12 @@ class Stream:
             policy: Compute policy of this sample.
 
         Raises:
-            ValueError: The values have another shape.
+            ValueError: The values have another shape, or the time does not fit 64 bits.
         """
         if sample.values.shape != (self._channels,):
             raise ValueError(f"values of shape {sample.values.shape}, expected ({self._channels},)")
+        if not -(2**63) <= sample.time_ns < 2**63:
+            raise ValueError(f"time {sample.time_ns}, expected nanoseconds since 1970 that fit 64 bits")
         native = self._native_rows()
         if native is not None:
             self._one.time_ns[0], self._row[0] = sample.time_ns, sample.values

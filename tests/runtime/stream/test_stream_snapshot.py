@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.detectors import recording, samples, tiny_detector, variants
 from vcedge.errors import DataError
-from vcedge.packed import pack, unpack
+from vcedge.packed import pack_bytes, unpack
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import NS_PER_S, Sample
@@ -28,6 +28,17 @@ def eventful(seed: int, channels: int) -> list[Sample]:
     rows = samples(values)
     rows[100], rows[155] = rows[90], Sample(-1, values[3])
     return [Sample(row.time_ns + 3600 * NS_PER_S * (index > 200), row.values) for index, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("engine", ["auto", "numpy"])
+@pytest.mark.parametrize("time_ns", [2**63, 10**20, -(2**63) - 1])
+def test_push_rejects_a_time_that_does_not_fit_64_bits(engine: str, time_ns: int) -> None:
+    stream = Stream(load_engine(tiny_detector(), engine))
+    stream.push(Sample(1, np.zeros(3)))
+    before = stream.snapshot()
+    with pytest.raises(ValueError, match="fit 64 bits"):
+        stream.push(Sample(time_ns, np.zeros(3)))
+    assert stream.snapshot() == before
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -83,8 +94,8 @@ def test_a_snapshot_excludes_a_manual_threshold() -> None:
 def test_packed_arrays_keep_every_bit(dtype: type) -> None:
     array = np.array([[0.0, -0.0, np.inf], [np.nan, 1.1, -5e-324]])
     stored = array.astype(dtype) if dtype is not np.int64 else np.arange(6).reshape(2, 3) - 3
-    again = unpack(json.loads(json.dumps(pack(stored))), np.zeros_like(stored))
+    again = unpack(json.loads(json.dumps(pack_bytes(stored.tobytes()))), np.zeros_like(stored))
     assert again.tobytes() == stored.tobytes()
     assert (again.dtype, again.shape) == (stored.dtype, stored.shape)
     with pytest.raises(DataError):
-        unpack(pack(stored), np.zeros((3, 3), stored.dtype))
+        unpack(pack_bytes(stored.tobytes()), np.zeros((3, 3), stored.dtype))
