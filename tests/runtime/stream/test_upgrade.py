@@ -18,7 +18,7 @@ TOLERANCE = 1e-4
 
 @pytest.mark.skipif(native_problem() is not None, reason=f"native kernel: {native_problem()}")
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_scores_after_a_restore_are_the_same_to_the_last_bit(number: int, case: str) -> None:
     _, state = decode((FOLDER / f"format-{number}.snapshot").read_bytes()).assets[case]
     restored, undisturbed = strict_stream(), strict_stream()
@@ -32,7 +32,7 @@ def test_scores_after_a_restore_are_the_same_to_the_last_bit(number: int, case: 
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_an_asset_continues_from_a_snapshot_of_each_format(number: int, case: str) -> None:
     model, state = decode((FOLDER / f"format-{number}.snapshot").read_bytes()).assets[case]
     restored, undisturbed = new_asset(case), new_asset(case)
