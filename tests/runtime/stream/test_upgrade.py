@@ -6,6 +6,8 @@ stream is the same to the last bit; other engines round differently and agree wi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.golden.snapshots.cases import CASES, FOLDER, new_asset, prepare, rows_of, strict_stream
@@ -25,7 +27,9 @@ def test_scores_after_a_restore_are_the_same_to_the_last_bit(number: int, case: 
     restored.restore(state["stream"])
     prepare(case, undisturbed)
     assert restored.threshold == undisturbed.threshold
-    assert restored.open_event == undisturbed.open_event
+    # Formats 1 and 2 were written before an event was published again when its name is settled.
+    published = [event and replace(event, time_ns=0) for event in (restored.open_event, undisturbed.open_event)]
+    assert published[0] == published[1]
     for row in rows_of(case)[CASES[case] :]:
         assert restored.push(row) == undisturbed.push(row)
     assert restored.snapshot() == undisturbed.snapshot()
