@@ -175,7 +175,7 @@ static int score_row(const scoring *run, const vce_rows *rows, const vce_columns
         spend(run, updated);
     top_channels(run->contributions, raw, channels, n->top);
     follow_events(run, time_ns, raw, threshold, warming);
-    if (rules->resembles)
+    if (rules->named_rows)
         follow_features(run, r.residual, r.lags, anomaly_of(run)->open != 0);
     follow_wake(run, wake);
     int status = status_of(&found, warming);
