@@ -77,7 +77,9 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "target_share": float(calibration.target_share),
             "median": float(calibration.median),
             "memory": float(calibration.memory),
+            "lasting": float(calibration.lasting),
             "promise": {
+                "reference": float(calibration.promise.reference),
                 "margins": [float(margin) for margin in calibration.promise.margins],
                 "events": [int(events) for events in calibration.promise.events],
             },

@@ -114,7 +114,7 @@ class NumpyScorer:
     def _add_novelty(self, values: F64, missing: NDArray[np.bool_], state: State) -> None:
         """Update how far each channel is outside the range of training: at most 1, and 1 for any new command."""
         over = np.maximum(np.maximum(values - self._seen.high, self._seen.low - values), 0.0)
-        novelty = np.where(self._sensors, np.minimum(over / self._scale, 1.0), over > 0.0)
+        novelty = np.where(self._sensors, np.minimum(over / self._scale, 1.0), over > self._seen.margin)
         novelty = np.where(missing, 0.0, novelty)
         state.novelty += alpha_of(NOVELTY_SPAN) * (novelty - state.novelty)
 
