@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vcedge.limits import Calibration
 from vcedge.resemblance import Resemblance
 from vcedge.schema import F32, F64, SensorSchema
+from vcedge.seen_range import SeenRange
 
 PartKind = Literal["error", "horizon", "reconstruction"]
 CellKind = Literal["vcgru", "vcrnn", "gru", "rnn"]
@@ -236,6 +237,7 @@ class Detector:
     cell: Cell | None
     head: Head | None
     scorer: Scorer
+    seen: SeenRange
     calibration: Calibration
     reading: Mapping[str, Any] = field(default_factory=dict)
     """Settings that the training files were read with (`time`, `table`); the default for files to score."""

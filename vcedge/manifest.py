@@ -60,6 +60,11 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "gate_bias": float(cell.gate_bias),
         },
         "scorer": _scorer(detector.scorer),
+        "seen": {
+            "low": detector.seen.low.tolist(),
+            "high": detector.seen.high.tolist(),
+            "margin": detector.seen.margin.tolist(),
+        },
         "calibration": {
             "threshold": float(calibration.threshold),
             "steepness": float(calibration.steepness),

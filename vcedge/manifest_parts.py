@@ -200,6 +200,21 @@ class CalibrationPart(_Part):
     events: EventRulePart
 
 
+class SeenPart(_Part):
+    """Checks the range of each channel in training."""
+
+    low: list[float]
+    high: list[float]
+    margin: list[Annotated[float, Field(ge=0)]]
+
+    @model_validator(mode="after")
+    def _ranges_in_order(self) -> SeenPart:
+        wrong = next((pair for pair in zip(self.low, self.high, strict=False) if pair[0] > pair[1]), None)
+        if wrong is not None:
+            raise ValueError(f"expected low {wrong[0]} not above high {wrong[1]}")
+        return self
+
+
 class ResemblancePart(_Part):
     """Checks the kinds of faults that events are compared with, and their names."""
 
@@ -227,6 +242,7 @@ class Manifest(_Part):
     highway: HighwayPart
     cell: CellPart | None
     scorer: ScorerManifest
+    seen: SeenPart
     calibration: CalibrationPart
     resemblance: ResemblancePart | None
     reading: dict[str, Any]
@@ -243,6 +259,9 @@ class Manifest(_Part):
             "features.center": self.features.center,
             "features.scale": self.features.scale,
             "features.change_scale": self.features.change_scale,
+            "seen.low": self.seen.low,
+            "seen.high": self.seen.high,
+            "seen.margin": self.seen.margin,
             "calibration.stuck_rows": self.calibration.stuck_rows,
         }
         for key, values in lists.items():

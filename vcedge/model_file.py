@@ -26,6 +26,7 @@ from vcedge.manifest import manifest_of, manifest_text, parse_manifest
 from vcedge.manifest_parts import CalibrationPart, Manifest, ScorerManifest
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, Channel, SensorSchema
+from vcedge.seen_range import SeenRange
 from vcedge.strict_json import parse_json
 from vcedge.tensors import TENSORS, part_of, tensors_of
 
@@ -122,7 +123,8 @@ def tensor_shapes(manifest: Manifest) -> Shapes:
 def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "model") -> Detector:
     """Return the detector of a checked manifest and the tensors that `tensor_shapes` requires."""
     channels = tuple(Channel(c.name, c.unit, c.low, c.high, c.rate) for c in manifest.sensors.channels)
-    features, cell, named, resemblance = manifest.features, manifest.cell, manifest.resemblance, None
+    features, cell, seen = manifest.features, manifest.cell, manifest.seen
+    named, resemblance = manifest.resemblance, None
     if named is not None:
         arrays = _arrays(tensors, "resemblance")
         resemblance = Resemblance(tuple(named.kinds), tuple(named.names), **arrays, limit=named.limit)
@@ -140,6 +142,7 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
         cell=None if cell is None else Cell(cell.spec, **_arrays(tensors, "cell"), gate_bias=cell.gate_bias),
         head=None if cell is None else Head(**_arrays(tensors, "head")),
         scorer=_scorer(manifest.scorer, tensors),
+        seen=SeenRange(*(np.array(part, np.float64) for part in (seen.low, seen.high, seen.margin))),
         calibration=_calibration(manifest.calibration),
         reading=manifest.reading,
         provenance=manifest.provenance,

@@ -24,7 +24,7 @@ static double smaller_of(double a, double b) { return b < a ? b : a; }
 
 static double threshold_of(const vce_numbers *n)
 {
-    return isnan(n->manual_threshold) ? n->threshold : n->manual_threshold;
+    return isnan(n->manual_threshold) ? n->threshold + n->widening : n->manual_threshold;
 }
 
 static vce_tracker *anomaly_of(const scoring *run) { return run->state.numbers->events + VCE_EVENT_ANOMALY; }

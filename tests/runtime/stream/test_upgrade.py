@@ -14,13 +14,14 @@ from tests.golden.snapshots.cases import CASES, FOLDER, new_asset, prepare, rows
 from vcedge.errors import DataError
 from vcedge.runtime.engine.native_support import native_problem
 from vcedge.runtime.storage.snapshot import decode
+from vcedge.runtime.stream.saved_state import FORMAT
 
 TOLERANCE = 1e-4
 
 
 @pytest.mark.skipif(native_problem() is not None, reason=f"native kernel: {native_problem()}")
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_scores_after_a_restore_are_the_same_to_the_last_bit(number: int, case: str) -> None:
     _, state = decode((FOLDER / f"format-{number}.snapshot").read_bytes()).assets[case]
     restored, undisturbed = strict_stream(), strict_stream()
@@ -36,11 +37,12 @@ def test_scores_after_a_restore_are_the_same_to_the_last_bit(number: int, case: 
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_an_asset_continues_from_a_snapshot_of_each_format(number: int, case: str) -> None:
     model, state = decode((FOLDER / f"format-{number}.snapshot").read_bytes()).assets[case]
     restored, undisturbed = new_asset(case), new_asset(case)
-    assert model == restored.origin.model
+    if number == FORMAT:  # the model file has another format since the last one, and thus another id
+        assert model == restored.origin.model
     restored.restore(state)
     prepare(case, undisturbed.stream)
     assert restored.stream.threshold == pytest.approx(undisturbed.stream.threshold, rel=TOLERANCE)
