@@ -76,7 +76,7 @@ class PythonRows:
         events.append(parts.explainer.push(event, engine, wake, is_open=parts.events.is_open))
         score = self._result(time_ns, status, level, checked.missing, [*events, *defects])
         imputed = 0.0 if checked.missing is None else checked.missing.mean()
-        if parts.manual is None and (status == "ok" or (status == "imputed" and imputed <= MOST_IMPUTED)):
+        if parts.manual is None and status not in UNJUDGED and imputed <= MOST_IMPUTED:
             parts.adaptive.learn(raw)
         return score
 

@@ -131,7 +131,8 @@ def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] 
         events=spec.events,
         target_share=spec.target_share,
     )
-    limits = fit_threshold(limits, statistic, spec.false_alarms_per_day, spec.schema.period_ns)
+    quiet = linear.split.must_not_alarm
+    limits = fit_threshold(limits, statistic, spec.false_alarms_per_day, spec.schema.period_ns, quiet)
     cell, head = network if network is not None else (None, None)
     cell = None if cell is None else _without_constants(cell, linear.rows.live)
     seen = fit_seen_range(np.concatenate([linear.rows.values[a:b] for a, b in linear.split.fitted]))
@@ -139,7 +140,9 @@ def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] 
     return Detector(spec.asset, spec.schema, *fitted, limits, spec.reading, spec.provenance)
 
 
-def with_statistic(detector: Detector, statistic: Statistic, false_alarms_per_day: float) -> Detector:
+def with_statistic(
+    detector: Detector, statistic: Statistic, false_alarms_per_day: float, must_not_alarm: Ranges = ()
+) -> Detector:
     """Return the detector with another statistic, and the threshold that belongs to it; the network stays."""
     period_ns = detector.schema.period_ns
     return replace(
@@ -147,7 +150,7 @@ def with_statistic(detector: Detector, statistic: Statistic, false_alarms_per_da
         features=replace(statistic.features, clip=detector.features.clip),
         highway=statistic.highway,
         scorer=statistic.scorer,
-        calibration=fit_threshold(detector.calibration, statistic, false_alarms_per_day, period_ns),
+        calibration=fit_threshold(detector.calibration, statistic, false_alarms_per_day, period_ns, must_not_alarm),
     )
 
 
@@ -160,7 +163,8 @@ def measure_network(detector: Detector, values: F64, split: Split, stuck_rows: t
         detector: the detector as assembled.
         values: the recording (N, C), NaN where missing.
         split: its time-ordered split.
-        stuck_rows: for each channel the run of equal values that counts as stuck, see `vcedge.calibration.stuck`.
+        stuck_rows: for each channel the run of equal values that counts as stuck, see `vcedge.calibration.stuck`;
+            used for sensors alone.
 
     Raises:
         DataError: too few rows of the tail are past the warm-up.
@@ -177,7 +181,8 @@ def measure_network(detector: Detector, values: F64, split: Split, stuck_rows: t
         )
     errors = _one_step_errors(detector, trace)
     surprise = max(tail_quantile(errors, SURPRISE_SHARE), 1e-6) if len(errors) else 1.0
-    limits = replace(detector.calibration, surprise_limit=surprise, stuck_rows=stuck_rows)
+    stuck = tuple(rows if sensor else 0 for rows, sensor in zip(stuck_rows, detector.sensors.tolist(), strict=True))
+    limits = replace(detector.calibration, surprise_limit=surprise, stuck_rows=stuck)
     return replace(detector, calibration=limits)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from vcedge.calibration.calibrate import DetectorSpec, assemble, fit_linear, measure_network, rows_of, with_statistic
 from vcedge.calibration.order import ORDERS, OrderChoice
 from vcedge.calibration.roles import with_roles
-from vcedge.calibration.rows import check_channels, usable_rows
+from vcedge.calibration.rows import check_channels, judged_rows, usable_rows
 from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import Split, merge_ranges, split_by_time
 from vcedge.calibration.statistic import fit_statistic
@@ -34,8 +34,9 @@ def recalibrate(
     Raises:
         DataError: the recording is too short or has too many gaps.
     """
-    values, sequences, _ = usable_rows(recording)
-    split = split_by_time(sequences, max(max(ORDERS), detector.highway.order))
+    values, sequences, places = usable_rows(recording)
+    split = split_by_time(sequences, max(*ORDERS, detector.highway.order))
+    split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, detector.schema)
     schema = with_roles(detector.schema, values, {c.name: c.role for c in detector.schema.channels})
     highway, features = detector.highway, detector.features
@@ -79,5 +80,5 @@ def refit(detector: Detector, values: F64, split: Split, false_alarms_per_day: f
     choice = OrderChoice(detector.highway.order, detector.highway.ridge)
     flags, span = detector.features.flags, detector.scorer.span
     statistic = fit_statistic(rows, merge_ranges(split.all, split.starts), choice, span, flags=flags)
-    fitted = with_statistic(detector, statistic, false_alarms_per_day)
+    fitted = with_statistic(detector, statistic, false_alarms_per_day, split.must_not_alarm)
     return replace(fitted, seen=fit_seen_range(values))

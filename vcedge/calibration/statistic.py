@@ -54,6 +54,8 @@ class Statistic:
     """Statistic of each block's rows (n,), in order."""
     stretches: tuple[F64, ...]
     """The same values by stretches without a gap."""
+    ranges: Ranges
+    """Rows of the recording of each stretch."""
 
     @property
     def rows(self) -> int:
@@ -99,7 +101,7 @@ def fit_statistic(rows: Rows, ranges: Ranges, choice: OrderChoice, span: float, 
     )
     by_block = np.split(total, np.cumsum([rows_in(block) for block in blocks])[:-1])
     by_stretch = np.split(total, np.cumsum([stop - start for start, stop in ranges])[:-1])
-    return Statistic(full.features, full.highway, scorer, tuple(by_block), tuple(by_stretch))
+    return Statistic(full.features, full.highway, scorer, tuple(by_block), tuple(by_stretch), ranges)
 
 
 def _others(ranges: Sequence[Ranges], left_out: int) -> Ranges:

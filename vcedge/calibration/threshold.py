@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vcedge.calibration.split import Ranges
 from vcedge.calibration.statistic import Statistic
 from vcedge.limits import LEAST_MARGIN, MEMORY_PART, MEMORY_ROWS, Calibration, EventRule, Promise
 from vcedge.runtime.stream.adaptive_threshold import AdaptiveThreshold
@@ -31,7 +32,11 @@ LEAST_WIDTH = 0.5
 
 
 def fit_threshold(
-    calibration: Calibration, statistic: Statistic, false_alarms_per_day: float, period_ns: int
+    calibration: Calibration,
+    statistic: Statistic,
+    false_alarms_per_day: float,
+    period_ns: int,
+    must_not_alarm: Ranges = (),
 ) -> Calibration:
     """Return the calibration with threshold, level, promise and score fitted to the cross-fitted rows.
 
@@ -40,6 +45,7 @@ def fit_threshold(
         statistic: The fitted statistic.
         false_alarms_per_day: Wanted rate.
         period_ns: Usual time between two rows.
+        must_not_alarm: Rows in which no event may be open, if any margin reaches that.
     """
     blocks = [block for block in statistic.cross_fitted if len(block)]
     reference = float(np.median([np.quantile(block, HIGH_QUANTILE) for block in blocks]))
@@ -54,9 +60,11 @@ def fit_threshold(
     )
     fitted = replace(fitted, lasting=float(np.median([max(_lasting_means(fitted, block)) for block in blocks])))
     found = list(_without_rise(fitted, statistic.stretches))
-    events = tuple(sum(_events(values, reference + margin, fitted.events) for values in found) for margin in MARGINS)
-    fitted = replace(fitted, promise=Promise(reference, MARGINS, events))
-    fitted = fitted.with_false_alarms(false_alarms_per_day, period_ns)
+    opened = {margin: _events(found, reference + margin, fitted.events, statistic.ranges) for margin in MARGINS}
+    quiet = [margin for margin, events in opened.items() if not _overlap(events, must_not_alarm)]
+    margins = tuple(quiet or MARGINS[-1:])
+    promise = Promise(reference, margins, tuple(len(opened[margin]) for margin in margins))
+    fitted = replace(fitted, promise=promise).with_false_alarms(false_alarms_per_day, period_ns)
     return replace(fitted, steepness=_steepness(fitted.median, fitted.threshold))
 
 
@@ -84,9 +92,19 @@ def _lasting_means(calibration: Calibration, values: F64) -> Iterator[float]:
         yield adaptive.lasting_mean
 
 
-def _events(values: F64, threshold: float, rule: EventRule) -> int:
-    """Count the events that a stream opens."""
-    return sum(event.type == "new" for _, event in track_events(values.tolist(), threshold, rule))
+def _events(found: Sequence[F64], threshold: float, rule: EventRule, ranges: Ranges) -> Ranges:
+    """Return the rows of the recording of each event that a stream opens; `ranges` are those of the stretches."""
+    events: list[tuple[int, int]] = []
+    for values, (first, _) in zip(found, ranges, strict=True):
+        for row, event in track_events(values.tolist(), threshold, rule):
+            if event.type == "end":
+                events.append((first + event.start_ns, first + row))
+    return tuple(events)
+
+
+def _overlap(events: Ranges, others: Ranges) -> bool:
+    """Return whether any event shares a row with any of other ranges."""
+    return any(first < stop and start < last for first, last in events for start, stop in others)
 
 
 def tail_quantile(values: F64, share: float) -> float:

@@ -24,7 +24,7 @@ from vcedge.calibration.calibrate import (
 from vcedge.calibration.order import ORDERS, OrderChoice
 from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.roles import with_roles
-from vcedge.calibration.rows import check_channels, usable_rows
+from vcedge.calibration.rows import check_channels, judged_rows, usable_rows
 from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import Split, split_by_time
 from vcedge.calibration.stuck import stuck_limits
@@ -110,6 +110,7 @@ def train_detector(
     """
     values, sequences, places = usable_rows(recording)
     split = split_by_time(sequences, max(*ORDERS, config.highway.order or 0))
+    split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, recording.schema)
     schema = with_roles(recording.schema, values, config.data.roles)
     order, ridge = config.highway.order, config.highway.ridge

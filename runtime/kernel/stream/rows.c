@@ -182,7 +182,7 @@ static int score_row(const scoring *run, const vce_rows *rows, const vce_columns
     int status = status_of(&found, warming);
     write_row(run, to, row, status, updated, wake);
     int few = (double)found.missing / channels <= rules->most_imputed;
-    if (n->adapts && (status == VCE_OK_ROW || (status == VCE_IMPUTED && few)))
+    if (n->adapts && status != VCE_WARMUP && few)
         learn(run);
     return 1;
 }
