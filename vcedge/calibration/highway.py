@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def standardise(values: F64, features: Features, starts: frozenset[int] = frozen
     if not missing.any():
         return np.asarray(z)
     borders = [*sorted(starts | {0}), len(z)]
-    parts = [hold_last(z[a:b], missing[a:b], 0.0) for a, b in zip(borders, borders[1:], strict=False) if a < b]
+    parts = [hold_last(z[a:b], missing[a:b], 0.0) for a, b in pairwise(borders) if a < b]
     return np.concatenate(parts)
 
 
@@ -90,8 +91,8 @@ def fit_highway(
     spread = np.sqrt((np.where(known, error - bias, 0.0) ** 2).sum(axis=0) / count)
     spread = np.where(sensors, np.maximum(spread, SPREAD_FLOOR), 1.0)
     bias = np.where(sensors, bias, 0.0)
-    fitted = Highway(*(array.astype(np.float32) for array in (weights, bias, spread)), ridge, ahead)
-    return fitted, np.where(known, (error - bias) / spread, 0.0)
+    fitted = (weights.astype(np.float32), bias.astype(np.float32), spread.astype(np.float32))
+    return Highway(*fitted, ridge, ahead), np.where(known, (error - bias) / spread, 0.0)
 
 
 def forecast_errors(z: F64, ranges: Ranges, weights: F64, sensors: NDArray[np.bool_], ahead: int) -> F64:
