@@ -22,6 +22,8 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--files", type=int, help="number of series of each set, the first ones, for a trial")
+    parser.add_argument("--linear", action="store_true", help="network off alone, a line for each set, in minutes")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder of the results; default: {OUT}")
     parser.add_argument("--tables", action="store_true", help="measure nothing: print tables and write them into docs")
     parser.add_argument("--loso", action="store_true", help="leave one set out: tune on the others")
@@ -37,6 +39,11 @@ def main() -> None:
         return
     data = data_folder()
     source = SeriesSource(data, load_reference(data), options.files)
+    if options.linear:
+        from benchmarks.detection.linear import run_linear
+
+        run_linear(options.sets, options.out, source, options.jobs)
+        return
     if options.loso:
         from benchmarks.detection.loso import run_loso
 

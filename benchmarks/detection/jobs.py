@@ -13,7 +13,7 @@ from benchmarks.detection.results import ResultRow, Results
 from benchmarks.detection.scoring import measures_of
 from benchmarks.detection.sets import SLOW_SETS, Series, SeriesSource, groups
 
-ORDER = ("TEP", "BATADAL", "SKAB", "GECCO", "SMD")
+ORDER = ("TEP", "CMAPSS", "HYDSYS", "AHU", "BATADAL", "SKAB", "ASD", "MSL", "SMAP", "GECCO", "SMD")
 """Fast sets first."""
 
 

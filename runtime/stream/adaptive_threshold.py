@@ -36,6 +36,8 @@ an old calibration, or one elsewhere, an event may be open from the first row an
 SETTLING_START = 30
 """Number of rows at the calibrated median that the mean of the first rows begins with."""
 SMALLEST = 1e-12
+MOST_WIDENING = 4.0
+"""Largest widening by people's judgements, in the unit of the statistic."""
 MOST_IMPUTED = 0.25
 """Largest share of missing channels in a row to learn from; checked by the caller of `learn`."""
 
@@ -71,8 +73,8 @@ class AdaptiveThreshold:
 
     @property
     def value(self) -> float:
-        """Threshold of the next row, in the unit of `raw`."""
-        return self._numbers.threshold
+        """Threshold of the next row, in the unit of `raw`: the adapted one, widened by people's judgements."""
+        return self._numbers.threshold + self._numbers.widening
 
     @property
     def drift(self) -> float:
@@ -92,7 +94,7 @@ class AdaptiveThreshold:
         rows = numbers.learned_rows
         if rows < self._settling:
             gain = max(gain, 1.0 / (rows + SETTLING_START))
-        elif in_event or raw > numbers.threshold:
+        elif in_event or raw > self.value:
             return
         numbers.learned_rows = rows + 1
         drift = numbers.drift

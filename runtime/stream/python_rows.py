@@ -58,7 +58,7 @@ class PythonRows:
         parts, numbers, engine = self._parts, self._numbers, self._parts.record.engine
         stuck, defects = parts.sensors.push(time_ns, checked)
         warming = engine.seen < parts.calibration.warmup_rows
-        in_event = parts.events.is_open
+        in_event, named = parts.events.is_open, parts.explainer.names_next
         biased = ComputePolicy(policy.min_level, policy.logit_bias + parts.budget.bias(in_event=in_event))
         numbers.raw, level, contributions = self._engine.step(checked.values, engine, biased)
         parts.record.contributions[:] = contributions
@@ -69,6 +69,8 @@ class PythonRows:
         numbers.top[:] = top = leading_channels(contributions, raw)
         status: Status = "gap" if gap else status_of(checked, warming=warming, stuck=stuck is not None)
         event = parts.events.push(time_ns, raw, parts.threshold, top, allowed=not warming)
+        if event is None and named and parts.events.is_open:
+            event = parts.events.publish_again(time_ns)
         wake = engine.wake if level > 0 else WAKE_NONE
         events.append(parts.explainer.push(event, engine, wake, is_open=parts.events.is_open))
         score = self._result(time_ns, status, level, checked.missing, [*events, *defects])

@@ -66,6 +66,7 @@ class Numbers(Structure):
     pressure: float
     threshold: float
     manual_threshold: float
+    widening: float
     adapts: int
     seq: int
     last_ns: int
@@ -98,6 +99,7 @@ class Numbers(Structure):
         ("pressure", c_double),
         ("threshold", c_double),  # the adapted one
         ("manual_threshold", c_double),  # set by hand, NaN: none; a setting, not restored
+        ("widening", c_double),  # added to the adapted threshold, from people's judgements
         ("adapts", c_int64),  # a setting, not restored
         ("seq", c_int64),
         ("last_ns", c_int64),  # Timeline: last accepted sample

@@ -15,6 +15,7 @@ from vcedge.calibration.choose import PartsChoice, choose_weights
 from vcedge.calibration.highway import CrossFit, cross_fit, fit_features
 from vcedge.calibration.order import ORDERS, RIDGES, OrderChoice, choose_order
 from vcedge.calibration.scorer import DEFAULT_SPAN, fit_scorer, medium_span, with_usual
+from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in
 from vcedge.calibration.threshold import fit_threshold, steepness, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
@@ -120,7 +121,7 @@ def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] 
         target_share=spec.target_share,
     )
     cell, head = network if network is not None else (None, None)
-    fitted = (linear.features, linear.cross.highway, cell, head, linear.scorer)
+    fitted = (linear.features, linear.cross.highway, cell, head, linear.scorer, fit_seen_range(linear.values))
     return Detector(spec.asset, spec.schema, *fitted, open_limits, spec.reading, spec.provenance)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from vcedge.calibration.calibrate import calibrate_limits, fit_linear_like
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH, reweighted
+from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import Split, merge_ranges, split_by_time
 from vcedge.calibration.stuck import stuck_limits
 from vcedge.detector import Detector
@@ -47,6 +48,7 @@ def recalibrate(
         features=replace(linear.features, clip=detector.features.clip),
         highway=linear.cross.highway,
         scorer=scorer,
+        seen=fit_seen_range(recording.values),
         provenance={**detector.provenance, "calibration": calibration},
         resemblance=None,
     )

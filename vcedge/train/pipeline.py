@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from vcedge.calibration.order import OrderChoice
 from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.rows import check_channels, usable_rows
 from vcedge.calibration.scorer import REACH
+from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import Split, split_by_time
 from vcedge.calibration.stuck import stuck_limits
 from vcedge.calibration.trace import Trace, TracedRows, run_engine
@@ -121,7 +122,7 @@ def train_detector(
     result = training.run(validation, progress, stop, file)
     if result.best < 0:
         raise KeyboardInterrupt
-    detector = assemble(spec, linear, training.model.export())
+    detector = replace(assemble(spec, linear, training.model.export()), seen=fit_seen_range(recording.values))
     stuck = stuck_limits(recording.values, recording.sequences)
     detector = calibrate_limits(detector, values, split, stuck, config.score.false_alarms_per_day)
     trace = run_engine(load_engine(detector, REFERENCE), values, split.all, split.starts)

@@ -24,7 +24,7 @@ static double smaller_of(double a, double b) { return b < a ? b : a; }
 
 static double threshold_of(const vce_numbers *n)
 {
-    return isnan(n->manual_threshold) ? n->threshold : n->manual_threshold;
+    return isnan(n->manual_threshold) ? n->threshold + n->widening : n->manual_threshold;
 }
 
 static vce_tracker *anomaly_of(const scoring *run) { return run->state.numbers->events + VCE_EVENT_ANOMALY; }
@@ -175,7 +175,7 @@ static int score_row(const scoring *run, const vce_rows *rows, const vce_columns
         spend(run, updated);
     top_channels(run->contributions, raw, channels, n->top);
     follow_events(run, time_ns, raw, threshold, warming);
-    if (rules->resembles)
+    if (rules->named_rows)
         follow_features(run, r.residual, r.lags, anomaly_of(run)->open != 0);
     follow_wake(run, wake);
     int status = status_of(&found, warming);

@@ -30,7 +30,7 @@ extern "C" {
     F(double, largest) F(double, large) F(double, tiny)                       /* vcedge/resemblance */ \
     F(double, least_change) F(double, least_level) \
     F(int64_t, settling) F(int64_t, settling_start) F(int64_t, warmup_rows) F(int64_t, max_gap_ns) \
-    F(int64_t, min_rows) F(int64_t, hold_rows) F(int64_t, event_rows) F(int64_t, look_back) F(int64_t, resembles) \
+    F(int64_t, min_rows) F(int64_t, hold_rows) F(int64_t, event_rows) F(int64_t, look_back) F(int64_t, named_rows) \
     F(int64_t, checks_rates) F(int64_t, dropout_rows)
 
 /* The arrays behind them: F(type, name, items for each channel, further items). */
