@@ -97,7 +97,7 @@ typedef struct vce_detector_shape {
     F(VCE_F_NOVELTY, double, novelty, c) \
     F(VCE_F_CYCLE_PART, double, cycle_part, cycle_c)      /* (2, C) sums of the block that is not complete */ \
     F(VCE_F_CYCLE_RING, double, cycle_ring, blocks * cycle_c) /* (blocks, 2, C) */ \
-    F(VCE_F_CYCLE_U, double, cycle_u, cycle_c)            /* (2, C) squared deviations of the last complete cycle */ \
+    F(VCE_F_CYCLE_DEVIATION, double, cycle_deviation, cycle_c)            /* (2, C) squared deviations of the last complete cycle */ \
     F(VCE_F_CYCLE_EXCESS, double, cycle_excess, 1) \
     F(VCE_F_SEEN, int64_t, seen, 1) \
     F(VCE_F_FORCED, int32_t, forced, 1) \
