@@ -64,6 +64,7 @@ def train_command(
 def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
     """Load, train and write; return the metrics."""
     from vcedge.history import load_history
+    from vcedge.history.labels import with_labels
     from vcedge.model_file import save
     from vcedge.train.pipeline import train_detector
     from vcedge.train.report import write_report
@@ -71,6 +72,8 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
 
     began = time.perf_counter()
     recording = load_history(settings.data, settings.base_dir)
+    if settings.data.labels:
+        recording = with_labels(recording, settings.data.labels, settings.base_dir, settings.asset)
     note_all(recording.report.lines(), "data: ")
     with Interruption() as interruption, progress("training", 1.0) as report:
 
