@@ -46,7 +46,7 @@ def generated(detector: Detector, rows: int, seed: int = 0) -> F64:
 
 
 def _still(detector: Detector, z: F64, rng: np.random.Generator) -> F64:
-    """Return the values (rows, C) of channels that are no sensors: lowest or highest by the sign of z, rarely others."""
+    """Return values (rows, C) of commands and constants: lowest or highest by the sign of z, rarely a new one."""
     seen = detector.seen
     values = np.where(z > 0.0, seen.high, seen.low)
     return np.where(rng.random(z.shape) < NEW, seen.high + 1.0, values)

@@ -41,7 +41,7 @@ def write_cycle(block: GraphBlock, cycle: Cycle) -> tuple[str, str]:
     rest = block.op("Mod", [after, size], "cycle/rest")
     ends = block.op("Equal", [rest, _long(block, "zero_long", 0)], "cycle/block_ends")
     block.op("Where", [ends, block.doubles("zero_double", [0.0]), part], "cycle_part_next")
-    slots = block.constant("cycle/slots", np.arange(cycle.blocks)[:, None, None])
+    slots = block.constant("cycle/slots", np.arange(cycle.blocks, dtype=np.int64)[:, None, None])
     here = block.op("And", [block.op("Equal", [slots, slot], "cycle/is_slot"), ends], "cycle/is_written")
     block.op("Where", [here, part, "cycle_ring"], "cycle_ring_next")
     whole = block.op("GreaterOrEqual", [after, _long(block, "cycle/period", cycle.period)], "cycle/is_whole")
@@ -50,7 +50,9 @@ def write_cycle(block: GraphBlock, cycle: Cycle) -> tuple[str, str]:
     roots = block.op("Sqrt", [_mean(block, deviation, cycle)], "cycle/roots")  # (2, 1)
     product = block.op("Mul", _both(block, roots, "cycle/root"), "cycle/product")
     nats = excess(block, block.op("Sqrt", [product], "cycle/value"), cycle.line, "cycle")
-    before = block.op("Reshape", ["cycle_excess", block.constant("shape/1_1", np.array([1, 1]))], "cycle/before")
+    before = block.op(
+        "Reshape", ["cycle_excess", block.constant("shape/1_1", np.array([1, 1], np.int64))], "cycle/before"
+    )
     now = block.op("Where", [due, nats, before], "cycle/now")
     block.op("Reshape", [now, block.constant("shape/1", np.array([1], np.int64))], "cycle_excess_next")
     return now, _cycle_shares(block, deviation)
@@ -105,7 +107,7 @@ def _both(block: GraphBlock, x: str, name: str) -> list[str]:
 
 def _live(block: GraphBlock, scale: F32) -> str:
     """Return the number of channels that moved in training, at least 1."""
-    return block.doubles("live_channels", [float(max(np.count_nonzero(scale), 1))])
+    return block.doubles("live_channels", [float(max(int((scale > 0).sum()), 1))])
 
 
 def _long(block: GraphBlock, name: str, value: int) -> str:

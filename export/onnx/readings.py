@@ -46,14 +46,18 @@ def write_readings(block: GraphBlock, detector: Detector) -> tuple[str, str]:
 def _smooth(block: GraphBlock, detector: Detector) -> None:
     """Compute `smooth_next` (T, C) of `squares`, `smooth` and `seen`; a new state begins with `Scorer.initial`."""
     scorer = detector.scorer
-    kinds = np.array([KINDS.index(track.kind) for track in TRACKS])
+    kinds = np.array([KINDS.index(track.kind) for track in TRACKS], np.int64)
     order = detector.highway.order
-    rows = np.array([order, order, scorer.horizon.reach, scorer.reconstruction.lags[-1]])  # in the order of KINDS
+    rows = np.array(
+        [order, order, scorer.horizon.reach, scorer.reconstruction.lags[-1]], np.int64
+    )  # in the order of KINDS
     needed = block.constant("tracks/rows_needed", rows[kinds, None])
     ready = block.op("GreaterOrEqual", ["seen", needed], "tracks/ready")
     squares = block.op("Gather", ["squares", block.constant("tracks/kinds", kinds)], "tracks/squares", axis=0)
     fresh = block.op("Equal", ["seen", block.constant("zero_long", np.zeros(1, np.int64))], "tracks/fresh")
-    before = block.op("Where", [fresh, block.doubles("tracks/initial", scorer.initial[kinds]), "smooth"], "tracks/before")
+    before = block.op(
+        "Where", [fresh, block.doubles("tracks/initial", scorer.initial[kinds]), "smooth"], "tracks/before"
+    )
     alpha = block.doubles("tracks/alpha", scorer.alphas[:, None])
     change = block.op("Mul", [alpha, block.op("Sub", [squares, before], "tracks/distance")], "tracks/change")
     block.op("Where", [ready, block.op("Add", [before, change], "tracks/moved"), before], "smooth_next")

@@ -44,7 +44,7 @@ def state_slots(detector: Detector) -> Slots:
         "seen": ((1,), np.int64),
     }
     if blocks:
-        slots |= {name: ((2, channels), np.float64) for name in ("cycle_part", "cycle_deviation")}
+        slots |= dict.fromkeys(("cycle_part", "cycle_deviation"), ((2, channels), np.float64))
         slots |= {"cycle_ring": ((blocks, 2, channels), np.float64), "cycle_excess": ((1,), np.float64)}
     if detector.cell is not None:
         slots |= {"h": ((1, detector.hidden), np.float32), "correction": ((1, channels), np.float32)}
