@@ -39,34 +39,23 @@ class EventRule:
 
 
 @dataclass(frozen=True)
-class Tail:
-    """Describes the generalised Pareto tail of the logarithms of held-out events' peaks (peaks over threshold)."""
+class Promise:
+    """Holds the events that the decision rule opened on normal rows it was not fitted on, by its margin."""
 
-    start: float = 1.0
-    """Value of the statistic above which peaks count."""
-    scale: float = 0.5
-    """Scale of the excess of a peak's logarithm over that of `start`."""
-    shape: float = 0.0
-    """Shape of the tail: it has an end below 0 and is exponential at 0."""
-    peaks: int = 0
-    """Number of events above `start` on the held-out rows."""
-    floor: float = 1.0
-    """Least threshold, which bounds the time in alarm however many alarms a day are allowed."""
+    margins: tuple[float, ...] = (LEAST_MARGIN,)
+    """Increasing nats above the 99% quantile."""
+    events: tuple[int, ...] = (0,)
 
-    def threshold(self, events_per_row: float, rows: int) -> float:
-        """Return the threshold that opens this many events a row, by the peaks on this many held-out rows."""
-        ratio = max(self.peaks / rows / events_per_row, 1.0)
-        excess = math.log(ratio) if abs(self.shape) < 1e-6 else (ratio**self.shape - 1.0) / self.shape
-        return max(math.exp(min(math.log(self.start) + self.scale * excess, MOST_LOG)), self.floor)
+    def margin(self, allowed: float) -> float:
+        """Return the smallest margin with at most this many events; the one with the fewest if none has so few."""
+        few = [margin for margin, count in zip(self.margins, self.events, strict=True) if count <= allowed]
+        fewest = self.margins[self.events.index(min(self.events))]
+        return few[0] if few else fewest
 
-
-@dataclass(frozen=True)
-class Usual:
-    """Describes the statistic in normal operation."""
-
-    median: float = 1.0
-    width: float = 0.5
-    """Logarithm of the 90% quantile over the median."""
+    def expected(self, margin: float) -> int:
+        """Return the events with the largest listed margin that is at most this one."""
+        known = [count for listed, count in zip(self.margins, self.events, strict=True) if listed <= margin + 1e-9]
+        return known[-1] if known else self.events[0]
 
 
 @dataclass(frozen=True)
