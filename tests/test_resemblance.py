@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from vcedge.resemblance import (
     BATCH,
     FEATURES,
+    NAMED_ROWS,
     SPANS,
     STATISTICS,
     UNCLEAR,
@@ -53,6 +54,18 @@ def test_features_do_not_depend_on_the_size_of_a_fault() -> None:
     assert large[size_free] == pytest.approx(small[size_free], abs=1e-3)
 
 
+def test_the_shape_of_an_event_is_settled_after_its_first_rows() -> None:
+    rng = np.random.default_rng(2)
+    tracker, found = ShapeTracker(CHANGE[:2]), []
+    for row in rng.standard_normal((2 * NAMED_ROWS, 2)):
+        tracker.push(row, row, in_event=True)
+        assert tracker.features is not None
+        found.append(tracker.features.copy())
+        assert tracker.settled == (len(found) >= NAMED_ROWS)
+    assert not np.array_equal(found[NAMED_ROWS - 2], found[NAMED_ROWS - 1])
+    assert all(np.array_equal(later, found[NAMED_ROWS - 1]) for later in found[NAMED_ROWS:])
+
+
 def test_features_tell_kinds_of_residuals_apart() -> None:
     rows = np.arange(100)
     calm = np.random.default_rng(0).standard_normal((100, 3))
@@ -65,7 +78,7 @@ def test_features_tell_kinds_of_residuals_apart() -> None:
     ):
         residual = calm.copy()
         residual[:, 1] += fault
-        shapes[name] = followed(residual, calm)
+        shapes[name] = followed(residual, calm, opens=100 - NAMED_ROWS)
     assert shapes["one-sided"][of["one-sided, slow"]] > 0.75 > 0.5 > shapes["swinging"][of["one-sided, slow"]]
     assert shapes["peaked"][of["peaked"]] > shapes["one-sided"][of["peaked"]] + 1
     assert shapes["swinging"][of["persistent, slow"]] > 0.8 > shapes["peaked"][of["persistent, slow"]]
@@ -73,7 +86,7 @@ def test_features_tell_kinds_of_residuals_apart() -> None:
     still[:, 1] = 2.0
     residual = calm.copy()
     residual[:, 1] = 9.0
-    assert followed(residual, still)[of["still, fast"]] > 0.8
+    assert followed(residual, still, opens=10)[of["still, fast"]] > 0.8
 
 
 def test_features_end_with_the_event_and_reset_clears_the_state() -> None:

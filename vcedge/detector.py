@@ -163,8 +163,8 @@ class Detector:
     cell: Cell | None
     head: Head | None
     scorer: Scorer
-    calibration: Calibration
     seen: SeenRange
+    calibration: Calibration
     reading: Mapping[str, Any] = field(default_factory=dict)
     """Settings that the training files were read with (`time`, `table`); the default for files to score."""
     provenance: Mapping[str, Any] = field(default_factory=dict)

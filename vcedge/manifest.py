@@ -60,6 +60,11 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "gate_bias": float(cell.gate_bias),
         },
         "scorer": _scorer(detector.scorer),
+        "seen": {
+            "low": detector.seen.low.tolist(),
+            "high": detector.seen.high.tolist(),
+            "margin": detector.seen.margin.tolist(),
+        },
         "calibration": {
             "threshold": float(calibration.threshold),
             "steepness": float(calibration.steepness),
@@ -72,7 +77,9 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "target_share": float(calibration.target_share),
             "median": float(calibration.median),
             "memory": float(calibration.memory),
+            "lasting": float(calibration.lasting),
             "promise": {
+                "reference": float(calibration.promise.reference),
                 "margins": [float(margin) for margin in calibration.promise.margins],
                 "events": [int(events) for events in calibration.promise.events],
             },

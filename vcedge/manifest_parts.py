@@ -180,6 +180,7 @@ class ScorerManifest(_Part):
 class PromisePart(_Part):
     """Checks the false events that the decision rule gave on normal rows, by its margin."""
 
+    reference: float
     margins: list[float] = Field(min_length=1)
     events: list[Count] = Field(min_length=1)
 
@@ -212,8 +213,24 @@ class CalibrationPart(_Part):
     target_share: float = Field(gt=0, le=1)
     median: float
     memory: Positive
+    lasting: float
     promise: PromisePart
     events: EventRulePart
+
+
+class SeenPart(_Part):
+    """Checks the range of each channel in training."""
+
+    low: list[float]
+    high: list[float]
+    margin: list[Annotated[float, Field(ge=0)]]
+
+    @model_validator(mode="after")
+    def _ranges_in_order(self) -> SeenPart:
+        wrong = next((pair for pair in zip(self.low, self.high, strict=False) if pair[0] > pair[1]), None)
+        if wrong is not None:
+            raise ValueError(f"expected low {wrong[0]} not above high {wrong[1]}")
+        return self
 
 
 class ResemblancePart(_Part):
@@ -243,6 +260,7 @@ class Manifest(_Part):
     highway: HighwayPart
     cell: CellPart | None
     scorer: ScorerManifest
+    seen: SeenPart
     calibration: CalibrationPart
     resemblance: ResemblancePart | None
     reading: dict[str, Any]
@@ -259,6 +277,9 @@ class Manifest(_Part):
             "features.center": self.features.center,
             "features.scale": self.features.scale,
             "features.change_scale": self.features.change_scale,
+            "seen.low": self.seen.low,
+            "seen.high": self.seen.high,
+            "seen.margin": self.seen.margin,
             "calibration.stuck_rows": self.calibration.stuck_rows,
         }
         for key, values in lists.items():

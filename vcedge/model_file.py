@@ -27,6 +27,7 @@ from vcedge.manifest_parts import CalibrationPart, Manifest, ScorerManifest
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, Channel, SensorSchema
 from vcedge.scorer import KINDS, TRACKS, Cycle, Distance, Line, Reconstruction, Scorer
+from vcedge.seen_range import SeenRange
 from vcedge.strict_json import parse_json
 from vcedge.tensors import TENSORS, part_of, tensors_of
 
@@ -131,7 +132,8 @@ def tensor_shapes(manifest: Manifest) -> Shapes:
 def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "model") -> Detector:
     """Return the detector of a checked manifest and the tensors that `tensor_shapes` requires."""
     channels = tuple(Channel(c.name, c.unit, c.low, c.high, c.rate, c.role) for c in manifest.sensors.channels)
-    features, cell, named, resemblance = manifest.features, manifest.cell, manifest.resemblance, None
+    features, cell, seen = manifest.features, manifest.cell, manifest.seen
+    named, resemblance = manifest.resemblance, None
     if named is not None:
         arrays = _arrays(tensors, "resemblance")
         resemblance = Resemblance(tuple(named.kinds), tuple(named.names), **arrays, limit=named.limit)
@@ -149,6 +151,7 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
         cell=None if cell is None else Cell(cell.spec, **_arrays(tensors, "cell"), gate_bias=cell.gate_bias),
         head=None if cell is None else Head(**_arrays(tensors, "head")),
         scorer=_scorer(manifest.scorer, tensors),
+        seen=SeenRange(*(np.array(part, np.float64) for part in (seen.low, seen.high, seen.margin))),
         calibration=_calibration(manifest.calibration),
         reading=manifest.reading,
         provenance=manifest.provenance,
@@ -186,7 +189,7 @@ def _scorer(manifest: ScorerManifest, tensors: Mapping[str, F32]) -> Scorer:
 def _calibration(part: CalibrationPart) -> Calibration:
     parts = {
         "stuck_rows": tuple(part.stuck_rows),
-        "promise": Promise(tuple(part.promise.margins), tuple(part.promise.events)),
+        "promise": Promise(part.promise.reference, tuple(part.promise.margins), tuple(part.promise.events)),
         "events": EventRule(**part.events.model_dump()),
     }
     return Calibration(**{**part.model_dump(), **parts})

@@ -1,7 +1,8 @@
 """Names the kind of fault that an event resembles, by comparing its shape with those of injected faults.
 
-Two exponentially weighted means, a fast and a slow one, follow a few statistics of each channel; while an event is
-open, the shape of its leading channel is averaged over its rows. Memory is constant, and no clock is read.
+Two exponentially weighted means, a fast and a slow one, follow a few statistics of each channel; over the first
+NAMED_ROWS rows of an event the shape of its leading channel is averaged. After them the shape is settled, and so is the
+event's name. Memory is constant, and no clock is read.
 
 Outside of events no shape is needed, so rows wait until there are BATCH of them or an event opens: in a batch the means
 are the same up to rounding and cost a fraction of the time.
@@ -33,6 +34,8 @@ FEATURES = (
     *("change, slow", "change, fast", "still, slow", "still, fast", "large", "level", "share", "channels"),
 )
 UNCLEAR = "unclear"
+NAMED_ROWS = 20
+"""Rows of an event that its shape is averaged over: its name is given after them, or at its end, and stays."""
 TINY, LEAST_CHANGE, LEAST_LEVEL = 1e-6, 1e-2, 0.1
 """Terms that avoid a division by zero and very small arguments of logarithms."""
 BATCH = 64
@@ -94,7 +97,7 @@ class ShapeCounts(Protocol):
     """Gives access to the two counts in a `ShapeTracker`'s state, which an engine's record may hold."""
 
     feature_rows: int
-    """Number of rows of the open event so far."""
+    """Number of rows of the open event in its shape, at most NAMED_ROWS."""
     waiting: int
     """Number of rows that are not in the means yet."""
 
@@ -141,8 +144,9 @@ class ShapeTracker:
         memory.residual[waiting], memory.z[waiting] = residual, z
         if in_event:
             self._add_waiting()
-            memory.total[:] += shape(memory.means[0], memory.means[1])
-            counts.feature_rows += 1
+            if not self.settled:
+                memory.total[:] += shape(memory.means[0], memory.means[1])
+                counts.feature_rows += 1
             return
         if waiting == BATCH:
             self._add_waiting()
@@ -155,6 +159,16 @@ class ShapeTracker:
         """Mean shape (F,) of the open event, None without one."""
         rows = self.memory.counts.feature_rows
         return self.memory.total / rows if rows else None
+
+    @property
+    def settled(self) -> bool:
+        """True if an event is open whose shape does not change any more."""
+        return self.memory.counts.feature_rows >= NAMED_ROWS
+
+    @property
+    def settles_next(self) -> bool:
+        """True if the shape of the open event is settled after one more row."""
+        return self.memory.counts.feature_rows == NAMED_ROWS - 1
 
     def reset(self) -> None:
         """Reset to the state of a new stream, as after a gap."""

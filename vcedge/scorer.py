@@ -175,16 +175,8 @@ class Scorer:
 
     @property
     def fill(self) -> F32:
-        """Matrix (C, C) from the known residuals of a row to the likeliest one of a missing sensor.
-
-        With the inverse covariance Q it is -Q_mo / Q_mm: exact for one missing sensor of a normal distribution.
-        """
-        wide = self.whiten.astype(np.float64)
-        inverse = wide @ wide
-        diagonal = np.diag(inverse)
-        fill = -inverse / np.where(diagonal > 0, diagonal, 1.0)[:, None]
-        np.fill_diagonal(fill, 0.0)
-        return fill.astype(np.float32)
+        """Matrix (C, C) from the known residuals of a row to the likeliest one of a missing sensor; `fill_matrix`."""
+        return fill_matrix(self.whiten).astype(np.float32)
 
     def macs(self) -> int:
         """Return the multiply-accumulates of a step without a missing value, as the dense arrays are multiplied."""
@@ -193,3 +185,16 @@ class Scorer:
         forecast = channels**2 * (1 + self.horizon.order) + 2 * self.reconstruction.components.size
         centroids = 0 if self.distance is None else self.distance.centroids.size
         return forecast + smoothing + reading + centroids + (0 if self.cycle is None else 4 * channels)
+
+
+def fill_matrix(whiten: F32) -> F64:
+    """Return the matrix (C, C) from known residuals of a row to the likeliest one of a missing sensor.
+
+    With the inverse covariance Q it is -Q_mo / Q_mm: exact for one missing sensor of a normal distribution.
+    """
+    wide = whiten.astype(np.float64)
+    inverse = wide @ wide
+    diagonal = np.diag(inverse)
+    fill = -inverse / np.where(diagonal > 0, diagonal, 1.0)[:, None]
+    np.fill_diagonal(fill, 0.0)
+    return np.asarray(fill)

@@ -1,4 +1,4 @@
-"""Holds the range of values that each channel showed in training."""
+"""Describes what each channel showed in training, and by how much a value may go beyond it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from vcedge.schema import F64
 
 @dataclass(frozen=True)
 class SeenRange:
-    """Holds lowest and highest value of each channel in training, and how far beyond it new rows usually go."""
+    """Holds the range of each channel over the training rows, in the channel's unit, and a margin around it."""
 
-    low: F64  # (C,) in the channel's unit
-    high: F64  # (C,)
-    margin: F64  # (C,)
+    low: F64  # (C,) least value
+    high: F64  # (C,) greatest value
+    margin: F64  # (C,) how far beyond is no news, >= 0; `calibration.seen_range` says how it is measured

@@ -17,12 +17,35 @@ from vcedge.train.compare.cases import Case
 START_NS = 1_700_000_000 * NS_PER_S
 """First time; the sets' own times are not used, and rows are equally spaced as in the reference."""
 GAP_PERIODS = 5
-PERIODS_S = {"SKAB": 1.0, "BATADAL": 3600.0, "GECCO": 60.0, "SMD": 60.0, "TEP": 180.0}
-SETS = tuple(PERIODS_S)
-SERIES = {"SKAB": 34, "BATADAL": 1, "GECCO": 1, "SMD": 4, "TEP": 10}
-"""Number of series of each set: a mean over fewer does not count as a result of the set."""
-SLOW_SETS = ("GECCO", "SMD")
-"""Sets whose further seeds are measured last, since they need most of the time."""
+
+
+@dataclass(frozen=True)
+class SetSpec:
+    """Describes a development set."""
+
+    period_s: float
+    """True time between two rows: it decides what a number of false alarms a day means."""
+    series: int
+    """Number of series: a mean over fewer does not count as a result of the set."""
+    cycle: int | None = None
+    """Rows of the machine's cycle, where it is known to repeat one."""
+
+
+SPECS = {
+    "SKAB": SetSpec(1.0, 34),
+    "BATADAL": SetSpec(3600.0, 1),
+    "GECCO": SetSpec(60.0, 1),
+    "SMD": SetSpec(60.0, 4),
+    "TEP": SetSpec(180.0, 10),
+    "HYDSYS": SetSpec(1.0, 3, cycle=60),
+    "AHU": SetSpec(60.0, 8),
+    "CMAPSS": SetSpec(3600.0, 2),  # one row a flight; the set says one hour
+    "ASD": SetSpec(300.0, 12),
+    "MSL": SetSpec(60.0, 27),  # not documented: taken as one minute, as for SMAP
+    "SMAP": SetSpec(60.0, 54),
+}
+SETS = tuple(SPECS)
+SERIES = {name: spec.series for name, spec in SPECS.items()}
 
 
 @dataclass(frozen=True)
@@ -66,9 +89,11 @@ class SeriesSource:
 
     def load(self, name: str) -> list[Series]:
         """Return the series of one set in the reference's order."""
-        cases = islice(self.reference.LOADERS[name](str(self.data)), self.most)
+        spec = SPECS[name]
+        most = spec.series if self.most is None else min(self.most, spec.series)
+        cases = islice(self.reference.LOADERS[name](str(self.data)), most)
         return [
-            Series(name, case["name"], case["train"], case["test"], np.asarray(case["y"]).astype(bool), PERIODS_S[name])
+            Series(name, case["name"], case["train"], case["test"], np.asarray(case["y"]).astype(bool), spec.period_s)
             for case in cases
         ]
 

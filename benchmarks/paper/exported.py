@@ -22,7 +22,8 @@ from vcedge.limits import Calibration
 from vcedge.model_file import load, save
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.engine.registry import ENGINES, load_engine
-from vcedge.schema import NS_PER_S, Channel, SensorSchema
+from vcedge.schema import LARGEST_READING, NS_PER_S, Channel, SensorSchema
+from vcedge.seen_range import SeenRange
 from vcedge.train.model import export_network
 from vcedge.train.scheduler import MaskMode
 
@@ -86,6 +87,7 @@ def detector_of(network: BodyWithHead, inputs: int) -> Detector:
         cell=cell,
         head=head,
         scorer=_idle_scorer(inputs, empty),
+        seen=SeenRange(np.full(inputs, -LARGEST_READING), np.full(inputs, LARGEST_READING), zeros),
         calibration=Calibration(
             threshold=NEVER,
             steepness=1.0,

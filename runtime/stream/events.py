@@ -26,7 +26,7 @@ TopCodes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Event:
-    """Holds what is published about an event: `new` when it opens, `update` when its peak grows, `end` when it is over.
+    """Holds what is published about an event: `new` when it opens, `update` when its peak grows or it is named, `end`.
 
     `peak` and `top` are those of the largest row so far. `start_ns` is the first row above the threshold, `time_ns` the
     row that opened, updated or ended the event. `explainer` sets the last three fields, of anomaly events alone.
@@ -40,7 +40,7 @@ class Event:
     peak: float
     top: Top
     resembles: str = ""
-    """Kinds of injected faults that it resembles: "spike", "offset or drift", "unclear"; empty if none is known."""
+    """Kinds of injected faults that it resembles: "spike", "offset or drift", "unclear"; empty until it is settled."""
     agreement: float = 0.0
     """Share of that name in the likelihood of all names, 0 to 1."""
     why: str = ""
@@ -100,6 +100,10 @@ class EventTracker:
         if value > record.peak:
             record.peak, record.top[:] = value, top
         return self._publish(UPDATED, time_ns) if value > GROWTH * record.open_peak else None
+
+    def publish_again(self, time_ns: int) -> Event:
+        """Return an update of the open event, whose explanation has changed."""
+        return self._publish(UPDATED, time_ns)
 
     def close(self, time_ns: int) -> Event | None:
         """End the open event, as at a gap."""

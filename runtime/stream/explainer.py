@@ -28,6 +28,11 @@ class Explainer:
         self._numbers = state.numbers
         self.tracker = ShapeTracker(detector.features.change_scale, state.shape)
 
+    @property
+    def names_next(self) -> bool:
+        """True if the name of the open event is settled after the next row: that row publishes an update."""
+        return self._model is not None and self.tracker.settles_next
+
     def push(self, event: Event | None, engine: State, wake: int, *, is_open: bool) -> Event | None:
         """Follow one row after the engine's step; return the tracker's event, if any, with its explanation.
 
@@ -48,9 +53,10 @@ class Explainer:
         return ended or (None if event is None else self.explain(event))
 
     def explain(self, event: Event) -> Event:
-        """Return the event with its explanation so far."""
+        """Return the event with its explanation: the name only once it is settled, or at the end of the event."""
         why = self._names.wake(self._numbers.event_wake)
-        features = None if self._model is None else self.tracker.features
+        settled = event.type == "end" or self.tracker.settled
+        features = self.tracker.features if settled and self._model is not None else None
         if self._model is None or features is None:
             return replace(event, why=why)
         name, share = self._model.classify(features)

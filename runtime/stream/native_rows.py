@@ -75,7 +75,7 @@ def rules_of(parts: StreamParts) -> Rules:
         "min_rows": detector.calibration.events.min_rows,
         "hold_rows": detector.calibration.events.hold_rows,
         "look_back": explainer.LOOK_BACK,
-        "resembles": detector.resemblance is not None,
+        "named_rows": 0 if detector.resemblance is None else resemblance.NAMED_ROWS,
     }
     if scalars.keys() != set(RULES.names or ()):
         raise ImportError(f"{OTHER_KERNEL}: its rules are {RULES.names}; reinstall vcedge")

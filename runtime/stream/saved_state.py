@@ -3,14 +3,14 @@
     "VCST", format version (u16), 2 bytes 0, layout fingerprint (8 bytes), the record
 
 The fingerprint covers the name, type, size and offset of every field, so that a program whose record has another layout
-rejects the bytes instead of misreading them. `upgrade.py` reads the last released format.
+rejects the bytes instead of misreading them. `upgrade.py` reads the formats before.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,9 @@ from vcedge.errors import DataError
 from vcedge.packed import unpack_bytes
 from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.state import StreamState
-from vcedge.runtime.stream.upgrade import restore_format_1
+from vcedge.runtime.stream.upgrade import FORMAT_2, format_2_dtype, restore_format_1, restore_format_2
 
-FORMAT = 2
+FORMAT = 3
 MAGIC = b"VCST"
 HEADER = struct.Struct("<4sHxx8s")
 
@@ -45,15 +45,16 @@ def restore_state(state: StreamState, snapshot: object, names: ScoreNames) -> No
     magic, version, layout = HEADER.unpack_from(data)
     if magic != MAGIC:
         raise DataError("not the snapshot of a stream: it does not begin with VCST")
-    if version != FORMAT:
+    if version not in (FORMAT_2, FORMAT):
         raise DataError(
-            f"a snapshot of format {version}, this program reads 1 and {FORMAT}: the stream starts with a new state"
+            f"a snapshot of format {version}, this program reads 1 to {FORMAT}: the stream starts with a new state"
         )
-    if layout != fingerprint(state.record.dtype):
+    saved = state.record.dtype if version == FORMAT else format_2_dtype(state.record.dtype)
+    if layout != fingerprint(saved):
         raise DataError(
             "a snapshot of another model or of a program with another layout: the stream starts with a new state"
         )
-    state.restore(data[HEADER.size :])
+    (state.restore if version == FORMAT else partial(restore_format_2, state))(data[HEADER.size :])
 
 
 @lru_cache(maxsize=256)

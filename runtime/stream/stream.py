@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vcedge.detector import Detector
 from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy, Engine
 from vcedge.runtime.engine.state import State
-from vcedge.runtime.stream.adaptive_threshold import AdaptiveThreshold
+from vcedge.runtime.stream.adaptive_threshold import MOST_WIDENING, AdaptiveThreshold
 from vcedge.runtime.stream.compute_budget import ComputeBudget
 from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.inhibition import Inhibition, RunWhen
@@ -138,6 +138,18 @@ class Stream:
             calibration = calibration.with_false_alarms(false_alarms_per_day, self._detector.schema.period_ns)
         self._parts.set_threshold(calibration, threshold)
         self._native = None
+
+    def widen(self, nats: float) -> None:
+        """Raise the adapted threshold by this much, between 0 and MOST_WIDENING; it replaces the last widening.
+
+        A threshold set by hand stays as it is.
+        """
+        self._parts.numbers.widening = min(max(nats, 0.0), MOST_WIDENING)
+
+    @property
+    def widening(self) -> float:
+        """How far the adapted threshold is raised."""
+        return self._parts.numbers.widening
 
     def push(self, sample: Sample, policy: ComputePolicy = AS_TRAINED) -> Score:
         """Score one sample. One whose time does not continue the stream changes no other state (status `clock`).

@@ -1,6 +1,6 @@
-"""Reads snapshots of format 1, which vcedge before 0.1.0 wrote: JSON values of each part of a stream.
+"""Reads snapshots of older formats: 1, before 0.1.0, JSON values of each part of a stream; 2, in 0.1.0, its record.
 
-Nothing is lost: the restored stream gives the same scores bit for bit. Remove this module when no device can still hold
+Nothing is lost: the restored stream gives the same scores bit for bit. Remove a format when no device can still hold
 such a snapshot.
 """
 
@@ -18,6 +18,59 @@ from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.state import CLOSED, KINDS, NEVER, OPENED, UPDATED, StreamState, TrackerRecord
 
 Json = dict[str, Any]
+FORMAT_2 = 2
+_DOUBLES_2 = ("raw", "balance", "drift", "pressure", "threshold", "manual_threshold")
+_INTEGERS_2 = (
+    *("adapts", "seq", "last_ns", "usable_ns", "stale_ns", "before_pause_ns", "rows_since_pause", "candidate_ns"),
+    *("candidate_rows", "rejected_rows", "running", "until_ns", "inhibited", "spent_rows", "learned_rows"),
+    *("any_repeats", "any_defect", "last_wake", "wake_age", "event_wake", "feature_rows", "waiting"),
+)
+_TRACKER_2 = np.dtype(
+    [
+        *((name, "<f8") for name in ("peak", "open_peak")),
+        *((name, "<i8") for name in ("start_ns", "time_ns", "above", "below", "open")),
+        *((name, "<i4", (3,)) for name in ("top", "open_top")),
+    ],
+    align=True,
+)
+_NUMBERS_2 = np.dtype(
+    [
+        *((name, "<f8") for name in _DOUBLES_2),
+        *((name, "<i8") for name in _INTEGERS_2),
+        ("top", "<i4", (3,)),
+        ("padding", "<i4"),
+        ("events", _TRACKER_2, (6,)),
+    ],
+    align=True,
+)
+_ARRAYS_2 = (
+    *("contributions", "last", "repeats", "accepted", "rejected", "accepted_ns", "missing_rows"),
+    *("means", "feature_sum", "residual", "z", "engine"),
+)
+
+
+def format_2_dtype(present: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the layout of a record of format 2, for the detector whose present layout is given."""
+    assert present.fields is not None
+    arrays = [(name, present.fields[name][0]) for name in _ARRAYS_2]
+    return np.dtype([("numbers", _NUMBERS_2), *arrays], align=True)
+
+
+def restore_format_2(state: StreamState, data: bytes) -> None:
+    """Set the state from a record of format 2; fields that it lacks keep the values of a new stream."""
+    old, new = format_2_dtype(state.record.dtype), state.record[0]
+    if len(data) != old.itemsize:
+        raise DataError(f"state of {len(data)} bytes, expected {old.itemsize}: it is of another model")
+    settings = state.numbers.manual_threshold, state.numbers.adapts
+    saved = np.frombuffer(data, old)[0]
+    for name in _ARRAYS_2:
+        new[name] = saved[name]
+    for name in _NUMBERS_2.names or ():
+        if name != "events" and name in new["numbers"].dtype.names:
+            new["numbers"][name] = saved["numbers"][name]
+    for name in _TRACKER_2.names or ():
+        new["numbers"]["events"][name][: len(saved["numbers"]["events"])] = saved["numbers"]["events"][name]
+    state.numbers.manual_threshold, state.numbers.adapts = settings
 
 
 def restore_format_1(state: StreamState, snapshot: Json, names: ScoreNames) -> None:

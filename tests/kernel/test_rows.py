@@ -165,6 +165,7 @@ def test_rows_equal_single_samples_across_settings_and_inhibition(plant: str) ->
         for stream in (one, many):
             if start == 450:
                 stream.set_threshold(None, false_alarms_per_day=5000.0)
+                stream.widen(0.75)
             if start == 900:
                 stream.inhibition.inhibit(int(times(1200)[1000]))
         span = slice(start, start + 150)

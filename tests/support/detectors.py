@@ -26,6 +26,7 @@ from vcedge.history import DataReport, Recording
 from vcedge.limits import Calibration
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, F64, NS_PER_S, Channel, Sample, SensorSchema, schema_of
+from vcedge.seen_range import SeenRange
 
 MEMORY = 0.9
 """Lag-1 coefficient of every simulated channel."""
@@ -114,6 +115,7 @@ def tiny_detector(
         cell=network,
         head=head,
         scorer=tiny_scorer(channels, order),
+        seen=tiny_seen(channels),
         calibration=Calibration(
             threshold=threshold,
             steepness=2.5,
@@ -128,6 +130,12 @@ def tiny_detector(
         provenance={"note": "random weights of a test", "seed": seed},
         resemblance=tiny_resemblance(),
     )
+
+
+def tiny_seen(channels: int) -> SeenRange:
+    """Return a range that `recording(...)` leaves only where a test makes it."""
+    center, scale = _centers(channels), _scales(channels)
+    return SeenRange(center - 12 * scale, center + 12 * scale, 2 * scale)
 
 
 def tiny_resemblance() -> Resemblance:

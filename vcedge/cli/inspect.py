@@ -107,6 +107,7 @@ def describe(detector: Detector, file: str, identity: str, size: int) -> dict[st
         "highway": manifest["highway"],
         "cell": cell,
         "scorer": manifest["scorer"],
+        "seen": manifest["seen"],
         "calibration": manifest["calibration"],
         "reading": manifest["reading"],
         "provenance": manifest["provenance"],

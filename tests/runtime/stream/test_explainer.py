@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.detectors import START_NS, recording, samples, tiny_detector
 from vcedge.detector import Detector
-from vcedge.resemblance import ShapeTracker
+from vcedge.resemblance import NAMED_ROWS, ShapeTracker
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.engine.state import WAKE_NONE
@@ -38,12 +38,12 @@ def events_of(scores: list[Score]) -> list[Event]:
     return [event for score in scores for event in score.events if event.kind == "anomaly"]
 
 
-def test_an_event_is_classified_by_its_mean_features_so_far() -> None:
+def test_an_event_is_classified_by_its_mean_features_once_they_are_settled() -> None:
     assert DETECTOR.resemblance is not None
     values, engine = faulty(), NumpyEngine(DETECTOR)
     tracker, state = ShapeTracker(DETECTOR.features.change_scale), engine.new_state()
     scores = pushed(DETECTOR, values)
-    is_open, expected, found = False, [], []
+    is_open, rows_open, expected, found = False, 0, [], []
     for row, score in zip(values, scores, strict=True):
         engine.step(row, state)
         before = tracker.features
@@ -51,14 +51,31 @@ def test_an_event_is_classified_by_its_mean_features_so_far() -> None:
             is_open = event.type != "end"
             found.append((event.resembles, event.agreement))
         tracker.push(state.residual, state.lags[0], in_event=is_open)
+        rows_open = rows_open + 1 if is_open else 0
         for event in events_of([score]):
-            shape = before if event.type == "end" else tracker.features
-            assert shape is not None
-            name, share = DETECTOR.resemblance.classify(shape)
+            shape = before if event.type == "end" else tracker.features if rows_open >= NAMED_ROWS else None
+            name, share = ("", 0.0) if shape is None else DETECTOR.resemblance.classify(shape)
             expected.append((name, round(share, 2)))
     assert found == expected
     assert len(found) >= 2
-    assert all(name in (*DETECTOR.resemblance.names, "unclear") for name, _ in found)
+    assert all(name in (*DETECTOR.resemblance.names, "unclear", "") for name, _ in found)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+def test_a_name_is_published_when_it_is_settled_and_stays(engine: str) -> None:
+    events = events_of(pushed(DETECTOR, faulty(), engine))
+    by_id: dict[str, list[Event]] = {}
+    for event in events:
+        by_id.setdefault(event.id, []).append(event)
+    long = max(by_id.values(), key=lambda group: group[-1].time_ns - group[0].time_ns)
+    opened, ended = long[0].time_ns, long[-1].time_ns
+    assert (ended - opened) // DETECTOR.schema.period_ns > 2 * NAMED_ROWS
+    names = {event.time_ns: event.resembles for event in long}
+    settled = opened + (NAMED_ROWS - 1) * DETECTOR.schema.period_ns
+    assert settled in names
+    assert {name for time, name in names.items() if time < settled} == {""}
+    assert {name for time, name in names.items() if time >= settled} == {names[settled]}
+    assert names[settled]
 
 
 def test_an_event_reports_the_wake_before_it() -> None:
@@ -74,7 +91,8 @@ def test_an_event_reports_the_wake_before_it() -> None:
 def test_a_detector_without_resemblance_or_gate_explains_nothing(detector: Detector) -> None:
     events = events_of(pushed(detector, faulty()))
     assert events
-    assert all(bool(event.resembles) == (detector.resemblance is not None) for event in events)
+    assert all(bool(event.resembles) == (detector.resemblance is not None) for event in events if event.type == "end")
+    assert detector.resemblance is not None or not any(event.resembles for event in events)
     assert all(bool(event.why) == (detector.cell is not None) for event in events)
 
 
