@@ -47,7 +47,7 @@ def state_dtype(detector: Detector) -> np.dtype[Any]:
     channels, blocks = detector.channels, detector.scorer.cycle_blocks
     cycle = (2, channels) if blocks else (0, channels)
     shapes: dict[str, tuple[int, ...]] = {
-        "smooth": (len(TRACKS), channels),
+        "smooth": (channels, len(TRACKS)),
         "readings": (READINGS,),
         "novelty": (channels,),
         "cycle_part": cycle,
@@ -88,7 +88,7 @@ class State:
                 raise DataError(f"state of {len(buffer)} bytes, expected {dtype.itemsize}: it is of another model")
             self.record.view(np.uint8)[:] = np.frombuffer(buffer, np.uint8)
         row = self.record[0]
-        self.smooth: F64 = row["smooth"]  # (TRACKS, C) smoothed squared error of each channel
+        self.smooth: F64 = row["smooth"].T  # (TRACKS, C) smoothed squared error of each channel
         self.readings: F64 = row["readings"]  # (READINGS,) last readings, in their own units
         self.novelty: F64 = row["novelty"]  # (C,) smoothed distance to the range of training
         self.cycle_part: F64 = row["cycle_part"]  # (2, C) sums of values and squares of the present block
