@@ -49,4 +49,4 @@ def _still(detector: Detector, z: F64, rng: np.random.Generator) -> F64:
     """Return values (rows, C) of commands and constants: lowest or highest by the sign of z, rarely a new one."""
     seen = detector.seen
     values = np.where(z > 0.0, seen.high, seen.low)
-    return np.where(rng.random(z.shape) < NEW, seen.high + 1.0, values)
+    return np.where(rng.random(z.shape) < NEW, seen.high + 2 * seen.margin + 1.0, values)

@@ -44,29 +44,27 @@ def write_readings(block: GraphBlock, detector: Detector) -> tuple[str, str]:
 
 
 def _smooth(block: GraphBlock, detector: Detector) -> None:
-    """Compute `smooth_next` (T, C) of `squares`, `smooth` and `seen`; a new state begins with `Scorer.initial`."""
+    """Compute `tracks` (T, C) and `smooth_next` (C, T) of `squares`; a new state begins with `Scorer.initial`."""
     scorer = detector.scorer
     kinds = np.array([KINDS.index(track.kind) for track in TRACKS], np.int64)
-    order = detector.highway.order
-    rows = np.array(
-        [order, order, scorer.horizon.reach, scorer.reconstruction.lags[-1]], np.int64
-    )  # in the order of KINDS
+    order, window = detector.highway.order, scorer.reconstruction.lags[-1]
+    rows = np.array([order, order, scorer.horizon.reach, window], np.int64)  # in the order of KINDS
     needed = block.constant("tracks/rows_needed", rows[kinds, None])
     ready = block.op("GreaterOrEqual", ["seen", needed], "tracks/ready")
     squares = block.op("Gather", ["squares", block.constant("tracks/kinds", kinds)], "tracks/squares", axis=0)
     fresh = block.op("Equal", ["seen", block.constant("zero_long", np.zeros(1, np.int64))], "tracks/fresh")
-    before = block.op(
-        "Where", [fresh, block.doubles("tracks/initial", scorer.initial[kinds]), "smooth"], "tracks/before"
-    )
+    kept, initial = block.op("Transpose", ["smooth"], "tracks/kept"), scorer.initial[kinds]
+    before = block.op("Where", [fresh, block.doubles("tracks/initial", initial), kept], "tracks/before")
     alpha = block.doubles("tracks/alpha", scorer.alphas[:, None])
     change = block.op("Mul", [alpha, block.op("Sub", [squares, before], "tracks/distance")], "tracks/change")
-    block.op("Where", [ready, block.op("Add", [before, change], "tracks/moved"), before], "smooth_next")
+    block.op("Where", [ready, block.op("Add", [before, change], "tracks/moved"), before], "tracks")
+    block.op("Transpose", ["tracks"], "smooth_next")
 
 
 def _amounts(block: GraphBlock, detector: Detector) -> tuple[str, str]:
     """Return the amounts (T, 1) of all tracks, and the channels' shares (T, C) in them."""
     roots, means = (_are(block, amount, [track.amount == amount for track in TRACKS]) for amount in ("roots", "rms"))
-    each = block.op("Where", [roots, block.op("Sqrt", ["smooth_next"], "amounts/root"), "smooth_next"], "amounts/each")
+    each = block.op("Where", [roots, block.op("Sqrt", ["tracks"], "amounts/root"), "tracks"], "amounts/each")
     total = row_sum(block, each, "amounts/totals")
     mean = block.op("Div", [total, _sensors(block, detector)], "amounts/mean")
     root = block.op("Sqrt", [mean], "amounts/root_of_mean")
@@ -80,7 +78,7 @@ def _rarities(block: GraphBlock, detector: Detector) -> tuple[str, str]:
     """Return the rarities (T, 1) of all tracks, and the channels' shares (T, C) in them."""
     scorer = detector.scorer
     least = block.doubles("rarities/least", [LEAST_SMOOTH])
-    logs = block.op("Log", [block.op("Max", ["smooth_next", least], "rarities/positive")], "rarities/logs")
+    logs = block.op("Log", [block.op("Max", ["tracks", least], "rarities/positive")], "rarities/logs")
     scaled = block.op("Mul", [logs, block.doubles("rarities/slope", scorer.slope)], "rarities/scaled")
     line = block.op("Add", [scaled, block.doubles("rarities/intercept", scorer.intercept)], "rarities/line")
     limits = [block.doubles(f"rarities/{name}", limit) for name, limit in (("none", 0.0), ("most", MOST_RARE))]
@@ -104,7 +102,11 @@ def _novelty(block: GraphBlock, detector: Detector) -> tuple[str, str]:
     over = block.op("Max", [block.op("Max", [above, below], "novelty/outside"), zero], "novelty/over")
     spreads = block.op("Div", [over, block.doubles("features/scale", detector.features.scale)], "novelty/spreads")
     of_sensors = block.op("Min", [spreads, one], "novelty/of_sensors")
-    of_others = block.op("Where", [block.op("Greater", [over, zero], "novelty/is_new"), one, zero], "novelty/of_others")
+    of_others = block.op(
+        "Where",
+        [block.op("Greater", [over, block.doubles("seen/margin", seen.margin)], "novelty/is_new"), one, zero],
+        "novelty/of_others",
+    )
     every = block.op("Where", [is_sensor(block, detector), of_sensors, of_others], "novelty/every")
     now = block.op("Where", ["gone", zero, every], "novelty/now")
     change = block.op("Sub", [now, "novelty"], "novelty/distance")

@@ -39,7 +39,7 @@ def state_slots(detector: Detector) -> Slots:
     slots: Slots = {
         "lags": ((detector.depth, channels), np.float32),
         "forecast": ((1, channels), np.float32),
-        "smooth": ((len(TRACKS), channels), np.float64),
+        "smooth": ((channels, len(TRACKS)), np.float64),
         "novelty": ((1, channels), np.float64),
         "seen": ((1,), np.int64),
     }
