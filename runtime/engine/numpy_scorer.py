@@ -40,9 +40,7 @@ class NumpyScorer:
         self._distance = None if self._scorer.distance is None else DistanceReading(self._scorer.distance)
         self._cycle = None if self._scorer.cycle is None else CycleReading(self._scorer.cycle)
 
-    def step(
-        self, values: F64, z: F32, missing: NDArray[np.bool_], error: F32, state: State
-    ) -> tuple[float, F64]:
+    def step(self, values: F64, z: F32, missing: NDArray[np.bool_], error: F32, state: State) -> tuple[float, F64]:
         """Return the statistic, and contributions (C,) that sum to it, or to 0 if it is negative.
 
         `values` (C,) are in the channels' units; `z` (C,) is the row without holes and `error` (C,) its forecast error

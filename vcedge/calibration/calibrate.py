@@ -84,23 +84,26 @@ class DetectorSpec:
     """Mean share of the hidden dimensions that normal operation may update."""
 
 
+@dataclass(frozen=True)
+class LinearOptions:
+    """Holds what may be given of the linear part; the order is chosen if it is None."""
+
+    order: int | None = None
+    ridge: float | None = None
+    span: float = DEFAULT_SPAN
+
+
 def fit_linear(
-    values: F64,
-    split: Split,
-    schema: SensorSchema,
-    *,
-    flags: bool,
-    order: int | None = None,
-    ridge: float | None = None,
-    span: float = DEFAULT_SPAN,
+    values: F64, split: Split, schema: SensorSchema, options: LinearOptions | None = None, *, flags: bool
 ) -> LinearPart:
     """Fit feature statistics, forecasters and scorer to values (N, C); `flags` as in `Features`.
 
-    The order is chosen if it is not given; the channels have the roles of the schema.
+    The channels have the roles of the schema.
     """
+    options = options or LinearOptions()
     rows = rows_of(values, split.starts, schema)
-    choice = choose_order(rows, split.fitted, order, ridge)
-    return LinearPart(rows, split, fit_statistic(rows, split.fitted, choice, span, flags=flags), choice)
+    choice = choose_order(rows, split.fitted, options.order, options.ridge)
+    return LinearPart(rows, split, fit_statistic(rows, split.fitted, choice, options.span, flags=flags), choice)
 
 
 def rows_of(values: F64, starts: frozenset[int], schema: SensorSchema) -> Rows:

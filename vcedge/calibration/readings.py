@@ -39,9 +39,7 @@ class Readings:
     mean_logarithm: F64  # (n,)
 
 
-def fit_readings(
-    squares: dict[ErrorKind, F64], stretches: Ranges, sensors: NDArray[np.bool_], span: float
-) -> Readings:
+def fit_readings(squares: dict[ErrorKind, F64], stretches: Ranges, sensors: NDArray[np.bool_], span: float) -> Readings:
     """Fit the readings to cross-fitted squared errors (n, C) by kind, NaN without enough rows before.
 
     `stretches` are the parts of the n rows that have no gap; the smoothing starts anew in each.

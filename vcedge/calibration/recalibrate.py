@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vcedge.calibration.calibrate import DetectorSpec, assemble, fit_linear, measure_network, rows_of, with_statistic
+from vcedge.calibration.calibrate import (
+    DetectorSpec,
+    LinearOptions,
+    assemble,
+    fit_linear,
+    measure_network,
+    rows_of,
+    with_statistic,
+)
 from vcedge.calibration.order import ORDERS, OrderChoice
 from vcedge.calibration.roles import with_roles
 from vcedge.calibration.rows import check_channels, judged_rows, usable_rows
@@ -39,16 +47,8 @@ def recalibrate(
     split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, detector.schema)
     schema = with_roles(detector.schema, values, {c.name: c.role for c in detector.schema.channels})
-    highway, features = detector.highway, detector.features
-    linear = fit_linear(
-        values,
-        split,
-        schema,
-        flags=features.flags,
-        order=highway.order,
-        ridge=highway.ridge,
-        span=detector.scorer.span,
-    )
+    options = LinearOptions(detector.highway.order, detector.highway.ridge, detector.scorer.span)
+    linear = fit_linear(values, split, schema, options, flags=detector.features.flags)
     calibration = {
         "files": [{"name": name, "sha256": digest} for name, digest in recording.files],
         "rows": len(values),

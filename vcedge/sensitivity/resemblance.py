@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.calibration.calibrate import tail_trace
-from vcedge.calibration.rows import usable_rows
 from vcedge.calibration.order import ORDERS
+from vcedge.calibration.rows import usable_rows
 from vcedge.calibration.split import rows_in, split_by_time
 from vcedge.calibration.trace import TracedRows
 from vcedge.detector import Detector

@@ -15,6 +15,7 @@ from vcedge import __version__
 from vcedge.calibration.calibrate import (
     DEFAULT_SPAN,
     DetectorSpec,
+    LinearOptions,
     LinearPart,
     assemble,
     fit_linear,
@@ -113,10 +114,9 @@ def train_detector(
     split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, recording.schema)
     schema = with_roles(recording.schema, values, config.data.roles)
-    order, ridge = config.highway.order, config.highway.ridge
     span = DEFAULT_SPAN if config.score.span == "auto" else config.score.span
-    flags = wants_flags(values, split.fitted)
-    linear = fit_linear(values, split, schema, flags=flags, order=order, ridge=ridge, span=span)
+    options = LinearOptions(config.highway.order, config.highway.ridge, span)
+    linear = fit_linear(values, split, schema, options, flags=wants_flags(values, split.fitted))
     spec = detector_spec(config, recording, schema)
     guide = None if recording.guide is None else recording.guide[places]
     bare = assemble(spec, linear)
