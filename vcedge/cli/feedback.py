@@ -138,7 +138,7 @@ def _asset(asset: str | None, names: Sequence[str]) -> str:
 
 def _ask(mqtt: MqttConfig, outputs: OutputTopics, asset: str, judgement: Judgement | None) -> dict[str, Any]:
     """Judge an event, or with None read the events; return the state of feedback."""
-    from vcedge.cli.feedback_client import FeedbackClient
+    from vcedge.runtime.service.feedback_client import FeedbackClient
 
     with FeedbackClient(mqtt, outputs, asset) as client:
         return client.state() if judgement is None else client.judge(judgement)

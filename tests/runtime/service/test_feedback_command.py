@@ -11,9 +11,9 @@ from tests.support.detectors import recording, samples, tiny_detector
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt import Peer, payloads, running
 from tests.support.service import configure, publish, wait_online
-from vcedge.cli import feedback_client
 from vcedge.cli.main import run
 from vcedge.runtime.engine.registry import load_engine
+from vcedge.runtime.service import feedback_client
 from vcedge.runtime.stream.stream import Stream
 
 ROWS = samples(recording(14, 400, 3))

@@ -1,4 +1,4 @@
-"""Talks to a running service over MQTT: reads what it has retained, and waits for its answer to a judgement."""
+"""Judges events of a running service from another program: publishes judgements and waits for the answers."""
 
 from __future__ import annotations
 
