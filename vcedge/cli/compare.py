@@ -87,9 +87,13 @@ def _compare(settings: TrainConfig, held_out: float, out: Path, bars: list[Bar])
 
 
 def _lines(comparison: Comparison) -> list[str]:
-    """Return one line for each method: what it finds and what it costs."""
+    """Return the answer with its reasons, then one line for each method: what it finds and what it costs."""
+    from vcedge.train.compare.verdict import worth_of
+
+    worth = worth_of(comparison)
     width = max(len(one.method.name) for one in comparison.results)
-    lines = [f"{'':{width}}  VUS-PR     F1  found  false a day      MACs        µs"]
+    lines = [f"{worth.answer}: {worth.reasons[0]}", *(f"  {reason}" for reason in worth.reasons[1:]), ""]
+    lines += [f"{'':{width}}  VUS-PR     F1  found  false a day      MACs        µs"]
     for one in comparison.results:
         mean = one.mean
         cells = (

@@ -85,7 +85,7 @@ def _states(facts: Facts) -> list[Reason]:
         )
         return [Reason("PASS", "states", text)]
     text = (
-        f"{percent(share)} of the rows in the last quarter of the recording are unlike all rows before: the recording "
+        f"In the last quarter of the recording, {percent(share)} of the rows are unlike all rows before: the recording "
         "does not cover the operating states of this machine, and new ones raise alarms."
     )
     return [Reason("WARN", "states", text)]
