@@ -23,6 +23,7 @@ def score(reporting: Reporting, asset: Asset, samples: Samples, message: Incomin
     rows = score_rows(asset.stream, samples, asset.policy)
     reporting.counters.count_scores(rows.scores, rows.us)
     anomalies = asset.companions.follow(rows)
+    asset.remember(rows.scores)
     asset.mark_changed()
     reporting.publisher.scores(asset, rows, anomalies, time.monotonic())
     if message is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vcedge.calibration.calibrate import calibrate_limits, fit_linear_like
-from vcedge.calibration.rows import check_channels, usable_rows
+from vcedge.calibration.rows import check_channels, judged_rows, usable_rows
 from vcedge.calibration.scorer import REACH, reweighted
 from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import Split, merge_ranges, split_by_time
@@ -32,8 +32,9 @@ def recalibrate(
     Raises:
         DataError: the recording is too short or has too many gaps.
     """
-    values, sequences, _ = usable_rows(recording)
+    values, sequences, places = usable_rows(recording)
     split = split_by_time(sequences, max(REACH, detector.highway.order))
+    split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, detector.schema)
     linear = fit_linear_like(detector, values, split)
     scorer = reweighted(linear.scorer, detector.scorer)

@@ -22,6 +22,8 @@ class Split:
     tail: Ranges
     starts: frozenset[int]
     """First rows of the sequences: no state is carried over from the row before one."""
+    must_not_alarm: Ranges = ()
+    """Rows that people judged as false alarms, in order; some may be in none of the three parts."""
 
     @property
     def fitted(self) -> Ranges:

@@ -80,6 +80,8 @@ class DataConfig(Strict):
     """Test recordings of `vcedge compare`, as `train`; empty: the last quarter of the training recording."""
     label: str | None = None
     """Column that marks anomalous rows. It is never a channel."""
+    labels: list[str] = Field(default=[])
+    """labels.csv files with people's judgements, as `train`: rows of faults and maintenance are left out."""
     guide: str | None = None
     """Column of the training recordings, 0 to 1, that marks the rows for which the gate learns to compute much. It is
     never a channel, and no device needs it."""

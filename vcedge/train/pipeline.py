@@ -24,7 +24,7 @@ from vcedge.calibration.calibrate import (
 from vcedge.calibration.choose import PartsChoice
 from vcedge.calibration.order import OrderChoice
 from vcedge.calibration.recalibrate import refit
-from vcedge.calibration.rows import check_channels, usable_rows
+from vcedge.calibration.rows import check_channels, judged_rows, usable_rows
 from vcedge.calibration.scorer import REACH
 from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import Split, split_by_time
@@ -108,6 +108,7 @@ def train_detector(
     """
     values, sequences, places = usable_rows(recording)
     split = split_by_time(sequences, max(REACH, config.highway.order or 0))
+    split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, recording.schema)
     flags = wants_flags(values, split.fitted)
     linear = fit_linear(

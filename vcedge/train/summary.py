@@ -16,6 +16,7 @@ from vcedge.history import DataReport
 from vcedge.schema import F64
 from vcedge.train.pipeline import Trained
 from vcedge.train.regimes import find_regimes
+from vcedge.train.verdict import verdict_of
 
 
 def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
     """
     detector, split, result = trained.detector, trained.split, trained.result
     tail = trained.device_trace.within(split.tail)
-    return {
+    metrics: dict[str, Any] = {
         "asset": detector.asset,
         "seconds": round(seconds, 2),
         "rows": {"fit": rows_in(split.fit), "validation": rows_in(split.validation), "tail": rows_in(split.tail)},
@@ -51,6 +52,7 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
         "sensitivity": None if trained.sensitivity is None else trained.sensitivity.to_json(),
         "data": report.to_json(),
     }
+    return {"verdict": verdict_of(trained, metrics).to_json(), **metrics}
 
 
 def calibration_summary(tail: Trace, detector: Detector) -> dict[str, Any]:

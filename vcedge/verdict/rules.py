@@ -1,0 +1,134 @@
+"""Judges the facts of a training: FAIL, WARN or PASS, with a sentence for each reason."""
+
+from __future__ import annotations
+
+from vcedge.sensitivity.findings import short
+from vcedge.verdict.detection import found, missed
+from vcedge.verdict.facts import Facts, NetworkFacts
+from vcedge.verdict.verdict import Reason, Verdict
+from vcedge.wording import DAY_S, count, duration, percent
+
+FEW_ROWS = 1000
+"""Rows below which a recording is too short for the distance to what was seen to count in full."""
+MUCH_MORE = 3.0
+"""False alarms over the promised ones that are a warning."""
+HOURLY = 24.0
+"""False alarms a day, beyond MUCH_MORE times the promise, that make an alarm useless."""
+NEW_STATES = 0.05
+"""Share of unlike rows in the last quarter that shows operating states beyond the recording."""
+
+
+def judge(facts: Facts) -> Verdict:
+    """Return the verdict on a training."""
+    reasons = [
+        *found(facts),
+        *missed(facts),
+        *_false_alarms(facts),
+        *_recording(facts),
+        *_states(facts),
+        *_network(facts.network),
+    ]
+    return Verdict((*reasons, _advice(facts, Verdict(tuple(reasons)))))
+
+
+def _false_alarms(facts: Facts) -> list[Reason]:
+    """Judge the expected rate of false alarms."""
+    expected, promised = facts.expected_per_day, count(facts.promised_per_day, "false alarm")
+    if expected is None:
+        text = f"No rate of false alarms can be stated: {count(facts.rows, 'row')} are too few."
+        return [Reason("FAIL", "false_alarms", text)]
+    length = duration(facts.days * DAY_S, 2)
+    if expected == 0:
+        return [Reason("PASS", "false_alarms", f"No false alarm occurs on {length} of normal rows.")]
+    measured = f"measured on {length} of normal rows"
+    if expected > MUCH_MORE * facts.promised_per_day:
+        text = (
+            f"About {_rate(expected)} false alarms a day are expected, {measured}; the configuration allows {promised}."
+        )
+        return [Reason("FAIL" if expected > HOURLY else "WARN", "false_alarms", text)]
+    return [Reason("PASS", "false_alarms", f"About {_rate(expected)} false alarms a day are expected, {measured}.")]
+
+
+def _recording(facts: Facts) -> list[Reason]:
+    """Judge the length of the recording."""
+    reasons = []
+    if facts.interrupted:
+        reasons.append(Reason("WARN", "recording", "The training was stopped early: the network is half trained."))
+    if facts.rows < FEW_ROWS:
+        text = (
+            f"{count(facts.rows, 'row')} show little of the machine: {FEW_ROWS:,} are the least that show its states."
+        )
+        reasons.append(Reason("WARN", "recording", text))
+    shown = facts.shown_per_day
+    if facts.days >= facts.days_needed:
+        length, needed = duration(facts.days * DAY_S, 2), duration(facts.days_needed * DAY_S, 2)
+        text = f"{length} of recording suffice for the promised rate of false alarms, which needs {needed}."
+        reasons.append(Reason("PASS", "recording", text))
+    elif shown is not None:
+        text = (
+            f"{duration(facts.days * DAY_S, 2)} of recording cannot show "
+            f"{count(facts.promised_per_day, 'false alarm')} a day: they show fewer than {_rate(shown)} a day, and "
+            f"{duration(facts.days_needed * DAY_S, 2)} would suffice."
+        )
+        reasons.append(Reason("WARN", "recording", text))
+    return reasons
+
+
+def _states(facts: Facts) -> list[Reason]:
+    """Judge whether the recording covers the operating states."""
+    share = facts.new_states
+    if share is None:
+        return []
+    if share < NEW_STATES:
+        text = (
+            f"The last quarter of the recording shows no new operating states ({percent(share)} of its rows are new)."
+        )
+        return [Reason("PASS", "states", text)]
+    text = (
+        f"In the last quarter of the recording, {percent(share)} of the rows are unlike all rows before: the recording "
+        "does not cover the operating states of this machine, and new ones raise alarms."
+    )
+    return [Reason("WARN", "states", text)]
+
+
+def _network(network: NetworkFacts | None) -> list[Reason]:
+    """Return what the network adds and costs; the detector is sound without it, so the level is PASS."""
+    if network is None:
+        return []
+    cost = f"{percent(network.cost)} of a row's multiply-adds, with {percent(network.updated)} of its state updated"
+    if network.helped == 0:
+        text = f"The network adds nothing here and costs {cost}: switch it off with model: {{cell: none}}."
+    else:
+        text = (
+            f"The network improves the forecast of {network.helped} of {count(network.channels, 'channel')}, most on "
+            f"{network.best}, where it removes {percent(network.removed)} of the squared error; it costs {cost}."
+        )
+    return [Reason("PASS", "network", text)]
+
+
+def _advice(facts: Facts, verdict: Verdict) -> Reason:
+    """Return what to do now, by the most serious reasons."""
+    worse = {reason.about for reason in verdict.reasons if reason.level != "PASS"}
+    steps = []
+    if "false_alarms" in worse and facts.expected_per_day is not None:
+        steps.append("leave out stretches that are not normal operation, or allow more with score.false_alarms_per_day")
+    if "recording" in worse and facts.interrupted:
+        steps.append("run the same command again to complete the training")
+    if worse & {"recording", "false_alarms"} and facts.days < facts.days_needed:
+        steps.append(f"record {duration(facts.days_needed * DAY_S, 2)} or more and train again")
+    if "states" in worse:
+        steps.append("record until all operating states have occurred more than once")
+    if "missed" in worse or "found" in worse:
+        steps.append("watch the named channels by other means, or allow more false alarms")
+    start = {
+        "PASS": "Put the model into service",
+        "WARN": "The model can go into service; for a better one",
+        "FAIL": "Do not rely on this model",
+    }[verdict.result]
+    text = f"{start}: {'; '.join(dict.fromkeys(steps))}." if steps else f"{start}."
+    return Reason("PASS", "advice", text)
+
+
+def _rate(per_day: float) -> str:
+    """Return a rate in two digits: more are not known."""
+    return short(per_day)
