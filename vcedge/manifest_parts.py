@@ -180,6 +180,7 @@ class ScorerManifest(_Part):
 class PromisePart(_Part):
     """Checks the false events that the decision rule gave on normal rows, by its margin."""
 
+    reference: float
     margins: list[float] = Field(min_length=1)
     events: list[Count] = Field(min_length=1)
 
@@ -212,6 +213,7 @@ class CalibrationPart(_Part):
     target_share: float = Field(gt=0, le=1)
     median: float
     memory: Positive
+    lasting: float
     promise: PromisePart
     events: EventRulePart
 
@@ -251,7 +253,7 @@ class ResemblancePart(_Part):
 class Manifest(_Part):
     """Checks the complete manifest."""
 
-    format: int = Field(ge=1, le=FORMAT)
+    format: int = Field(ge=FORMAT, le=FORMAT)
     asset: str = Field(min_length=1, pattern=r"^[^/+#\s]+$")
     sensors: SchemaPart = Field(alias="schema")
     features: FeaturesPart

@@ -189,7 +189,7 @@ def _scorer(manifest: ScorerManifest, tensors: Mapping[str, F32]) -> Scorer:
 def _calibration(part: CalibrationPart) -> Calibration:
     parts = {
         "stuck_rows": tuple(part.stuck_rows),
-        "promise": Promise(tuple(part.promise.margins), tuple(part.promise.events)),
+        "promise": Promise(part.promise.reference, tuple(part.promise.margins), tuple(part.promise.events)),
         "events": EventRule(**part.events.model_dump()),
     }
     return Calibration(**{**part.model_dump(), **parts})

@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.detection.sets import Series
 from benchmarks.detection.simple import SimpleScores
-from vcedge.detector import Detector
-from vcedge.evaluation.metrics import PER_ROWS, false_alarms
-from vcedge.evaluation.replay import Replay, replay
 from vcedge.evaluation.vus import dominant_period, vus_pr
-from vcedge.history import RowBlock
-from vcedge.limits import events_per_row
-from vcedge.runtime.engine.registry import load_engine
-from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case
 
@@ -30,35 +23,10 @@ SILENT_ABOVE = 0.8
 """VUS-PR above which a series without any alarm counts as silent."""
 
 
-def stream_case(detector: Detector, case: Case) -> Replay:
-    """Push every row through a fresh stream with the product's own decision rule."""
-    return replay(Stream(load_engine(detector)), [RowBlock(case.time_ns, case.values)])
-
-
-def measure_detector(detector: Detector, series: Series, reference: ModuleType) -> Line:
-    """Return the measures of a detector as it streams the test part; a row is in alarm while an event is open."""
-    found = stream_case(detector, series.case)
-    open_rows = rows_of(found.alarms, len(found.raw))
-    line = _ranking(found.raw, series.test, series.labels) | decision(open_rows, series.labels, reference)
-    normal = max(int((~series.labels).sum()), 1)
-    line |= {
-        "false_events_10k": PER_ROWS * false_alarms(found.alarms, series.labels) / normal,
-        "promised_10k": promised(detector),
-        "updated_normal": _mean(found.share[~series.labels]),
-        "updated_anomalous": _mean(found.share[series.labels]),
-    }
-    return finished(line | hindsight(found.raw, series.labels, reference))
-
-
 def measure_simple(found: SimpleScores, series: Series, reference: ModuleType) -> Line:
     """Return the measures of a simple detector at its threshold."""
-    ranking = _ranking(found.scores, series.test, series.labels)
-    return finished(ranking | decision(found.alarm, series.labels, reference))
-
-
-def promised(detector: Detector) -> float:
-    """Return the false-alarm events in PER_ROWS rows that the calibration promises."""
-    return PER_ROWS * events_per_row(detector.calibration.false_alarms_per_day, detector.schema.period_ns)
+    line = ranking(found.scores, series.case) | decision(found.alarm, series.labels, reference)
+    return finished(line | hindsight(found.scores, series.labels, reference))
 
 
 def decision(alarm: Labels, labels: Labels, reference: ModuleType) -> Line:
@@ -82,12 +50,14 @@ def hindsight(raw: F64, labels: Labels, reference: ModuleType) -> Line:
     return {f"hindsight.{name}": value for name, value in best.items()}
 
 
-def rows_of(spans: Any, rows: int) -> Labels:
-    """Return the rows (N,) within spans [first, after the last)."""
-    inside = np.zeros(rows, bool)
-    for start, stop in spans:
-        inside[start:stop] = True
-    return inside
+def ranking(raw: F64, case: Case, window: int | None = None) -> Line:
+    """Return the number of rows and VUS-PR of a statistic (N,)."""
+    buffer = dominant_period(case.values[:, 0]) if window is None else window
+    return {
+        "rows": float(len(case.labels)),
+        "anomalous_rows": float(case.labels.sum()),
+        "vus_pr": vus_pr(raw, case.labels, buffer),
+    }
 
 
 def finished(line: Line) -> Line:
@@ -95,16 +65,3 @@ def finished(line: Line) -> Line:
     plain = {name: float(value) if math.isfinite(value) else None for name, value in line.items()}
     silent = (plain["vus_pr"] or 0.0) > SILENT_ABOVE and plain["alarm_rows"] == 0
     return {**plain, "silent": float(silent)}
-
-
-def _ranking(raw: F64, values: F64, labels: Labels) -> Line:
-    return {
-        "rows": float(len(labels)),
-        "anomalous_rows": float(labels.sum()),
-        "vus_pr": vus_pr(raw, labels, dominant_period(values[:, 0])),
-    }
-
-
-def _mean(values: F64) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else math.nan

@@ -5,52 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.detection.bars import BEST_BASELINE, bar_results
-from benchmarks.detection.fitting import MAIN, METHODS, OFF, TWIN
+from benchmarks.detection.aims import aim_results
+from benchmarks.detection.decision_tables import beside_table, pooled_table, set_table
+from benchmarks.detection.fitting import DETECTORS, MAIN, OFF, TWIN
+from benchmarks.detection.jobs import RESULTS, SIMPLE_RESULTS
 from benchmarks.detection.loso_table import loso_table
 from benchmarks.detection.markdown import table
 from benchmarks.detection.results import ROOT, ResultRow, read_rows
 from benchmarks.detection.rig import rig_table
 from benchmarks.detection.robustness_table import robustness_table
 from benchmarks.detection.sets import SERIES, SETS
+from benchmarks.detection.simple import ALL_ONES, RANDOM, RIDGE, SIMPLE, TRIVIAL
 from benchmarks.detection.summary import Summary, newest_version
 from benchmarks.markers import fill
 
 PAGE, SUMMARY_PAGE = ROOT / "docs" / "measurements" / "detection.md", ROOT / "docs" / "detection.md"
-AT_PROMISE = (MAIN, OFF, TWIN, BEST_BASELINE, "window-PCA (reference)", "ridge-VAR, EWMA 20", "random", "all ones")
-THRESHOLDS = {
-    "adapting": "1 false alarm a day, adapting",
-    "promise": "1 false alarm a day",
-    "thousand adapting": "1 event in 1,000 rows, adapting",
-    "thousand": "1 event in 1,000 rows",
-    "quantile adapting": "0.999 quantile, adapting",
-    "quantile": "0.999 quantile",
+IN_SUMMARY = (MAIN, OFF, TWIN, RIDGE, "window-PCA", "KNN", "max |z|", RANDOM, ALL_ONES)
+NETWORK = {
+    "updated share, normal rows": "updated_normal",
+    "updated share, anomalous rows": "updated_anomalous",
+    "share of channels that the correction is let through on": "channels_helped",
 }
-
-
-IN_SUMMARY = (MAIN, OFF, TWIN, BEST_BASELINE, "window-PCA (reference)", "max |z|, EWMA 20", "random", "all ones")
 
 
 def write_page(out: Path, page: Path = PAGE, summary: Path = SUMMARY_PAGE) -> str:
     """Make the tables of the results in a folder, and return their text.
 
-    They are written into the page, and a short table into the summary.
+    They are written into the page, and short tables into the summary.
     """
     text = "\n\n".join(sections(out))
     fill(page, "detection", text)
-    rows = _rows(out / "results.jsonl")
+    rows = _rows(out / RESULTS)
     if rows:
-        fill(summary, "detection", "\n\n".join(_short_table(rows)))
+        fill(summary, "detection", "\n\n".join(_short_tables(rows, _rows(out / SIMPLE_RESULTS))))
     return text
 
 
 def sections(out: Path) -> list[str]:
     """Return the tables of all results that exist, each with its origin."""
+    simple = _rows(out / SIMPLE_RESULTS)
     parts: list[str] = []
     makers: tuple[tuple[str, Callable[[list[ResultRow]], list[str]]], ...] = (
-        ("results.jsonl", _detection),
+        (RESULTS, lambda rows: _detection(rows, simple)),
         ("rig.jsonl", lambda rows: ["## A fault that needs memory", *rig_table(rows)]),
-        ("loso.jsonl", lambda rows: ["## What generality costs", *loso_table(rows)]),
+        ("loso.jsonl", lambda rows: ["## What generality costs", *loso_table(rows, simple)]),
         ("robustness.jsonl", lambda rows: ["## Robustness", *robustness_table(rows)]),
     )
     for name, make in makers:
@@ -66,80 +64,55 @@ def _rows(path: Path) -> list[ResultRow]:
     return newest_version(list(read_rows(path))) if path.is_file() else []
 
 
-def _short_table(rows: list[ResultRow]) -> list[str]:
-    """Return a sentence and a table of VUS-PR alone."""
-    summary = Summary(rows)
+def _short_tables(rows: list[ResultRow], simple: list[ResultRow]) -> list[str]:
+    """Return a sentence, a table of VUS-PR, and one of the decisions."""
+    summary = Summary([*rows, *simple])
     sets = [name for name in SETS if name in summary.sets]
     lines = [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in IN_SUMMARY if m in summary.methods]
     updated = [summary.value(name, MAIN, "updated_normal").text() for name in sets]
     words = f"VUS-PR. {_coverage(summary, sets)} {_origin(rows)}"
-    return [words, table(["", *_heads(summary, sets)], [*lines, ["share that VCGRU updates on normal rows", *updated]])]
+    network = MAIN if MAIN in summary.methods else OFF
+    return [
+        words,
+        table(["", *_heads(summary, sets)], [*lines, ["share that VCGRU updates on normal rows", *updated]]),
+        f"Decisions of the {network} at the default settings; in brackets those of the {RIDGE}:",
+        beside_table(summary, sets, network),
+    ]
 
 
-def _detection(rows: list[ResultRow]) -> list[str]:
-    summary = Summary(rows)
+def _detection(rows: list[ResultRow], simple: list[ResultRow]) -> list[str]:
+    summary = Summary([*rows, *simple])
     sets = [name for name in SETS if name in summary.sets]
-    methods = [method for method in METHODS if method in summary.methods]
+    methods = [method for method in (*DETECTORS, *SIMPLE, *TRIVIAL) if method in summary.methods]
     parts = [
-        "## Bars",
-        table(["bar", "found", ""], [verdict.row for verdict in bar_results(summary)]),
-        "## VUS-PR",
+        "## Aims",
+        table(["aim", "found", ""], [result.row for result in aim_results(summary)]),
+        "## Ranking: VUS-PR",
         _coverage(summary, sets),
         table(
             ["", *_heads(summary, sets)], [[m, *(summary.value(s, m, "vus_pr").text() for s in sets)] for m in methods]
         ),
-        "## What the network adds",
-        table(
-            ["VUS-PR", *_heads(summary, sets)],
-            [
-                [words, *(summary.difference(s, MAIN, other, "vus_pr").text(4) for s in sets)]
-                for words, other in (("VCGRU − network off", OFF), ("VCGRU − GRU, same size", TWIN))
-            ]
-            + [[words, *(summary.value(s, MAIN, measure).text() for s in sets)] for words, measure in NETWORK.items()],
-        ),
-        "## At a threshold",
+        "## Decisions at the default settings",
     ]
+    for own in (MAIN, OFF):
+        if own in methods:
+            parts += [f"### {own} beside the ridge-VAR", beside_table(summary, sets, own)]
+    parts += ["## What the network adds", _network(summary, sets)]
     for name in sets:
-        parts += [f"### {name}", _at_thresholds(summary, name, methods)]
+        parts += [f"### {name}: all decisions", set_table(summary, name, methods)]
     if "SKAB" in sets:
-        parts += ["### SKAB, rows of all files together", _pooled(summary, methods)]
+        parts += ["### SKAB, rows of all files together", pooled_table(summary, "SKAB", methods)]
     return parts
 
 
-NETWORK = {
-    "updated share, normal rows": "updated_normal",
-    "updated share, anomalous rows": "updated_anomalous",
-    "share of channels that the correction is let through on": "channels_helped",
-}
-
-
-def _at_thresholds(summary: Summary, name: str, methods: Sequence[str]) -> str:
-    lines = []
-    for method in methods:
-        if method not in AT_PROMISE:
-            continue
-        for threshold, words in THRESHOLDS.items():
-            f1 = summary.value(name, method, f"{threshold}.f1")
-            if f1.text() == "–":
-                continue
-            cells = [summary.value(name, method, f"{threshold}.{m}").text(3) for m in ("far", "mar", "event_recall")]
-            delay = summary.value(name, method, f"{threshold}.delay_rows").text(1)
-            alarms = summary.value(name, method, f"{threshold}.false_alarms").text(1)
-            lines.append([method, words, f1.text(), *cells, delay, alarms])
-    days = summary.value(name, MAIN, "normal_days").text(1)
-    header = ["", "threshold", "F1", "FAR", "MAR", "events found", "median delay, rows", f"false alarms in {days} days"]
-    return table(header, lines)
-
-
-def _pooled(summary: Summary, methods: Sequence[str]) -> str:
-    lines = []
-    for method in methods:
-        for threshold, words in THRESHOLDS.items():
-            if summary.value("SKAB", method, f"{threshold}.f1").text() == "–":
-                continue
-            found = summary.pooled("SKAB", method, threshold)
-            lines.append([method, words, *(found[measure].text() for measure in ("f1", "far", "mar"))])
-    return table(["", "threshold", "F1", "FAR", "MAR"], lines)
+def _network(summary: Summary, sets: Sequence[str]) -> str:
+    lines = [
+        [f"{words}, {other}", *(summary.difference(s, MAIN, other, measure).text(4) for s in sets)]
+        for other in (OFF, TWIN)
+        for words, measure in (("VUS-PR: VCGRU less", "vus_pr"), ("F1: VCGRU less", "f1"))
+    ]
+    lines += [[words, *(summary.value(s, MAIN, measure).text() for s in sets)] for words, measure in NETWORK.items()]
+    return table(["", *_heads(summary, sets)], lines)
 
 
 def _coverage(summary: Summary, sets: Sequence[str]) -> str:

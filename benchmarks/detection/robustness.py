@@ -8,73 +8,90 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.datasets import data_folder, load_reference
-from benchmarks.detection.fitting import MAIN, OFF, FittedMethod, fit_method
+from benchmarks.detection.fitting import MAIN, OFF, FittedDetector, fit_detector
+from benchmarks.detection.jobs import ORDER
 from benchmarks.detection.page import write_page
+from benchmarks.detection.product import measure_detector
 from benchmarks.detection.results import Results, stamp
-from benchmarks.detection.scoring import measures_of
+from benchmarks.detection.robustness_table import CLEAN, HOLES
 from benchmarks.detection.sets import Series, SeriesSource, groups
+from vcedge.errors import DataError
 from vcedge.evaluation.vus import dominant_period
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case
 
 FILE = "robustness.jsonl"
-SETS = ("TEP", "BATADAL", "SKAB")
 METHODS = (MAIN, OFF)
 NOISE = 0.5
 """Added noise, as a share of each channel's standard deviation on the training rows."""
 GAP_SHARE = 0.05
 """Share of the rows that are missing in the middle."""
-CLEAN = "clean"
+Corruption = Callable[[Series], Case]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench robustness", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    parser.add_argument("--sets", nargs="+", default=list(ORDER), choices=ORDER)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
-    parser.add_argument("--files", type=int, default=10, help="number of series of each set, the first ones")
+    parser.add_argument("--corruptions", nargs="+", default=list(CORRUPTIONS), choices=CORRUPTIONS)
+    parser.add_argument("--files", type=int, help="number of series of each set, the first ones; default: all")
     parser.add_argument("--out", type=Path, default=Path("build/detection"))
     parser.add_argument("--tables", action="store_true", help="measure nothing: print tables and write them into docs")
     options = parser.parse_args()
     if options.tables:
         print(write_page(options.out))
         return
+    warnings.simplefilter("ignore")  # the reference divides by zero where a channel stands still
     data = data_folder()
     source = SeriesSource(data, load_reference(data), options.files)
-    run(options.sets, options.methods, Results(options.out / FILE, stamp()), source)
+    kinds = {CLEAN: CORRUPTIONS[CLEAN]} | {name: CORRUPTIONS[name] for name in options.corruptions}
+    results = Results(options.out / FILE, stamp())
+    for name in options.sets:
+        for group in groups(source.load(name)):
+            for method in options.methods:
+                run_group(Subject(group, method, source.reference), kinds, results)
 
 
-def run(sets: Sequence[str], methods: Sequence[str], results: Results, source: SeriesSource) -> None:
-    """Add the missing measurements; each training is used for all corruptions."""
-    for name in sets:
-        loaded = groups(source.load(name))
-        for method in methods:
-            for group in loaded:
-                _run_group(group, method, results)
+class Subject(NamedTuple):
+    """Names series that share their training rows, and the method to train on them."""
+
+    series: list[Series]
+    method: str
+    reference: ModuleType
 
 
-def _run_group(group: list[Series], method: str, results: Results) -> None:
-    fit: FittedMethod | None = None
-    for series in group:
-        for name, corrupt in CORRUPTIONS.items():
+def run_group(subject: Subject, kinds: Mapping[str, Corruption], results: Results) -> None:
+    """Add the missing measurements; one training is used for all corruptions. A refused series is left out."""
+    fit: FittedDetector | None = None
+    (first, *_), method = subject.series, subject.method
+    for series in subject.series:
+        for name, corrupt in kinds.items():
             key = {"set": series.set, "series": series.name, "method": f"{method} | {name}", "seed": 0}
             if results.has(**key):
                 continue
-            fit = fit or fit_method(method, group[0], 0)
+            try:
+                fit = fit or fit_detector(method, first, 0)
+            except DataError as refusal:
+                print(f"{first.name} {method}: {refusal}", file=sys.stderr, flush=True)
+                return
             case = corrupt(series)
             window = dominant_period(series.test[:, 0]) // _step(case, series)
-            results.add({**key, **measures_of(fit, case, series.period_ns, window)})
+            results.add({**key, **measure_detector(fit.detector, case, subject.reference, window)})
     if fit is not None:
-        print(f"{group[0].name} {method}: trained {fit.seconds:.1f} s", file=sys.stderr, flush=True)
+        print(f"{first.name} {method}: trained {fit.seconds:.1f} s", file=sys.stderr, flush=True)
 
 
-def missing(share: float) -> Callable[[Series], Case]:
+def missing(share: float) -> Corruption:
     """Return a corruption in which each value is missing with some probability."""
 
     def corrupt(series: Series) -> Case:
@@ -122,9 +139,9 @@ def gap(series: Series) -> Case:
     return Case(case.name, case.values[kept], case.time_ns[kept], ranges, case.labels[kept])
 
 
-CORRUPTIONS: dict[str, Callable[[Series], Case]] = {
+CORRUPTIONS: dict[str, Corruption] = {
     CLEAN: lambda series: series.case,
-    "5% of the values missing": missing(0.05),
+    HOLES: missing(0.05),
     "20% of the values missing": missing(0.2),
     "50% of the values missing": missing(0.5),
     "one channel dead (no values)": dead,

@@ -27,8 +27,6 @@ class SetSpec:
     """True time between two rows: it decides what a number of false alarms a day means."""
     series: int
     """Number of series: a mean over fewer does not count as a result of the set."""
-    every: int = 1
-    """Networks are trained on each `every`-th series unless all are asked for."""
     cycle: int | None = None
     """Rows of the machine's cycle, where it is known to repeat one."""
 
@@ -43,13 +41,11 @@ SPECS = {
     "AHU": SetSpec(60.0, 8),
     "CMAPSS": SetSpec(3600.0, 2),  # one row a flight; the set says one hour
     "ASD": SetSpec(300.0, 12),
-    "MSL": SetSpec(60.0, 27, every=3),  # not documented: taken as one minute, as for SMAP
-    "SMAP": SetSpec(60.0, 54, every=3),
+    "MSL": SetSpec(60.0, 27),  # not documented: taken as one minute, as for SMAP
+    "SMAP": SetSpec(60.0, 54),
 }
 SETS = tuple(SPECS)
 SERIES = {name: spec.series for name, spec in SPECS.items()}
-SLOW_SETS = ("GECCO", "SMD")
-"""Sets whose further seeds are measured last, since they need most of the time."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _builder(method: str, series: Series, reference: ModuleType) -> Callable[[F6
         return lambda train: lambda values: np.random.default_rng(len(values)).random(len(values))
     fit: Any = reference.BASELINES[OF_REFERENCE[method]]
     if method != "window-PCA, EWMA 20":
-        return lambda train: fit(train)  # type: ignore[no-any-return]
+        return lambda train: fit(train)
 
     def smoothed(train: F64) -> Scorer:
         scorer = fit(train)

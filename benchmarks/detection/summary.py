@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.detection.results import ResultRow
 
-TOTALS = ("false_alarms", "normal_days", "rows", "anomalous_rows", "events")
+TOTALS = ("rows", "anomalous_rows", "silent", "refused")
 """Measures that are summed over series, not averaged."""
 
 
@@ -56,16 +56,6 @@ class Summary:
         )
         return sorted(set(found))
 
-    def only(self, sets: Sequence[str]) -> Summary:
-        """Return the summary of some sets alone."""
-        return Summary(
-            row
-            for (name, _), seeds in self._by.items()
-            if name in sets
-            for rows in seeds.values()
-            for row in rows.values()
-        )
-
     def seeds(self, name: str, method: str) -> tuple[int, ...]:
         """Return the seeds that were measured on every series of the set."""
         complete = len(self.series(name))
@@ -92,12 +82,12 @@ class Summary:
             theirs = dict.fromkeys(mine, theirs[0])
         return value_of({seed: mine[seed] - theirs[seed] for seed in mine if seed in theirs})
 
-    def pooled(self, name: str, method: str, threshold: str) -> dict[str, SeedValue]:
+    def pooled(self, name: str, method: str) -> dict[str, SeedValue]:
         """Return F1, FAR and MAR of the rows of all series together, as in published results of SKAB."""
         by_seed: dict[str, dict[int, float]] = {"f1": {}, "far": {}, "mar": {}}
         for seed in self.seeds(name, method):
             rows = list(self._by[name, method][seed].values())
-            for measure, value in _pooled(rows, threshold).items():
+            for measure, value in _pooled(rows).items():
                 by_seed[measure][seed] = value
         return {measure: value_of(values) for measure, values in by_seed.items()}
 
@@ -116,11 +106,11 @@ def newest_version(rows: Sequence[ResultRow]) -> list[ResultRow]:
     return [row for row in rows if row["version"] == rows[-1]["version"]] if rows else []
 
 
-def _pooled(rows: Sequence[ResultRow], threshold: str) -> dict[str, float]:
+def _pooled(rows: Sequence[ResultRow]) -> dict[str, float]:
     positive = np.array([row["anomalous_rows"] for row in rows])
     negative = np.array([row["rows"] for row in rows]) - positive
-    false = float((negative * [row[f"{threshold}.far"] or 0.0 for row in rows]).sum())
-    missed = float((positive * [row[f"{threshold}.mar"] or 0.0 for row in rows]).sum())
+    false = float((negative * [row["far"] or 0.0 for row in rows]).sum())
+    missed = float((positive * [row["mar"] or 0.0 for row in rows]).sum())
     hit = float(positive.sum()) - missed
     return {
         "f1": 2 * hit / max(2 * hit + false + missed, 1.0),

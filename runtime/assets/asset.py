@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +12,13 @@ from vcedge.rate_limiter import RateLimiter
 from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.joiner import Joiner
+from vcedge.runtime.assets.judgements import Judgement, Judgements
 from vcedge.runtime.assets.recipes import Recipe, ShadowRecipe
 from vcedge.runtime.assets.settings import Settings
 from vcedge.runtime.assets.shadow import Shadow
 from vcedge.runtime.engine.interface import ComputePolicy, Engine
 from vcedge.runtime.storage.snapshot import encode_line
+from vcedge.runtime.stream.score import Score
 from vcedge.runtime.stream.stream import Stream
 from vcedge.runtime.stream.timeline import far_ns
 
@@ -46,6 +49,8 @@ class Asset:
         self.companions = Companions(self._new_shadow(recipe.shadow), stages)
         self.settings = self._new_settings(self.stream)
         """The settings made by hand: a restart keeps them."""
+        self.judgements = Judgements()
+        """The recent events, and how people judged them: a restart keeps them."""
         self.joiner = None if recipe.join is None else Joiner(recipe.join)
         schema = self.stream.detector.schema
         self._rate_limit = sample_rate_limit(schema.period_ns, recipe.burst, len(self.names) if recipe.join else 1)
@@ -70,6 +75,7 @@ class Asset:
             log.warning(
                 "%s: the settings made by hand do not fit the new model, which starts with the default ones", self.name
             )
+        self._widen()
         self.companions.reset()
         self.mark_changed()
 
@@ -94,6 +100,22 @@ class Asset:
         advance_ns = 0 if known_ns is None else time_ns - known_ns
         return self._rate_limit.try_acquire(advance_ns if advance_ns <= self._reach_ns else 0, samples)
 
+    def remember(self, scores: Sequence[Score]) -> None:
+        """Remember the events of rows that the stream has scored, so that people can judge them."""
+        if self.judgements.follow(scores, self.origin.model, self.stream.widening):
+            self._widen()
+
+    def judge(self, judgement: Judgement, at_ns: int) -> bool:
+        """Apply a person's judgement of an event, which arrived at this time; return whether that changes anything.
+
+        Raises Refused.
+        """
+        changed = self.judgements.judge(judgement, at_ns, self.stream.watermark_ns or 0)
+        if changed:
+            self._widen()
+            self.mark_changed()
+        return changed
+
     def mark_changed(self) -> None:
         """Mark the asset's line of the snapshot as out of date."""
         self._line = None
@@ -109,6 +131,7 @@ class Asset:
         return {
             "stream": self.stream.snapshot(),
             "settings": self.settings.snapshot(),
+            "judgements": self.judgements.snapshot(),
             "joiner": None if self.joiner is None else self.joiner.snapshot(),
             "companions": self.companions.snapshot(),
             "allowance": self._rate_limit.credit,
@@ -124,6 +147,9 @@ class Asset:
                 snapshot["settings"]
             )  # first: the stream's state depends on the threshold set by hand
             self.stream.restore(snapshot["stream"])
+            if "judgements" in snapshot:  # 0.1.0 had none
+                self.judgements.restore(snapshot["judgements"])
+            self._widen()
             self.companions.restore(snapshot["companions"])
             if self.joiner is not None and snapshot["joiner"] is not None:
                 self.joiner.restore(snapshot["joiner"])
@@ -131,6 +157,9 @@ class Asset:
             self.mark_changed()
         except (LookupError, AttributeError, TypeError, ValueError) as error:
             raise DataError(f"not a snapshot of this model: {type(error).__name__}: {error}") from None
+
+    def _widen(self) -> None:
+        self.stream.widen(self.judgements.widening(self.origin.model))
 
     def _new_settings(self, stream: Stream) -> Settings:
         return Settings(stream, self._recipe.threshold, self.companions)

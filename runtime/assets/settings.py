@@ -7,7 +7,7 @@ with a reason, never applied in part. No input or output, and no clock.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -79,6 +79,7 @@ class StageSetting(Strict):
 
 SettingKind = Literal["threshold", "compute", "inhibit", "stage"]
 Setting = ThresholdSetting | ComputeSetting | InhibitSetting | StageSetting
+Message = TypeVar("Message", bound=Strict)
 KINDS: dict[SettingKind, type[Setting]] = {
     "threshold": ThresholdSetting,
     "compute": ComputeSetting,
@@ -96,21 +97,26 @@ def kind_of(word: str) -> SettingKind:
 
 
 def parse_setting(kind: SettingKind, payload: bytes) -> Setting:
-    """Parse a message on a `set` topic; `null` is the same as `{}`. Raises Refused."""
-    if len(payload) > MAX_PAYLOAD:
-        raise Refused(f"{len(payload)} bytes, expected at most {MAX_PAYLOAD}")
+    """Parse a message on the `set` topic of a setting. Raises Refused."""
+    return parse_message(KINDS[kind], kind, payload)
+
+
+def parse_message(form: type[Message], name: str, payload: bytes, most: int = MAX_PAYLOAD) -> Message:
+    """Parse a message on the topic `NAME/set`; `null` is the same as `{}`. Raises Refused."""
+    if len(payload) > most:
+        raise Refused(f"{len(payload)} bytes, expected at most {most}")
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError:
         raise Refused("not UTF-8") from None
     try:
-        raw = {} if text.strip() == "null" else parse_json(text, kind, "the message")
-        return KINDS[kind].model_validate(raw, strict=True)
+        raw = {} if text.strip() == "null" else parse_json(text, name, "the message")
+        return form.model_validate(raw, strict=True)
     except ValidationError as error:
-        reason = explain(error, KINDS[kind], raw, lambda _: kind)
+        reason = explain(error, form, raw, lambda _: name)
     except DataError as error:
         reason = str(error)
-    raise Refused(first_line(reason).removeprefix(f"{kind}: "))
+    raise Refused(first_line(reason).removeprefix(f"{name}: "))
 
 
 class Settings:
@@ -185,8 +191,6 @@ class Settings:
         elif setting == ThresholdSetting():
             stream.set_threshold(self._configured)
         else:
-            if setting.raw is None and stream.detector.calibration.tail.peaks == 0:
-                raise Refused("the model has no tail to derive false_alarms_per_day from: set raw, or train it again")
             stream.set_threshold(setting.raw, setting.false_alarms_per_day)
 
     def _compute(self, setting: ComputeSetting) -> None:

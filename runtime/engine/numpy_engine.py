@@ -108,7 +108,8 @@ class NumpyEngine:
         if head is None:
             return residual, residual
         corrected = residual - state.correction
-        return residual, np.where(np.abs(corrected) < np.abs(residual), corrected, residual) / head.error_scale
+        smaller: F32 = np.where(np.abs(corrected) < np.abs(residual), corrected, residual)
+        return residual, smaller / head.error_scale
 
     def _update_cell(
         self, z: F32, missing: NDArray[np.bool_], residual: F32, mean_error: float, state: State, policy: ComputePolicy

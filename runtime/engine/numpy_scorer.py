@@ -21,7 +21,6 @@ from vcedge.scorer import (
     NOVELTY_REST,
     NOVELTY_SPAN,
     TRACKS,
-    ErrorKind,
     alpha_of,
 )
 
@@ -41,9 +40,7 @@ class NumpyScorer:
         self._distance = None if self._scorer.distance is None else DistanceReading(self._scorer.distance)
         self._cycle = None if self._scorer.cycle is None else CycleReading(self._scorer.cycle)
 
-    def step(
-        self, values: F64, z: F32, missing: NDArray[np.bool_], error: F32, state: State
-    ) -> tuple[float, F64]:
+    def step(self, values: F64, z: F32, missing: NDArray[np.bool_], error: F32, state: State) -> tuple[float, F64]:
         """Return the statistic, and contributions (C,) that sum to it, or to 0 if it is negative.
 
         `values` (C,) are in the channels' units; `z` (C,) is the row without holes and `error` (C,) its forecast error
@@ -88,7 +85,8 @@ class NumpyScorer:
         return self._capped(error * error)
 
     def _capped(self, squared: F32) -> F64:
-        return np.where(self._sensors, np.minimum(squared, np.float32(ERROR_CAP)), np.float32(0)).astype(np.float64)
+        wide: F64 = np.minimum(squared, np.float32(ERROR_CAP)).astype(np.float64)
+        return np.where(self._sensors, wide, 0.0)
 
     def _whitened(self, error: F32, state: State) -> F64 | None:
         """Return the squared whitened error (C,); None before the first."""
@@ -114,12 +112,12 @@ class NumpyScorer:
     def _add_novelty(self, values: F64, missing: NDArray[np.bool_], state: State) -> None:
         """Update how far each channel is outside the range of training: at most 1, and 1 for any new command."""
         over = np.maximum(np.maximum(values - self._seen.high, self._seen.low - values), 0.0)
-        novelty = np.where(self._sensors, np.minimum(over / self._scale, 1.0), over > 0.0)
+        novelty = np.where(self._sensors, np.minimum(over / self._scale, 1.0), over > self._seen.margin)
         novelty = np.where(missing, 0.0, novelty)
         state.novelty += alpha_of(NOVELTY_SPAN) * (novelty - state.novelty)
 
     def _read(self, state: State) -> F64:
-        """Write the readings of the smoothed errors to the state; return each one's shares of channels (READINGS, C)."""
+        """Write the readings to the state; return each one's shares of the channels (READINGS, C)."""
         smooth, count, at = state.smooth, self._count, 0
         shares = np.zeros((len(state.readings), smooth.shape[1]))
         nats = self._line[0] + self._line[1] * np.log(np.maximum(smooth, LEAST_SMOOTH))

@@ -13,7 +13,7 @@ MAX_BYTES = 32 << 20
 """Bytes of the messages that wait: a flood of large messages must not exhaust the memory."""
 
 
-MessageKind = Literal["sample", "setting", "model", "other"]
+MessageKind = Literal["sample", "setting", "feedback", "model", "other"]
 """The kinds of messages, by their topics."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,12 @@ class Published:
     health: Condition | None = None
     health_s: float = 0.0
     agreement_s: float = 0.0
+    threshold: float = math.nan
+    """The threshold in use; NaN before the first."""
+    threshold_s: float = 0.0
+    events: bool = False
+    """Whether the recent events have changed since the state of feedback was published."""
+    feedback_s: float = 0.0
     inhibited_ns: int = 0
     """The end of inhibition, in the time of the samples; 0: none."""
 

@@ -33,6 +33,10 @@ REPEAT_S = 30.0
 """Longest time between two publications of health or agreement."""
 HEALTH_PAUSE_S = 1.0
 """Least time between two publications of health because of a change."""
+STATE_PAUSE_S = 1.0
+"""Least time between two publications of the threshold, or of the recent events, because of new samples."""
+THRESHOLD_STEP = 0.1
+"""Change of the threshold in use that is published, in the unit of the statistic."""
 
 
 class Publisher:
@@ -72,6 +76,7 @@ class Publisher:
         self.health(asset, now_s)
         for kind in asset.settings.kinds:
             self.setting(asset, kind)
+        self.feedback(asset)
 
     def scores(self, asset: Asset, rows: ScoredRows, anomalies: list[bool], now_s: float) -> None:
         """Publish the results of one message: scores, events, and whether there is an anomaly after each row (N,)."""
@@ -79,6 +84,7 @@ class Publisher:
         published.score, published.score_s = rows.scores[-1], now_s
         self._publish(asset, "score", score_payload(rows, asset.origin))
         events = events_of(rows.scores)
+        published.events |= bool(events)
         if not events and len(set(anomalies)) == 1:
             anomalies = anomalies[:1]  # fast path
         for row, anomaly in enumerate(anomalies):
@@ -98,8 +104,21 @@ class Publisher:
             return
         if kind == "inhibit":
             self.published(asset).inhibited_ns = asset.stream.inhibition.until_ns
+        if kind == "threshold":
+            self.published(asset).threshold, self.published(asset).threshold_s = (
+                asset.stream.threshold,
+                time.monotonic(),
+            )
         payload = state_payload(asset.origin, {**asset.settings.state(kind), "refused": refused})
         self._publish(asset, f"{kind}/state", payload, retain=not refused)
+
+    def feedback(self, asset: Asset, refused: str = "") -> None:
+        """Publish the last judgement and the recent events; after a refusal with the reason, which is not retained."""
+        published = self.published(asset)
+        if not refused:
+            published.events, published.feedback_s = False, time.monotonic()
+        values = {**asset.judgements.report(), "widening": asset.stream.widening, "refused": refused}
+        self._publish(asset, "feedback/state", state_payload(asset.origin, values), retain=not refused)
 
     def model(self, asset: Asset, state: Mapping[str, Any]) -> None:
         """Publish which model is in charge, and the state of the last update."""
@@ -120,13 +139,18 @@ class Publisher:
         self._publish(asset, "health", state_payload(asset.origin, {**values, "durable": durable}), retain=True)
 
     def refresh(self, asset: Asset, now_s: float) -> None:
-        """Publish an asset's health if it has changed, or was last published REPEAT_S ago."""
+        """Publish what is due: health at a change or after REPEAT_S, and changes of threshold and recent events."""
         self._refresh(asset, self.published(asset), now_s)
 
     def _refresh(self, asset: Asset, published: Published, now_s: float) -> None:
         age_s = now_s - published.health_s
         if age_s >= REPEAT_S or (age_s >= HEALTH_PAUSE_S and self._condition(asset, now_s) != published.health):
             self.health(asset, now_s)
+        if published.events and now_s - published.feedback_s >= STATE_PAUSE_S:
+            self.feedback(asset)
+        moved = abs(asset.stream.threshold - published.threshold)
+        if moved >= THRESHOLD_STEP and now_s - published.threshold_s >= STATE_PAUSE_S:
+            self.setting(asset, "threshold")
 
     def _anomaly(self, asset: Asset, *, on: bool) -> None:
         """Publish ON or OFF."""

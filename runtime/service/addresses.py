@@ -11,6 +11,8 @@ from vcedge.topics import InputTopic, OutputTopics
 
 SHARED = 256
 """Lanes that the assets of patterns share: the number of lanes must not grow with that of the senders."""
+KINDS: dict[str, MessageKind] = {"model": "model", "feedback": "feedback"}
+"""Kinds of messages on `set` topics that are no settings."""
 MAX_TOPICS = 4096
 """Topics whose address is cached."""
 
@@ -31,8 +33,7 @@ def topic_parser(topic: InputTopic, outputs: OutputTopics, names: Container[str]
             return Address("sample", asset, channel, lane=lane_of(asset))
         if (found := outputs.setting_of(text)) is not None:
             asset, setting = found
-            kind: MessageKind = "model" if setting == "model" else "setting"
-            return Address(kind, asset, setting=setting, lane=lane_of(asset))
+            return Address(KINDS.get(setting, "setting"), asset, setting=setting, lane=lane_of(asset))
         return Address()
 
     return address_of

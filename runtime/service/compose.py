@@ -18,6 +18,7 @@ from vcedge.runtime.publishing.publisher import Publisher
 from vcedge.runtime.service.acknowledger import Acknowledger
 from vcedge.runtime.service.addresses import topic_parser
 from vcedge.runtime.service.connections import Connections
+from vcedge.runtime.service.feedback_control import FeedbackControl
 from vcedge.runtime.service.intake import Intake
 from vcedge.runtime.service.quarantine import Quarantine
 from vcedge.runtime.service.reporting import Reporting
@@ -51,6 +52,7 @@ def compose(config: RuntimeConfig, recipes: dict[str, Recipe]) -> Service:
         handlers=Handlers(
             intake=Intake(decoder_of(config), assets, recent, reporting, quarantine),
             settings=SettingsControl(assets, reporting),
+            feedback=FeedbackControl(assets, state_dir, reporting),
             updates=Updates(config, assets, Rollout(config, assets, publisher)),
         ),
         storage=Storage(

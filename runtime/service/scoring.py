@@ -23,6 +23,7 @@ def score(reporting: Reporting, asset: Asset, samples: Samples, message: Incomin
     rows = score_rows(asset.stream, samples, asset.policy)
     reporting.counters.count_scores(rows.scores, rows.us)
     anomalies = asset.companions.follow(rows)
+    asset.remember(rows.scores)
     asset.mark_changed()
     reporting.publisher.scores(asset, rows, anomalies, time.monotonic())
     if message is not None:
@@ -41,5 +42,6 @@ def _count_and_log(counters: Counters, asset: Asset, rows: ScoredRows, message: 
         if event.type == "new":
             counters.events[event.kind] += 1
         where = f" in {', '.join([name for name, _ in event.top])}" if event.top else ""
+        where = f": {event.text}" if event.text else where
         context = about(asset=asset.name, event=event.id, **id_)
         log.info("%s: event %s: %s%s", asset.name, event.type, event.kind, where, extra=context)

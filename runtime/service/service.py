@@ -19,6 +19,7 @@ from vcedge.runtime.publishing.publisher import HEALTH_PAUSE_S
 from vcedge.runtime.publishing.status_report import asset_report, service_report
 from vcedge.runtime.service.acknowledger import Acknowledger, Outcome
 from vcedge.runtime.service.connections import Connections
+from vcedge.runtime.service.feedback_control import FeedbackControl
 from vcedge.runtime.service.intake import Intake
 from vcedge.runtime.service.presence import Presence
 from vcedge.runtime.service.quarantine import Quarantine
@@ -48,11 +49,17 @@ class Handlers:
 
     intake: Intake
     settings: SettingsControl
+    feedback: FeedbackControl
     updates: Updates
 
     def by_kind(self) -> dict[MessageKind, Callable[[Incoming], Outcome]]:
         """Return the handler of each kind that has one."""
-        return {"sample": self.intake.handle, "setting": self.settings.handle, "model": self._handle_update}
+        return {
+            "sample": self.intake.handle,
+            "setting": self.settings.handle,
+            "feedback": self.feedback.handle,
+            "model": self._handle_update,
+        }
 
     def _handle_update(self, message: Incoming) -> Outcome:
         return Outcome.USED if self.updates.handle(message) else Outcome.REFUSED
@@ -183,6 +190,7 @@ class Service:
             self._health_at_s = now_s
             for asset in self.assets:
                 publisher.refresh(asset, now_s)
+                self.handlers.feedback.write(asset)
         if now_s - self._stats_at_s >= self.stats_s:
             self._stats_at_s = now_s
             publisher.stats(self._numbers(now_s) | self.reporting.counters.drain_means())

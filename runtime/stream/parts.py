@@ -9,6 +9,7 @@ from vcedge.runtime.stream.compute_budget import ComputeBudget
 from vcedge.runtime.stream.events import EventTracker
 from vcedge.runtime.stream.explainer import Explainer
 from vcedge.runtime.stream.inhibition import Inhibition, RunWhen
+from vcedge.runtime.stream.range_watch import RangeWatch
 from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.sensor_health import SensorHealth
 from vcedge.runtime.stream.state import StreamState
@@ -35,6 +36,7 @@ class StreamParts:
         self.timeline = Timeline(detector.schema, numbers)
         self.sensors = SensorHealth(detector, self.names, self.record)
         self.inhibition = Inhibition(run_when, numbers)
+        self.range = RangeWatch(detector, self.names, self.record)
         self.events = EventTracker("anomaly", calibration.events, numbers.events[0], self.names.top)
         self.explainer = Explainer(detector, self.names, self.record)
         self._adapt = adapt
@@ -49,9 +51,7 @@ class StreamParts:
         """Set the threshold by hand, or adapt that of a calibration from now on."""
         numbers = self.numbers
         self.calibration, self.manual = calibration, manual
-        self.adaptive = AdaptiveThreshold(
-            calibration, self.detector.schema.period_ns, enabled=self._adapt, numbers=numbers
-        )
+        self.adaptive = AdaptiveThreshold(calibration, enabled=self._adapt, numbers=numbers)
         self.adaptive.start()
         numbers.manual_threshold = float("nan") if manual is None else manual
         numbers.adapts = self.adaptive.enabled and manual is None

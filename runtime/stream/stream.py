@@ -120,6 +120,11 @@ class Stream:
         return self._parts.events.open
 
     @property
+    def open_range(self) -> Event | None:
+        """The open `range` event, as it was last published."""
+        return self._parts.range.open
+
+    @property
     def watermark_ns(self) -> int | None:
         """Time of the last sample that continued the stream; None before the first."""
         return self._parts.timeline.last_ns
@@ -212,12 +217,12 @@ class Stream:
         """Continue from a snapshot of a stream of the same model, with the same scores bit for bit.
 
         Args:
-            snapshot: The bytes of `snapshot`, their base64, or the JSON values of format 1.
+            snapshot: The bytes of `snapshot`, or their base64.
 
         Raises:
             DataError: The snapshot is not of this model; the stream must not be used any more.
         """
-        restore_state(self._parts.record, snapshot, self._parts.names)
+        restore_state(self._parts.record, snapshot)
         self._parts.adaptive.update()
 
     def _native_rows(self) -> NativeRows | None:

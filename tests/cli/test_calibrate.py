@@ -103,3 +103,27 @@ def test_input_is_not_overwritten(
     assert run([*arguments, "--out", str(folder / name)]) == 2
     assert f"--out {folder / name}: is the input" in capsys.readouterr().err
     assert (folder / name).read_bytes() == before
+
+
+def test_judged_faults_are_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels, out = folder / "labels.csv", folder / "labelled.vcedge"
+    arguments = ["calibrate", str(folder / "tiny.vcedge"), str(folder / "other.csv"), *DIALECT]
+    lines = "2026-01-01T00:05:00,2026-01-01T00:06:39,fault", "2026-01-01T00:10:00,2026-01-01T00:10:09,false_alarm"
+    labels.write_text("\n".join(["start,end,judged", *lines, ""]))
+    assert run([*arguments, "--labels", str(labels), "--out", str(out)]) == 0
+    printed = capsys.readouterr().err
+    assert "100 rows judged as fault or maintenance: left out" in printed
+    assert "10 rows judged as false alarm: none may alarm" in printed
+    files = load(out).provenance["calibration"]["files"]
+    assert [file["name"] for file in files] == ["other.csv", "labels.csv"]
+    assert load(out).provenance["calibration"]["rows"] == ROWS - 100
+
+
+def test_malformed_labels_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = folder / "wrong.csv"
+    labels.write_text("start,end,judged\n2026-01-01,2026-01-02,broken\n")
+    arguments = ["calibrate", str(folder / "tiny.vcedge"), str(folder / "other.csv"), *DIALECT]
+    assert run([*arguments, "--labels", str(labels), "--out", str(folder / "none.vcedge")]) == 65
+    expected = f"vcedge: error: {labels}: line 2: judged is 'broken', expected one of false_alarm, fault"
+    assert capsys.readouterr().err.startswith(expected)
+    assert not (folder / "none.vcedge").exists()

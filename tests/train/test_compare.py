@@ -190,6 +190,10 @@ def test_json_holds_the_numbers_of_the_page(labelled: Comparison, tmp_path: Path
     _, page = page_of(labelled, tmp_path)
     numbers = json.loads((tmp_path / NUMBERS).read_text())
     assert numbers["truth"] == "labels"
+    assert numbers["verdict"]["answer"] == "not yet"  # one event can be found or missed by chance
+    assert "1 event" in numbers["verdict"]["reasons"][0]
+    assert "Is VCGRU worth it here? Not yet." in page.words
+    assert set(numbers["verdict"]["reasons"]) <= set(page.words)
     assert [method["name"] for method in numbers["methods"]] == [one.method.name for one in labelled.results]
     first = numbers["methods"][0]
     assert f"{first['mean']['vus_pr']:.3f}" in page.words

@@ -57,6 +57,15 @@ def test_report_is_well_formed_html_with_unique_ids(page: str) -> None:
     assert structure.names.count("figcaption") == structure.names.count("desc") == 7
 
 
+def test_report_begins_with_the_verdict(page: str, usual: Trained) -> None:
+    verdict = summarise(usual, DataReport(), 1.0)["verdict"]
+    assert verdict["result"] in ("PASS", "WARN", "FAIL")
+    begin = page[page.index("</header>") : page.index('class="tiles"')]
+    assert f'<h2 id="verdict">{verdict["result"]}</h2>' in begin
+    assert begin.count("<li>") == len(verdict["reasons"])
+    assert any("network" in reason for reason in verdict["reasons"])
+
+
 def test_charts_use_colours_of_the_style_sheet(page: str) -> None:
     charts = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
     assert set(re.findall(r"(?:fill|stroke): ([^;\"]+)", charts)) <= {

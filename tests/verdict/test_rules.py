@@ -139,7 +139,6 @@ def test_any_facts_have_a_verdict_of_sentences_that_ends_with_advice(facts: Fact
     assert all(not text[0].islower() and text.endswith(".") and "nan" not in text for text in json["reasons"])
     assert [reason.about for reason in verdict.reasons].count("advice") == 1
     assert verdict.reasons[-1].about == "advice"
-    assert verdict.lines()[0] == verdict.result
 
 
 @given(all_facts, st.floats(1.1, 100))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def standardise(values: F64, features: Features, starts: frozenset[int] = frozen
     if not missing.any():
         return np.asarray(z)
     borders = [*sorted(starts | {0}), len(z)]
-    parts = [hold_last(z[a:b], missing[a:b], 0.0) for a, b in zip(borders, borders[1:], strict=False) if a < b]
+    parts = [hold_last(z[a:b], missing[a:b], 0.0) for a, b in pairwise(borders) if a < b]
     return np.concatenate(parts)
 
 
@@ -82,12 +83,7 @@ def fit_highway(
         The forecaster, and its residuals on these rows (n, C) in spreads, 0 where not measured.
     """
     order, ridge, ahead = highway
-    lags, channels = range(ahead, ahead + order), z.shape[1]
-    left, right = np.zeros((1 + order * channels,) * 2), np.zeros((1 + order * channels, channels))
-    for first, design in lagged(z, ranges, lags):
-        left += design.T @ design
-        right += design.T @ (z[first : first + len(design)] * sensors)
-    weights = np.linalg.solve(left + ridge * np.eye(len(left)), right)
+    weights = _solve(*_gram(z, ranges, range(ahead, ahead + order), sensors), ridge)
     error = forecast_errors(z, ranges, weights, sensors, ahead)
     known = np.concatenate([measured[a:b] for a, b in ranges])
     count = np.maximum(known.sum(axis=0), 1)
@@ -95,8 +91,8 @@ def fit_highway(
     spread = np.sqrt((np.where(known, error - bias, 0.0) ** 2).sum(axis=0) / count)
     spread = np.where(sensors, np.maximum(spread, SPREAD_FLOOR), 1.0)
     bias = np.where(sensors, bias, 0.0)
-    fitted = Highway(*(array.astype(np.float32) for array in (weights, bias, spread)), ridge, ahead)
-    return fitted, np.where(known, (error - bias) / spread, 0.0)
+    fitted = (weights.astype(np.float32), bias.astype(np.float32), spread.astype(np.float32))
+    return Highway(*fitted, ridge, ahead), np.where(known, (error - bias) / spread, 0.0)
 
 
 def forecast_errors(z: F64, ranges: Ranges, weights: F64, sensors: NDArray[np.bool_], ahead: int) -> F64:
@@ -107,3 +103,45 @@ def forecast_errors(z: F64, ranges: Ranges, weights: F64, sensors: NDArray[np.bo
         for first, design in lagged(z, ranges, range(ahead, ahead + order))
     ]
     return np.concatenate(chunks) if chunks else np.zeros((0, z.shape[1]))
+
+
+def held_out_residual(
+    z: F64, measured: NDArray[np.bool_], blocks: list[Ranges], sensors: NDArray[np.bool_], highway: Highway
+) -> F64:
+    """Return the residuals (N, C), in the spreads of a forecaster, of fits that have not seen the row.
+
+    Each of the blocks (intervals of rows z (N, C)) is forecast by a fit to the others. NaN outside of the blocks, and
+    where a value was not measured, now or one row before.
+    """
+    lags = range(highway.ahead, highway.ahead + highway.order)
+    sums = [_gram(z, block, lags, sensors) for block in blocks]
+    left, right = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
+    residual = np.full(z.shape, np.nan)
+    for block, (block_left, block_right) in zip(blocks, sums, strict=True):
+        weights = _solve(left - block_left, right - block_right, highway.ridge)
+        errors = (forecast_errors(z, block, weights, sensors, highway.ahead) - highway.bias) / highway.spread
+        rows = np.concatenate([np.arange(a, b) for a, b in block]) if block else np.zeros(0, int)
+        residual[rows] = np.where(measured[rows], errors, np.nan)
+    return residual
+
+
+def fit_weights(values: F64, features: Features, ranges: Ranges, order: int, ridge: float) -> F64:
+    """Fit ridge VAR weights (1 + P C, C) to all rows of some ranges, each a sequence of its own."""
+    starts = frozenset(a for a, _ in ranges)
+    z = standardise(values, features, starts)
+    sensors = np.ones(values.shape[1], bool)
+    return _solve(*_gram(z, intervals(ranges, starts, order), range(1, order + 1), sensors), ridge)
+
+
+def _gram(z: F64, ranges: Ranges, lags: range, sensors: NDArray[np.bool_]) -> tuple[F64, F64]:
+    """Sum A'A (1 + P C, 1 + P C) and A'T (1 + P C, C) over intervals of rows z (N, C)."""
+    size = 1 + len(lags) * z.shape[1]
+    left, right = np.zeros((size, size)), np.zeros((size, z.shape[1]))
+    for first, design in lagged(z, ranges, lags):
+        left += design.T @ design
+        right += design.T @ (z[first : first + len(design)] * sensors)
+    return left, right
+
+
+def _solve(left: F64, right: F64, ridge: float) -> F64:
+    return np.asarray(np.linalg.solve(left + ridge * np.eye(len(left)), right))

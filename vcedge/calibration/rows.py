@@ -39,6 +39,12 @@ def usable_rows(recording: Recording, most_values: int = MOST_VALUES) -> tuple[F
     return np.concatenate(pieces), tuple(sequences), np.concatenate(places)
 
 
+def judged_rows(recording: Recording, places: NDArray[np.int64]) -> Ranges:
+    """Return the ranges of usable rows that people judged as false alarms; `places` are their row numbers (N,)."""
+    found = (np.searchsorted(places, rows).tolist() for rows in recording.must_not_alarm)
+    return tuple((start, stop) for start, stop in found if start < stop)
+
+
 def check_channels(values: F64, split: Split, schema: SensorSchema) -> None:
     """Raise DataError if a channel has almost no values (N, C) among the fitted rows."""
     present = sum(np.isfinite(values[a:b]).sum(axis=0) for a, b in split.fitted)

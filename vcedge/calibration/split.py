@@ -22,6 +22,8 @@ class Split:
     tail: Ranges
     starts: frozenset[int]
     """First rows of the sequences: no state is carried over from the row before one."""
+    must_not_alarm: Ranges = ()
+    """Rows that people judged as false alarms, in order; some may be in none of the three parts."""
 
     @property
     def fitted(self) -> Ranges:
@@ -48,6 +50,20 @@ def merge_ranges(ranges: Ranges, starts: frozenset[int]) -> Ranges:
         else:
             merged.append((start, stop))
     return tuple(merged)
+
+
+def cut_blocks(ranges: Ranges, count: int) -> list[Ranges]:
+    """Cut ranges into `count` blocks of about equal length, in order of time."""
+    total = rows_in(ranges)
+    blocks: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+    done = 0
+    for start, stop in ranges:
+        while start < stop:
+            number = min(done * count // total, count - 1)
+            length = min(stop - start, -(-(number + 1) * total // count) - done)
+            blocks[number].append((start, start + length))
+            start, done = start + length, done + length
+    return [tuple(block) for block in blocks]
 
 
 def clip_ranges(sequences: Sequence[tuple[int, int]], start: int, stop: int) -> Ranges:

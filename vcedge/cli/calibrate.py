@@ -35,13 +35,18 @@ def calibrate_command(
     false_alarms_per_day: Annotated[
         float | None, typer.Option("--false-alarms-per-day", help="Default: the model's own.")
     ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--labels", metavar="FILE", help="Judgements of events, a labels.csv; repeatable."),
+    ] = None,
     overrides: ReadingOverrides = None,
     json: Annotated[bool, typer.Option("--json", help="Describe the new model as JSON on stdout.")] = False,
 ) -> None:
     """Fit statistics, linear forecaster, shrinkage and thresholds to another machine. The network is not trained.
 
     If the model compares events with known faults, this comparison is fitted too. Settings given by --set are stored in
-    the new model, so that it reads other files of the same kind.
+    the new model, so that it reads other files of the same kind. Rows that --labels name as a fault or as maintenance
+    are left out.
 
     \b
     Example:
@@ -52,11 +57,14 @@ def calibrate_command(
     from vcedge.history import load_history
     from vcedge.history.as_trained import data_config, stored_reading
     from vcedge.history.files import find_files
+    from vcedge.history.labels import with_labels
     from vcedge.model_file import load, model_id, save
 
-    refuse_overwriting(out, [model, *find_files(inputs, Path())])
+    refuse_overwriting(out, [model, *find_files([*inputs, *(labels or [])], Path())])
     detector = load(model)
     recording = load_history(data_config(detector, inputs, rows, overrides or []), Path())
+    if labels:
+        recording = with_labels(recording, labels, Path(), asset or detector.asset)
     note_all(recording.report.lines(), "data: ")
     if overrides:
         detector = replace(detector, reading=stored_reading(detector, overrides).model_dump(mode="json"))
@@ -94,7 +102,8 @@ def _recalibrated(detector: Detector, recording: Recording, asset: str | None, r
 def _summary(detector: Detector) -> str:
     limits = detector.calibration
     promise = f"{count(limits.false_alarms_per_day, 'false alarm')} a day"
-    evidence = f"{count(limits.tail.peaks, 'excursion')} in {count(limits.rows, 'row')}"
+    seen = limits.promise.expected(limits.threshold)
+    evidence = f"{count(seen, 'event')} in {count(limits.rows, 'normal row')}"
     return f"threshold {limits.threshold:.4g} for {promise}, from {evidence}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,14 +67,18 @@ def compare_command(
 def _compare(settings: TrainConfig, held_out: float, out: Path, bars: list[Bar]) -> Comparison:
     """Load the data, compare the methods, and write page and numbers."""
     from vcedge.history import load_history
+    from vcedge.history.labels import with_labels
     from vcedge.train.compare.cases import prepare
     from vcedge.train.compare.comparison import compare
     from vcedge.train.compare.summary import write_comparison
 
     out.mkdir(parents=True, exist_ok=True)
     recording = load_history(settings.data, settings.base_dir)
-    note_all(recording.report.lines(), "data: ")
     test = prepare(settings.data, settings.base_dir, recording, held_out)
+    if settings.data.labels:
+        training = with_labels(test.training, settings.data.labels, settings.base_dir, settings.asset)
+        test = replace(test, training=training)
+    note_all(test.training.report.lines(), "data: ")
     with progress("comparing", 1.0) as report:
         comparison = compare(settings, test, report)
         write_comparison(out, comparison, bars)
@@ -82,9 +87,13 @@ def _compare(settings: TrainConfig, held_out: float, out: Path, bars: list[Bar])
 
 
 def _lines(comparison: Comparison) -> list[str]:
-    """Return one line for each method: what it finds and what it costs."""
+    """Return the answer with its reasons, then one line for each method: what it finds and what it costs."""
+    from vcedge.train.compare.verdict import worth_of
+
+    worth = worth_of(comparison)
     width = max(len(one.method.name) for one in comparison.results)
-    lines = [f"{'':{width}}  VUS-PR     F1  found  false a day      MACs        µs"]
+    lines = [f"{worth.answer}: {worth.reasons[0]}", *(f"  {reason}" for reason in worth.reasons[1:]), ""]
+    lines += [f"{'':{width}}  VUS-PR     F1  found  false a day      MACs        µs"]
     for one in comparison.results:
         mean = one.mean
         cells = (

@@ -13,7 +13,6 @@ import typer
 
 from vcedge.cli.console import note, note_all, print_json, progress, single_threaded
 from vcedge.cli.options import ConfigOverrides, TrainFile
-from vcedge.wording import count
 
 if TYPE_CHECKING:
     from vcedge.cli.console import ReportProgress
@@ -65,6 +64,7 @@ def train_command(
 def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
     """Load, train and write; return the metrics."""
     from vcedge.history import load_history
+    from vcedge.history.labels import with_labels
     from vcedge.model_file import save
     from vcedge.train.pipeline import train_detector
     from vcedge.train.report import write_report
@@ -72,6 +72,8 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
 
     began = time.perf_counter()
     recording = load_history(settings.data, settings.base_dir)
+    if settings.data.labels:
+        recording = with_labels(recording, settings.data.labels, settings.base_dir, settings.asset)
     note_all(recording.report.lines(), "data: ")
     with Interruption() as interruption, progress("training", 1.0) as report:
 
@@ -136,18 +138,9 @@ class Interruption:
         self._requested = True
 
 
-def _evidence(limits: dict[str, Any]) -> str:
-    """Return the evidence for the threshold."""
-    evidence = f"{count(limits['peaks'], 'excursion')} in {count(limits['rows'], 'held-out row')}"
-    allowed = limits["held_out_events"]
-    return evidence if allowed >= 1 else f"{evidence}, extended to {1 / allowed:.2g} times as many rows"
-
-
 def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) -> list[str]:
     from vcedge.detector import DENSE_KINDS
 
-    helped = [channel["name"] for channel in metrics["channels"] if channel["shrink"] > 0]
-    adds = f"helps on {len(helped)} of {len(metrics['channels'])} channels" if helped else "adds nothing measurable"
     share, macs = metrics["updated_share"]["tail"], metrics["macs"]
     limits, target = metrics["calibration"], settings.model.target
     kept = settings.model.cell in DENSE_KINDS or share <= target
@@ -155,8 +148,13 @@ def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) 
     return [
         f"updated share on held-out rows {share:.0%}; {macs['mean']:.0f} of {macs['dense']:.0f} MACs a tick",
         *missed,
-        f"over the linear forecaster the network {adds}",
-        f"threshold {limits['threshold']:.4g} for {limits['false_alarms_per_day']:g} false alarms a day, "
-        f"from {_evidence(limits)}",
+        f"threshold {limits['threshold']:.4g} for {limits['false_alarms_per_day']:g} false alarms a day",
         f"{folder / MODEL} and {folder / REPORT} written in {metrics['seconds']:.0f} s",
+        *verdict_lines(metrics["verdict"]),
     ]
+
+
+def verdict_lines(verdict: dict[str, Any]) -> list[str]:
+    """Return the result, then a line for each reason, with its level if it lowers the result."""
+    marks = {"PASS": "", "WARN": "WARN: ", "FAIL": "FAIL: "}
+    return [verdict["result"], *(f"  {marks[reason['level']]}{reason['text']}" for reason in verdict["details"])]

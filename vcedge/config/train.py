@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -28,6 +28,10 @@ class ChannelConfig(Strict):
     rate: float | Literal["auto"] | None = None
     """Fastest change a second; a faster value counts as missing unless the next one confirms it. `auto`: ten times the
     fastest change in the recordings."""
+
+    role: Literal["sensor", "command"] | None = None
+    """A command is set by an operator or a program: it is context of the forecasts, and has no errors of its own.
+    Absent: measured; at most two values, both whole numbers, make a command."""
 
     @field_validator("rate")
     @classmethod
@@ -80,6 +84,8 @@ class DataConfig(Strict):
     """Test recordings of `vcedge compare`, as `train`; empty: the last quarter of the training recording."""
     label: str | None = None
     """Column that marks anomalous rows. It is never a channel."""
+    labels: list[str] = Field(default=[])
+    """labels.csv files with people's judgements, as `train`: rows of faults and maintenance are left out."""
     guide: str | None = None
     """Column of the training recordings, 0 to 1, that marks the rows for which the gate learns to compute much. It is
     never a channel, and no device needs it."""
@@ -92,6 +98,11 @@ class DataConfig(Strict):
     """Number of first rows of the whole input to use."""
     memory_rows: int = Field(default=20_000_000, gt=0)
     """Longer histories are kept in a temporary file instead of memory."""
+
+    @property
+    def roles(self) -> dict[str, Literal["sensor", "command"]]:
+        """Roles that are given, by the names of their channels."""
+        return {channel.name: channel.role for channel in self.channels or [] if channel.role is not None}
 
     @property
     def reading(self) -> ReadingConfig:
@@ -128,8 +139,9 @@ class ScoreConfig(Strict):
     """Says how errors become alarms."""
 
     false_alarms_per_day: float = Field(default=1.0, gt=0)
-    span: float = Field(default=20.0, ge=1)
-    """Rows that the middle part of the scorer smooths over; the other parts scale with it."""
+    span: Literal["auto"] | Annotated[float, Field(ge=1)] = "auto"
+    """Rows that the middle readings smooth over; the other readings scale with it. `auto` uses 20, and longer scales
+    that training finds itself: the cycle of the machine, and the memory of lasting evidence."""
     min_duration_s: float = Field(default=0.0, ge=0)
     """Shortest event: less time above the threshold raises none."""
     hold_s: float = Field(default=0.0, ge=0)

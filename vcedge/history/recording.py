@@ -33,4 +33,5 @@ class Recording:
     sequences: tuple[tuple[int, int], ...]  # [start, stop) runs without a gap
     report: DataReport
     files: tuple[tuple[str, str], ...]  # (name, sha256) of every file read
+    must_not_alarm: tuple[tuple[int, int], ...] = ()  # [start, stop) rows that people judged as false alarms
     guide: F64 | None = None  # (N,) of the column `data.guide`: 1 where the gate should open, NaN if unknown

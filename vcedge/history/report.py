@@ -82,6 +82,10 @@ class DataReport:
     """Rows whose values are counted in `channels`."""
     unreadable_times: int = 0
     duplicate_times: int = 0
+    labelled_rows: int = 0
+    """Rows that labels name as a fault or as maintenance: no sequence has them."""
+    false_alarm_rows: int = 0
+    """Rows that labels name as a false alarm."""
     short_rows: int = 0
     long_rows: int = 0
     channels: dict[str, ChannelReport] = field(default_factory=dict)
@@ -167,6 +171,8 @@ class DataReport:
         counts = [
             (self.unreadable_times, "with an unreadable time", "left out"),
             (self.duplicate_times, "with the time of an earlier row", "left out"),
+            (self.labelled_rows, "judged as fault or maintenance", "left out"),
+            (self.false_alarm_rows, "judged as false alarm: none may alarm", ""),
             (self.unsorted, "not in order of time", "sorted"),
             (self.short_rows, "with too few cells: the rest counts as missing", ""),
             (self.long_rows, "with too many cells: none of them is used", ""),

@@ -37,7 +37,10 @@ def _false_alarms(facts: Facts) -> list[Reason]:
     if expected is None:
         text = f"No rate of false alarms can be stated: {count(facts.rows, 'row')} are too few."
         return [Reason("FAIL", "false_alarms", text)]
-    measured = f"measured on {duration(facts.days * DAY_S, 2)} of normal rows"
+    length = duration(facts.days * DAY_S, 2)
+    if expected == 0:
+        return [Reason("PASS", "false_alarms", f"No false alarm occurs on {length} of normal rows.")]
+    measured = f"measured on {length} of normal rows"
     if expected > MUCH_MORE * facts.promised_per_day:
         text = (
             f"About {_rate(expected)} false alarms a day are expected, {measured}; the configuration allows {promised}."
@@ -82,7 +85,7 @@ def _states(facts: Facts) -> list[Reason]:
         )
         return [Reason("PASS", "states", text)]
     text = (
-        f"{percent(share)} of the rows in the last quarter of the recording are unlike all rows before: the recording "
+        f"In the last quarter of the recording, {percent(share)} of the rows are unlike all rows before: the recording "
         "does not cover the operating states of this machine, and new ones raise alarms."
     )
     return [Reason("WARN", "states", text)]

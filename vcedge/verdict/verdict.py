@@ -38,8 +38,3 @@ class Verdict:
             "reasons": [reason.text for reason in self.reasons],
             "details": [vars(reason) for reason in self.reasons],
         }
-
-    def lines(self) -> list[str]:
-        """Return the result, then a line for each reason; those that lower the result state their level."""
-        marks = {"PASS": "", "WARN": "WARN: ", "FAIL": "FAIL: "}
-        return [self.result, *(f"  {marks[reason.level]}{reason.text}" for reason in self.reasons)]

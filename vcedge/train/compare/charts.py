@@ -10,7 +10,8 @@ from vcedge.imputation import hold_last
 from vcedge.schema import F64
 from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome
 from vcedge.train.compare.methods import MAIN, OFF
-from vcedge.train.compare.summary_text import best_baseline, measure_text
+from vcedge.train.compare.summary_text import measure_text
+from vcedge.train.compare.verdict import best_baseline
 from vcedge.train.report.figure import (
     COLOUR,
     Chart,

@@ -11,8 +11,9 @@ from vcedge.evaluation.vus import segments
 from vcedge.train.compare.charts import closer_chart, gate_chart, regime_chart, score_chart, shown_cases
 from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome
 from vcedge.train.compare.methods import MAIN
-from vcedge.train.compare.summary_text import best_baseline, delay_text, how_measured, rows_text, subtitle, summary
+from vcedge.train.compare.summary_text import delay_text, how_measured, rows_text, subtitle, summary
 from vcedge.train.compare.tables import DETECTION, cost_rows, cost_titles, detection_rows
+from vcedge.train.compare.verdict import best_baseline, worth_of
 from vcedge.train.report.figure import Chart
 from vcedge.train.report.summary_text import origin_line
 from vcedge.train.report.template import fill, resource
@@ -32,6 +33,7 @@ def render(comparison: Comparison) -> str:
         asset=comparison.config.asset,
         css=Markup(resource("page.css") + resource("compare.css", PACKAGE)),  # noqa: S704  # files of this package
         subtitle=subtitle(comparison),
+        worth=worth_of(comparison),
         tiles=_tiles(comparison),
         summary=summary(comparison),
         recordings=count(len(comparison.cases), "recording"),

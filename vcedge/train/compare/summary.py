@@ -13,6 +13,7 @@ from vcedge.evaluation.bars import Bar
 from vcedge.evaluation.measure import Measures
 from vcedge.files import write_atomic
 from vcedge.train.compare.comparison import REGIMES, Comparison, EventOutcome, MethodResult
+from vcedge.train.compare.verdict import worth_of
 
 PAGE, NUMBERS = "compare.html", "compare.json"
 
@@ -32,6 +33,7 @@ def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
     made = comparison.trained.detector.provenance
     return {
         "asset": comparison.config.asset,
+        "verdict": worth_of(comparison).to_json(),
         "truth": truth_of(comparison),
         "seed": comparison.config.train.seed,
         "versions": made.get("versions", {}),

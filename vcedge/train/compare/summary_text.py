@@ -6,23 +6,15 @@ import math
 
 from vcedge.evaluation.vus import segments
 from vcedge.schema import NS_PER_S
-from vcedge.train.compare.comparison import Comparison, MethodResult
+from vcedge.train.compare.comparison import Comparison
 from vcedge.train.compare.methods import MAIN, OFF, SAME_COST, SAME_SIZE
 from vcedge.train.compare.summary import truth_of
+from vcedge.train.compare.verdict import best_baseline
 from vcedge.train.report.summary_text import Paragraph
+from vcedge.verdict.worth import NOISE
 from vcedge.wording import DAY_S, count, duration, number, percent
 
-NOISE = 0.01
-"""Differences of VUS-PR below this are not significant: another seed changes as much."""
-TRIVIAL = ("random", "all ones")
 DASH = "–"
-
-
-def best_baseline(comparison: Comparison) -> MethodResult:
-    """Return the baseline with the highest VUS-PR, or the first one if there are no events to measure it on."""
-    others = (OFF, MAIN, *TRIVIAL)
-    baselines = [one for one in comparison.results if not one.method.hidden and one.method.name not in others]
-    return max(baselines, key=lambda one: -1.0 if math.isnan(one.mean["vus_pr"]) else one.mean["vus_pr"])
 
 
 def summary(comparison: Comparison) -> list[Paragraph]:

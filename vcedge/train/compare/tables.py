@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from vcedge.train.compare.comparison import Comparison, MethodResult
 from vcedge.train.compare.methods import MAIN, OFF
-from vcedge.train.compare.summary_text import DASH, TRIVIAL, measure_text, microseconds_text
+from vcedge.train.compare.summary_text import DASH, measure_text, microseconds_text
+from vcedge.train.compare.verdict import TRIVIAL
 from vcedge.wording import duration, number, percent
 
 COSTS = ("Hidden", "Updated", "Multiply-adds", "µs a row", "Memory")

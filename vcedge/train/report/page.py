@@ -31,6 +31,7 @@ def render(trained: Trained, metrics: dict[str, Any], recording_report: DataRepo
         asset=trained.detector.asset,
         model=model_line(trained),
         css=Markup(resource("page.css")),  # noqa: S704  # a file of this package
+        verdict=metrics["verdict"],
         tiles=_tiles(trained, metrics),
         summary=summary(trained, metrics),
         training=_training_charts(trained),
