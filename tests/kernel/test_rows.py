@@ -21,6 +21,7 @@ from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.stream.inhibition import RunWhen
 from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import F64, NS_PER_S, Sample
+from vcedge.seen_range import SeenRange
 
 if native_problem() is not None:
     pytest.skip(f"native kernel: {native_problem()}", allow_module_level=True)
@@ -39,12 +40,24 @@ def plant_detector(**changes: Any) -> Detector:
     return replace(detector, schema=replace(detector.schema, channels=channels), calibration=limits)
 
 
+def narrow_detector(width: float, margin: float, period_s: int) -> Detector:
+    """Return a detector whose first two channels leave their range now and then; the third stood still in training."""
+    detector = plant_detector()
+    features, shares = detector.features, np.array([1.0, 1.0, 0.0])
+    low, high = (features.center + sign * width * shares * features.scale for sign in (-1, 1))
+    seen = SeenRange(low, high, margin * shares * features.scale)
+    return replace(detector, seen=seen, schema=replace(detector.schema, period_ns=period_s * NS_PER_S))
+
+
 PLANTS = {
     "gated": plant_detector(),
     "linear": plant_detector().without_network(),
     "dense": plant_detector(cell="gru", levels=1),
     "flags": plant_detector(flags=True),
     "no rates, no names": replace(tiny_detector(), resemblance=None),
+    "narrow": narrow_detector(2.0, 0.5, 1),
+    "narrow, forgets": narrow_detector(1.5, 0.2, 150),
+    "narrow, no margin": narrow_detector(3.0, 0.0, 60),
     "slow events": replace(
         plant_detector(), calibration=replace(plant_detector().calibration, events=EventRule(min_rows=3, hold_rows=4))
     ),
