@@ -58,7 +58,7 @@ def test_the_margins_of_many_channels_are_wider() -> None:
     few, many = fit_seen_range(values[:2000, :3]), fit_seen_range(values[:2000])
     assert (few.margin <= many.margin[:3]).all()
     beyond = (values[2000:] > many.high + many.margin_high) | (values[2000:] < many.low - many.margin_low)
-    assert beyond.sum() <= 3  # of 60,000
+    assert beyond.sum() <= 6  # of 60,000; 2 channels are expected to exceed their margins
 
 
 @given(arrays.arrays(np.float64, (64, 2), elements=st.one_of(st.floats(-1e30, 1e30), st.just(np.nan))))
