@@ -6,7 +6,6 @@ import math
 
 from vcedge.evaluation.vus import segments
 from vcedge.schema import NS_PER_S
-from vcedge.train.compare.fitting import QUANTILE
 from vcedge.train.compare.comparison import Comparison
 from vcedge.train.compare.fitting import QUANTILE
 from vcedge.train.compare.methods import MAIN, OFF, SAME_COST, SAME_SIZE
