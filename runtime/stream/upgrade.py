@@ -116,7 +116,7 @@ def _restore_sensors(state: StreamState, sensors: Json, names: ScoreNames) -> No
         arrays += [(state.accepted_ns, leaps["times"])]
     for array, packed in arrays:
         array[:] = unpack(packed, array)
-    for kind, record in zip(KINDS[1:6], state.numbers.events[1:6], strict=True):
+    for kind, record in zip(KINDS[1:-1], state.numbers.events[1:-1], strict=True):
         _restore_tracker(record, sensors["events"][kind], names)
     state.numbers.any_repeats = state.numbers.any_defect = 1  # an upper bound; the next samples lower it
 

@@ -121,7 +121,14 @@ def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] 
         target_share=spec.target_share,
     )
     cell, head = network if network is not None else (None, None)
-    fitted = (linear.features, linear.cross.highway, cell, head, linear.scorer, fit_seen_range(linear.values))
+    fitted = (
+        linear.features,
+        linear.cross.highway,
+        cell,
+        head,
+        linear.scorer,
+        fit_seen_range(linear.values, linear.split.all),
+    )
     return Detector(spec.asset, spec.schema, *fitted, open_limits, spec.reading, spec.provenance)
 
 

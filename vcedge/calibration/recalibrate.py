@@ -49,7 +49,7 @@ def recalibrate(
         features=replace(linear.features, clip=detector.features.clip),
         highway=linear.cross.highway,
         scorer=scorer,
-        seen=fit_seen_range(recording.values),
+        seen=fit_seen_range(recording.values, recording.sequences),
         provenance={**detector.provenance, "calibration": calibration},
         resemblance=None,
     )

@@ -123,7 +123,8 @@ def train_detector(
     result = training.run(validation, progress, stop, file)
     if result.best < 0:
         raise KeyboardInterrupt
-    detector = replace(assemble(spec, linear, training.model.export()), seen=fit_seen_range(recording.values))
+    seen = fit_seen_range(recording.values, recording.sequences)
+    detector = replace(assemble(spec, linear, training.model.export()), seen=seen)
     stuck = stuck_limits(recording.values, recording.sequences)
     detector = calibrate_limits(detector, values, split, stuck, config.score.false_alarms_per_day)
     trace = run_engine(load_engine(detector, REFERENCE), values, split.all, split.starts)
