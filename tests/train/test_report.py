@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vcedge.calibration.choose import PartsChoice
 
-from tests.support.detectors import tiny_detector
+from tests.support.detectors import tiny_detector, with_roles
 from tests.support.process import modules_after
 from tests.support.reports import ROWS, report_of, structure_of, trained_of, usual_training, with_shrink, words_of
 from vcedge.calibration.order import OrderChoice
 from vcedge.history import DataReport
 from vcedge.resemblance import FEATURES, Resemblance
-from vcedge.schema import Channel, SensorSchema
+from vcedge.schema import Channel, Role, SensorSchema
 from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
 from vcedge.sensitivity.resemblance import Recognised, Recognition
 from vcedge.train.pipeline import Trained
@@ -118,19 +117,18 @@ def test_report_explains_the_threshold(usual: Trained) -> None:
         "threshold": 1234.5,
         "false_alarms_per_day": 0.5,
         "rows": 180,
-        "peaks": 9,
-        "held_out_events": 0.001,
         "alarm_share_tail": 0.0,
     }
-    words = words_of(usual, calibration=limits)
+    words = words_of(replace(usual, false_alarms_per_day=0.5), calibration=limits)
     assert "exceeds 1,234" in words
     assert "about 0.5 false alarms a day" in words
-    assert "extrapolated to 1,000 times its length from the 9 largest excursions" in words
-    rows = {"rows": 200_000, "held_out_events": 1.2, "alarm_share_tail": 0.02}
-    words = words_of(usual, calibration={**limits, **rows})
-    assert "of which 2.0% lie above it" in words
-    assert "extrapolated" not in words
+    assert "measured on 180 rows (3 min), each by models of the others" in words
+    assert "of the last fifth none lies above it" in words
+    assert "cannot show" not in words
     assert "One event is one alarm" in words
+    assert "of the last fifth 2.0% lie above it" in words_of(usual, calibration={**limits, "alarm_share_tail": 0.02})
+    words = words_of(replace(usual, false_alarms_per_day=0.1), calibration=limits)
+    assert "0.1 false alarms a day were asked for, but this recording cannot show so few" in words
 
 
 def test_report_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:
@@ -269,27 +267,34 @@ def test_delays_on_the_map_have_few_digits(findings: Sensitivity, seconds: float
     assert brief(replace(findings.findings[0], delay_s=None)) == "–"
 
 
-def chosen(usual: Trained, fused: float, alone: float) -> Trained:
-    names = tuple(part.name for part in usual.detector.scorer.parts)
-    parts = PartsChoice(names, (alone, 0.4, 0.3, 0.2, 0.1), (0.3, 0.2, 0.1, 0.2, 0.2), fused, 0.5, 40)
-    losses = ((3, 10.0, -2.0), (3, 100.0, -1.9), (5, 10.0, -2.05), (5, 100.0, -2.04))
-    return replace(usual, parts=parts, order=OrderChoice(3, 10.0, losses))
-
-
-def test_report_explains_weights_and_order(usual: Trained, tmp_path: Path) -> None:
-    page = report_of(chosen(usual, 0.61, 0.6), tmp_path)
+def test_report_explains_the_statistic_and_the_order(usual: Trained, tmp_path: Path) -> None:
+    roles: tuple[Role, ...] = ("sensor", "command", "constant")
+    detector = with_roles(usual.detector, roles)
+    trained = replace(usual, detector=detector, order=OrderChoice(2, 10.0, ((5, 0.31), (2, 0.25))))
+    page = report_of(trained, tmp_path)
     assert structure_of(page).open == []
-    assert "40 synthetic faults" in page
-    assert "Together they reach 0.61, more than with equal weights (0.50); the best part alone, fast, 0.60." in page
-    assert "<b>0.368, chosen</b>" in page
-    assert "Of 4 pairs" in page
-    assert "Its error is 2.5% above the best" in page
-    assert "alone reaches 0.70" in report_of(chosen(usual, 0.61, 0.7), tmp_path)
-    metrics = json.loads(json.dumps(summarise(chosen(usual, 0.61, 0.6), DataReport(), 1.0)))
-    assert metrics["scorer"]["fused"] == 0.61
-    assert metrics["highway"]["tried"][0] == {"order": 3, "ridge": 10.0, "loss": -2.0}
+    assert "Channel 1: commands, which only help to forecast; a new value of one counts as novelty." in page
+    assert "Channel 2: constants; a new value of one counts as novelty." in page
+    assert "The machine repeats a cycle of 20 s; its mean and spread are watched." in page
+    assert "distance to the nearest of 9 operating states seen in training" in page
+    assert "uses the last 2 rows, with ridge 10" in page
+    assert "<b>0.2500, chosen</b>" in page
+    metrics = json.loads(json.dumps(summarise(trained, DataReport(), 1.0)))
+    assert metrics["scorer"] == {
+        "span": 20.0,
+        "cycle_rows": 20,
+        "memory_rows": detector.calibration.memory,
+        "states": 9,
+        "roles": {"Channel 0": "sensor", "Channel 1": "command", "Channel 2": "constant"},
+    }
+    assert metrics["highway"] == {
+        "order": 2, "ridge": 10.0, "tried": [{"order": 5, "loss": 0.31}, {"order": 2, "loss": 0.25}]
+    }  # fmt: skip
 
 
-def test_report_says_if_weights_are_equal(page: str) -> None:
-    assert "too few to choose weights: all parts have the same weight" in page
+def test_report_says_if_there_is_no_cycle_and_no_choice_of_order(usual: Trained, tmp_path: Path) -> None:
+    scorer = replace(usual.detector.scorer, cycle=None, distance=None)
+    page = report_of(replace(usual, detector=replace(usual.detector, scorer=scorer)), tmp_path)
+    assert "No cycle was found that repeats often enough" in page
+    assert "operating states seen in training" not in page
     assert "The linear forecaster</h3>" not in page
