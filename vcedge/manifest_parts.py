@@ -209,6 +209,7 @@ class CalibrationPart(_Part):
     warmup_rows: Count
     stuck_rows: list[Count]
     false_alarms_per_day: Positive
+    wanted_per_day: Positive
     rows: int = Field(ge=0, le=INT64)
     target_share: float = Field(gt=0, le=1)
     median: float

@@ -73,7 +73,7 @@ def test_the_wanted_rate_survives_a_recording_that_cannot_show_it(
     )
     assert load(first).calibration.false_alarms_per_day > 4
     assert run(["calibrate", str(first), *inputs, "--out", str(second)]) == 0
-    assert load(second).provenance["calibration"]["false_alarms_per_day"] == 4
+    assert load(second).calibration.wanted_per_day == 4
     assert "as few as 4 false alarms a day" in capsys.readouterr().err
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,7 +90,7 @@ def _recalibrated(detector: Detector, recording: Recording, asset: str | None, r
     from vcedge.calibration.recalibrate import recalibrate
     from vcedge.sensitivity.resemblance import refitted
 
-    rate = _wanted_rate(detector) if rate is None else rate
+    rate = detector.calibration.wanted_per_day if rate is None else rate
     adapted = recalibrate(detector, recording, rate, asset)
     if adapted.calibration.false_alarms_per_day > rate:
         note(f"this recording cannot show as few as {count(rate, 'false alarm')} a day: use a longer one")
@@ -100,20 +99,6 @@ def _recalibrated(detector: Detector, recording: Recording, asset: str | None, r
         if adapted.resemblance is None:
             note("too few rows to compare events with known faults: events of this machine will not name one")
     return adapted
-
-
-def _wanted_rate(detector: Detector) -> float:
-    """Return the false alarms a day that the model was made for, which its recording may have been too short to show.
-
-    Provenance is free text, and may hold anything.
-    """
-    for section in (("calibration",), ("config", "score")):
-        found: Any = detector.provenance
-        for key in (*section, "false_alarms_per_day"):
-            found = found.get(key) if isinstance(found, Mapping) else None
-        if isinstance(found, int | float) and math.isfinite(found) and found > 0:
-            return float(found)
-    return detector.calibration.false_alarms_per_day
 
 
 def _summary(detector: Detector) -> str:
