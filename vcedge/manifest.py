@@ -69,7 +69,8 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
         "seen": {
             "low": detector.seen.low.tolist(),
             "high": detector.seen.high.tolist(),
-            "margin": detector.seen.margin.tolist(),
+            "margin_low": detector.seen.margin_low.tolist(),
+            "margin_high": detector.seen.margin_high.tolist(),
         },
         "calibration": {
             "threshold": float(calibration.threshold),

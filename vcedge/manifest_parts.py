@@ -224,7 +224,8 @@ class SeenPart(_Part):
 
     low: list[float]
     high: list[float]
-    margin: list[Annotated[float, Field(ge=0)]]
+    margin_low: list[Annotated[float, Field(ge=0)]]
+    margin_high: list[Annotated[float, Field(ge=0)]]
 
     @model_validator(mode="after")
     def _ranges_in_order(self) -> SeenPart:
@@ -280,7 +281,8 @@ class Manifest(_Part):
             "features.change_scale": self.features.change_scale,
             "seen.low": self.seen.low,
             "seen.high": self.seen.high,
-            "seen.margin": self.seen.margin,
+            "seen.margin_low": self.seen.margin_low,
+            "seen.margin_high": self.seen.margin_high,
             "calibration.stuck_rows": self.calibration.stuck_rows,
         }
         for key, values in lists.items():

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vcedge.calibration.choose import PartsChoice
 
 from tests.support.detectors import tiny_detector, with_roles
 from tests.support.process import modules_after

@@ -1,4 +1,4 @@
-"""Roles of channels: a command is context without errors of its own, and a constant says something only if it changes."""
+"""Roles of channels: a command is context without errors of its own, a constant says something only if it changes."""
 
 from __future__ import annotations
 
