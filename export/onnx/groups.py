@@ -59,7 +59,7 @@ def write_cycle(block: GraphBlock, cycle: Cycle) -> tuple[str, str]:
 
 
 def _taken(block: GraphBlock, cycle: Cycle, slot: str) -> str:
-    """Return values and squares (2, C) of the row; those of a missing value are the means of its block one cycle ago."""
+    """Return values and squares (2, C) of the row; a missing value has the means of its block one cycle ago."""
     old = block.op("Gather", ["cycle_ring", slot], "cycle/replaced", axis=0)  # (1, 2, C)
     both = block.op("Squeeze", [old, block.constant("axis_0", np.zeros(1, np.int64))], "cycle/old")  # (2, C)
     means = block.op("Div", [both, block.doubles("cycle/block_double", [cycle.block])], "cycle/old_means")
