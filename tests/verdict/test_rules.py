@@ -60,6 +60,7 @@ def test_a_good_training_passes_and_says_what_is_found_in_the_channels_units() -
         ({"channels": (channel(), blind())}, "WARN", "missed"),
         ({"channels": (channel("A", 30.0, None), channel("B", 25.0, 22.0))}, "WARN", "missed"),
         ({"channels": None}, "WARN", "found"),
+        ({"channels": (), "others": ("Valve",)}, "WARN", "found"),
         ({"rows": 4 * 3600}, "WARN", "recording"),
         ({"rows": 900, "period_s": 3600.0}, "WARN", "recording"),
         ({"interrupted": True}, "WARN", "recording"),
@@ -90,6 +91,12 @@ def test_blind_channels_are_named_and_kinds_that_are_never_found() -> None:
     assert "Flow" not in texts(verdict, "found")
 
 
+def test_commands_are_named_as_channels_of_which_only_new_values_are_found() -> None:
+    verdict = judge(replace(GOOD, others=("Valve", "Mode")))
+    assert verdict.result == "PASS"
+    assert "On Valve and Mode" in texts(verdict, "missed")
+
+
 def test_a_network_that_adds_nothing_is_said_to_and_does_not_lower_the_result() -> None:
     idle = replace(GOOD, network=NetworkFacts(2, 0, "", 0.0, 0.2, 0.45))
     verdict = judge(idle)
@@ -113,7 +120,6 @@ channels = st.lists(
         drift_s=st.floats(0, 1e6),
         largest=st.floats(0.01, 1e5),
     ),
-    min_size=1,
     max_size=12,
 ).map(tuple)
 all_facts = st.builds(
@@ -123,6 +129,7 @@ all_facts = st.builds(
     promised_per_day=st.floats(0.01, 1000),
     expected_per_day=st.one_of(st.none(), st.floats(0, 1e4)),
     channels=st.one_of(st.none(), channels),
+    others=st.sampled_from([(), ("Valve",)]),
     new_states=st.one_of(st.none(), st.floats(0, 1)),
     network=st.one_of(st.none(), st.just(GOOD.network)),
     interrupted=st.booleans(),
@@ -156,6 +163,6 @@ def test_a_longer_recording_at_the_same_rate_never_worsens_the_result(facts: Fac
 
 @given(all_facts)
 def test_a_channel_that_becomes_blind_never_improves_the_result(facts: Facts) -> None:
-    if facts.channels is not None:
+    if facts.channels:
         deafer = replace(facts, channels=(replace(facts.channels[0], jump=None, drift=None), *facts.channels[1:]))
         assert RESULTS.index(judge(deafer).result) >= RESULTS.index(judge(facts).result)

@@ -13,6 +13,7 @@ import typer
 
 from vcedge.cli.console import note, note_all, print_json, progress, single_threaded
 from vcedge.cli.options import ConfigOverrides, TrainFile
+from vcedge.wording import count
 
 if TYPE_CHECKING:
     from vcedge.cli.console import ReportProgress
@@ -148,7 +149,7 @@ def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) 
     return [
         f"updated share on held-out rows {share:.0%}; {macs['mean']:.0f} of {macs['dense']:.0f} MACs a tick",
         *missed,
-        f"threshold {limits['threshold']:.4g} for {limits['false_alarms_per_day']:g} false alarms a day",
+        f"threshold {limits['threshold']:.4g} for {count(limits['false_alarms_per_day'], 'false alarm')} a day",
         f"{folder / MODEL} and {folder / REPORT} written in {metrics['seconds']:.0f} s",
         *verdict_lines(metrics["verdict"]),
     ]

@@ -22,6 +22,9 @@ def found(facts: Facts) -> list[Reason]:
     if facts.channels is None:
         text = "It was not measured what would be found: set report: {sensitivity: true}, or record a calmer stretch."
         return [Reason("WARN", "found", text)]
+    if not facts.channels:
+        text = "There is no sensor among the channels: only values that never occurred in training would be found."
+        return [Reason("WARN", "found", text)]
     seeing = [channel for channel in facts.channels if not channel.blind]
     if len(seeing) <= NEARLY_NOTHING * len(facts.channels):
         share = f"{len(seeing)} of {len(facts.channels)} channels"
@@ -48,6 +51,12 @@ def missed(facts: Facts) -> list[Reason]:
         names = listed([channel.name for channel in coarse], NAMES, " and ")
         text = f"On {names} only changes larger than the whole range of the recording would be found."
         reasons.append(Reason("WARN" if len(coarse) > MANY * len(channels) else "PASS", "missed", text))
+    if facts.others:
+        names = listed(facts.others, NAMES, " and ")
+        text = (
+            f"On {names} (commands, or still in training) only values that never occurred in training would be found."
+        )
+        reasons.append(Reason("PASS", "missed", text))
     if facts.missed_kinds:
         text = f"Found on no channel: {listed(facts.missed_kinds, len(facts.missed_kinds), ' and ')}."
         reasons.append(Reason("PASS", "missed", text))

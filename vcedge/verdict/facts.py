@@ -69,9 +69,11 @@ class Facts:
     expected_per_day: float | None
     """False alarms on these rows, each by a model of the others, for each day; None if there are too few rows."""
     channels: tuple[ChannelFacts, ...] | None
-    """None if the sensitivity was not measured."""
+    """The sensors; None if the sensitivity was not measured."""
     missed_kinds: tuple[str, ...] = ()
     """Kinds of faults that are found on no channel."""
+    others: tuple[str, ...] = ()
+    """Channels that are no sensors: commands, and channels that stood still."""
     new_states: float | None = None
     """Share of the last quarter's rows that are unlike all rows of the others; None if not measured."""
     network: NetworkFacts | None = None
