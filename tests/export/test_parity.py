@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.detectors import recording, variants
+from tests.support.detectors import narrow, recording, variants
 from tests.support.exports import exported, forged, model_of, small_model
 from vcedge.detector import Cell, Detector
 from vcedge.errors import DataError, GateFailed, ModelFileError
@@ -172,7 +172,7 @@ def other_cycle(detector: Detector) -> Detector:
 
 
 def narrower(detector: Detector) -> Detector:
-    return replace(detector, seen=replace(detector.seen, high=detector.seen.high - 0.1))
+    return narrow(detector)
 
 
 @pytest.mark.parametrize("change", [off_by_little, other_weights, other_fill, nearer, other_cycle, narrower])
