@@ -18,19 +18,17 @@ from numpy.typing import NDArray
 from vcedge.limits import Calibration
 from vcedge.resemblance import Resemblance
 from vcedge.schema import F32, F64, SensorSchema
+from vcedge.scorer import Scorer
 from vcedge.seen_range import SeenRange
 
-PartKind = Literal["error", "horizon", "reconstruction"]
 CellKind = Literal["vcgru", "vcrnn", "gru", "rnn"]
 CELL_KINDS: tuple[CellKind, ...] = ("vcgru", "vcrnn", "gru", "rnn")
 DENSE_KINDS: tuple[CellKind, ...] = ("gru", "rnn")
 """Kinds without a scheduler: their one level updates everything at every step."""
 GATES: Mapping[CellKind, int] = {"vcgru": 3, "vcrnn": 1, "gru": 3, "rnn": 1}
 """Blocks of weights of each kind: update, reset and candidate of a GRU, the candidate alone of an Elman RNN."""
-ERROR_CAP = 400.0
+ERROR_CAP = 1e6
 """Largest squared error of one channel, in squared spreads: one broken sensor must not mask the others."""
-LEAST_PART = 1e-6
-"""Least ratio of a part of the scorer to its usual value: its logarithm must not mask the others."""
 
 SIZE_ERROR = 1e-9
 """Largest distance of a fraction of the hidden size from an integer."""
@@ -155,78 +153,6 @@ class Head:
 
 
 @dataclass(frozen=True)
-class ScorerPart:
-    """Describes one part of the scorer: an exponentially weighted mean of squared errors of each channel.
-
-    The errors of the kind `error` are those of the forecast of this row, whitened; of `horizon`, those of a forecast
-    made some rows ago; both then take the root and the mean over channels. The errors of `reconstruction` are those of
-    the last rows reconstructed from their principal components.
-    """
-
-    name: str
-    kind: PartKind
-    span: float
-    """Number of rows that are smoothed over; see `alpha`."""
-    weight: float
-    """Exponent in the weighted geometric mean of the parts; all weights sum to 1."""
-    usual: float = 1.0
-    """Mean of the part on held-out normal rows, which divides it."""
-
-    @property
-    def alpha(self) -> float:
-        """Weight of the present row in the exponentially weighted mean."""
-        return 2.0 / (self.span + 1.0)
-
-    @property
-    def initial(self) -> float:
-        """Value that the mean starts from: the usual one, which avoids bias and noise in the first rows.
-
-        A part is the root of its mean, so the start is a square, except for a reconstruction.
-        """
-        return self.usual if self.kind == "reconstruction" else self.usual**2
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """Holds principal components of windows of K samples, `lags` rows back, over channels and time."""
-
-    lags: tuple[int, ...]
-    mean: F32  # (K*C,)
-    components: F32  # (M, K*C) orthonormal rows
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """Maps errors to the statistic: the weighted geometric mean of the parts, each over its usual value."""
-
-    parts: tuple[ScorerPart, ...]
-    whiten: F32  # (C, C) symmetric: one-step residuals in spreads, times this, are uncorrelated of variance 1
-    horizon: Highway
-    reconstruction: Reconstruction
-
-    @property
-    def reach(self) -> int:
-        """Number of rows before the present one that are needed."""
-        return max(self.horizon.reach, *self.reconstruction.lags)
-
-    @property
-    def span(self) -> float:
-        """Longest span of a part."""
-        return max(part.span for part in self.parts)
-
-    def fuse(self, values: F64) -> F64:
-        """Return the statistic `raw` (...,) for the values of the parts (..., parts)."""
-        usual = np.array([part.usual for part in self.parts])
-        weights = np.array([part.weight for part in self.parts])
-        return np.asarray(np.exp(np.log(np.maximum(values / usual, LEAST_PART)) @ weights))
-
-    def macs(self) -> int:
-        """Return the multiply-accumulates of a step: whitening, second forecast, projection and reconstruction."""
-        channels = len(self.whiten)
-        return channels**2 * (1 + self.horizon.order) + 2 * self.reconstruction.components.size
-
-
-@dataclass(frozen=True)
 class Detector:
     """Holds everything in a model.vcedge. Without `cell` and `head` it is the linear detector alone."""
 
@@ -270,6 +196,16 @@ class Detector:
     def boundaries(self) -> tuple[int, ...]:
         """(L,) leading dimensions that each level updates; (0,) without a network."""
         return (0,) if self.cell is None else self.cell.spec.boundaries
+
+    @property
+    def sensors(self) -> NDArray[np.bool_]:
+        """Channels (C,) that are forecast: all but commands and constants."""
+        return np.array([channel.role == "sensor" for channel in self.schema.channels])
+
+    @property
+    def live(self) -> NDArray[np.bool_]:
+        """Channels (C,) that moved in training: all but constants."""
+        return np.array([channel.role != "constant" for channel in self.schema.channels])
 
     def without_network(self) -> Detector:
         """Return the detector with the network switched off: highway and scorer only."""

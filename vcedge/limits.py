@@ -1,7 +1,6 @@
-"""Holds the limits of a detector, and finds the threshold for a rate of false alarms.
+"""Holds the limits of a detector: the threshold, how it follows the level of normal operation, and what it promises.
 
-The statistic is described by its logarithm: parts are fused by multiplying, drift scales it, and the logarithm's tail
-is short enough to extrapolate.
+The statistic is in nats, and everything here adds to it.
 """
 
 from __future__ import annotations
@@ -12,11 +11,22 @@ from dataclasses import dataclass, field, replace
 from vcedge.schema import NS_PER_S
 
 DAY_NS = 86_400 * NS_PER_S
-RELEASE = 0.8
-"""Default share of the threshold below which an event ends: hysteresis against chatter."""
-
-MOST_LOG = 690.0
-"""Logarithm of the largest threshold; exp overflows soon after."""
+RELEASE = 1.0
+"""Default share of the threshold below which an event ends."""
+LEAST_ROWS = 2
+"""Default number of consecutive rows above the threshold that open an event: single rows are noise."""
+LEAST_MARGIN = 0.1
+"""Least nats between the 99% quantile of normal rows and the threshold."""
+MOST_RISE = 8.0
+"""Most nats that the threshold rises with the level of normal operation."""
+MEMORY_PART, MEMORY_ROWS = 0.05, (200, 1000)
+"""Rows over which a stream averages its level: this share of the recording, within these bounds."""
+LEAST_EVENTS = 3.0
+"""Events on the measured rows that are always allowed: fewer cannot be told from none."""
+LASTING_PART = 0.1
+"""Rows over which evidence that lasts is averaged, as a share of the memory."""
+LASTING_RISE = 2.0
+"""Rise of the limit of the lasting mean for a nat of the level: evidence that the level explains does not count."""
 MAX_POWER = 700.0
 """Largest exponent in the map from `raw` to a score: exp overflows just above it."""
 
@@ -31,52 +41,44 @@ class EventRule:
     """Defines when rows open an event, and when it ends."""
 
     release: float = RELEASE
-    """Share of the threshold below which an event ends. A narrow statistic needs less hysteresis than a wide one."""
-    min_rows: int = 1
+    """Share of the threshold below which an event ends."""
+    min_rows: int = LEAST_ROWS
     """Number of consecutive rows above the threshold that open an event."""
     hold_rows: int = 0
     """Number of rows below the release before an event ends; a return within them continues it."""
 
 
 @dataclass(frozen=True)
-class Tail:
-    """Describes the generalised Pareto tail of the logarithms of held-out events' peaks (peaks over threshold)."""
+class Promise:
+    """Holds the events that the decision rule opened on normal rows it was not fitted on, by its margin."""
 
-    start: float = 1.0
-    """Value of the statistic above which peaks count."""
-    scale: float = 0.5
-    """Scale of the excess of a peak's logarithm over that of `start`."""
-    shape: float = 0.0
-    """Shape of the tail: it has an end below 0 and is exponential at 0."""
-    peaks: int = 0
-    """Number of events above `start` on the held-out rows."""
-    floor: float = 1.0
-    """Least threshold, which bounds the time in alarm however many alarms a day are allowed."""
+    reference: float = 0.0
+    """Median of the 99% quantiles of contiguous blocks of these rows; the threshold is this and a margin."""
+    margins: tuple[float, ...] = (LEAST_MARGIN,)
+    """Increasing nats above the reference."""
+    events: tuple[int, ...] = (0,)
 
-    def threshold(self, events_per_row: float, rows: int) -> float:
-        """Return the threshold that opens this many events a row, by the peaks on this many held-out rows."""
-        ratio = max(self.peaks / rows / events_per_row, 1.0)
-        excess = math.log(ratio) if abs(self.shape) < 1e-6 else (ratio**self.shape - 1.0) / self.shape
-        return max(math.exp(min(math.log(self.start) + self.scale * excess, MOST_LOG)), self.floor)
+    def margin(self, allowed: float) -> float:
+        """Return the smallest margin with at most this many events; the one with the fewest if none has so few."""
+        few = [margin for margin, count in zip(self.margins, self.events, strict=True) if count <= allowed]
+        return few[0] if few else self.margins[self.events.index(min(self.events))]
 
-
-@dataclass(frozen=True)
-class Usual:
-    """Describes the statistic in normal operation."""
-
-    median: float = 1.0
-    width: float = 0.5
-    """Logarithm of the 90% quantile over the median."""
+    def expected(self, threshold: float) -> int:
+        """Return the events with the largest margin whose threshold is at most this one."""
+        margin = threshold - self.reference + 1e-9
+        known = [count for listed, count in zip(self.margins, self.events, strict=True) if listed <= margin]
+        return known[-1] if known else self.events[0]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Holds the limits measured on held-out normal data."""
+    """Holds the limits measured on normal data."""
 
     threshold: float
-    """Value of `raw` above which a row is an alarm. A stream may adapt it: `runtime.stream.adaptive_threshold`."""
+    """Value of `raw` above which a row is an alarm, at the level of normal operation in training. A stream adapts it:
+    `runtime.stream.adaptive_threshold`."""
     steepness: float
-    """Exponent of the map from `raw` to a score in [0, 1]; the held-out median maps to 0.05."""
+    """Slope of the map from `raw` to a score in [0, 1]; the median maps to 0.05."""
     surprise_limit: float
     """One-step error above which all of the hidden state is updated, whatever level the scheduler picks."""
     surprise_ticks: int
@@ -86,18 +88,33 @@ class Calibration:
     stuck_rows: tuple[int, ...]
     """For each channel, the longest run of equal values that is not a stuck sensor; 0 for no limit."""
     false_alarms_per_day: float
+    """What the threshold promises: the wanted rate, or the lowest one that the recording can show."""
     rows: int
-    """Number of held-out rows that the limits were measured on."""
+    """Number of cross-fitted rows that the limits were measured on."""
     target_share: float = 1.0
     """Mean share of the hidden dimensions that may be updated; see `runtime.stream.compute_budget`."""
-    usual: Usual = field(default_factory=Usual)
-    tail: Tail = field(default_factory=Tail)
+    median: float = 0.0
+    """Median of `raw` on these rows."""
+    memory: float = MEMORY_ROWS[0]
+    """Number of rows over which a stream averages its level."""
+    lasting: float = MOST_RISE
+    """Limit of the slow mean of `raw`: moderate evidence that lasts is an alarm above it."""
+    promise: Promise = field(default_factory=Promise)
     events: EventRule = field(default_factory=EventRule)
 
+    def expected_false_alarms_per_day(self, period_ns: int) -> float:
+        """Return the false alarms a day on the rows that the limits were measured on."""
+        return self.promise.expected(self.threshold) / max(self.rows * period_ns / DAY_NS, 1e-12)
+
     def with_false_alarms(self, false_alarms_per_day: float, period_ns: int) -> Calibration:
-        """Return a calibration with the threshold that gives this many false alarms a day, by the held-out tail."""
-        threshold = self.tail.threshold(events_per_row(false_alarms_per_day, period_ns), self.rows)
-        return replace(self, threshold=threshold, false_alarms_per_day=false_alarms_per_day)
+        """Return a calibration with the threshold for this many false alarms a day, and what it can promise.
+
+        No threshold is extrapolated: a rate of less than a few events on the measured rows is not promised.
+        """
+        allowed = max(events_per_row(false_alarms_per_day, period_ns) * self.rows, LEAST_EVENTS)
+        fitted = replace(self, threshold=self.promise.reference + self.promise.margin(allowed))
+        promised = (self.promise.expected(fitted.threshold) + 1) / max(self.rows * period_ns / DAY_NS, 1e-12)
+        return replace(fitted, false_alarms_per_day=max(false_alarms_per_day, promised))
 
     def score(self, raw: float, threshold: float | None = None) -> float:
         """Return the score in [0, 1] of a statistic: 0.5 at the threshold, monotone in `raw`.
@@ -105,8 +122,5 @@ class Calibration:
         A given `threshold` replaces the calibrated one.
         """
         limit = self.threshold if threshold is None else threshold
-        if raw <= 0.0:
-            return 0.0
-        # the logarithm of (limit / raw) ** steepness neither overflows nor underflows
-        power = self.steepness * (math.log(limit) - math.log(raw))
+        power = self.steepness * (limit - raw)
         return 1.0 / (1.0 + math.exp(min(max(power, -MAX_POWER), MAX_POWER)))

@@ -75,8 +75,14 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "false_alarms_per_day": float(calibration.false_alarms_per_day),
             "rows": int(calibration.rows),
             "target_share": float(calibration.target_share),
-            "usual": asdict(calibration.usual),
-            "tail": asdict(calibration.tail),
+            "median": float(calibration.median),
+            "memory": float(calibration.memory),
+            "lasting": float(calibration.lasting),
+            "promise": {
+                "reference": float(calibration.promise.reference),
+                "margins": [float(margin) for margin in calibration.promise.margins],
+                "events": [int(events) for events in calibration.promise.events],
+            },
             "events": asdict(calibration.events),
         },
         "resemblance": None
@@ -88,14 +94,23 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
 
 
 def _scorer(scorer: Scorer) -> dict[str, Any]:
-    horizon, reconstruction = scorer.horizon, scorer.reconstruction
+    horizon, reconstruction, distance, cycle = scorer.horizon, scorer.reconstruction, scorer.distance, scorer.cycle
     return {
-        "parts": [asdict(part) for part in scorer.parts],
+        "span": float(scorer.span),
+        "usual": scorer.usual.tolist(),
+        "weights": scorer.weights.tolist(),
+        "line": asdict(scorer.line),
         "horizon": {"order": horizon.order, "ridge": float(horizon.ridge), "ahead": int(horizon.ahead)},
         "reconstruction": {
             "lags": [int(lag) for lag in reconstruction.lags],
             "components": len(reconstruction.components),
         },
+        "distance": None
+        if distance is None
+        else {"centroids": len(distance.centroids), "line": asdict(distance.line), "weight": float(distance.weight)},
+        "cycle": None
+        if cycle is None
+        else {"block": int(cycle.block), "blocks": int(cycle.blocks), "line": asdict(cycle.line)},
     }
 
 

@@ -9,12 +9,15 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vcedge.config.problems import shown
-from vcedge.detector import DENSE_KINDS, CellKind, CellSpec, PartKind
+from vcedge.detector import DENSE_KINDS, CellKind, CellSpec
+from vcedge.schema import Role
+from vcedge.scorer import READINGS
 from vcedge.strict_json import first_repeated
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS_ERROR = 1e-6
-"""Largest distance of the sum of the parts' weights from 1."""
+"""Largest distance of the sum of the weights of the readings from 1."""
+MOST_CENTROIDS, MOST_BLOCKS = 32, 24
 INT32, INT64 = 2**31 - 1, 2**63 - 1
 
 
@@ -46,6 +49,7 @@ class ChannelPart(_Part):
     low: float | None
     high: float | None
     rate: float | None = Field(default=None, gt=0)
+    role: Role
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> ChannelPart:
@@ -111,16 +115,6 @@ class CellPart(_Part):
         return CellSpec(self.kind, self.inputs, self.hidden, tuple(self.boundaries))
 
 
-class ScorerPartEntry(_Part):
-    """Checks one part of the scorer."""
-
-    name: str = Field(min_length=1)
-    kind: PartKind
-    span: float = Field(ge=1)
-    weight: Positive
-    usual: Positive
-
-
 class HorizonPart(HighwayPart):
     """Checks the scorer's second forecaster."""
 
@@ -140,39 +134,61 @@ class ReconstructionPart(_Part):
         return self
 
 
+class LinePart(_Part):
+    """Checks a line from a logarithm to nats."""
+
+    offset: float
+    gain: float
+
+
+class DistancePart(_Part):
+    """Checks the distance to rows seen in training."""
+
+    centroids: int = Field(ge=1, le=MOST_CENTROIDS)
+    line: LinePart
+    weight: float = Field(ge=0, le=1)
+
+
+class CyclePart(_Part):
+    """Checks the blocks of a cycle."""
+
+    block: int = Field(ge=1, le=INT32)
+    blocks: int = Field(ge=1, le=MOST_BLOCKS)
+    line: LinePart
+
+
 class ScorerManifest(_Part):
     """Checks the scorer."""
 
-    parts: list[ScorerPartEntry] = Field(min_length=1)
+    span: float = Field(ge=1)
+    usual: Annotated[Scales, Field(min_length=READINGS, max_length=READINGS)]
+    weights: list[Annotated[float, Field(ge=0)]] = Field(min_length=READINGS, max_length=READINGS)
+    line: LinePart
     horizon: HorizonPart
     reconstruction: ReconstructionPart
+    distance: DistancePart | None
+    cycle: CyclePart | None
 
     @model_validator(mode="after")
-    def _parts_agree(self) -> ScorerManifest:
-        twice = first_repeated(part.name for part in self.parts)
-        if twice is not None:
-            raise ValueError(f"expected different names of parts, found {shown(twice)} twice")
-        total = sum(part.weight for part in self.parts)
+    def _weights_sum_to_one(self) -> ScorerManifest:
+        total = sum(self.weights)
         if abs(total - 1.0) > WEIGHTS_ERROR:
             raise ValueError(f"weights that sum to {total:g}, expected 1")
         return self
 
 
-class UsualPart(_Part):
-    """Checks the usual values of the statistic."""
+class PromisePart(_Part):
+    """Checks the false events that the decision rule gave on normal rows, by its margin."""
 
-    median: Positive
-    width: Positive
+    reference: float
+    margins: list[float] = Field(min_length=1)
+    events: list[Count] = Field(min_length=1)
 
-
-class TailPart(_Part):
-    """Checks the tail of the peaks of held-out events."""
-
-    start: Positive
-    scale: Positive
-    shape: float = Field(ge=-1, le=1)
-    peaks: Count
-    floor: Positive
+    @model_validator(mode="after")
+    def _lists_agree(self) -> PromisePart:
+        if len(self.margins) != len(self.events) or any(b <= a for a, b in pairwise(self.margins)):
+            raise ValueError("expected increasing margins, and as many events")
+        return self
 
 
 class EventRulePart(_Part):
@@ -195,8 +211,10 @@ class CalibrationPart(_Part):
     false_alarms_per_day: Positive
     rows: int = Field(ge=0, le=INT64)
     target_share: float = Field(gt=0, le=1)
-    usual: UsualPart
-    tail: TailPart
+    median: float
+    memory: Positive
+    lasting: float
+    promise: PromisePart
     events: EventRulePart
 
 

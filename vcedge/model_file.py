@@ -18,14 +18,15 @@ from safetensors import SafetensorError
 from safetensors import numpy as tensor_file
 
 from vcedge.config.problems import shown
-from vcedge.detector import Cell, Detector, Features, Head, Highway, Reconstruction, Scorer, ScorerPart, all_finite
+from vcedge.detector import Cell, Detector, Features, Head, Highway, all_finite
 from vcedge.errors import InputNotFound, ModelFileError, first_line
 from vcedge.files import write_atomic
-from vcedge.limits import Calibration, EventRule, Tail, Usual
+from vcedge.limits import Calibration, EventRule, Promise
 from vcedge.manifest import manifest_of, manifest_text, parse_manifest
 from vcedge.manifest_parts import CalibrationPart, Manifest, ScorerManifest
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, Channel, SensorSchema
+from vcedge.scorer import KINDS, TRACKS, Cycle, Distance, Line, Reconstruction, Scorer
 from vcedge.seen_range import SeenRange
 from vcedge.strict_json import parse_json
 from vcedge.tensors import TENSORS, part_of, tensors_of
@@ -106,8 +107,16 @@ def tensor_shapes(manifest: Manifest) -> Shapes:
         "K C": len(scorer.reconstruction.lags) * C,
         "M": scorer.reconstruction.components,
         "F": len(FEATURES),
+        "KINDS": len(KINDS),
+        "TRACKS": len(TRACKS),
+        "2": 2,
     }
-    parts = {"highway", "scorer"}
+    parts = {"highway", "scorer", "scorer.horizon", "scorer.reconstruction"}
+    if scorer.distance is not None:
+        sizes["Z"] = scorer.distance.centroids
+        parts.add("scorer.distance")
+    if scorer.cycle is not None:
+        parts.add("scorer.cycle")
     if cell is not None:
         spec = cell.spec
         sizes |= {"D": spec.hidden, "N": spec.inputs, "G": spec.gates, "R": spec.reset_biases}
@@ -122,7 +131,7 @@ def tensor_shapes(manifest: Manifest) -> Shapes:
 
 def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "model") -> Detector:
     """Return the detector of a checked manifest and the tensors that `tensor_shapes` requires."""
-    channels = tuple(Channel(c.name, c.unit, c.low, c.high, c.rate) for c in manifest.sensors.channels)
+    channels = tuple(Channel(c.name, c.unit, c.low, c.high, c.rate, c.role) for c in manifest.sensors.channels)
     features, cell, seen = manifest.features, manifest.cell, manifest.seen
     named, resemblance = manifest.resemblance, None
     if named is not None:
@@ -157,20 +166,30 @@ def _arrays(tensors: Mapping[str, F32], part: str) -> dict[str, Any]:
 
 
 def _scorer(manifest: ScorerManifest, tensors: Mapping[str, F32]) -> Scorer:
-    horizon = manifest.horizon
+    horizon, distance, cycle = manifest.horizon, manifest.distance, manifest.cycle
     return Scorer(
-        parts=tuple(ScorerPart(**part.model_dump()) for part in manifest.parts),
+        span=manifest.span,
         **_arrays(tensors, "scorer"),
+        usual=np.array(manifest.usual, np.float64),
+        weights=np.array(manifest.weights, np.float64),
+        line=Line(**manifest.line.model_dump()),
         horizon=Highway(**_arrays(tensors, "scorer.horizon"), ridge=horizon.ridge, ahead=horizon.ahead),
         reconstruction=Reconstruction(tuple(manifest.reconstruction.lags), **_arrays(tensors, "scorer.reconstruction")),
+        distance=None
+        if distance is None
+        else Distance(
+            **_arrays(tensors, "scorer.distance"), line=Line(**distance.line.model_dump()), weight=distance.weight
+        ),
+        cycle=None
+        if cycle is None
+        else Cycle(cycle.block, cycle.blocks, **_arrays(tensors, "scorer.cycle"), line=Line(**cycle.line.model_dump())),
     )
 
 
 def _calibration(part: CalibrationPart) -> Calibration:
     parts = {
         "stuck_rows": tuple(part.stuck_rows),
-        "usual": Usual(**part.usual.model_dump()),
-        "tail": Tail(**part.tail.model_dump()),
+        "promise": Promise(part.promise.reference, tuple(part.promise.margins), tuple(part.promise.events)),
         "events": EventRule(**part.events.model_dump()),
     }
     return Calibration(**{**part.model_dump(), **parts})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ F32 = NDArray[np.float32]
 NS_PER_S = 1_000_000_000
 LARGEST_READING = 1e30
 """Largest reading of a sensor: 3.4e38 and the like stand for "no value" in files and messages."""
+Role = Literal["sensor", "command", "constant"]
+"""A sensor is forecast and has errors; a command has at most two values, which an operator or a program sets, and is
+context of the forecasts; a constant stood still in training, and only a new value of it counts."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Channel:
     high: float | None = None
     rate: float | None = None
     """Largest change a second, in the unit. A faster change is a defect, unless the next value confirms it."""
+    role: Role = "sensor"
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class SensorSchema:
         """Return the schema as it is in the manifest of a model file."""
         return {
             "channels": [
-                {"name": c.name, "unit": c.unit, "low": c.low, "high": c.high}
+                {"name": c.name, "unit": c.unit, "low": c.low, "high": c.high, "role": c.role}
                 | ({} if c.rate is None else {"rate": c.rate})
                 for c in self.channels
             ],

@@ -44,6 +44,13 @@ TENSORS: Mapping[str, TensorSpec] = {
     "scorer.horizon.spread": TensorSpec(("C",), "positive"),
     "scorer.reconstruction.mean": TensorSpec(("K C",)),
     "scorer.reconstruction.components": TensorSpec(("M", "K C")),
+    "scorer.initial": TensorSpec(("KINDS", "C")),
+    "scorer.intercept": TensorSpec(("TRACKS", "C")),
+    "scorer.slope": TensorSpec(("TRACKS", "C")),
+    "scorer.distance.scale": TensorSpec(("C",)),
+    "scorer.distance.centroids": TensorSpec(("Z", "C")),
+    "scorer.cycle.mean": TensorSpec(("2", "C")),
+    "scorer.cycle.scale": TensorSpec(("2", "C")),
     "resemblance.mean": TensorSpec(("F",)),
     "resemblance.whitening": TensorSpec(("F", "F")),
     "resemblance.centroids": TensorSpec(("E", "F")),
@@ -52,10 +59,10 @@ TENSORS: Mapping[str, TensorSpec] = {
 
 
 def part_of(name: str) -> str:
-    """Return the part of a detector that a tensor belongs to: the first word of its name."""
-    return name.partition(".")[0]
+    """Return the part of a detector that a tensor belongs to: its name without the last word."""
+    return name.rpartition(".")[0]
 
 
 def tensors_of(detector: Detector) -> dict[str, F32]:
     """Return the arrays of a detector that are stored as tensors, by name; a part that is None has none."""
-    return {name: attrgetter(name)(detector) for name in TENSORS if getattr(detector, part_of(name)) is not None}
+    return {name: attrgetter(name)(detector) for name in TENSORS if attrgetter(part_of(name))(detector) is not None}

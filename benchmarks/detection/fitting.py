@@ -11,13 +11,13 @@ from benchmarks.detection.sets import Series
 from vcedge.calibration.calibrate import (
     DetectorSpec,
     assemble,
-    calibrate_limits,
     fit_linear,
+    measure_network,
     wants_flags,
-    weighted,
 )
+from vcedge.calibration.order import ORDERS
 from vcedge.calibration.recalibrate import refit
-from vcedge.calibration.scorer import REACH
+from vcedge.calibration.roles import with_roles
 from vcedge.calibration.split import split_by_time
 from vcedge.calibration.stuck import stuck_limits
 from vcedge.config.train import DataConfig, FitConfig, ModelConfig, TrainConfig
@@ -65,11 +65,11 @@ def default_config(seed: int, **model: Any) -> TrainConfig:
 
 
 def linear_detector(series: Series) -> Detector:
-    """Fit highway and scorer as `train_detector` does, without a network."""
+    """Fit forecasters and scorer as `train_detector` does, without a network."""
     recording = series.recording
-    values, split = series.train, split_by_time(recording.sequences, REACH)
-    spec = DetectorSpec("detection", recording.schema)
-    linear = weighted(fit_linear(values, split, flags=wants_flags(values, split.fitted)), spec)
-    stuck = stuck_limits(values, recording.sequences)
-    measured = calibrate_limits(assemble(spec, linear), values, split, stuck, FALSE_ALARMS_PER_DAY)
-    return refit(measured, values, split)
+    values, split = series.train, split_by_time(recording.sequences, max(ORDERS))
+    schema = with_roles(recording.schema, values, {})
+    spec = DetectorSpec("detection", schema, FALSE_ALARMS_PER_DAY)
+    linear = fit_linear(values, split, schema, flags=wants_flags(values, split.fitted))
+    measured = measure_network(assemble(spec, linear), values, split, stuck_limits(values, recording.sequences))
+    return refit(measured, values, split, FALSE_ALARMS_PER_DAY)

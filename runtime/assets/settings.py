@@ -191,8 +191,6 @@ class Settings:
         elif setting == ThresholdSetting():
             stream.set_threshold(self._configured)
         else:
-            if setting.raw is None and stream.detector.calibration.tail.peaks == 0:
-                raise Refused("the model has no tail to derive false_alarms_per_day from: set raw, or train it again")
             stream.set_threshold(setting.raw, setting.false_alarms_per_day)
 
     def _compute(self, setting: ComputeSetting) -> None:

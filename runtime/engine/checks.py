@@ -154,9 +154,9 @@ def wrong_shape_is_refused(engine: Engine, values: F64) -> str | None:
 
 
 def contributions_sum_to_raw(engine: Engine, values: F64) -> str | None:
-    """Check that the contributions are not negative and sum to the statistic."""
+    """Check that the contributions are not negative and sum to the statistic, or to 0 where that is negative."""
     out = _run(engine, values, engine.new_state())
-    close = np.allclose(out[:, 2:].sum(axis=1), out[:, 0], rtol=1e-9, atol=1e-12)
+    close = np.allclose(out[:, 2:].sum(axis=1), np.maximum(out[:, 0], 0.0), rtol=1e-9, atol=1e-12)
     return None if close and (out[:, 2:] >= 0).all() else "contributions do not add up to raw"
 
 

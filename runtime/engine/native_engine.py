@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vcedge.detector import Detector, PartKind
+from vcedge.detector import Detector
 from vcedge.errors import Unavailable
 from vcedge.runtime import _kernel
 from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
@@ -16,6 +16,7 @@ from vcedge.runtime.engine.kernel_layout import LAYOUT, check_layout
 from vcedge.runtime.engine.native_cell import NativeCell, aligned, isa_number
 from vcedge.runtime.engine.state import FIELDS, State, state_dtype
 from vcedge.schema import F64
+from vcedge.scorer import KINDS, TRACKS, Line
 
 
 class NativeEngine:
@@ -82,18 +83,26 @@ class NativeEngine:
         return raw, levels, wakes, contributions
 
 
-_PARTS: tuple[PartKind, ...] = get_args(PartKind)
+_NOVELTY, _DISTANCE = (index for index, track in enumerate(TRACKS) if track.amount == "none")
+"""Lanes of novelty and distance, which have those of the tracks without an amount."""
 # A matrix W is stored for W x; in a detector, as in the numpy engine, it is for x W.
 _SECTIONS: Mapping[str, Callable[[Detector], ArrayLike]] = {
     "center": lambda d: d.features.center,
     "scale": lambda d: d.features.scale,
-    "alpha": lambda d: [part.alpha for part in d.scorer.parts],
-    "weight": lambda d: [part.weight for part in d.scorer.parts],
-    "usual": lambda d: [part.usual for part in d.scorer.parts],
-    "initial": lambda d: [part.initial for part in d.scorer.parts],
-    "kinds": lambda d: [_PARTS.index(part.kind) for part in d.scorer.parts],
+    "low": lambda d: d.seen.low,
+    "high": lambda d: d.seen.high,
+    "alpha": lambda d: d.scorer.alphas,
+    "initial": lambda d: np.array([d.scorer.initial[KINDS.index(track.kind)] for track in TRACKS]).T,
+    "intercept": lambda d: d.scorer.intercept.T,
+    "slope": lambda d: d.scorer.slope.T,
+    "usual": lambda d: _lanes(d.scorer.usual, 1.0),
+    "weight": lambda d: _lanes(d.scorer.weights, 0.0),
+    "lines": lambda d: _lines(d),
+    "cycle_mean": lambda d: [] if d.scorer.cycle is None else d.scorer.cycle.mean,
+    "cycle_scale": lambda d: [] if d.scorer.cycle is None else d.scorer.cycle.scale,
     "lags": lambda d: d.scorer.reconstruction.lags,
     "record": lambda d: _offsets(state_dtype(d)),
+    "sensor": lambda d: d.sensors,
     "change_scale": lambda d: d.features.change_scale,
     "bias": lambda d: d.highway.bias,
     "spread": lambda d: d.highway.spread,
@@ -103,11 +112,14 @@ _SECTIONS: Mapping[str, Callable[[Detector], ArrayLike]] = {
     "horizon_start": lambda d: d.scorer.horizon.weights[0],
     "error_scale": lambda d: [] if d.head is None else d.head.error_scale,
     "mean": lambda d: d.scorer.reconstruction.mean,
+    "distance_scale": lambda d: [] if d.scorer.distance is None else d.scorer.distance.scale,
     "forecast": lambda d: d.highway.weights[1:].T,
     "whiten": lambda d: d.scorer.whiten.T,
+    "fill": lambda d: d.scorer.fill,
     "horizon": lambda d: d.scorer.horizon.weights[1:].T,
     "components": lambda d: d.scorer.reconstruction.components,
     "back": lambda d: d.scorer.reconstruction.components.T,
+    "centroids": lambda d: [] if d.scorer.distance is None else d.scorer.distance.centroids,
 }
 """The arrays of a detector that the kernel packs, by the names of its sections and in their order."""
 
@@ -117,7 +129,8 @@ def expected_layout() -> dict[str, Any]:
     kinds = {name: kind for name, kind, *_ in LAYOUT["sections"]}
     return {
         "sections": [(name, kinds.get(name), 1, 0) for name in _SECTIONS],
-        "parts": list(_PARTS),
+        "kinds": list(KINDS),
+        "tracks": [(track.kind, track.amount, track.power) for track in TRACKS],
         "engine": [(name, "u1" if kind is np.bool_ else np.dtype(kind).str[1:], 1, 0) for name, kind in FIELDS],
     }
 
@@ -139,7 +152,30 @@ def _packed_cell(detector: Detector, isa: str, *, int8: bool) -> NDArray[np.uint
     return NativeCell(detector.cell, weights, bias, isa, int8=int8).packed
 
 
-def _shape(detector: Detector) -> tuple[int, int, int, int, int, int, int, int, int, int, int]:
+def _lanes(numbers: F64, other: float) -> F64:
+    """Return numbers of the readings (READINGS,) as the kernel has them, (2, TRACKS): amounts, then rarities.
+
+    The novelty is in the lane of a track without an amount, `other` in that of the distance.
+    """
+    lanes, at = np.full((2, len(TRACKS)), other), 0
+    for index, track in enumerate(TRACKS):
+        count = 1 if track.amount == "none" else 2
+        lanes[2 - count :, index] = numbers[at : at + count]
+        at += count
+    lanes[0, _NOVELTY] = numbers[at]
+    return lanes
+
+
+def _lines(detector: Detector) -> list[float]:
+    """Return offset and gain of the readings, of distance and cycle, and between them the distance's weight."""
+    scorer, none = detector.scorer, Line(0.0, 0.0)
+    distance, cycle = scorer.distance, scorer.cycle
+    line, weight = (none, 0.0) if distance is None else (distance.line, distance.weight)
+    last = none if cycle is None else cycle.line
+    return [scorer.line.offset, scorer.line.gain, line.offset, line.gain, weight, last.offset, last.gain]
+
+
+def _shape(detector: Detector) -> tuple[int, ...]:
     scorer = detector.scorer
     return (
         detector.channels,
@@ -148,7 +184,11 @@ def _shape(detector: Detector) -> tuple[int, int, int, int, int, int, int, int, 
         scorer.horizon.ahead,
         len(scorer.reconstruction.lags),
         len(scorer.reconstruction.components),
-        len(scorer.parts),
+        0 if scorer.distance is None else len(scorer.distance.centroids),
+        0 if scorer.cycle is None else scorer.cycle.block,
+        scorer.cycle_blocks,
+        int(detector.sensors.sum()),
+        int(detector.live.sum()),
         detector.depth,
         detector.hidden,
         int(detector.features.flags),

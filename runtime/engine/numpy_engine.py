@@ -43,7 +43,9 @@ class NumpyEngine:
         if network is None and detector.cell is not None and detector.head is not None:
             network = NumpyNetwork(detector.cell, detector.head)
         self._network = network
-        self._scorer = NumpyScorer(detector.scorer, detector.highway.order)
+        self._scorer = NumpyScorer(detector)
+        self._sensors = detector.sensors
+        self._fill = detector.scorer.fill
         self._zeros: F32 = np.zeros(detector.channels, np.float32)
 
     def new_state(self) -> State:
@@ -55,14 +57,13 @@ class NumpyEngine:
         if values.shape != self._zeros.shape:
             raise ValueError(f"values of shape {values.shape}, expected {self._zeros.shape}")
         z, missing = self._standardise(values, state)
-        unknown = missing | state.held
-        residual, error = self._errors(z, unknown, state)
-        raw, contributions = self._scorer.step(z, error, unknown, state)
+        residual, error = self._errors(z, state)
+        raw, contributions = self._scorer.step(values, z, missing, error, state)
         level = 1
         if self._network is not None:
             mean_error = float(np.minimum(error * error, ERROR_CAP).astype(np.float64).mean())
             level = self._update_cell(z, missing, residual, mean_error, state, policy)
-        self._remember(z, missing, residual, state)
+        self._remember(z, residual, state)
         return raw, level, contributions
 
     def step_many(
@@ -74,32 +75,41 @@ class NumpyEngine:
         return raw, [row[1] for row in rows], np.array([row[2] for row in rows])
 
     def _standardise(self, values: F64, state: State) -> tuple[F32, NDArray[np.bool_]]:
-        """Return the standardised, clipped sample (C,), and which channels are missing (C,).
+        """Return the standardised, clipped sample (C,) without holes, and which channels are missing (C,).
 
-        A missing channel holds its last value, or the mean before any, as in fitting. Its own forecast would be
-        better for a sample or two, but fed back it diverges on channels that depend on others.
+        A missing sensor gets its forecast, corrected by what the errors of the other sensors say about its own. Before
+        there is a forecast, and for commands and constants, the last value stays, or the mean before any.
         """
-        features = self.detector.features
+        features, highway = self.detector.features, self.detector.highway
         missing = ~np.isfinite(values)
         wide = np.clip((values - features.center) / features.scale, -features.clip, features.clip)
         z = wide.astype(np.float32)
-        return (np.where(missing, state.lags[0], z) if missing.any() else z), missing
+        if not missing.any():
+            return z, missing
+        z = np.where(missing, state.lags[0], z)
+        filled = missing & self._sensors
+        if state.seen < highway.order or not filled.any():
+            return z, missing
+        known = np.where(missing, np.float32(0), self._residual(z, state))
+        likely = state.forecast + highway.bias + highway.spread * (self._fill @ known)
+        return np.where(filled, np.clip(likely, -features.clip, features.clip).astype(np.float32), z), missing
 
-    def _errors(self, z: F32, unknown: NDArray[np.bool_], state: State) -> tuple[F32, F32]:
-        """Return the highway's residual (C,) in spreads, and the smaller error (C,) of it and the network.
-
-        Both are 0 for channels that are missing now or were missing one sample ago.
-        """
+    def _residual(self, z: F32, state: State) -> F32:
+        """Return the errors (C,) of the forecast in spreads, 0 for channels that are no sensors."""
         highway = self.detector.highway
-        if state.seen < highway.order:
+        return np.where(self._sensors, (z - state.forecast - highway.bias) / highway.spread, np.float32(0))
+
+    def _errors(self, z: F32, state: State) -> tuple[F32, F32]:
+        """Return the highway's residual (C,) in spreads, and the smaller error (C,) of it and the network."""
+        if state.seen < self.detector.highway.order:
             return self._zeros, self._zeros
-        residual = np.where(unknown, self._zeros, (z - state.forecast - highway.bias) / highway.spread)
+        residual = self._residual(z, state)
         head = self.detector.head
         if head is None:
             return residual, residual
         corrected = residual - state.correction
-        error = np.where(np.abs(corrected) < np.abs(residual), corrected, residual) / head.error_scale
-        return residual, np.where(unknown, self._zeros, error)
+        smaller: F32 = np.where(np.abs(corrected) < np.abs(residual), corrected, residual)
+        return residual, smaller / head.error_scale
 
     def _update_cell(
         self, z: F32, missing: NDArray[np.bool_], residual: F32, mean_error: float, state: State, policy: ComputePolicy
@@ -139,12 +149,11 @@ class NumpyEngine:
         state.record["calm"] = calm
         return forced > 0
 
-    def _remember(self, z: F32, missing: NDArray[np.bool_], residual: F32, state: State) -> None:
+    def _remember(self, z: F32, residual: F32, state: State) -> None:
         """Push the sample into the lags and forecast the next one from them."""
         highway = self.detector.highway
         state.lags[1:] = state.lags[:-1].copy()
         state.lags[0] = z
-        state.held[:] = missing
         state.residual[:] = residual
         state.record["seen"] += 1
         state.forecast[:] = highway.weights[0] + state.lags[: highway.order].ravel() @ highway.weights[1:]

@@ -1,85 +1,145 @@
-"""Computes, in the reference engine, the statistic and the channels' contributions from one row's errors."""
+"""Computes, in the reference engine, the statistic and the channels' contributions from one row."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.detector import ERROR_CAP, LEAST_PART, Scorer
+from vcedge.detector import ERROR_CAP, Detector
+from vcedge.runtime.engine.numpy_groups import CycleReading, DistanceReading
 from vcedge.runtime.engine.state import State
 from vcedge.schema import F32, F64
+from vcedge.scorer import (
+    KINDS,
+    LEAST_NATS,
+    LEAST_RATIO,
+    LEAST_SMOOTH,
+    MOST_NATS,
+    MOST_RARE,
+    NOVELTY_REST,
+    NOVELTY_SPAN,
+    TRACKS,
+    alpha_of,
+)
 
 
 class NumpyScorer:
-    """Computes one step of all parts and combines them. Call `step` before the row is pushed into the lags."""
+    """Computes one step of all readings and combines them. Call `step` before the row is pushed into the lags."""
 
-    def __init__(self, scorer: Scorer, order: int) -> None:
-        self._scorer, self._order = scorer, order
-        parts = scorer.parts
-        self._alpha = [part.alpha for part in parts]
-        self._weights = np.array([part.weight for part in parts])
-        self._usual = np.array([part.usual for part in parts])
-        self._initial = np.array([part.initial for part in parts])[:, None]  # (parts, 1)
-        self._lags = [lag - 1 for lag in scorer.reconstruction.lags[1:]]  # the present row is no lag yet
+    def __init__(self, detector: Detector) -> None:
+        self._scorer, self._order = detector.scorer, detector.highway.order
+        self._seen, self._scale = detector.seen, detector.features.scale
+        self._sensors = detector.sensors
+        self._count = max(int(self._sensors.sum()), 1)
+        self._alphas = self._scorer.alphas
+        self._initial = np.array([self._scorer.initial[KINDS.index(track.kind)] for track in TRACKS], np.float64)
+        self._line = (self._scorer.intercept.astype(np.float64), self._scorer.slope.astype(np.float64))
+        self._lags = [lag - 1 for lag in self._scorer.reconstruction.lags[1:]]  # the present row is no lag yet
+        self._distance = None if self._scorer.distance is None else DistanceReading(self._scorer.distance)
+        self._cycle = None if self._scorer.cycle is None else CycleReading(self._scorer.cycle)
 
-    def step(self, z: F32, error: F32, unknown: NDArray[np.bool_], state: State) -> tuple[float, F64]:
-        """Return the statistic and contributions (C,) that sum to it.
+    def step(self, values: F64, z: F32, missing: NDArray[np.bool_], error: F32, state: State) -> tuple[float, F64]:
+        """Return the statistic, and contributions (C,) that sum to it, or to 0 if it is negative.
 
-        `z` (C,) is the row and `error` (C,) its forecast error in spreads, 0 where `unknown` (C,).
+        `values` (C,) are in the channels' units; `z` (C,) is the row without holes and `error` (C,) its forecast error
+        in spreads, where the channels that are `missing` (C,) have likely values.
         """
+        self._smooth(z, error, state)
+        self._add_novelty(values, missing, state)
+        shares = self._read(state)
+        logarithm = np.log(np.maximum(state.readings / self._scorer.usual, LEAST_RATIO))
+        parts = self._scorer.weights * logarithm
+        raw = float(self._scorer.line.nats(parts.sum(), LEAST_NATS, MOST_NATS))
+        contributions = (self._scorer.line.gain * np.maximum(parts, 0.0)) @ shares
+        if self._distance is not None:
+            nats, parts = self._distance.read(z)
+            raw += nats
+            contributions += parts
+        if self._cycle is not None:
+            nats, parts = self._cycle.read(z, missing, state)
+            raw += nats
+            contributions += parts
+        positive, total = max(raw, 0.0), float(contributions.sum())
+        if total > 0.0 and positive > 0.0:
+            return raw, contributions * (positive / total)
+        return raw, np.full(len(z), positive / len(z))
+
+    def _smooth(self, z: F32, error: F32, state: State) -> None:
+        """Update the smoothed squares (TRACKS, C) with those of this row, of the kinds that have enough rows."""
         if state.seen == 0:
             state.smooth[:] = self._initial
-        squared = {
-            "error": self._whitened(error, unknown, state),
-            "horizon": self._horizon(z, unknown, state),
-            "reconstruction": self._reconstruction(z, unknown, state),
+        squares = {
+            "whitened": self._whitened(error, state),
+            "single": None if state.seen < self._order else self._squared(error),
+            "ahead": self._ahead(z, state),
+            "window": self._window(z, state),
         }
-        contributions = np.zeros(len(z))
-        for index, part in enumerate(self._scorer.parts):
-            row, smooth = squared[part.kind], state.smooth[index]
+        for index, track in enumerate(TRACKS):
+            row = squares[track.kind]
             if row is not None:
-                smooth += self._alpha[index] * (row - smooth)
-            share = smooth if part.kind == "reconstruction" else np.sqrt(smooth)
-            total = float(share.sum())
-            state.parts[index] = total / len(z)
-            if total > 0.0:
-                contributions += part.weight / total * share
-        relative = np.maximum(state.parts / self._usual, LEAST_PART)
-        raw = float(np.exp(np.log(relative) @ self._weights))
-        added = float(contributions.sum())
-        return raw, contributions * (raw / added) if added > 0.0 else np.full(len(z), raw / len(z))
+                state.smooth[index] += self._alphas[index] * (row - state.smooth[index])
 
-    def _whitened(self, error: F32, unknown: NDArray[np.bool_], state: State) -> F64 | None:
+    def _squared(self, error: F32) -> F64:
+        return self._capped(error * error)
+
+    def _capped(self, squared: F32) -> F64:
+        wide: F64 = np.minimum(squared, np.float32(ERROR_CAP)).astype(np.float64)
+        return np.where(self._sensors, wide, 0.0)
+
+    def _whitened(self, error: F32, state: State) -> F64 | None:
         """Return the squared whitened error (C,); None before the first."""
-        if state.seen < self._order:
-            return None
-        white = error @ self._scorer.whiten
-        return _known(np.minimum(white * white, ERROR_CAP), unknown)
+        return None if state.seen < self._order else self._squared(error @ self._scorer.whiten)
 
-    def _horizon(self, z: F32, unknown: NDArray[np.bool_], state: State) -> F64 | None:
+    def _ahead(self, z: F32, state: State) -> F64 | None:
         """Return the squared error (C,) of the forecast made `ahead` rows ago, in spreads; None before the first."""
         highway = self._scorer.horizon
         if state.seen < highway.reach:
             return None
         lags = state.lags[highway.ahead - 1 : highway.reach].ravel()
-        error = (z - (highway.weights[0] + lags @ highway.weights[1:]) - highway.bias) / highway.spread
-        return _known(np.minimum(error * error, ERROR_CAP), unknown)
+        return self._squared((z - (highway.weights[0] + lags @ highway.weights[1:]) - highway.bias) / highway.spread)
 
-    def _reconstruction(self, z: F32, unknown: NDArray[np.bool_], state: State) -> F64 | None:
-        """Return the squared error (C,) of the last rows reconstructed from their components, summed over the lags."""
+    def _window(self, z: F32, state: State) -> F64 | None:
+        """Return the squares (C,) of what components leave of the last rows, summed over the lags."""
         model = self._scorer.reconstruction
         if state.seen < model.lags[-1]:
             return None
-        window = np.concatenate([z, *(state.lags[lag] for lag in self._lags)]) - model.mean  # (K*C,)
+        window = np.concatenate([z, *(state.lags[lag] for lag in self._lags)]) - model.mean  # (lags * C,)
         left = window - (model.components @ window) @ model.components
-        squared = (left * left).reshape(len(model.lags), -1).sum(axis=0)
-        return _known(np.minimum(squared, ERROR_CAP), unknown)
+        return self._capped((left * left).reshape(len(model.lags), -1).sum(axis=0))
 
+    def _add_novelty(self, values: F64, missing: NDArray[np.bool_], state: State) -> None:
+        """Update how far each channel is outside the range of training: at most 1, and 1 for any new command."""
+        over = np.maximum(np.maximum(values - self._seen.high, self._seen.low - values), 0.0)
+        novelty = np.where(self._sensors, np.minimum(over / self._scale, 1.0), over > self._seen.margin)
+        novelty = np.where(missing, 0.0, novelty)
+        state.novelty += alpha_of(NOVELTY_SPAN) * (novelty - state.novelty)
 
-def _known(squared: F32, unknown: NDArray[np.bool_]) -> F64:
-    """Return the errors (C,) in float64; unknown channels get the mean of the known ones."""
-    wide = squared.astype(np.float64)
-    if not unknown.any():
-        return wide
-    count = len(wide) - int(unknown.sum())
-    return np.where(unknown, wide[~unknown].sum() / max(count, 1), wide)
+    def _read(self, state: State) -> F64:
+        """Write the readings to the state; return each one's shares of the channels (READINGS, C)."""
+        smooth, count, at = state.smooth, self._count, 0
+        shares = np.zeros((len(state.readings), smooth.shape[1]))
+        nats = self._line[0] + self._line[1] * np.log(np.maximum(smooth, LEAST_SMOOTH))
+        nats = np.clip(nats, 0.0, MOST_RARE)
+        anything = self._sensors.any()
+        for index, (_, _, amount, power) in enumerate(TRACKS):
+            if amount != "none":
+                parts = np.sqrt(smooth[index]) if amount == "roots" else smooth[index]
+                total = float(parts.sum())
+                reading = {"roots": total / count, "rms": math.sqrt(total / count), "sum": total}[amount]
+                state.readings[at] = reading if anything else 1.0
+                shares[at] = parts / total if total > 0.0 else 0.0
+                at += 1
+            parts = nats[index] * nats[index]
+            if power == 4:
+                parts = parts * parts
+            total = float(parts.sum())
+            root = math.sqrt(total / count)
+            state.readings[at] = 1.0 + (root if power == 2 else math.sqrt(root))
+            shares[at] = parts / total if total > 0.0 else 0.0
+            at += 1
+        total = float(state.novelty.sum())
+        state.readings[at] = total + NOVELTY_REST
+        shares[at] = state.novelty / total if total > 0.0 else 0.0
+        return shares

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vcedge.detector import Detector
 from vcedge.errors import DataError
 from vcedge.schema import F32, F64
+from vcedge.scorer import READINGS, TRACKS
 
 WAKE_NONE, WAKE_SURPRISE, WAKE_MEMORY = -1, -2, -3
 """Values of `State.wake` that are not an index into `scheduler_inputs`: floor, surprise, hidden state."""
@@ -21,7 +22,12 @@ WAKE_NONE, WAKE_SURPRISE, WAKE_MEMORY = -1, -2, -3
 
 FIELDS: tuple[tuple[str, type[np.generic]], ...] = (
     ("smooth", np.float64),
-    ("parts", np.float64),
+    ("readings", np.float64),
+    ("novelty", np.float64),
+    ("cycle_part", np.float64),
+    ("cycle_ring", np.float64),
+    ("cycle_deviation", np.float64),
+    ("cycle_excess", np.float64),
     ("seen", np.int64),
     ("forced", np.int32),
     ("calm", np.int32),
@@ -32,23 +38,26 @@ FIELDS: tuple[tuple[str, type[np.generic]], ...] = (
     ("correction", np.float32),
     ("residual", np.float32),
     ("h", np.float32),
-    ("held", np.bool_),
 )
 """Names and types of a record's fields. Fields of 8 bytes come first, so that every field is aligned to its size."""
 
 
 def state_dtype(detector: Detector) -> np.dtype[Any]:
     """Return the layout of a state record."""
-    channels, parts = detector.channels, len(detector.scorer.parts)
+    channels, blocks = detector.channels, detector.scorer.cycle_blocks
+    cycle = (2, channels) if blocks else (0, channels)
     shapes: dict[str, tuple[int, ...]] = {
-        "smooth": (parts, channels),
-        "parts": (parts,),
+        "smooth": (channels, len(TRACKS)),
+        "readings": (READINGS,),
+        "novelty": (channels,),
+        "cycle_part": cycle,
+        "cycle_ring": (blocks, 2, channels),
+        "cycle_deviation": cycle,
         "lags": (detector.depth, channels),
         "forecast": (channels,),
         "correction": (channels,),
         "residual": (channels,),
         "h": (detector.hidden,),
-        "held": (channels,),
     }
     return np.dtype([(name, kind, shapes.get(name, ())) for name, kind in FIELDS], align=True)
 
@@ -56,7 +65,20 @@ def state_dtype(detector: Detector) -> np.dtype[Any]:
 class State:
     """Holds views into one record; see `state_dtype`. States of equal bytes give equal results."""
 
-    __slots__ = ("correction", "forecast", "h", "held", "lags", "parts", "record", "residual", "smooth")
+    __slots__ = (
+        "correction",
+        "cycle_deviation",
+        "cycle_part",
+        "cycle_ring",
+        "forecast",
+        "h",
+        "lags",
+        "novelty",
+        "readings",
+        "record",
+        "residual",
+        "smooth",
+    )
 
     def __init__(self, dtype: np.dtype[Any], buffer: bytes | None = None, *, view: NDArray[Any] | None = None) -> None:
         """Make a fresh state, one from the bytes of another, or one over a record (1,) that the caller owns."""
@@ -66,14 +88,17 @@ class State:
                 raise DataError(f"state of {len(buffer)} bytes, expected {dtype.itemsize}: it is of another model")
             self.record.view(np.uint8)[:] = np.frombuffer(buffer, np.uint8)
         row = self.record[0]
-        self.smooth: F64 = row["smooth"]  # (parts, C) smoothed squared error of each channel
-        self.parts: F64 = row["parts"]  # (parts,) last value of each part of the scorer, in its own unit
+        self.smooth: F64 = row["smooth"].T  # (TRACKS, C) smoothed squared error of each channel
+        self.readings: F64 = row["readings"]  # (READINGS,) last readings, in their own units
+        self.novelty: F64 = row["novelty"]  # (C,) smoothed distance to the range of training
+        self.cycle_part: F64 = row["cycle_part"]  # (2, C) sums of values and squares of the present block
+        self.cycle_ring: F64 = row["cycle_ring"]  # (blocks, 2, C) sums of the last blocks
+        self.cycle_deviation: F64 = row["cycle_deviation"]  # (2, C) squared deviations of the last cycle
         self.lags: F32 = row["lags"]  # (depth, C) the last standardised samples, newest first
         self.forecast: F32 = row["forecast"]  # (C,) the highway's forecast of the next sample
         self.correction: F32 = row["correction"]  # (C,) the network's forecast of the next residual, in spreads
         self.residual: F32 = row["residual"]  # (C,) the last residual of the highway, in spreads
         self.h: F32 = row["h"]  # (D,) hidden state
-        self.held: NDArray[np.bool_] = row["held"]  # (C,) channels whose newest lag is held, not measured
         if buffer is None:
             self.reset()
 
@@ -81,6 +106,11 @@ class State:
     def seen(self) -> int:
         """Number of samples since the last reset."""
         return int(self.record["seen"][0])
+
+    @property
+    def cycle_excess(self) -> float:
+        """Nats that the last complete cycle adds to the statistic."""
+        return float(self.record["cycle_excess"][0])
 
     @property
     def level(self) -> int:

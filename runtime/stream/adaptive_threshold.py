@@ -1,43 +1,25 @@
-"""Adapts the threshold to slow drift: it follows the machine's ageing and keeps the promised rate of events.
+"""Adapts the threshold to the level of normal operation, and accumulates evidence that lasts.
 
-Two terms are learned, from rows alone and without a clock; both multiply the calibrated threshold:
+The level is a clipped running average of the statistic. The threshold rises with what the level has risen above its
+median in training, at most MOST_RISE nats: a machine that drifts is not flooded. It never falls below the calibrated
+threshold, and events leave no other trace: what rose during a fault falls again as fast, so the same fault is found
+again. Only people's judgements of events change the threshold for longer (`widening`).
 
-- the drift: how far the statistic's logarithm has moved from its held-out median, as a slow mean of clipped deviations.
-  It counts once it has come a third of the way to the threshold: with several operating modes, a longer stay in a
-  noisier one moves the mean but not the peaks;
-- the pressure: every event that ends raises the threshold by a step, and quiet rows lower it at the promised rate of
-  events. However wrong the calibration is, there are no more events than promised, plus the steps up to the bound
-  (adaptive conformal inference, on events instead of rows).
-
-Nothing is learned while an event is open. The factor stays between 1 and MOST: a fault that grows so slowly that it is
-learned as drift is detected when its statistic is MOST times the calibrated threshold.
+A moderate excess that lasts is an alarm too: the lasting mean, ten times faster than the level, has a limit of its own,
+which rises twice as fast with the level.
 """
 
 from __future__ import annotations
 
-import math
-
-from vcedge.limits import Calibration, events_per_row
+from vcedge.limits import LASTING_PART, LASTING_RISE, LEAST_MARGIN, MOST_RISE, Calibration
 from vcedge.runtime.stream.state import Numbers
 
-MOST = 4.0
-"""Largest factor on the calibrated threshold. Errors are squared, so the smallest detected fault doubles in size."""
-STEP = 0.1
-"""Increase of the threshold's logarithm when an event ends."""
-CLIP = 1.0
-"""Largest deviation of a row that counts, in usual widths."""
-SLACK_PART = 1 / 3
-"""Share of the way from the held-out median to the threshold that the drift may rise without effect."""
-AVERAGED_PART, AVERAGED_ROWS = 0.5, (200, 5000)
-"""Rows over which the drift is averaged: this share of the held-out rows, within these bounds."""
-SETTLING_PART = 0.1
-"""First rows, as a share of the held-out ones, in which a new stream learns its drift even above the threshold: after
-an old calibration, or one elsewhere, an event may be open from the first row and would stop all learning."""
-SETTLING_START = 30
-"""Number of rows at the calibrated median that the mean of the first rows begins with."""
-SMALLEST = 1e-12
+STEP = 2.0
+"""Largest deviation of a row from the level that counts, in nats."""
+START_ROWS = 5
+"""Rows at the median that the average of the first rows begins with: they tell where the level is now."""
 MOST_WIDENING = 4.0
-"""Largest widening by people's judgements, in the unit of the statistic."""
+"""Most nats by which people's judgements raise the threshold."""
 MOST_IMPUTED = 0.25
 """Largest share of missing channels in a row to learn from; checked by the caller of `learn`."""
 
@@ -45,31 +27,31 @@ MOST_IMPUTED = 0.25
 class AdaptiveThreshold:
     """Adapts the threshold of one stream; `enabled=False` keeps the calibrated one.
 
-    The state in `numbers`: drift (logarithm of the statistic's median over the held-out one, at least 0), pressure (the
-    steps of events that quiet rows have not yet taken back), learned_rows and threshold.
+    The state in `numbers`: level, lasting_mean, learned_rows, threshold, and lasting (nats of the lasting mean above
+    its limit). Without `numbers` it has its own.
     """
 
-    def __init__(
-        self, calibration: Calibration, period_ns: int, *, enabled: bool = True, numbers: Numbers | None = None
-    ) -> None:
+    def __init__(self, calibration: Calibration, *, enabled: bool = True, numbers: Numbers | None = None) -> None:
         self._calibration = calibration
         self.enabled = enabled and calibration.rows > 0
-        self._median = math.log(calibration.usual.median)
-        self._clip = CLIP * calibration.usual.width
-        self._relief = STEP * events_per_row(calibration.false_alarms_per_day, period_ns)
-        self._gain = 1.0 / min(max(AVERAGED_PART * calibration.rows, AVERAGED_ROWS[0]), AVERAGED_ROWS[1])
-        self._settling = int(SETTLING_PART * calibration.rows)
-        self._most = math.log(MOST)
-        self._slack = SLACK_PART * max(math.log(calibration.threshold) - self._median, 0.0)
+        self._memory = calibration.memory
+        self._lasting_gain = 2.0 / (LASTING_PART * calibration.memory + 1.0)
+        self._most_lasting = calibration.promise.reference + MOST_RISE
+        self._lasting_limit = calibration.lasting + LEAST_MARGIN
         self._numbers = numbers or Numbers.fresh()
         if numbers is None:
             self.start()
 
     def start(self) -> None:
         """Reset to the calibrated threshold."""
-        self._numbers.drift = self._numbers.pressure = 0.0
+        self._numbers.level = self._numbers.lasting_mean = self._calibration.median
         self._numbers.learned_rows = 0
-        self._numbers.threshold = self._calibration.threshold
+        self.update()
+
+    def restart(self) -> None:
+        """Forget evidence that lasted, as after a gap; the level stays."""
+        self._numbers.lasting_mean = self._numbers.level
+        self.update()
 
     @property
     def value(self) -> float:
@@ -77,58 +59,55 @@ class AdaptiveThreshold:
         return self._numbers.threshold + self._numbers.widening
 
     @property
-    def drift(self) -> float:
-        """Logarithm of the statistic's median over the held-out one."""
-        return self._numbers.drift
+    def level(self) -> float:
+        """Level of normal operation, in nats; the median of training at first."""
+        return self._numbers.level
 
     @property
-    def pressure(self) -> float:
-        """Steps of events in the threshold's logarithm that quiet rows have not yet taken back."""
-        return self._numbers.pressure
+    def lasting_mean(self) -> float:
+        """Mean of the statistic over the last rows, in nats."""
+        return self._numbers.lasting_mean
 
-    def learn(self, raw: float, *, in_event: bool) -> None:
-        """Learn from one valid row after the warm-up; `in_event`: an event is open after it."""
+    @property
+    def rise(self) -> float:
+        """Nats by which the level has risen above the median of training, at most MOST_RISE."""
+        return min(max(self._numbers.level - self._calibration.median, 0.0), MOST_RISE)
+
+    def evidence(self, raw: float) -> float:
+        """Return the value that is compared with the threshold: `raw`, or the lasting mean if that says more."""
+        numbers = self._numbers
+        return max(raw, numbers.threshold + numbers.lasting) if numbers.adapts else raw
+
+    def learn(self, raw: float) -> None:
+        """Learn from one valid row after the warm-up."""
         if not self.enabled:
             return
-        numbers, gain = self._numbers, self._gain
-        rows = numbers.learned_rows
-        if rows < self._settling:
-            gain = max(gain, 1.0 / (rows + SETTLING_START))
-        elif in_event or raw > self.value:
-            return
-        numbers.learned_rows = rows + 1
-        drift = numbers.drift
-        deviation = math.log(max(raw, SMALLEST)) - self._median - drift
-        drift += gain * min(max(deviation, -self._clip), self._clip)
-        numbers.drift = min(max(drift, 0.0), self._most + self._slack)
-        numbers.pressure = max(numbers.pressure - self._relief, 0.0)
+        numbers = self._numbers
+        capped = min(raw, self._most_lasting + self.rise)
+        numbers.lasting_mean += self._lasting_gain * (capped - numbers.lasting_mean)
+        step = min(max(raw - numbers.level, -STEP), STEP)
+        numbers.level += step / min(self._memory, numbers.learned_rows + START_ROWS)
+        numbers.learned_rows += 1
         self.update()
 
-    def event_ended(self) -> None:
-        """Raise the threshold by a step."""
-        if self.enabled:
-            self._numbers.pressure = min(self._numbers.pressure + STEP, self._most)
-            self.update()
-
     def update(self) -> None:
-        """Recompute the threshold from drift and pressure, as after a restore."""
-        level = max(self._numbers.drift - self._slack, 0.0)
-        self._numbers.threshold = self._calibration.threshold * math.exp(
-            min(level + self._numbers.pressure, self._most)
-        )
+        """Recompute the threshold from the level, as after a restore."""
+        numbers, rise = self._numbers, self.rise
+        numbers.threshold = self._calibration.threshold + rise
+        numbers.lasting = numbers.lasting_mean - (self._lasting_limit + LASTING_RISE * rise)
 
     def rules(self) -> dict[str, float]:
         """Return the constants of the kernel, by their names in kernel/stream/rows.h."""
         return {
             "calibrated": self._calibration.threshold,
-            "median": self._median,
-            "clip": self._clip,
-            "relief": self._relief,
-            "gain": self._gain,
-            "most": self._most,
-            "slack": self._slack,
-            "smallest": SMALLEST,
+            "median": self._calibration.median,
+            "memory": self._memory,
+            "lasting_gain": self._lasting_gain,
+            "most_lasting": self._most_lasting,
+            "lasting_limit": self._lasting_limit,
+            "lasting_rise": LASTING_RISE,
+            "most_rise": MOST_RISE,
+            "most_step": STEP,
+            "start_rows": START_ROWS,
             "most_imputed": MOST_IMPUTED,
-            "settling": self._settling,
-            "settling_start": SETTLING_START,
         }

@@ -49,9 +49,7 @@ class StreamParts:
         """Set the threshold by hand, or adapt that of a calibration from now on."""
         numbers = self.numbers
         self.calibration, self.manual = calibration, manual
-        self.adaptive = AdaptiveThreshold(
-            calibration, self.detector.schema.period_ns, enabled=self._adapt, numbers=numbers
-        )
+        self.adaptive = AdaptiveThreshold(calibration, enabled=self._adapt, numbers=numbers)
         self.adaptive.start()
         numbers.manual_threshold = float("nan") if manual is None else manual
         numbers.adapts = self.adaptive.enabled and manual is None

@@ -68,16 +68,16 @@ class PythonRows:
             parts.budget.spend(share, in_event=in_event, logit_bias=policy.logit_bias)
         numbers.top[:] = top = leading_channels(contributions, raw)
         status: Status = "gap" if gap else status_of(checked, warming=warming, stuck=stuck is not None)
-        event = parts.events.push(time_ns, raw, parts.threshold, top, allowed=not warming)
+        evidence = parts.adaptive.evidence(raw)
+        event = parts.events.push(time_ns, evidence, parts.threshold, top, allowed=not warming)
         if event is None and named and parts.events.is_open:
             event = parts.events.publish_again(time_ns)
         wake = engine.wake if level > 0 else WAKE_NONE
         events.append(parts.explainer.push(event, engine, wake, is_open=parts.events.is_open))
         score = self._result(time_ns, status, level, checked.missing, [*events, *defects])
-        self._count_end(event)
         imputed = 0.0 if checked.missing is None else checked.missing.mean()
-        if parts.manual is None and (status == "ok" or (status == "imputed" and imputed <= MOST_IMPUTED)):
-            parts.adaptive.learn(raw, in_event=parts.events.is_open)
+        if parts.manual is None and status not in UNJUDGED and imputed <= MOST_IMPUTED:
+            parts.adaptive.learn(raw)
         return score
 
     def _stale(self, time_ns: int, checked: Checked, *, gap: bool) -> Score:
@@ -114,17 +114,13 @@ class PythonRows:
     def _end_anomaly(self) -> list[Event | None]:
         """End an open anomaly at the last usable sample."""
         ended = self._parts.events.close(max(self._numbers.usable_ns, 0))
-        self._count_end(ended)
         return [ended and self._parts.explainer.explain(ended)]
-
-    def _count_end(self, event: Event | None) -> None:
-        if self._parts.manual is None and event is not None and event.type == "end":
-            self._parts.adaptive.event_ended()
 
     def _reset(self) -> None:
         """Reset the state to that of a new stream, except for what was learned."""
         parts, numbers = self._parts, self._numbers
         parts.record.engine.reset()
+        parts.adaptive.restart()
         parts.explainer.reset()
         parts.sensors.reset()
         numbers.raw, numbers.top[:], numbers.stale_ns = 0.0, NO_TOP, 0
@@ -134,12 +130,13 @@ class PythonRows:
     ) -> Score:
         parts, numbers, threshold = self._parts, self._numbers, self._parts.threshold
         channels, raw = parts.names.channels, numbers.raw
+        evidence = parts.adaptive.evidence(raw)
         return Score(
             time_ns=time_ns,
             seq=numbers.seq,
             raw=raw,
-            score=parts.calibration.score(raw, threshold),
-            alarm=status not in UNJUDGED and raw > threshold,
+            score=parts.calibration.score(evidence, threshold),
+            alarm=status not in UNJUDGED and evidence > threshold,
             threshold=threshold,
             updated=parts.updated(level),
             hidden=parts.detector.hidden,

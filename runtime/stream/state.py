@@ -62,8 +62,9 @@ class Numbers(Structure):
 
     raw: float
     balance: float
-    drift: float
-    pressure: float
+    level: float
+    lasting_mean: float
+    lasting: float
     threshold: float
     manual_threshold: float
     widening: float
@@ -95,8 +96,9 @@ class Numbers(Structure):
     _fields_ = (
         ("raw", c_double),  # last statistic
         ("balance", c_double),  # ComputeBudget
-        ("drift", c_double),  # AdaptiveThreshold, as are the next three
-        ("pressure", c_double),
+        ("level", c_double),  # AdaptiveThreshold, as are the next four
+        ("lasting_mean", c_double),
+        ("lasting", c_double),  # nats of the lasting mean above its limit
         ("threshold", c_double),  # the adapted one
         ("manual_threshold", c_double),  # set by hand, NaN: none; a setting, not restored
         ("widening", c_double),  # added to the adapted threshold, from people's judgements

@@ -6,6 +6,8 @@ those: its residuals are as in real use (about one spread), without any fitting.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from vcedge.detector import (
@@ -17,28 +19,19 @@ from vcedge.detector import (
     Features,
     Head,
     Highway,
-    Reconstruction,
-    Scorer,
-    ScorerPart,
     boundaries_of,
 )
 from vcedge.history import DataReport, Recording
 from vcedge.limits import Calibration
 from vcedge.resemblance import FEATURES, Resemblance
-from vcedge.schema import F32, F64, NS_PER_S, Channel, Sample, SensorSchema, schema_of
+from vcedge.schema import F32, F64, NS_PER_S, Channel, Role, Sample, SensorSchema, schema_of
+from vcedge.scorer import KINDS, READINGS, TRACKS, Cycle, Distance, Line, Reconstruction, Scorer, span_of
 from vcedge.seen_range import SeenRange
 
 MEMORY = 0.9
 """Lag-1 coefficient of every simulated channel."""
 QUIET, USUAL, BURST = 0.2, 1.0, 4.0
 """Sizes of the noise in the three kinds of episode."""
-PARTS = (
-    ScorerPart("fast", "error", 5.0, 0.3),
-    ScorerPart("medium", "error", 20.0, 0.2),
-    ScorerPart("slow", "error", 60.0, 0.1),
-    ScorerPart("horizon", "horizon", 20.0, 0.2),
-    ScorerPart("reconstruction", "reconstruction", 10.0, 0.2, usual=0.5),
-)
 START_NS = 1_700_000_000 * NS_PER_S
 
 
@@ -158,25 +151,88 @@ def variants() -> dict[str, Detector]:
         "flags": tiny_detector(flags=True),
         "linear": tiny_detector().without_network(),
         "wide": tiny_detector(channels=7, hidden=64, levels=8, order=5),
+        "roles": with_roles(tiny_detector(channels=5), ("sensor", "command", "constant", "sensor", "sensor")),
+        "commands": with_roles(tiny_detector().without_network(), ("command", "command", "constant")),
+        "readings": replace(tiny_detector(), scorer=tiny_scorer(3, 2, groups=False)),
     }
 
 
-def tiny_scorer(channels: int, order: int, parts: tuple[ScorerPart, ...] = PARTS) -> Scorer:
-    """Return a scorer whose parts are about 1 on `recording(...)`."""
+def tiny_scorer(channels: int, order: int, *, groups: bool = True) -> Scorer:
+    """Return a scorer whose readings are about 1 on `recording(...)`; `groups` adds distance and cycle."""
     rng = np.random.default_rng(1)
     mixed = np.eye(channels) + 0.05 * (1 - np.eye(channels))
     weights = np.zeros((1 + order * channels, channels))
     weights[1 : 1 + channels] = MEMORY**3 * np.eye(channels)
-    spread = np.full(channels, np.sqrt(1 - MEMORY**6), np.float32)
+    ahead = np.full(channels, np.sqrt(1 - MEMORY**6), np.float32)
     basis, _ = np.linalg.qr(rng.standard_normal((3 * channels, channels)))
+    spread = 2.33 * np.sqrt(2 / np.array([span_of(track, 20.0) for track in TRACKS]))
+    slope = (3.9 / spread)[:, None] * rng.uniform(0.8, 1.2, (len(TRACKS), channels))
     return Scorer(
-        parts=parts,
+        span=20.0,
         whiten=mixed.astype(np.float32),
-        horizon=Highway(weights.astype(np.float32), np.zeros(channels, np.float32), spread, ahead=3),
+        horizon=Highway(weights.astype(np.float32), np.zeros(channels, np.float32), ahead, ahead=3),
         reconstruction=Reconstruction(
             lags=(0, 1, 4),
             mean=(0.01 * rng.standard_normal(3 * channels)).astype(np.float32),
             components=np.ascontiguousarray(basis.T, np.float32),
+        ),
+        initial=rng.uniform(0.5, 1.5, (len(KINDS), channels)).astype(np.float32),
+        intercept=rng.uniform(0.2, 1.2, slope.shape).astype(np.float32),
+        slope=slope.astype(np.float32),
+        usual=np.where(np.arange(READINGS) == READINGS - 1, 0.1, rng.uniform(0.9, 2.0, READINGS)),
+        weights=np.full(READINGS, 1 / READINGS),
+        line=Line(0.7, 5.0),
+        distance=_distance(rng, channels) if groups else None,
+        cycle=_cycle(rng, channels) if groups else None,
+    )
+
+
+def _distance(rng: np.random.Generator, channels: int) -> Distance:
+    scale = rng.uniform(0.8, 1.2, channels).astype(np.float32)
+    return Distance(scale, _normal(rng, 1.0, 9, channels), Line(2.0, 6.0), 0.8)
+
+
+def _cycle(rng: np.random.Generator, channels: int) -> Cycle:
+    mean = np.array((np.zeros(channels), np.full(channels, -0.7)))
+    return Cycle(4, 5, mean.astype(np.float32), rng.uniform(1.0, 2.0, (2, channels)).astype(np.float32), Line(3.0, 4.0))
+
+
+def with_roles(detector: Detector, roles: tuple[Role, ...]) -> Detector:
+    """Return the detector with roles of the channels; arrays hold zeros for channels that are no sensors."""
+    sensor = np.array([role == "sensor" for role in roles], np.float32)
+    live = np.array([role != "constant" for role in roles], np.float32)
+    scorer, head = detector.scorer, detector.head
+    lags = len(scorer.reconstruction.lags)
+
+    def forecast(highway: Highway) -> Highway:
+        spread = np.where(sensor > 0, highway.spread, np.float32(1))
+        return replace(highway, weights=highway.weights * sensor, bias=highway.bias * sensor, spread=spread)
+
+    channels = tuple(replace(c, role=role) for c, role in zip(detector.schema.channels, roles, strict=True))
+    window = np.tile(sensor, lags)
+    return replace(
+        detector,
+        schema=replace(detector.schema, channels=channels),
+        highway=forecast(detector.highway),
+        head=head
+        and replace(head, shrink=head.shrink * sensor, error_scale=np.where(sensor > 0, head.error_scale, np.float32(1))),
+        scorer=replace(
+            scorer,
+            whiten=scorer.whiten * sensor * sensor[:, None],
+            horizon=forecast(scorer.horizon),
+            reconstruction=replace(
+                scorer.reconstruction,
+                mean=scorer.reconstruction.mean * window,
+                components=scorer.reconstruction.components * window,
+            ),
+            initial=scorer.initial * sensor,
+            intercept=scorer.intercept * sensor,
+            slope=scorer.slope * sensor,
+            distance=scorer.distance
+            and replace(
+                scorer.distance, scale=scorer.distance.scale * live, centroids=scorer.distance.centroids * live
+            ),
+            cycle=scorer.cycle and replace(scorer.cycle, scale=scorer.cycle.scale * live),
         ),
     )
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from vcedge.calibration.highway import SPREAD_FLOOR, fit_features, standardise
 from vcedge.calibration.split import Ranges
-from vcedge.detector import ERROR_CAP, Features
+from vcedge.detector import Features
 from vcedge.schema import F64
 
+ERROR_CAP = 400.0
+"""Largest squared residual of a channel, in squared spreads."""
 FLOAT_BYTES = 4
 """Weights and state are counted in single precision, as the detector's are."""
 

@@ -10,21 +10,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vcedge.calibration.choose import PartsChoice, choose_weights
-from vcedge.calibration.highway import CrossFit, cross_fit, fit_features
-from vcedge.calibration.order import ORDERS, RIDGES, OrderChoice, choose_order
-from vcedge.calibration.scorer import DEFAULT_SPAN, fit_scorer, medium_span, with_usual
+from vcedge.calibration.highway import held_out_residual, intervals, standardise
+from vcedge.calibration.linear_model import Rows
+from vcedge.calibration.order import OrderChoice, choose_order
 from vcedge.calibration.seen_range import fit_seen_range
-from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, rows_in
-from vcedge.calibration.threshold import fit_threshold, steepness, tail_quantile
+from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, cut_blocks, merge_ranges, rows_in
+from vcedge.calibration.statistic import BLOCKS, Statistic, fit_statistic
+from vcedge.calibration.threshold import fit_threshold, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
-from vcedge.detector import Cell, Detector, Features, Head, Scorer
+from vcedge.detector import Cell, Detector, Features, Head
 from vcedge.errors import DataError
-from vcedge.limits import Calibration, EventRule, events_per_row
+from vcedge.limits import Calibration, EventRule
 from vcedge.runtime.engine.registry import REFERENCE, load_engine
 from vcedge.schema import F32, F64, SensorSchema
 
+DEFAULT_SPAN = 20.0
+"""Rows that the middle readings smooth over; longer scales are those of the cycle and of the lasting mean."""
 SURPRISE_SHARE = 0.002
 """Share of held-out rows whose one-step error forces a full update: so few full updates cost almost nothing."""
 SURPRISE_TICKS = 1
@@ -42,15 +45,27 @@ rows can agree by chance. An untrained network passes on almost no channel."""
 class LinearPart:
     """Holds the parts that are fitted before the network, with the rows that they are fitted on."""
 
-    values: F64  # (N, C)
+    rows: Rows
     split: Split
-    features: Features
-    cross: CrossFit
-    scorer: Scorer
+    statistic: Statistic
     order: OrderChoice
-    """Reasons for order and ridge of the highway."""
-    parts: PartsChoice | None = None
-    """Reasons for the scorer's weights; None with too few rows, and then all are equal."""
+    """Reasons for the order of the forecasters."""
+
+    @property
+    def features(self) -> Features:
+        """The statistics of the channels."""
+        return self.statistic.features
+
+    def residual(self) -> F32:
+        """Return each row's residual (N, C), in spreads, of a fit without that row; NaN where unknown."""
+        rows, highway = self.rows, self.statistic.highway
+        z = standardise(rows.values, self.features, rows.starts)
+        measured = np.isfinite(rows.values)
+        measured[1:] &= measured[:-1]
+        measured &= rows.sensors
+        fitted = merge_ranges(self.split.fitted, rows.starts)
+        blocks = [intervals(block, rows.starts, highway.order) for block in cut_blocks(fitted, BLOCKS)]
+        return held_out_residual(z, measured, blocks, rows.sensors, highway).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,8 @@ class DetectorSpec:
 
     asset: str
     schema: SensorSchema
+    false_alarms_per_day: float = 1.0
+    """Wanted rate of false alarms."""
     reading: Mapping[str, Any] = field(default_factory=dict)
     """Settings for reading recordings; see `Detector.reading`."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -67,37 +84,33 @@ class DetectorSpec:
     """Mean share of the hidden dimensions that normal operation may update."""
 
 
+@dataclass(frozen=True)
+class LinearOptions:
+    """Holds what may be given of the linear part; the order is chosen if it is None."""
+
+    order: int | None = None
+    ridge: float | None = None
+    span: float = DEFAULT_SPAN
+
+
 def fit_linear(
-    values: F64,
-    split: Split,
-    *,
-    flags: bool,
-    order: int | None = None,
-    ridge: float | None = None,
-    span: float = DEFAULT_SPAN,
+    values: F64, split: Split, schema: SensorSchema, options: LinearOptions | None = None, *, flags: bool
 ) -> LinearPart:
-    """Fit feature statistics, highway and scorer to values (N, C); `flags` as in `Features`.
+    """Fit feature statistics, forecasters and scorer to values (N, C); `flags` as in `Features`.
 
-    Order and ridge are chosen if they are not given. The scorer's weights are equal until `weighted` chooses them.
+    The channels have the roles of the schema.
     """
-    features = fit_features(values, split.fitted, flags=flags)
-    orders, ridges = ORDERS if order is None else (order,), RIDGES if ridge is None else (ridge,)
-    choice = choose_order(values, features, split, orders, ridges)
-    cross = cross_fit(values, features, split, choice.order, choice.ridge)
-    return LinearPart(values, split, features, cross, fit_scorer(values, features, cross, split, span), choice)
+    options = options or LinearOptions()
+    rows = rows_of(values, split.starts, schema)
+    choice = choose_order(rows, split.fitted, options.order, options.ridge)
+    return LinearPart(rows, split, fit_statistic(rows, split.fitted, choice, options.span, flags=flags), choice)
 
 
-def fit_linear_like(detector: Detector, values: F64, split: Split) -> LinearPart:
-    """Fit the linear part to values (N, C) with flags, order, ridge and span of an existing detector."""
-    flags, highway, span = detector.features.flags, detector.highway, medium_span(detector.scorer)
-    return fit_linear(values, split, flags=flags, order=highway.order, ridge=highway.ridge, span=span)
-
-
-def weighted(linear: LinearPart, spec: DetectorSpec) -> LinearPart:
-    """Return the linear part with the weights chosen for the scorer of a detector without a network."""
-    residual = linear.cross.residual.astype(np.float64)
-    scorer, choice = choose_weights(assemble(spec, linear), linear.values, linear.split, residual)
-    return replace(linear, scorer=scorer, parts=choice)
+def rows_of(values: F64, starts: frozenset[int], schema: SensorSchema) -> Rows:
+    """Return values (N, C) with the roles of their channels."""
+    roles = [channel.role for channel in schema.channels]
+    sensors = np.array([role == "sensor" for role in roles])
+    return Rows(values, starts, sensors, np.array([role != "constant" for role in roles]))
 
 
 def wants_flags(values: F64, ranges: Ranges) -> bool:
@@ -107,38 +120,54 @@ def wants_flags(values: F64, ranges: Ranges) -> bool:
 
 
 def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] | None = None) -> Detector:
-    """Return a detector whose limits are still open: it computes, but raises no alarm and forces no full update."""
-    open_limits = Calibration(
-        threshold=float(np.finfo(np.float64).max),
+    """Return a detector whose network is not measured yet: it forces no full update, and knows no stuck sensor."""
+    statistic = linear.statistic
+    limits = Calibration(
+        threshold=0.0,
         steepness=1.0,
         surprise_limit=float(np.finfo(np.float64).max),
         surprise_ticks=SURPRISE_TICKS,
-        warmup_rows=max(linear.cross.highway.reach, linear.scorer.reach) + round(medium_span(linear.scorer)),
+        warmup_rows=max(statistic.highway.reach, statistic.scorer.reach) + round(statistic.scorer.span),
         stuck_rows=(0,) * len(spec.schema.channels),
-        false_alarms_per_day=1.0,
+        false_alarms_per_day=spec.false_alarms_per_day,
         rows=0,
         events=spec.events,
         target_share=spec.target_share,
     )
+    quiet = linear.split.must_not_alarm
+    limits = fit_threshold(limits, statistic, spec.false_alarms_per_day, spec.schema.period_ns, quiet)
     cell, head = network if network is not None else (None, None)
-    fitted = (linear.features, linear.cross.highway, cell, head, linear.scorer, fit_seen_range(linear.values))
-    return Detector(spec.asset, spec.schema, *fitted, open_limits, spec.reading, spec.provenance)
+    cell = None if cell is None else _without_constants(cell, linear.rows.live)
+    seen = fit_seen_range(np.concatenate([linear.rows.values[a:b] for a, b in linear.split.fitted]))
+    fitted = (statistic.features, statistic.highway, cell, head, statistic.scorer, seen)
+    return Detector(spec.asset, spec.schema, *fitted, limits, spec.reading, spec.provenance)
 
 
-def calibrate_limits(
-    detector: Detector, values: F64, split: Split, stuck_rows: tuple[int, ...], false_alarms_per_day: float
+def with_statistic(
+    detector: Detector, statistic: Statistic, false_alarms_per_day: float, must_not_alarm: Ranges = ()
 ) -> Detector:
-    """Measure shrinkage, error scale, surprise limit and threshold on rows that no weight was fitted to.
+    """Return the detector with another statistic, and the threshold that belongs to it; the network stays."""
+    period_ns = detector.schema.period_ns
+    return replace(
+        detector,
+        features=replace(statistic.features, clip=detector.features.clip),
+        highway=statistic.highway,
+        scorer=statistic.scorer,
+        calibration=fit_threshold(detector.calibration, statistic, false_alarms_per_day, period_ns, must_not_alarm),
+    )
+
+
+def measure_network(detector: Detector, values: F64, split: Split, stuck_rows: tuple[int, ...]) -> Detector:
+    """Measure shrinkage, error scale and surprise limit on rows that no weight was fitted to.
 
     The network was trained on `fit` and chosen on `validation`, so everything that depends on it is measured on `tail`.
-    The highway's spread was already measured on held-out rows.
 
     Args:
-        detector: a detector with open limits.
+        detector: the detector as assembled.
         values: the recording (N, C), NaN where missing.
         split: its time-ordered split.
-        stuck_rows: for each channel the run of equal values that counts as stuck, see `vcedge.calibration.stuck`.
-        false_alarms_per_day: false alarms that the threshold allows.
+        stuck_rows: for each channel the run of equal values that counts as stuck, see `vcedge.calibration.stuck`;
+            used for sensors alone.
 
     Raises:
         DataError: too few rows of the tail are past the warm-up.
@@ -147,31 +176,27 @@ def calibrate_limits(
         detector = replace(detector, head=_measured_head(detector, detector.head, values, split))
     trace = tail_trace(detector, values, split)
     warmup = detector.calibration.warmup_rows
-    settled = trace.since >= warmup
-    if settled.any():
-        detector = with_usual(detector, trace.parts[settled])
-    normal = detector.scorer.fuse(trace.parts[settled])
-    if len(normal) < LEAST_ROWS:
+    settled = int((trace.since >= warmup).sum())
+    if settled < LEAST_ROWS:
         raise DataError(
-            f"{len(normal)} of {len(trace.raw)} held-out rows are at least {warmup} rows after a gap (the warm-up), "
+            f"{settled} of {len(trace.raw)} held-out rows are at least {warmup} rows after a gap (the warm-up), "
             f"expected at least {LEAST_ROWS}: use a shorter score.span or a longer recording"
         )
-    stretches = np.split(normal, np.flatnonzero(trace.since[settled] == warmup))
-    rate = events_per_row(false_alarms_per_day, detector.schema.period_ns)
-    fitted = fit_threshold(stretches, rate, detector.calibration.events)
-    limits = replace(
-        detector.calibration,
-        threshold=fitted.threshold,
-        steepness=steepness(normal, fitted.threshold),
-        surprise_limit=max(tail_quantile(_one_step_errors(detector, trace), SURPRISE_SHARE), 1e-6),
-        stuck_rows=stuck_rows,
-        false_alarms_per_day=false_alarms_per_day,
-        rows=len(normal),
-        usual=fitted.usual,
-        tail=fitted.tail,
-        events=fitted.events,
-    )
+    errors = _one_step_errors(detector, trace)
+    surprise = max(tail_quantile(errors, SURPRISE_SHARE), 1e-6) if len(errors) else 1.0
+    stuck = tuple(rows if sensor else 0 for rows, sensor in zip(stuck_rows, detector.sensors.tolist(), strict=True))
+    limits = replace(detector.calibration, surprise_limit=surprise, stuck_rows=stuck)
     return replace(detector, calibration=limits)
+
+
+def _without_constants(cell: Cell, live: NDArray[np.bool_]) -> Cell:
+    """Return the cell without the inputs of constants: their weights were never learned."""
+    channels = len(live)
+    repeats = cell.spec.inputs // channels
+    inputs = np.tile(live, repeats)
+    signals = np.concatenate([inputs, np.tile(live, 3)])
+    gate = cell.gate_input if cell.spec.levels == 1 else cell.gate_input * signals
+    return replace(cell, input=cell.input * inputs, gate_input=gate.astype(np.float32))
 
 
 def tail_trace(detector: Detector, values: F64, split: Split) -> Trace:

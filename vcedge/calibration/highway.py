@@ -1,36 +1,24 @@
-"""Fits the linear highway, ridge VAR(P), in closed form, and measures its spread by cross-fitting.
-
-Blocks of the fitted rows are left out in turn and forecast by the fit on the others; the fit on all of them forecasts
-the tail. A spread measured on the fitted rows would be too small, one of the short tail alone not representative.
-"""
+"""Fits linear forecasters, ridge VAR(P), in closed form, and measures their errors."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vcedge.calibration.split import Ranges, Split, rows_in
+from vcedge.calibration.split import Ranges
 from vcedge.detector import Features, Highway
 from vcedge.imputation import hold_last
-from vcedge.schema import F32, F64
+from vcedge.schema import F64
 
-FOLDS = 5
 SPREAD_FLOOR = 0.05
 """Smallest spread, in standard deviations of the channel: an almost noiseless channel must not dominate the sum."""
 CONSTANT = 1e-12
 """A channel whose standard deviation is below this share of its mean is constant."""
 CHUNK_ROWS = 20_000
-
-
-@dataclass(frozen=True)
-class CrossFit:
-    """Holds the highway, and each row's residual, in spreads, of a fit without that row; NaN where unknown."""
-
-    highway: Highway
-    residual: F32  # (N, C)
 
 
 def fit_features(values: F64, ranges: Ranges, *, flags: bool) -> Features:
@@ -48,112 +36,112 @@ def fit_features(values: F64, ranges: Ranges, *, flags: bool) -> Features:
     return Features(center, scale, np.maximum(change_scale, 1e-3).astype(np.float32), flags=flags)
 
 
-def standardise(values: F64, features: Features) -> F64:
-    """Return rows (N, C) standardised and clipped; a missing value holds the last one, or the mean before any."""
+def standardise(values: F64, features: Features, starts: frozenset[int] = frozenset()) -> F64:
+    """Return rows (N, C) standardised and clipped.
+
+    A missing value holds the last one of its sequence, or the mean before any; `starts` are the first rows of the
+    sequences.
+    """
     z = np.clip((values - features.center) / features.scale, -features.clip, features.clip)
     missing = ~np.isfinite(values)
-    return hold_last(z, missing, 0.0) if missing.any() else np.asarray(z)
+    if not missing.any():
+        return np.asarray(z)
+    borders = [*sorted(starts | {0}), len(z)]
+    parts = [hold_last(z[a:b], missing[a:b], 0.0) for a, b in pairwise(borders) if a < b]
+    return np.concatenate(parts)
 
 
-def cross_fit(values: F64, features: Features, split: Split, order: int, ridge: float, ahead: int = 1) -> CrossFit:
-    """Fit a forecaster to the rows before the tail and measure its residuals on rows that the fit did not use.
+def intervals(ranges: Ranges, starts: frozenset[int], reach: int) -> Ranges:
+    """Return the rows of some ranges that have `reach` rows before them in their sequence."""
+    borders = sorted(starts)
+    cut = ((max(a, borders[bisect_right(borders, a) - 1] + reach), b) for a, b in ranges)
+    return tuple((a, b) for a, b in cut if a < b)
 
-    It forecasts each row of values (N, C) from `order` rows, the last of them `ahead` rows before it. Missing values
-    are NaN and have no residual.
+
+def lagged(z: F64, ranges: Ranges, lags: range) -> Iterator[tuple[int, F64]]:
+    """Yield chunks of (first row, 1 and the rows `lags` back (n, 1 + P C)) of intervals of rows z (N, C)."""
+    for start, stop in ranges:
+        for first in range(start, stop, CHUNK_ROWS):
+            last = min(first + CHUNK_ROWS, stop)
+            past = [z[first - lag : last - lag] for lag in lags]
+            yield first, np.hstack([np.ones((last - first, 1)), *past])
+
+
+def fit_highway(
+    z: F64, measured: NDArray[np.bool_], ranges: Ranges, sensors: NDArray[np.bool_], highway: tuple[int, float, int]
+) -> tuple[Highway, F64]:
+    """Fit a forecaster of the sensors to intervals of rows z (N, C).
+
+    Args:
+        z: Standardised rows without holes.
+        measured: (N, C) true where a value was measured, now and one row before.
+        ranges: Rows to fit to, each with enough rows before it.
+        sensors: (C,) channels to forecast; the others are inputs alone.
+        highway: Order, ridge, and rows ahead.
+
+    Returns:
+        The forecaster, and its residuals on these rows (n, C) in spreads, 0 where not measured.
     """
-    channels = values.shape[1]
-    blocks = _blocks(split.fitted, FOLDS)
-    lags = range(ahead, ahead + order)
-    grams = [_gram(values, features, block, split.starts, lags) for block in blocks]
-    left = np.sum([gram[0] for gram in grams], axis=0)
-    right = np.sum([gram[1] for gram in grams], axis=0)
-    weights = _solve(left, right, ridge)
-    residual = np.full(values.shape, np.nan, np.float32)
-    for block, gram in zip(blocks, grams, strict=True):
-        others = _solve(left - gram[0], right - gram[1], ridge)
-        _residuals(values, _design(values, features, block, split.starts, lags), others, residual)
-    _residuals(values, _design(values, features, split.tail, split.starts, lags), weights, residual)
-    bias, spread = residual_spread(residual)
-    highway = Highway(weights.astype(np.float32), bias, spread, ridge, ahead)
-    assert highway.weights.shape == (1 + order * channels, channels)
-    return CrossFit(highway, (residual - bias) / spread)
+    order, ridge, ahead = highway
+    weights = _solve(*_gram(z, ranges, range(ahead, ahead + order), sensors), ridge)
+    error = forecast_errors(z, ranges, weights, sensors, ahead)
+    known = np.concatenate([measured[a:b] for a, b in ranges])
+    count = np.maximum(known.sum(axis=0), 1)
+    bias = np.where(known, error, 0.0).sum(axis=0) / count
+    spread = np.sqrt((np.where(known, error - bias, 0.0) ** 2).sum(axis=0) / count)
+    spread = np.where(sensors, np.maximum(spread, SPREAD_FLOOR), 1.0)
+    bias = np.where(sensors, bias, 0.0)
+    fitted = (weights.astype(np.float32), bias.astype(np.float32), spread.astype(np.float32))
+    return Highway(*fitted, ridge, ahead), np.where(known, (error - bias) / spread, 0.0)
 
 
-def fold_sums(values: F64, features: Features, split: Split, order: int) -> list[tuple[F64, F64, F64, int]]:
-    """Return for each block of the rows before the tail A'A, A'T, the sum of squares of T (C,), and its rows."""
-    sums = []
-    for block in _blocks(split.fitted, FOLDS):
-        left, right = _gram(values, features, block, split.starts, range(1, order + 1))
-        chunks = _design(values, features, block, split.starts, range(1, order + 1))
-        power = np.sum([(target**2).sum(axis=0) for _, _, target in chunks] or [np.zeros(values.shape[1])], axis=0)
-        sums.append((left, right, power, int(left[0, 0])))
-    return sums
+def forecast_errors(z: F64, ranges: Ranges, weights: F64, sensors: NDArray[np.bool_], ahead: int) -> F64:
+    """Return the errors (n, C), in standard deviations, of forecasts of intervals of rows z (N, C)."""
+    order = (len(weights) - 1) // z.shape[1]
+    chunks = [
+        z[first : first + len(design)] * sensors - design @ weights
+        for first, design in lagged(z, ranges, range(ahead, ahead + order))
+    ]
+    return np.concatenate(chunks) if chunks else np.zeros((0, z.shape[1]))
 
 
-def residual_spread(residual: F32) -> tuple[F32, F32]:
-    """Return mean and floored standard deviation (C,) of residuals (N, C); NaN is skipped."""
-    seen = np.maximum(np.isfinite(residual).sum(axis=0), 1)
-    wide = residual.astype(np.float64)
-    bias = np.nansum(wide, axis=0) / seen
-    spread = np.sqrt(np.nansum((wide - bias) ** 2, axis=0) / seen)
-    return bias.astype(np.float32), np.maximum(spread, SPREAD_FLOOR).astype(np.float32)
+def held_out_residual(
+    z: F64, measured: NDArray[np.bool_], blocks: list[Ranges], sensors: NDArray[np.bool_], highway: Highway
+) -> F64:
+    """Return the residuals (N, C), in the spreads of a forecaster, of fits that have not seen the row.
+
+    Each of the blocks (intervals of rows z (N, C)) is forecast by a fit to the others. NaN outside of the blocks, and
+    where a value was not measured, now or one row before.
+    """
+    lags = range(highway.ahead, highway.ahead + highway.order)
+    sums = [_gram(z, block, lags, sensors) for block in blocks]
+    left, right = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
+    residual = np.full(z.shape, np.nan)
+    for block, (block_left, block_right) in zip(blocks, sums, strict=True):
+        weights = _solve(left - block_left, right - block_right, highway.ridge)
+        errors = (forecast_errors(z, block, weights, sensors, highway.ahead) - highway.bias) / highway.spread
+        rows = np.concatenate([np.arange(a, b) for a, b in block]) if block else np.zeros(0, int)
+        residual[rows] = np.where(measured[rows], errors, np.nan)
+    return residual
 
 
 def fit_weights(values: F64, features: Features, ranges: Ranges, order: int, ridge: float) -> F64:
-    """Fit ridge VAR weights (1 + P C, C) to all rows of some ranges."""
-    return _solve(*_gram(values, features, ranges, frozenset(a for a, _ in ranges), range(1, order + 1)), ridge)
+    """Fit ridge VAR weights (1 + P C, C) to all rows of some ranges, each a sequence of its own."""
+    starts = frozenset(a for a, _ in ranges)
+    z = standardise(values, features, starts)
+    sensors = np.ones(values.shape[1], bool)
+    return _solve(*_gram(z, intervals(ranges, starts, order), range(1, order + 1), sensors), ridge)
 
 
-def _blocks(ranges: Ranges, folds: int) -> list[Ranges]:
-    """Cut ranges into `folds` blocks of about equal length, in order of time."""
-    total = rows_in(ranges)
-    blocks: list[list[tuple[int, int]]] = [[] for _ in range(folds)]
-    done = 0
-    for start, stop in ranges:
-        while start < stop:
-            fold = min(done * folds // total, folds - 1)
-            length = min(stop - start, -(-(fold + 1) * total // folds) - done)
-            blocks[fold].append((start, start + length))
-            start, done = start + length, done + length
-    return [tuple(block) for block in blocks]
-
-
-def _design(
-    values: F64, features: Features, ranges: Ranges, starts: frozenset[int], lags: range
-) -> Iterator[tuple[int, F64, F64]]:
-    """Yield chunks of (first target row, lagged rows with intercept (n, 1 + P C), targets (n, C)).
-
-    `lags` say how far back each lagged row is. `starts` are the first rows of the sequences: lags may reach back over
-    the border of a range, but not over a gap.
-    """
-    borders, reach = sorted(starts), lags[-1]
-    for start, stop in ranges:
-        sequence = borders[bisect_right(borders, start) - 1]
-        for first in range(max(start, sequence + reach), stop, CHUNK_ROWS):
-            last = min(first + CHUNK_ROWS, stop)
-            z = standardise(values[first - reach : last], features)
-            past = [z[reach - lag : len(z) - lag] for lag in lags]
-            yield first, np.hstack([np.ones((last - first, 1)), *past]), z[reach:]
-
-
-def _gram(values: F64, features: Features, ranges: Ranges, starts: frozenset[int], lags: range) -> tuple[F64, F64]:
-    """Sum A'A (1 + P C, 1 + P C) and A'T (1 + P C, C) over some rows."""
-    channels = values.shape[1]
-    size = 1 + len(lags) * channels
-    left, right = np.zeros((size, size)), np.zeros((size, channels))
-    for _, design, target in _design(values, features, ranges, starts, lags):
+def _gram(z: F64, ranges: Ranges, lags: range, sensors: NDArray[np.bool_]) -> tuple[F64, F64]:
+    """Sum A'A (1 + P C, 1 + P C) and A'T (1 + P C, C) over intervals of rows z (N, C)."""
+    size = 1 + len(lags) * z.shape[1]
+    left, right = np.zeros((size, size)), np.zeros((size, z.shape[1]))
+    for first, design in lagged(z, ranges, lags):
         left += design.T @ design
-        right += design.T @ target
+        right += design.T @ (z[first : first + len(design)] * sensors)
     return left, right
 
 
 def _solve(left: F64, right: F64, ridge: float) -> F64:
     return np.asarray(np.linalg.solve(left + ridge * np.eye(len(left)), right))
-
-
-def _residuals(values: F64, chunks: Iterator[tuple[int, F64, F64]], weights: F64, out: F32) -> None:
-    """Write target - forecast of some rows into `out` (N, C); NaN where the target or the value before is missing."""
-    for first, design, target in chunks:
-        rows = slice(first, first + len(target))
-        measured = np.isfinite(values[first - 1 : first + len(target)])
-        out[rows] = np.where(measured[1:] & measured[:-1], target - design @ weights, np.nan)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vcedge.calibration.calibrate import calibrate_limits, fit_linear_like
+from vcedge.calibration.calibrate import (
+    DetectorSpec,
+    LinearOptions,
+    assemble,
+    fit_linear,
+    measure_network,
+    rows_of,
+    with_statistic,
+)
+from vcedge.calibration.order import ORDERS, OrderChoice
+from vcedge.calibration.roles import with_roles
 from vcedge.calibration.rows import check_channels, judged_rows, usable_rows
-from vcedge.calibration.scorer import REACH, reweighted
 from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import Split, merge_ranges, split_by_time
+from vcedge.calibration.statistic import fit_statistic
 from vcedge.calibration.stuck import stuck_limits
 from vcedge.detector import Detector
 from vcedge.history import Recording
@@ -33,44 +43,42 @@ def recalibrate(
         DataError: the recording is too short or has too many gaps.
     """
     values, sequences, places = usable_rows(recording)
-    split = split_by_time(sequences, max(REACH, detector.highway.order))
+    split = split_by_time(sequences, max(*ORDERS, detector.highway.order))
     split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, detector.schema)
-    linear = fit_linear_like(detector, values, split)
-    scorer = reweighted(linear.scorer, detector.scorer)
+    schema = with_roles(detector.schema, values, {c.name: c.role for c in detector.schema.channels})
+    options = LinearOptions(detector.highway.order, detector.highway.ridge, detector.scorer.span)
+    linear = fit_linear(values, split, schema, options, flags=detector.features.flags)
     calibration = {
         "files": [{"name": name, "sha256": digest} for name, digest in recording.files],
         "rows": len(values),
         "false_alarms_per_day": false_alarms_per_day,
     }
-    fresh = replace(
-        detector,
-        asset=asset or detector.asset,
-        features=replace(linear.features, clip=detector.features.clip),
-        highway=linear.cross.highway,
-        scorer=scorer,
-        seen=fit_seen_range(recording.values),
-        provenance={**detector.provenance, "calibration": calibration},
-        resemblance=None,
+    spec = DetectorSpec(
+        asset or detector.asset,
+        schema,
+        false_alarms_per_day,
+        detector.reading,
+        {**detector.provenance, "calibration": calibration},
+        detector.calibration.events,
+        detector.calibration.target_share,
     )
-    stuck = stuck_limits(recording.values, recording.sequences)
-    return refit(calibrate_limits(fresh, values, split, stuck, false_alarms_per_day), values, split)
+    network = None if detector.cell is None or detector.head is None else (detector.cell, detector.head)
+    fresh = measure_network(
+        assemble(spec, linear, network), values, split, stuck_limits(recording.values, recording.sequences)
+    )
+    return refit(fresh, values, split, false_alarms_per_day)
 
 
-def refit(detector: Detector, values: F64, split: Split) -> Detector:
-    """Return the detector with statistics, highway and scorer of all rows of values (N, C); all else stays.
+def refit(detector: Detector, values: F64, split: Split, false_alarms_per_day: float) -> Detector:
+    """Return the detector with statistics, forecasters, scorer and threshold of all rows of values (N, C).
 
-    Order, ridge, weights, limits and the network's shrinkage were measured on rows that the first fit did not use. A
-    fit to a quarter more rows, and the latest ones, has no larger errors on future rows, so the limits hold for it too.
+    Order and the network's shrinkage were measured on rows that the first fit did not use. A fit to a quarter more
+    rows, and the latest ones, has no larger errors on future rows, so they hold for it too.
     """
-    linear = fit_linear_like(detector, values, Split(merge_ranges(split.all, split.starts), (), (), split.starts))
-    parts = tuple(
-        replace(fresh, weight=measured.weight, usual=measured.usual)
-        for fresh, measured in zip(linear.scorer.parts, detector.scorer.parts, strict=True)
-    )
-    return replace(
-        detector,
-        features=replace(linear.features, clip=detector.features.clip),
-        highway=linear.cross.highway,
-        scorer=replace(linear.scorer, parts=parts),
-    )
+    rows = rows_of(values, split.starts, detector.schema)
+    choice = OrderChoice(detector.highway.order, detector.highway.ridge)
+    flags, span = detector.features.flags, detector.scorer.span
+    statistic = fit_statistic(rows, merge_ranges(split.all, split.starts), choice, span, flags=flags)
+    fitted = with_statistic(detector, statistic, false_alarms_per_day, split.must_not_alarm)
+    return replace(fitted, seen=fit_seen_range(values))

@@ -52,6 +52,20 @@ def merge_ranges(ranges: Ranges, starts: frozenset[int]) -> Ranges:
     return tuple(merged)
 
 
+def cut_blocks(ranges: Ranges, count: int) -> list[Ranges]:
+    """Cut ranges into `count` blocks of about equal length, in order of time."""
+    total = rows_in(ranges)
+    blocks: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+    done = 0
+    for start, stop in ranges:
+        while start < stop:
+            number = min(done * count // total, count - 1)
+            length = min(stop - start, -(-(number + 1) * total // count) - done)
+            blocks[number].append((start, start + length))
+            start, done = start + length, done + length
+    return [tuple(block) for block in blocks]
+
+
 def clip_ranges(sequences: Sequence[tuple[int, int]], start: int, stop: int) -> Ranges:
     """Return the parts of the sequences between two rows."""
     cut = ((max(a, start), min(b, stop)) for a, b in sequences)

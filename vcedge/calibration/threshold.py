@@ -1,113 +1,110 @@
-"""Fits the threshold for a stated number of false alarms a day to the statistic of held-out normal rows.
+"""Finds the threshold of the decision rule from the statistic on cross-fitted rows, and what it promises.
 
-A false alarm is an event, not a row. So events are tracked in the held-out rows exactly as in the stream, and a tail
-is fitted to their peaks and extended as far as the rate requires (peaks over threshold).
+The reference is the median of the blocks' 99% quantiles: one block with outliers does not move it. To it the smallest
+margin is added with which the rule, run on the same rows, opens no more events than allowed. Nothing is extrapolated:
+where the recording is too short to show the wanted rate, the promise is what it can show.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from vcedge.limits import EventRule, Tail, Usual, events_per_row
+from vcedge.calibration.split import Ranges
+from vcedge.calibration.statistic import Statistic
+from vcedge.limits import LEAST_MARGIN, MEMORY_PART, MEMORY_ROWS, Calibration, EventRule, Promise
+from vcedge.runtime.stream.adaptive_threshold import AdaptiveThreshold
 from vcedge.runtime.stream.events import track_events
 from vcedge.schema import F64
 
+HIGH_QUANTILE = 0.99
+MARGINS = (LEAST_MARGIN, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+"""Nats above the reference among which the threshold is chosen."""
 TAIL_SHARE = 0.1
 """Share of the largest held-out values that `tail_quantile` fits a tail to."""
-STARTS = (0.9, 0.8, 0.7, 0.6, 0.5)
-"""Candidate quantiles for the start of the tail: the first one with enough peaks above it is used."""
-ENOUGH_PEAKS = 3.0
-"""Least number of peaks: ENOUGH_PEAKS for each event that the rate allows on the held-out rows, LEAST_PEAKS in all."""
-LEAST_PEAKS = 8
-SHAPES = (-0.2, 0.25)
-"""Bounds of the tail's shape. Few peaks determine it badly, and too low a shape ends the tail within normal values."""
-SHRINK_PEAKS = 10
-"""The shape is shrunk towards 0 (exponential) with the weight of this many peaks."""
-FLOOR_SHARE = 0.02
-"""Largest share of normal rows in alarm, however many alarms a day are allowed."""
-RELEASE_PART, RELEASE_RANGE = 1 / 3, (0.02, 0.22)
-"""An event ends a third of the way from threshold to median, measured in logarithms and bounded by this range: 0.8 of
-the threshold is a small step for one channel, but most of the way to the median for the mean of fifty."""
-LEAST_WIDTH = 0.05
-MEDIAN_SCORE = 0.05
 LEAST_STATISTIC = 1e-9
+MEDIAN_SCORE = 0.05
+LEAST_WIDTH = 0.5
+"""Least nats between median and threshold in the map to a score."""
 
 
-@dataclass(frozen=True)
-class ThresholdFit:
-    """Holds the threshold, and the distribution of the held-out statistic that it follows from."""
+def fit_threshold(
+    calibration: Calibration,
+    statistic: Statistic,
+    false_alarms_per_day: float,
+    period_ns: int,
+    must_not_alarm: Ranges = (),
+) -> Calibration:
+    """Return the calibration with threshold, level, promise and score fitted to the cross-fitted rows.
 
-    threshold: float
-    usual: Usual
-    tail: Tail
-    events: EventRule
-
-
-def held_out_events(false_alarms_per_day: float, period_ns: int, rows: int) -> float:
-    """Return the events allowed on this many rows; below 1, the threshold is extrapolated beyond the held-out rows."""
-    return events_per_row(false_alarms_per_day, period_ns) * rows
-
-
-def fit_threshold(stretches: Sequence[F64], rate: float, rule: EventRule) -> ThresholdFit:
-    """Fit the threshold for `rate` events a row to the statistic of held-out stretches without gaps, each (N,).
-
-    The rule's durations are kept, and its release is measured.
+    Args:
+        calibration: Gives the event rule; what is fitted is replaced.
+        statistic: The fitted statistic.
+        false_alarms_per_day: Wanted rate.
+        period_ns: Usual time between two rows.
+        must_not_alarm: Rows in which no event may be open, if any margin reaches that.
     """
-    raw = np.maximum(np.concatenate(stretches), LEAST_STATISTIC)
-    median = float(np.median(raw))
-    width = max(math.log(float(np.quantile(raw, 0.9))) - math.log(median), LEAST_WIDTH)
-    tail = _fit_tail(stretches, raw, median, rate, rule)
-    threshold = tail.threshold(rate, len(raw))
-    return ThresholdFit(threshold, Usual(median, width), tail, replace(rule, release=release_share(threshold, median)))
+    blocks = [block for block in statistic.cross_fitted if len(block)]
+    reference = float(np.median([np.quantile(block, HIGH_QUANTILE) for block in blocks]))
+    rows = np.concatenate(blocks)
+    fitted = replace(
+        calibration,
+        median=float(np.median(rows)),
+        memory=memory_of(len(rows)),
+        rows=len(rows),
+        threshold=reference,
+        promise=Promise(reference),
+    )
+    fitted = replace(fitted, lasting=float(np.median([max(_lasting_means(fitted, block)) for block in blocks])))
+    found = list(_without_rise(fitted, statistic.stretches))
+    opened = {margin: _events(found, reference + margin, fitted.events, statistic.ranges) for margin in MARGINS}
+    quiet = [margin for margin, events in opened.items() if not _overlap(events, must_not_alarm)]
+    margins = tuple(quiet or MARGINS[-1:])
+    promise = Promise(reference, margins, tuple(len(opened[margin]) for margin in margins))
+    fitted = replace(fitted, promise=promise).with_false_alarms(false_alarms_per_day, period_ns)
+    return replace(fitted, steepness=_steepness(fitted.median, fitted.threshold))
 
 
-def release_share(threshold: float, median: float) -> float:
-    """Return the share of the threshold below which an event ends."""
-    below = RELEASE_PART * (math.log(threshold) - math.log(median))
-    return math.exp(-min(max(below, RELEASE_RANGE[0]), RELEASE_RANGE[1]))
+def memory_of(rows: int) -> float:
+    """Return the rows over which a stream averages its level, for a recording of this many rows."""
+    return min(max(MEMORY_PART * rows, MEMORY_ROWS[0]), MEMORY_ROWS[1])
 
 
-def _fit_tail(stretches: Sequence[F64], raw: F64, median: float, rate: float, rule: EventRule) -> Tail:
-    """Fit the tail of the events' peaks above the highest start that leaves enough of them."""
-    start, peaks = median, np.empty(0)
-    for quantile in STARTS:
-        start = float(np.quantile(raw, quantile))
-        peaks = _peaks(stretches, start, replace(rule, release=release_share(start, median)))
-        if len(peaks) >= max(ENOUGH_PEAKS * rate * len(raw), LEAST_PEAKS):
-            break
-    floor = float(np.quantile(raw, 1 - FLOOR_SHARE))
-    if not len(peaks):  # a constant statistic, or no stretch as long as an event must last
-        return Tail(start=start, scale=LEAST_WIDTH, floor=max(floor, start), peaks=1)
-    scale, shape = _pareto(np.log(peaks) - math.log(start))
-    return Tail(start, scale, shape, len(peaks), floor)
+def _without_rise(calibration: Calibration, stretches: Sequence[F64]) -> Iterator[F64]:
+    """Yield the evidence (n,) of each stretch less the rise of the threshold with the level of the rows before."""
+    adaptive = AdaptiveThreshold(calibration)
+    for stretch in stretches:
+        values = np.empty(len(stretch))
+        for row, raw in enumerate(stretch.tolist()):
+            values[row] = adaptive.evidence(raw) - adaptive.rise
+            adaptive.learn(raw)
+        yield values
 
 
-def _peaks(stretches: Sequence[F64], start: float, rule: EventRule) -> F64:
-    """Return the highest threshold (K,) at which each event that a stream reports at `start` would still open.
-
-    Without a least duration this is the event's peak, otherwise the highest value that was exceeded for so long.
-    """
-    peaks = []
-    for raw in stretches:
-        if len(raw) < rule.min_rows:
-            continue
-        lasting = np.lib.stride_tricks.sliding_window_view(raw, rule.min_rows).min(axis=1)
-        events = track_events(lasting.tolist(), start, replace(rule, min_rows=1))
-        peaks += [event.peak for _, event in events if event.type == "end"]
-    return np.array(peaks)
+def _lasting_means(calibration: Calibration, values: F64) -> Iterator[float]:
+    """Yield the lasting mean of the statistic after each row."""
+    adaptive = AdaptiveThreshold(calibration)
+    for raw in values.tolist():
+        adaptive.learn(raw)
+        yield adaptive.lasting_mean
 
 
-def _pareto(excess: F64) -> tuple[float, float]:
-    """Fit scale and shape of the generalised Pareto distribution of excesses (K,) by the method of moments."""
-    mean = max(float(excess.mean()), 1e-6)
-    variance = float(excess.var(ddof=1)) if len(excess) > 1 else mean**2
-    shape = 0.5 * (1.0 - mean**2 / max(variance, 1e-12)) * len(excess) / (len(excess) + SHRINK_PEAKS)
-    shape = min(max(shape, SHAPES[0]), SHAPES[1])
-    return mean * (1.0 - shape), shape
+def _events(found: Sequence[F64], threshold: float, rule: EventRule, ranges: Ranges) -> Ranges:
+    """Return the rows of the recording of each event that a stream opens; `ranges` are those of the stretches."""
+    events: list[tuple[int, int]] = []
+    for values, (first, _) in zip(found, ranges, strict=True):
+        for row, event in track_events(values.tolist(), threshold, rule):
+            if event.type == "end":
+                events.append((first + event.start_ns, first + row))
+    return tuple(events)
+
+
+def _overlap(events: Ranges, others: Ranges) -> bool:
+    """Return whether any event shares a row with any of other ranges."""
+    return any(first < stop and start < last for first, last in events for start, stop in others)
 
 
 def tail_quantile(values: F64, share: float) -> float:
@@ -125,9 +122,6 @@ def tail_quantile(values: F64, share: float) -> float:
     return max(extended, float(values.max()) * 1.01, LEAST_STATISTIC)
 
 
-def steepness(raw: F64, threshold: float) -> float:
-    """Return the exponent of `Calibration.score` with which the held-out median maps to 0.05."""
-    median = max(float(np.median(raw)), LEAST_STATISTIC)
-    if median >= threshold:
-        return 1.0
-    return float(np.clip(math.log(1 / MEDIAN_SCORE - 1) / math.log(threshold / median), 0.25, 16.0))
+def _steepness(median: float, threshold: float) -> float:
+    """Return the slope of `Calibration.score` with which the median maps to MEDIAN_SCORE."""
+    return math.log(1 / MEDIAN_SCORE - 1) / max(threshold - median, LEAST_WIDTH)

@@ -19,14 +19,13 @@ class Trace:
 
     rows: NDArray[np.int64]  # (M,) row numbers in the recording
     since: NDArray[np.int64]  # (M,) rows since the last reset, 0 for the first
-    z: F32  # (M, C) standardised sample, the last value in the place of a missing one
+    z: F32  # (M, C) standardised sample, a likely value in the place of a missing one
     previous: F32  # (M, C) the sample before; the same sample if there is none
     missing: NDArray[np.bool_]  # (M, C)
     known: NDArray[np.bool_]  # (M, C) true where the channel has a residual
     residual: F32  # (M, C) the highway's residual, in spreads
     correction: F32  # (M, C) the network's forecast of `residual`, made before the row
     raw: F64  # (M,)
-    parts: F64  # (M, parts) values of the scorer's parts
     updated: NDArray[np.int32]  # (M,) hidden dimensions updated
 
     @property
@@ -64,6 +63,7 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
     """
     detector = engine.detector
     count, channels, boundaries = rows_in(ranges), detector.channels, detector.boundaries
+    sensors = detector.sensors
     trace = Trace(
         rows=np.zeros(count, np.int64),
         since=np.zeros(count, np.int64),
@@ -74,7 +74,6 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
         residual=np.zeros((count, channels), np.float32),
         correction=np.zeros((count, channels), np.float32),
         raw=np.zeros(count),
-        parts=np.zeros((count, len(detector.scorer.parts))),
         updated=np.zeros(count, np.int32),
     )
     state, at, last = engine.new_state(), 0, -1
@@ -87,11 +86,10 @@ def run_engine(engine: Engine, values: F64, ranges: Ranges, starts: frozenset[in
             if missing.all():
                 continue  # as in the stream: a row without a usable value makes no step
             trace.rows[at], trace.since[at], trace.missing[at] = row, state.seen, missing
-            trace.known[at] = ~missing & ~state.held & (state.seen >= detector.highway.order)
+            trace.known[at] = ~missing & sensors & (state.seen >= detector.highway.order)
             trace.correction[at], trace.previous[at] = state.correction, state.lags[0]
             policy = ComputePolicy(logit_bias=budget.bias(in_event=False))
             trace.raw[at], level, _ = engine.step(values[row], state, policy)
-            trace.parts[at] = state.parts
             trace.updated[at] = boundaries[level - 1]
             if detector.levels > 1:
                 budget.spend(boundaries[level - 1] / detector.hidden, in_event=False)

@@ -102,7 +102,8 @@ def _recalibrated(detector: Detector, recording: Recording, asset: str | None, r
 def _summary(detector: Detector) -> str:
     limits = detector.calibration
     promise = f"{count(limits.false_alarms_per_day, 'false alarm')} a day"
-    evidence = f"{count(limits.tail.peaks, 'excursion')} in {count(limits.rows, 'row')}"
+    seen = limits.promise.expected(limits.threshold)
+    evidence = f"{count(seen, 'event')} in {count(limits.rows, 'normal row')}"
     return f"threshold {limits.threshold:.4g} for {promise}, from {evidence}"
 
 

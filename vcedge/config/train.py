@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -28,6 +28,10 @@ class ChannelConfig(Strict):
     rate: float | Literal["auto"] | None = None
     """Fastest change a second; a faster value counts as missing unless the next one confirms it. `auto`: ten times the
     fastest change in the recordings."""
+
+    role: Literal["sensor", "command"] | None = None
+    """A command is set by an operator or a program: it is context of the forecasts, and has no errors of its own.
+    Absent: measured; at most two values, both whole numbers, make a command."""
 
     @field_validator("rate")
     @classmethod
@@ -96,6 +100,11 @@ class DataConfig(Strict):
     """Longer histories are kept in a temporary file instead of memory."""
 
     @property
+    def roles(self) -> dict[str, Literal["sensor", "command"]]:
+        """Roles that are given, by the names of their channels."""
+        return {channel.name: channel.role for channel in self.channels or [] if channel.role is not None}
+
+    @property
     def reading(self) -> ReadingConfig:
         """The sections `time` and `table`."""
         return ReadingConfig(time=self.time, table=self.table)
@@ -130,8 +139,9 @@ class ScoreConfig(Strict):
     """Says how errors become alarms."""
 
     false_alarms_per_day: float = Field(default=1.0, gt=0)
-    span: float = Field(default=20.0, ge=1)
-    """Rows that the middle part of the scorer smooths over; the other parts scale with it."""
+    span: Literal["auto"] | Annotated[float, Field(ge=1)] = "auto"
+    """Rows that the middle readings smooth over; the other readings scale with it. `auto` uses 20, and longer scales
+    that training finds itself: the cycle of the machine, and the memory of lasting evidence."""
     min_duration_s: float = Field(default=0.0, ge=0)
     """Shortest event: less time above the threshold raises none."""
     hold_s: float = Field(default=0.0, ge=0)

@@ -25,8 +25,7 @@ _CHUNK_ROWS = 1_000_000
 def survey_values(report: DataReport, names: tuple[str, ...], values: F64, *, named: bool) -> NDArray[np.int64]:
     """Return the channels of values (N, C) to keep; record the others in `report.left_out`, and warnings.
 
-    A constant channel is kept only if `named`: a network learns nothing from it, and its first change would have an
-    unbounded score.
+    A channel that stood still is kept, because its first change is news; but not one that is called like a label.
 
     Raises:
         DataError: a named channel is empty, or no channel is left.
@@ -38,21 +37,19 @@ def survey_values(report: DataReport, names: tuple[str, ...], values: F64, *, na
         if empty and named:
             texts = f" (commonest text: {channel.texts.most_common(1)[0][0]!r})" if channel.texts else ""
             raise DataError(f"{report.files[0].name}: channel {name!r} has no usable value in any row{texts}")
-        if (empty or channel.constant) and not named:
-            report.left_out[name] = "empty" if empty else "constant"
+        called_label = not named and _LABEL.fullmatch(name) is not None
+        if (empty and not named) or (channel.constant and called_label):
+            report.left_out[name] = "empty" if empty else "constant, and called like a label"
             del report.channels[name]
             continue
         kept.append(j)
-        if channel.constant:
-            report.warnings.append(f"channel {name!r} is constant ({channel.low:g}): any change will raise an alarm")
         if channel.missing > 0.5 * report.counted:
             report.warnings.append(f"channel {name!r} is missing in {channel.missing / report.counted:.0%} of the rows")
-        called_label = not named and _LABEL.fullmatch(name) is not None
         if called_label and (channel.low, channel.high) == (0.0, 1.0) and _only_zero_and_one(values, j):
             report.warnings.append(f"channel {name!r} looks like a label: add it to data.exclude if it is one")
     if not kept:
         raise DataError(
-            f"{report.files[0].name}: every column of numbers is constant or empty; data.channels keeps constant ones"
+            f"{report.files[0].name}: every column of numbers is empty, or a constant that is called like a label"
         )
     return np.array(kept, np.int64)
 

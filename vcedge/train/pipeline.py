@@ -13,30 +13,31 @@ import torch
 
 from vcedge import __version__
 from vcedge.calibration.calibrate import (
+    DEFAULT_SPAN,
     DetectorSpec,
+    LinearOptions,
     LinearPart,
     assemble,
-    calibrate_limits,
     fit_linear,
+    measure_network,
     wants_flags,
-    weighted,
 )
-from vcedge.calibration.choose import PartsChoice
-from vcedge.calibration.order import OrderChoice
+from vcedge.calibration.order import ORDERS, OrderChoice
 from vcedge.calibration.recalibrate import refit
+from vcedge.calibration.roles import with_roles
 from vcedge.calibration.rows import check_channels, judged_rows, usable_rows
-from vcedge.calibration.scorer import REACH
 from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import Split, split_by_time
 from vcedge.calibration.stuck import stuck_limits
 from vcedge.calibration.trace import Trace, TracedRows, run_engine
 from vcedge.config.train import ScoreConfig, TrainConfig
-from vcedge.detector import DENSE_KINDS, CellSpec, Detector, boundaries_of
+from vcedge.detector import DENSE_KINDS, CellSpec, Detector, Features, boundaries_of
 from vcedge.history import Recording
-from vcedge.limits import EventRule
+from vcedge.limits import LEAST_ROWS, EventRule
 from vcedge.runtime.engine.native_support import native_problem
 from vcedge.runtime.engine.registry import REFERENCE, load_engine
-from vcedge.schema import F64, NS_PER_S, SensorSchema
+from vcedge.schema import F32, F64, NS_PER_S, SensorSchema
+from vcedge.seen_range import SeenRange
 from vcedge.sensitivity.findings import Sensitivity
 from vcedge.sensitivity.resemblance import Recognition
 from vcedge.train.checkpoint import CheckpointFile, fingerprint_of
@@ -66,14 +67,16 @@ class Trained:
     result: TrainingResult
     device_trace: Trace
     """Trace of the detector over all rows used."""
+    seen: SeenRange
+    """Range of each channel over the whole recording."""
+    false_alarms_per_day: float
+    """Wanted rate of false alarms."""
     sensitivity: Sensitivity | None = None
     """Smallest injected faults that it finds; None if not measured."""
     recognition: Recognition | None = None
     """Recognition of the kinds of injected faults by their events; None if not measured."""
     order: OrderChoice | None = None
     """Reasons for order and ridge of the highway."""
-    parts: PartsChoice | None = None
-    """Reasons for the scorer's weights."""
 
     @property
     def rows(self) -> TracedRows:
@@ -82,7 +85,7 @@ class Trained:
 
     def finished(self) -> Detector:
         """Return the detector to use, with its linear parts fitted again on all rows, the held-out ones included."""
-        return refit(self.detector, self.values, self.split)
+        return replace(refit(self.detector, self.values, self.split, self.false_alarms_per_day), seen=self.seen)
 
 
 def train_detector(
@@ -107,15 +110,14 @@ def train_detector(
         KeyboardInterrupt: `stop` returned true before the first epoch ended.
     """
     values, sequences, places = usable_rows(recording)
-    split = split_by_time(sequences, max(REACH, config.highway.order or 0))
+    split = split_by_time(sequences, max(*ORDERS, config.highway.order or 0))
     split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, recording.schema)
-    flags = wants_flags(values, split.fitted)
-    linear = fit_linear(
-        values, split, flags=flags, order=config.highway.order, ridge=config.highway.ridge, span=config.score.span
-    )
-    spec = detector_spec(config, recording)
-    linear = weighted(linear, spec)
+    schema = with_roles(recording.schema, values, config.data.roles)
+    span = DEFAULT_SPAN if config.score.span == "auto" else config.score.span
+    options = LinearOptions(config.highway.order, config.highway.ridge, span)
+    linear = fit_linear(values, split, schema, options, flags=wants_flags(values, split.fitted))
+    spec = detector_spec(config, recording, schema)
     guide = None if recording.guide is None else recording.guide[places]
     bare = assemble(spec, linear)
     training, validation = prepare_training(config, bare, linear, guide)
@@ -123,18 +125,19 @@ def train_detector(
     result = training.run(validation, progress, stop, file)
     if result.best < 0:
         raise KeyboardInterrupt
-    detector = replace(assemble(spec, linear, training.model.export()), seen=fit_seen_range(recording.values))
-    stuck = stuck_limits(recording.values, recording.sequences)
-    detector = calibrate_limits(detector, values, split, stuck, config.score.false_alarms_per_day)
+    detector = assemble(spec, linear, training.model.export())
+    detector = measure_network(detector, values, split, stuck_limits(recording.values, recording.sequences))
     trace = run_engine(load_engine(detector, REFERENCE), values, split.all, split.starts)
-    return Trained(detector, values, split, result, trace, order=linear.order, parts=linear.parts)
+    seen = fit_seen_range(recording.values)
+    return Trained(detector, values, split, result, trace, seen, config.score.false_alarms_per_day, order=linear.order)
 
 
-def detector_spec(config: TrainConfig, recording: Recording) -> DetectorSpec:
-    """Return the parts of the detector that the configuration and the recording determine, without a fit."""
+def detector_spec(config: TrainConfig, recording: Recording, schema: SensorSchema) -> DetectorSpec:
+    """Return the parts of the detector that are not fitted; the channels of the schema have their roles."""
     return DetectorSpec(
         config.asset,
-        recording.schema,
+        schema,
+        config.score.false_alarms_per_day,
         reading=config.data.reading.model_dump(mode="json"),
         provenance=provenance(config, recording),
         events=event_rule(config.score, recording.schema),
@@ -145,7 +148,9 @@ def detector_spec(config: TrainConfig, recording: Recording) -> DetectorSpec:
 def event_rule(score: ScoreConfig, schema: SensorSchema) -> EventRule:
     """Return the event rule with the durations of the configuration in rows."""
     period_s = schema.period_ns / NS_PER_S
-    return EventRule(min_rows=max(1, round(score.min_duration_s / period_s)), hold_rows=round(score.hold_s / period_s))
+    return EventRule(
+        min_rows=max(LEAST_ROWS, round(score.min_duration_s / period_s)), hold_rows=round(score.hold_s / period_s)
+    )
 
 
 def prepare_training(
@@ -159,15 +164,16 @@ def prepare_training(
     torch.manual_seed(config.train.seed)
     torch.set_num_threads(1)  # threads do not speed up such small windows, and would change the order of sums
     split = linear.split
-    trace = run_engine(load_engine(bare, REFERENCE), linear.values, split.fitted, split.starts)
+    trace = run_engine(load_engine(bare, REFERENCE), linear.rows.values, split.fitted, split.starts)
     levels = 1 if config.model.cell in DENSE_KINDS else config.model.levels
     boundaries = boundaries_of(levels, config.model.hidden_size)
     spec = CellSpec(config.model.cell, linear.features.inputs, config.model.hidden_size, boundaries)
     model = ResidualModel(spec, bare.channels)
-    train = _streams(trace.within(split.fit), linear, guide)
+    residual = linear.residual()
+    train = _streams(trace.within(split.fit), linear.features, residual, guide)
     if model.cell.scheduler is not None:
         model.cell.scheduler.start_at(train.signals, START_SHARE)
-    validation = _streams(trace.within(split.validation), linear)
+    validation = _streams(trace.within(split.validation), linear.features, residual)
     epochs = max(1, min(config.train.epochs, MOST_STEPS // train.length))
     return Training(model, train, config.model.target, epochs), validation
 
@@ -195,10 +201,10 @@ def _checkpoint(path: Path, config: TrainConfig, bare: Detector, rows: tuple[Par
     return CheckpointFile(path, fingerprint_of(origin, learned_from), config.train.checkpoint_s)
 
 
-def _streams(trace: Trace, linear: LinearPart, guide: F64 | None = None) -> ParallelStreams:
+def _streams(trace: Trace, features: Features, residual: F32, guide: F64 | None = None) -> ParallelStreams:
     """Return the rows of a trace as parallel streams, as many as STREAMS and LEAST_STREAM allow."""
     rows = len(trace.rows)
     wanted = min(max(rows // STREAM_STEPS, STREAMS[0]), STREAMS[1])
     count = max(1, min(wanted, rows // LEAST_STREAM))
     guide = None if guide is None else guide[trace.rows]
-    return make_streams(trace, linear.cross.residual[trace.rows], linear.features, count, guide)
+    return make_streams(trace, residual[trace.rows], features, count, guide)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from vcedge.calibration.split import rows_in
-from vcedge.calibration.threshold import held_out_events
 from vcedge.calibration.trace import Trace
 from vcedge.detector import Detector
 from vcedge.history import DataReport
@@ -44,7 +43,7 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
         "change_correlation": change_correlation(tail, detector),
         "macs": {"mean": round(mean_macs(tail, detector), 1), "dense": detector.macs(detector.hidden)},
         "calibration": calibration_summary(tail, detector),
-        "scorer": None if trained.parts is None else trained.parts.to_json(),
+        "scorer": scorer_summary(detector),
         "highway": highway_choice(trained),
         "regimes": [item.to_json() for item in find_regimes(trained.device_trace, detector, split.tail[0][0])],
         "channels": channel_errors(tail, detector),
@@ -56,17 +55,32 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
 
 
 def calibration_summary(tail: Trace, detector: Detector) -> dict[str, Any]:
-    """Return the limits of the detector and the rows and peaks that they are based on; `tail` is the held-out rows."""
+    """Return the limits of the detector and the rows that they are based on; `tail` is the held-out rows."""
     limits = detector.calibration
     settled = tail.raw[tail.since >= limits.warmup_rows]
     return {
         "threshold": limits.threshold,
         "false_alarms_per_day": limits.false_alarms_per_day,
+        "expected_false_alarms_per_day": limits.expected_false_alarms_per_day(detector.schema.period_ns),
         "rows": limits.rows,
-        "peaks": limits.tail.peaks,
-        "held_out_events": held_out_events(limits.false_alarms_per_day, detector.schema.period_ns, limits.rows),
+        "margins": [
+            {"margin": margin, "events": events}
+            for margin, events in zip(limits.promise.margins, limits.promise.events, strict=True)
+        ],
         "alarm_share_tail": float((settled > limits.threshold).mean()),
         "surprise_limit": limits.surprise_limit,
+    }
+
+
+def scorer_summary(detector: Detector) -> dict[str, Any]:
+    """Return what training found for the statistic: roles of the channels, time scales in rows, operating states."""
+    scorer = detector.scorer
+    return {
+        "span": scorer.span,
+        "cycle_rows": None if scorer.cycle is None else scorer.cycle.period,
+        "memory_rows": detector.calibration.memory,
+        "states": 0 if scorer.distance is None else len(scorer.distance.centroids),
+        "roles": {channel.name: channel.role for channel in detector.schema.channels},
     }
 
 
@@ -74,7 +88,7 @@ def highway_choice(trained: Trained) -> dict[str, Any] | None:
     """Return order and ridge of the highway with the held-out loss of all candidates; None if they are unknown."""
     if trained.order is None:
         return None
-    tried = [{"order": order, "ridge": ridge, "loss": loss} for order, ridge, loss in trained.order.losses]
+    tried = [{"order": order, "loss": loss} for order, loss in trained.order.losses]
     return {"order": trained.order.order, "ridge": trained.order.ridge, "tried": tried}
 
 

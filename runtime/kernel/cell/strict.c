@@ -74,6 +74,18 @@ static void product(const float *rows, int outputs, int inputs, const float *x, 
         y[i] = (float)((start ? (double)start[i] : 0.0) + sum(rows + (size_t)i * (size_t)inputs, x, inputs, 1));
 }
 
+static void distances(const float *rows, int outputs, int inputs, const float *x, float *y)
+{
+    for (int i = 0; i < outputs; i++) {
+        double total = 0;
+        for (int j = 0; j < inputs; j++) {
+            double gap = (double)x[j] - (double)rows[i * inputs + j];
+            total += gap * gap;
+        }
+        y[i] = (float)total;
+    }
+}
+
 #include "detector/step.inc"
 
 static float probe_read(const void *memory, size_t bytes, int64_t times)

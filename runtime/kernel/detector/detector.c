@@ -5,7 +5,24 @@
 #include <string.h>
 
 /* Rows and columns of the sections. */
-enum count { ONE, C, PARTS, K, M, KC, ORDER_C, HORIZON_C, NETWORK_C, RECORD, COUNTS };
+enum count {
+    ONE,
+    TWO,
+    C,
+    TRACKS,
+    NUMBERS,
+    K,
+    M,
+    KC,
+    ORDER_C,
+    HORIZON_C,
+    NETWORK_C,
+    DISTANCE_C,
+    CYCLE_C,
+    CENTROIDS,
+    RECORD,
+    COUNTS
+};
 
 #define FORMAT_double 'd'
 #define FORMAT_float 'f'
@@ -29,11 +46,20 @@ typedef struct detector_header {
 } detector_header;
 
 #define MAGIC "vcedete"
-#define VERSION 1
+#define VERSION 2
 
 typedef struct layout {
     uint64_t at[VCE_SECTIONS], cell, bytes;
 } layout;
+
+static int statistic_ok(const vce_detector_shape *s)
+{
+    int64_t c = s->channels;
+    return s->centroids >= 0 && s->centroids <= VCE_MAX_SIZE && s->centroids * c <= VCE_MAX_WINDOW &&
+           s->cycle_rows >= 0 && s->cycle_blocks >= 0 && s->cycle_blocks <= VCE_MAX_SIZE &&
+           (s->cycle_rows > 0) == (s->cycle_blocks > 0) && s->cycle_blocks * c <= VCE_MAX_WINDOW && s->sensors >= 0 &&
+           s->sensors <= c && s->live >= 0 && s->live <= c;
+}
 
 static int shape_ok(const vce_detector_shape *s)
 {
@@ -41,25 +67,32 @@ static int shape_ok(const vce_detector_shape *s)
     return c >= 1 && c <= VCE_MAX_SIZE / 5 && s->order >= 1 && s->order * c <= VCE_MAX_WINDOW &&
            s->horizon_order >= 1 && s->horizon_order * c <= VCE_MAX_WINDOW && s->lags >= 1 &&
            s->lags * c <= VCE_MAX_WINDOW && s->ahead >= 1 && s->ahead <= VCE_MAX_SIZE && s->components >= 0 &&
-           s->components <= VCE_MAX_SIZE && s->parts >= 1 && s->parts <= VCE_MAX_PARTS && s->depth >= s->order &&
+           s->components <= VCE_MAX_SIZE && s->depth >= s->order &&
            s->depth >= (int64_t)s->horizon_order + s->ahead - 1 && s->depth * c <= 16 * VCE_MAX_WINDOW &&
            s->hidden >= 0 && s->hidden <= VCE_MAX_SIZE && (s->flags == 0 || s->flags == 1) && s->surprise_ticks >= 0 &&
-           s->reserved == 0;
+           s->reserved == 0 && statistic_ok(s);
 }
 
 static int64_t count_of(const vce_detector_shape *s, int count)
 {
     const int64_t c = s->channels;
-    const int64_t counts[COUNTS] = {1,
-                                    c,
-                                    s->parts,
-                                    s->lags,
-                                    s->components,
-                                    s->lags * c,
-                                    s->order * c,
-                                    s->horizon_order * c,
-                                    s->hidden ? c : 0,
-                                    VCE_FIELDS + 1};
+    const int64_t counts[COUNTS] = {
+        [ONE] = 1,
+        [TWO] = 2,
+        [C] = c,
+        [TRACKS] = VCE_TRACKS,
+        [NUMBERS] = VCE_NUMBERS,
+        [K] = s->lags,
+        [M] = s->components,
+        [KC] = s->lags * c,
+        [ORDER_C] = s->order * c,
+        [HORIZON_C] = s->horizon_order * c,
+        [NETWORK_C] = s->hidden ? c : 0,
+        [DISTANCE_C] = s->centroids ? c : 0,
+        [CYCLE_C] = s->cycle_blocks ? c : 0,
+        [CENTROIDS] = s->centroids,
+        [RECORD] = VCE_FIELDS + 1,
+    };
     return counts[count];
 }
 
@@ -102,7 +135,8 @@ size_t vce_detector_size(const vce_detector_shape *shape, int isa, size_t cell_b
 /* Return the bytes of a field of the record; those of one item go to `item`. */
 static int64_t field_bytes(const vce_detector_shape *s, int field, int *item)
 {
-    const int64_t c = s->channels, parts = s->parts, depth = s->depth, hidden = s->hidden;
+    const int64_t c = s->channels, depth = s->depth, hidden = s->hidden, blocks = s->cycle_blocks;
+    const int64_t cycle_c = blocks ? 2 * c : 0;
 #define ITEMS(constant, type, name, items) [constant] = items,
 #define BYTES(constant, type, name, items) [constant] = sizeof(type),
     const int64_t items[VCE_FIELDS] = {VCE_RECORD_FIELDS(ITEMS)};
@@ -113,11 +147,8 @@ static int64_t field_bytes(const vce_detector_shape *s, int field, int *item)
     return items[field] * *item;
 }
 
-static int tables_ok(const vce_detector_shape *s, const int32_t *kinds, const int32_t *lags, const int32_t *record)
+static int tables_ok(const vce_detector_shape *s, const int32_t *lags, const int32_t *record)
 {
-    for (int32_t i = 0; i < s->parts; i++)
-        if (kinds[i] < 0 || kinds[i] >= VCE_PARTS)
-            return 0;
     for (int32_t i = 0; i < s->lags; i++)
         if (i == 0 ? lags[0] != 0 : lags[i] <= lags[i - 1] || lags[i] > s->depth)
             return 0;
@@ -209,7 +240,7 @@ int vce_detector_open(vce_detector *d, const void *model, size_t size)
     d->field = (const type *)(const void *)(base + from.at[constant]);
     VCE_DETECTOR_SECTIONS(POINT)
 #undef POINT
-    if (!tables_ok(&d->shape, d->kinds, d->lags, d->record))
+    if (!tables_ok(&d->shape, d->lags, d->record))
         return VCE_BAD_SHAPE;
     int finite = vce_doubles_finite(&d->clip, 1) && d->clip >= 0 && d->surprise_limit == d->surprise_limit;
     for (int i = 0; i < VCE_SECTIONS; i++)

@@ -17,7 +17,6 @@ extern "C" {
 #endif
 
 #define VCE_MAX_WINDOW 1048576 /* channels times past rows of one product */
-#define VCE_MAX_PARTS 64
 
 typedef struct vce_detector_shape {
     int32_t channels;      /* C */
@@ -26,7 +25,11 @@ typedef struct vce_detector_shape {
     int32_t ahead;         /* rows that it looks ahead */
     int32_t lags;          /* K rows that are reconstructed together */
     int32_t components;    /* M */
-    int32_t parts;         /* of the scorer */
+    int32_t centroids;     /* of the rows of training; 0 without a distance */
+    int32_t cycle_rows;    /* of one block of a cycle; 0 without one */
+    int32_t cycle_blocks;  /* of one cycle; 0 without one */
+    int32_t sensors;       /* channels that are forecast */
+    int32_t live;          /* channels that are not constant */
     int32_t depth;         /* past rows in the record */
     int32_t hidden;        /* D of the network; 0 without one */
     int32_t flags;         /* whether the missing flags are inputs of the cell */
@@ -35,19 +38,40 @@ typedef struct vce_detector_shape {
 } vce_detector_shape;
 
 /* clang-format off */
+/* Errors that the statistic smooths: F(constant, kind). */
+#define VCE_KIND_LIST(F) \
+    F(VCE_WHITENED, "whitened") F(VCE_SINGLE, "single") F(VCE_AHEAD, "ahead") F(VCE_WINDOW, "window")
+
+/* What is read of the size of smoothed squares: F(constant, amount). */
+#define VCE_AMOUNT_LIST(F) F(VCE_NONE, "none") F(VCE_ROOTS, "roots") F(VCE_RMS, "rms") F(VCE_SUM, "sum")
+
+/* The smoothed squares: F(kind, amount, power of the mean of their rarities). */
+#define VCE_TRACK_LIST(F) \
+    F(VCE_WHITENED, VCE_ROOTS, 2) F(VCE_WHITENED, VCE_ROOTS, 2) F(VCE_WHITENED, VCE_NONE, 2) \
+    F(VCE_SINGLE, VCE_RMS, 4) F(VCE_SINGLE, VCE_RMS, 4) F(VCE_SINGLE, VCE_NONE, 4) \
+    F(VCE_AHEAD, VCE_ROOTS, 2) F(VCE_WINDOW, VCE_SUM, 4)
+
 /* What a detector is made of beside its cell, in this order: F(constant, type, field, rows, columns, matrix). A matrix is
  * (outputs, inputs), row-major, like W in W x; it is packed in panels of the SIMD width. The counts are those of
- * detector.c: C channels, K lags, M components, and products of them. */
+ * detector.c: C channels, K lags, M components, and products of them. Numbers of readings are in lanes, (2, TRACKS):
+ * amounts and rarities, with the novelty and the distance in lanes of tracks without an amount (enum vce_lane). */
 #define VCE_DETECTOR_SECTIONS(F) \
     F(VCE_CENTER, double, center, C, ONE, 0) \
     F(VCE_SCALE, double, scale, C, ONE, 0) \
-    F(VCE_ALPHA, double, alpha, PARTS, ONE, 0)            /* 2 / (span + 1) */ \
-    F(VCE_WEIGHT, double, weight, PARTS, ONE, 0) \
-    F(VCE_USUAL, double, usual, PARTS, ONE, 0) \
-    F(VCE_INITIAL, double, initial, PARTS, ONE, 0)        /* what a smoothed value begins with */ \
-    F(VCE_KINDS, int32_t, kinds, PARTS, ONE, 0)           /* enum vce_part */ \
+    F(VCE_LOW, double, low, C, ONE, 0)                    /* range of training */ \
+    F(VCE_HIGH, double, high, C, ONE, 0) \
+    F(VCE_ALPHA, double, alpha, TRACKS, ONE, 0)           /* 2 / (span + 1) */ \
+    F(VCE_INITIAL, double, initial, C, TRACKS, 0)         /* what a smoothed square begins with */ \
+    F(VCE_INTERCEPT, double, intercept, C, TRACKS, 0)     /* lines from a smoothed square's logarithm to nats */ \
+    F(VCE_SLOPE, double, slope, C, TRACKS, 0) \
+    F(VCE_USUAL, double, usual, TWO, TRACKS, 0) \
+    F(VCE_WEIGHT, double, weight, TWO, TRACKS, 0) \
+    F(VCE_LINES, double, lines, NUMBERS, ONE, 0)          /* enum vce_number */ \
+    F(VCE_CYCLE_MEAN, double, cycle_mean, TWO, CYCLE_C, 0) \
+    F(VCE_CYCLE_SCALE, double, cycle_scale, TWO, CYCLE_C, 0) \
     F(VCE_LAGS, int32_t, lags, K, ONE, 0)                 /* 0 for the present row, increasing */ \
     F(VCE_RECORD, int32_t, record, RECORD, ONE, 0)        /* offset of each field of the record, and its size */ \
+    F(VCE_SENSOR, float, sensor, C, ONE, 0)               /* 1 for a channel that is forecast, else 0 */ \
     F(VCE_CHANGE_SCALE, float, change_scale, C, ONE, 0) \
     F(VCE_BIAS, float, bias, C, ONE, 0)                   /* of the forecast */ \
     F(VCE_SPREAD, float, spread, C, ONE, 0)               /* of the forecast's residual */ \
@@ -57,22 +81,24 @@ typedef struct vce_detector_shape {
     F(VCE_HORIZON_START, float, horizon_start, C, ONE, 0) \
     F(VCE_ERROR_SCALE, float, error_scale, NETWORK_C, ONE, 0) \
     F(VCE_MEAN, float, mean, KC, ONE, 0) \
+    F(VCE_DISTANCE_SCALE, float, distance_scale, DISTANCE_C, ONE, 0) \
     F(VCE_FORECAST, float, forecast, C, ORDER_C, 1) \
     F(VCE_WHITEN, float, whiten, C, C, 1) \
+    F(VCE_FILL, float, fill, C, C, 1)                     /* a channel's residual from the others' */ \
     F(VCE_HORIZON, float, horizon, C, HORIZON_C, 1) \
     F(VCE_COMPONENTS, float, components, M, KC, 1) \
-    F(VCE_BACK, float, back, KC, M, 1)                    /* transpose of the components */
-
-/* Parts of the scorer: F(constant, kind). */
-#define VCE_PART_LIST(F) \
-    F(VCE_PART_ERROR, "error") \
-    F(VCE_PART_HORIZON, "horizon") \
-    F(VCE_PART_RECONSTRUCTION, "reconstruction")
+    F(VCE_BACK, float, back, KC, M, 1)                    /* transpose of the components */ \
+    F(VCE_CENTROIDS, float, centroids, CENTROIDS, C, 1)
 
 /* Fields of the record (runtime/engine/state.py): F(constant, type, field, items). */
 #define VCE_RECORD_FIELDS(F) \
-    F(VCE_F_SMOOTH, double, smooth, parts * c)            /* (parts, C) */ \
-    F(VCE_F_PARTS, double, parts, parts) \
+    F(VCE_F_SMOOTH, double, smooth, c * VCE_TRACKS)       /* (C, TRACKS) */ \
+    F(VCE_F_READINGS, double, readings, VCE_READINGS) \
+    F(VCE_F_NOVELTY, double, novelty, c) \
+    F(VCE_F_CYCLE_PART, double, cycle_part, cycle_c)      /* (2, C) sums of the block that is not complete */ \
+    F(VCE_F_CYCLE_RING, double, cycle_ring, blocks * cycle_c) /* (blocks, 2, C) */ \
+    F(VCE_F_CYCLE_DEVIATION, double, cycle_deviation, cycle_c)            /* (2, C) squared deviations of the last complete cycle */ \
+    F(VCE_F_CYCLE_EXCESS, double, cycle_excess, 1) \
     F(VCE_F_SEEN, int64_t, seen, 1) \
     F(VCE_F_FORCED, int32_t, forced, 1) \
     F(VCE_F_CALM, int32_t, calm, 1) \
@@ -82,19 +108,37 @@ typedef struct vce_detector_shape {
     F(VCE_F_FORECAST, float, forecast, c) \
     F(VCE_F_CORRECTION, float, correction, c)             /* the head's output, as its weights are shrunk */ \
     F(VCE_F_RESIDUAL, float, residual, c) \
-    F(VCE_F_H, float, h, hidden) \
-    F(VCE_F_HELD, uint8_t, held, c)
+    F(VCE_F_H, float, h, hidden)
 /* clang-format on */
 
 #define VCE_SECTION(constant, type, field, rows, columns, matrix) constant,
-#define VCE_PART(constant, kind) constant,
+#define VCE_WORD(constant, word) constant,
+#define VCE_COUNT(kind, amount, power) +1
 #define VCE_FIELD(constant, type, field, items) constant,
 enum vce_section { VCE_DETECTOR_SECTIONS(VCE_SECTION) VCE_SECTIONS };
-enum vce_part { VCE_PART_LIST(VCE_PART) VCE_PARTS };
+enum vce_kind { VCE_KIND_LIST(VCE_WORD) VCE_KINDS };
+enum vce_amount { VCE_AMOUNT_LIST(VCE_WORD) VCE_AMOUNTS };
+enum { VCE_TRACKS = 0 VCE_TRACK_LIST(VCE_COUNT), VCE_READINGS = 15 };
 enum vce_field { VCE_RECORD_FIELDS(VCE_FIELD) VCE_FIELDS };
 #undef VCE_SECTION
-#undef VCE_PART
+#undef VCE_WORD
+#undef VCE_COUNT
 #undef VCE_FIELD
+
+/* Lanes of the tracks' amounts, none of which is of a track without an amount. */
+enum vce_lane { VCE_NOVELTY_LANE = 2, VCE_DISTANCE_LANE = 5, VCE_LANES = 2 * VCE_TRACKS };
+
+/* Lines from a logarithm to nats, and the weight of the distance. */
+enum vce_number {
+    VCE_OFFSET,
+    VCE_GAIN,
+    VCE_DISTANCE_OFFSET,
+    VCE_DISTANCE_GAIN,
+    VCE_DISTANCE_WEIGHT,
+    VCE_CYCLE_OFFSET,
+    VCE_CYCLE_GAIN,
+    VCE_NUMBERS
+};
 
 enum vce_wake { VCE_WAKE_NONE = -1, VCE_WAKE_SURPRISE = -2, VCE_WAKE_MEMORY = -3 };
 

@@ -20,16 +20,18 @@ static inline vce_record vce_record_of(const vce_detector *d, void *record)
 
 /* Where one step puts its intermediate values. */
 typedef struct vce_scratch {
-    void *cell;                 /* the cell's scratch */
-    double *squared[VCE_PARTS]; /* (C) a row's squared errors of each kind of part */
-    double *share;              /* (C) */
-    float *signals;             /* (S) the standardised sample first */
-    float *error;               /* (C) */
-    float *product;             /* (C) */
-    float *window;              /* (K C) */
-    float *back;                /* (K C) */
-    float *components;          /* (M) */
-    uint8_t *missing, *unknown; /* (C) */
+    void *cell;              /* the cell's scratch */
+    double *amount, *rarity; /* (C, TRACKS) each channel's part of an amount, and of a rarity */
+    float *squares;          /* (KINDS, C) a row's squared errors */
+    float *signals;          /* (S) the standardised sample first */
+    float *error;            /* (C) */
+    float *product;          /* (C) */
+    float *window;           /* (K C) */
+    float *back;             /* (K C) */
+    float *components;       /* (M) */
+    float *scaled;           /* (C) the sample as distances are measured */
+    float *distances;        /* (centroids) */
+    uint8_t *missing;        /* (C) */
     char *end;
 } vce_scratch;
 
@@ -43,17 +45,18 @@ static inline vce_scratch vce_scratch_of(const vce_detector *d, void *scratch)
 #define TAKE(type, items) ((at += (items) * sizeof(type)), (type *)(void *)(at - (items) * sizeof(type)))
     s.cell = (void *)at;
     at += vce_aligned(cell);
-    for (int kind = 0; kind < VCE_PARTS; kind++)
-        s.squared[kind] = TAKE(double, channels);
-    s.share = TAKE(double, channels);
+    s.amount = TAKE(double, channels *VCE_TRACKS);
+    s.rarity = TAKE(double, channels *VCE_TRACKS);
+    s.squares = TAKE(float, channels *VCE_KINDS);
     s.signals = TAKE(float, 5 * channels);
     s.error = TAKE(float, channels);
     s.product = TAKE(float, channels);
     s.window = TAKE(float, window);
     s.back = TAKE(float, window);
     s.components = TAKE(float, (size_t)d->shape.components);
+    s.scaled = TAKE(float, channels);
+    s.distances = TAKE(float, (size_t)d->shape.centroids);
     s.missing = TAKE(uint8_t, channels);
-    s.unknown = TAKE(uint8_t, channels);
     s.end = (char *)at;
 #undef TAKE
     return s;

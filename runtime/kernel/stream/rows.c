@@ -111,11 +111,11 @@ static scoring scoring_of(const vce_detector *d, const void *rules, void *record
 static void write_row(const scoring *run, const vce_columns *to, int64_t row, int status, int32_t updated, int32_t wake)
 {
     const vce_numbers *n = run->state.numbers;
-    double threshold = threshold_of(n);
+    double threshold = threshold_of(n), evidence = evidence_of(n, n->raw);
     to->raw[row] = n->raw;
-    to->score[row] = score_of(run->rules, n->raw, threshold);
+    to->score[row] = score_of(run->rules, evidence, threshold);
     to->threshold[row] = threshold;
-    to->alarm[row] = status != VCE_WARMUP && n->raw > threshold;
+    to->alarm[row] = status != VCE_WARMUP && evidence > threshold;
     to->in_event[row] = anomaly_of(run)->open != 0;
     to->updated[row] = updated, to->wake[row] = wake;
     to->status[row] = (uint8_t)status;
@@ -160,7 +160,8 @@ static int score_row(const scoring *run, const vce_rows *rows, const vce_columns
     memcpy(run->saved, run->state.engine, vce_record_size(d));
     double raw = vce_detector_step(d, run->state.engine, run->step, run->values, run->contributions, &level,
                                    run->policy.min_level, (float)(run->policy.logit_bias + bias));
-    if (would_publish(run, raw, threshold, warming)) {
+    double evidence = evidence_of(n, raw);
+    if (would_publish(run, evidence, threshold, warming)) {
         memcpy(run->state.engine, run->saved, vce_record_size(d));
         return 0;
     }
@@ -174,14 +175,14 @@ static int score_row(const scoring *run, const vce_rows *rows, const vce_columns
     if (levels > 1)
         spend(run, updated);
     top_channels(run->contributions, raw, channels, n->top);
-    follow_events(run, time_ns, raw, threshold, warming);
+    follow_events(run, time_ns, evidence, threshold, warming);
     if (rules->named_rows)
         follow_features(run, r.residual, r.lags, anomaly_of(run)->open != 0);
     follow_wake(run, wake);
     int status = status_of(&found, warming);
     write_row(run, to, row, status, updated, wake);
     int few = (double)found.missing / channels <= rules->most_imputed;
-    if (n->adapts && (status == VCE_OK_ROW || (status == VCE_IMPUTED && few)))
+    if (n->adapts && status != VCE_WARMUP && few)
         learn(run);
     return 1;
 }

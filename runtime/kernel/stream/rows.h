@@ -24,12 +24,12 @@ extern "C" {
     F(double, release) F(double, growth)                                      /* events */ \
     F(double, target) F(double, above_floor) F(double, most_bias)             /* compute_budget */ \
     F(double, rate) F(double, least_bias) F(double, most_saved) \
-    F(double, calibrated) F(double, median) F(double, clip) F(double, relief) /* adaptive_threshold */ \
-    F(double, gain) F(double, most) F(double, slack) F(double, smallest) \
-    F(double, most_imputed) F(double, period_s) \
+    F(double, calibrated) F(double, median) F(double, memory)                 /* adaptive_threshold */ \
+    F(double, lasting_gain) F(double, most_lasting) F(double, lasting_limit) F(double, lasting_rise) \
+    F(double, most_rise) F(double, most_step) F(double, start_rows) F(double, most_imputed) F(double, period_s) \
     F(double, largest) F(double, large) F(double, tiny)                       /* vcedge/resemblance */ \
     F(double, least_change) F(double, least_level) \
-    F(int64_t, settling) F(int64_t, settling_start) F(int64_t, warmup_rows) F(int64_t, max_gap_ns) \
+    F(int64_t, warmup_rows) F(int64_t, max_gap_ns) \
     F(int64_t, min_rows) F(int64_t, hold_rows) F(int64_t, event_rows) F(int64_t, look_back) F(int64_t, named_rows) \
     F(int64_t, checks_rates) F(int64_t, dropout_rows)
 

@@ -5,9 +5,11 @@
 /* Offsets of the record's fields for a shape, one after the other, each 8-aligned; the last one is its size. */
 static void record_layout(const vce_detector_shape *s, int32_t *record)
 {
-    int32_t c = s->channels;
-    const int32_t bytes[VCE_FIELDS] = {8 * s->parts * c, 8 * s->parts, 8, 4, 4, 4, 4, 4 * s->depth * c, 4 * c, 4 * c,
-                                       4 * c, 4 * s->hidden, c};
+    const int32_t c = s->channels, depth = s->depth, hidden = s->hidden, blocks = s->cycle_blocks;
+    const int32_t cycle_c = blocks ? 2 * c : 0;
+#define FIELD_BYTES(constant, type, field, items) (int32_t)sizeof(type) * (items),
+    const int32_t bytes[VCE_FIELDS] = {VCE_RECORD_FIELDS(FIELD_BYTES)};
+#undef FIELD_BYTES
     record[0] = 0;
     for (int i = 0; i < VCE_FIELDS; i++)
         record[i + 1] = record[i] + (bytes[i] + 7) / 8 * 8;
@@ -30,7 +32,7 @@ static void *packed_detector(const vce_detector_shape *s, int isa, size_t *size)
             else if (vce_section_format(i) == 'f')
                 ((float *)sections[i])[j] = i < VCE_FORECAST ? 1.0f : 0.3f * noise();
             else
-                ((int32_t *)sections[i])[j] = i == VCE_KINDS ? (int32_t)j % VCE_PARTS : (int32_t)j;
+                ((int32_t *)sections[i])[j] = (int32_t)j;
     }
     record_layout(s, sections[VCE_RECORD]);
     *size = vce_detector_size(s, isa, cell_size);

@@ -66,7 +66,8 @@ int main(int count, char **arguments)
 {
     long rounds = count > 1 ? atol(arguments[1]) : 20000, opened = 0;
     static const vce_shape shapes[] = {{3, 2, 3, 9, 3, 3}, {1, 1, 1, 5, 0, 1}};
-    static const vce_detector_shape detectors[] = {{3, 2, 2, 3, 3, 2, 4, 5, 9, 1, 3, 0}, {2, 1, 1, 1, 1, 1, 3, 2, 0, 0, 0, 0}};
+    static const vce_detector_shape detectors[] = {{3, 2, 2, 3, 3, 2, 5, 1, 2, 2, 3, 5, 9, 1, 3, 0},
+                                                    {2, 1, 1, 1, 1, 1, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0}};
     for (long round = 0; round < rounds; round++) {
         int isa = (int)roll(VCE_ISAS);
         if (!vce_isa_available(isa))

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from vcedge.baselines.interface import Fitted
 from vcedge.baselines.table import DETECTORS, fit_baseline, trivial
-from vcedge.calibration.calibrate import calibrate_limits
+from vcedge.calibration.calibrate import DEFAULT_SPAN, measure_network
 from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.split import merge_ranges
-from vcedge.calibration.threshold import fit_threshold
 from vcedge.config.train import TrainConfig
 from vcedge.detector import CellKind, CellSpec, Detector
 from vcedge.errors import DataError
 from vcedge.history import Recording
-from vcedge.limits import EventRule, events_per_row
+from vcedge.limits import EventRule
 from vcedge.train.compare.methods import MAIN, OFF, RNN, SAME_COST, SAME_SIZE, BaselineMethod, Method, NetworkMethod
 from vcedge.train.pipeline import Trained, event_rule, train_detector
 from vcedge.train.summary import mean_macs
 from vcedge.train.training import Epoch
 
+QUANTILE = 0.999
+"""Quantile of a baseline's held-out scores that is its threshold."""
 SMALLEST = 4
 """Smallest hidden size that `equal_macs_size` tries."""
 Progress = Callable[[float, str], None]
@@ -47,10 +50,10 @@ def train_methods(config: TrainConfig, recording: Recording, progress: Progress)
     main = _train(config, recording, NetworkPlan(MAIN, "vcgru", hidden, (0.0, 0.3)), progress)
     macs = mean_macs(main.device_trace.within(main.split.tail), main.detector)
     rate, stuck = config.score.false_alarms_per_day, main.detector.calibration.stuck_rows
-    off = calibrate_limits(main.detector.without_network(), main.values, main.split, stuck, rate)
+    off = measure_network(main.detector.without_network(), main.values, main.split, stuck)
     methods: list[Method] = [
         NetworkMethod(MAIN, main.finished()),
-        NetworkMethod(OFF, refit(off, main.values, main.split)),
+        NetworkMethod(OFF, refit(off, main.values, main.split, rate)),
     ]
     small = equal_macs_size(main.detector, macs)
     dense = (
@@ -78,7 +81,8 @@ def equal_macs_size(detector: Detector, macs: float) -> int:
 def fit_baselines(config: TrainConfig, trained: Trained, recording: Recording) -> list[Method]:
     """Fit the baselines, smoothed like the detector, ridge-VAR also without smoothing; then random and all ones."""
     values, split = trained.values, trained.split
-    fitted, span = merge_ranges(split.fitted, split.starts), config.score.span
+    fitted = merge_ranges(split.fitted, split.starts)
+    span = DEFAULT_SPAN if config.score.span == "auto" else config.score.span
     methods: list[Method] = []
     wanted = [*((name, span) for name in DETECTORS), ("ridge-VAR", 1.0)]
     rule = event_rule(config.score, recording.schema)
@@ -88,20 +92,18 @@ def fit_baselines(config: TrainConfig, trained: Trained, recording: Recording) -
         except DataError:
             continue  # the stretches are too short for its window; the other methods can still be compared
         label = f"{name}, EWMA {smoothing:g}" if smoothing > 1 else name
-        methods.append(_calibrated(label, baseline, trained, config, rule))
+        methods.append(_calibrated(label, baseline, trained, rule))
     references = trivial(config.train.seed)
-    methods.append(_calibrated("random", references["random"], trained, config, rule))
+    methods.append(_calibrated("random", references["random"], trained, rule))
     return [*methods, BaselineMethod("all ones", references["all ones"], 0.0, rule)]
 
 
-def _calibrated(name: str, fitted: Fitted, trained: Trained, config: TrainConfig, rule: EventRule) -> Method:
-    """Return the method with a threshold from the held-out tail, found by the detector's own rule."""
+def _calibrated(name: str, fitted: Fitted, trained: Trained, rule: EventRule) -> Method:
+    """Return the method with the QUANTILE of its scores on the held-out tail as its threshold."""
     split, warmup = trained.split, trained.detector.calibration.warmup_rows
     raw = fitted.score(trained.values, merge_ranges(split.all, split.starts))
     stretches = [raw[start + (warmup if start in split.starts else 0) : stop] for start, stop in split.tail]
-    rate = events_per_row(config.score.false_alarms_per_day, trained.detector.schema.period_ns)
-    promise = fit_threshold([stretch for stretch in stretches if len(stretch)], rate, rule)
-    return BaselineMethod(name, fitted, promise.threshold, promise.events)
+    return BaselineMethod(name, fitted, float(np.quantile(np.concatenate(stretches), QUANTILE)), rule)
 
 
 def _train(config: TrainConfig, recording: Recording, plan: NetworkPlan, progress: Progress) -> Trained:

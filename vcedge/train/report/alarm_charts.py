@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vcedge.schema import F64
 from vcedge.train.pipeline import Trained
-from vcedge.train.report.figure import COLOUR, Chart, LegendEntry, inline_svg, log_axis, panels, quantity
+from vcedge.train.report.figure import COLOUR, Chart, LegendEntry, inline_svg, panels, quantity
 from vcedge.train.report.series import stretches, time_unit
 from vcedge.wording import number, percent
 
@@ -19,8 +19,8 @@ def spread_chart(trained: Trained) -> Chart:
     detector = trained.detector
     raw = _settled_raw(trained)
     limit = detector.calibration.threshold
-    low, high = _log_range(raw, limit)
-    edges = np.geomspace(low, high, 49)
+    low, high = _range(raw, limit)
+    edges = np.linspace(low, high, 49)
     counts = np.histogram(np.clip(raw, low, high), edges)[0] / len(raw)
     legend = (
         LegendEntry("area", "measured", "held-out rows"),
@@ -29,12 +29,12 @@ def spread_chart(trained: Trained) -> Chart:
     with panels("spread", HEIGHT) as (figure, (ax,)):
         ax.stairs(counts, edges, fill=True, color=COLOUR["measured"])
         ax.axvline(limit, color=COLOUR["limit"], dashes=(5, 3))
-        log_axis(ax, "x", low, high)
+        ax.set_xlim(low, high)
         ax.set_ylim(0, max(float(counts.max()) * 1.1, 1e-3))
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
         quantity(ax, "share of the held-out rows")
-        ax.set_xlabel("statistic raw (log scale)")
+        ax.set_xlabel("statistic raw (nats)")
         above = percent(float((raw > limit).mean()))
         description = (
             f"Median {number(float(np.median(raw)))}, threshold {number(limit)}, above it {above} of the rows."
@@ -52,7 +52,7 @@ def statistic_chart(trained: Trained) -> Chart:
     detector = trained.detector
     trace = trained.device_trace.within(trained.split.tail)
     limit = detector.calibration.threshold
-    low, high = _log_range(_settled_raw(trained), limit)
+    low, high = _range(_settled_raw(trained), limit)
     unit, size = time_unit(len(trace.rows), detector.schema.period_ns)
     line = stretches(np.clip(trace.raw, low, high))
     legend = (
@@ -65,8 +65,8 @@ def statistic_chart(trained: Trained) -> Chart:
         ax.fill_between(middle, line.low, line.high, color=COLOUR["context"], alpha=0.45, linewidth=0)
         ax.plot(middle, line.mean, color=COLOUR["measured"])
         ax.axhline(limit, color=COLOUR["limit"], dashes=(5, 3))
-        log_axis(ax, "y", low, high)
-        quantity(ax, "statistic raw (log scale)")
+        ax.set_ylim(low, high)
+        quantity(ax, "statistic raw (nats)")
         ax.set_xlabel(f"{unit} of held-out rows")
         description = f"Largest value {number(float(trace.raw.max()))}, threshold {number(limit)}."
         svg = inline_svg(figure, "statistic", "The statistic over the held-out rows", description)
@@ -84,10 +84,8 @@ def _settled_raw(trained: Trained) -> F64:
     return kept if len(kept) else trace.raw
 
 
-def _log_range(raw: F64, limit: float) -> tuple[float, float]:
-    """Return the limits of a logarithmic axis for the statistic and its threshold."""
-    above = raw[raw > 0]
-    smallest = float(np.quantile(above, 0.001)) if len(above) else limit / 10
-    largest = float(above.max()) if len(above) else limit
-    low = max(min(smallest, limit / 2), limit * 1e-6)
-    return low / 1.1, max(largest, limit) * 1.25
+def _range(raw: F64, limit: float) -> tuple[float, float]:
+    """Return the limits of an axis for the statistic and its threshold."""
+    low, high = float(np.quantile(raw, 0.001)), max(float(raw.max()), limit)
+    margin = 0.05 * max(high - low, 1.0)
+    return low - margin, high + margin

@@ -1,111 +1,77 @@
-"""Writes texts and tables on choices made from data: weights of the scorer, order and ridge, operating modes."""
+"""Writes texts and tables on what was found in the data: readings, cycle, order, operating modes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vcedge.calibration.order import NEARLY, OrderChoice
-from vcedge.schema import NS_PER_S
+from vcedge.calibration.order import CLEARLY, OrderChoice
+from vcedge.detector import Detector
+from vcedge.limits import LASTING_PART
+from vcedge.schema import NS_PER_S, Role
+from vcedge.scorer import NOVELTY_SPAN, TRACKS, ErrorKind, span_of
 from vcedge.train.pipeline import Trained
 from vcedge.train.regimes import SLOW_ROWS
-from vcedge.wording import duration
+from vcedge.wording import duration, listed
 
-KINDS = {
-    "error": "error of the forecast one row ahead",
-    "horizon": "error of a forecast several rows ahead",
-    "reconstruction": "part of the last rows that principal components do not explain",
+KINDS: Mapping[ErrorKind, str] = {
+    "whitened": "error of the forecast one row ahead, less what all sensors share",
+    "single": "error of the forecast one row ahead, each sensor by itself",
+    "ahead": "error of a forecast several rows ahead",
+    "window": "part of the last rows that principal components do not explain",
 }
-SAME = 0.005
-"""Areas that differ by less are called equal."""
+NAMES = 5
+NOT_SENSORS: Mapping[Role, str] = {"command": "commands, which only help to forecast", "constant": "constants"}
 
 
 def score_section(trained: Trained) -> dict[str, Any]:
-    """Return a text and a row for each part of the scorer: name, input, span, weight, area when alone."""
-    parts, choice = trained.detector.scorer.parts, trained.parts
-    period_s = trained.detector.schema.period_ns / NS_PER_S
-    found = {} if choice is None else dict(zip(choice.names, choice.found, strict=True))
-    rows = [
-        (
-            part.name,
-            KINDS[part.kind],
-            duration(part.span * period_s),
-            f"{part.weight:.0%}",
-            f"{found[part.name]:.2f}" if part.name in found else "",
-        )
-        for part in parts
-    ]
-    return {"text": _score_text(trained), "rows": rows, "together": _together(trained)}
+    """Return a text, and a row for each reading: name, input, span."""
+    detector, period_s = trained.detector, trained.detector.schema.period_ns / NS_PER_S
+    scorer = detector.scorer
+    rows = [("errors", KINDS[track.kind], duration(span_of(track, scorer.span) * period_s)) for track in TRACKS]
+    rows.append(("novelty", "values outside of all that was seen in training", duration(NOVELTY_SPAN * period_s)))
+    if scorer.distance is not None:
+        states = f"distance to the nearest of {len(scorer.distance.centroids)} operating states seen in training"
+        rows.append(("distance", states, "one row"))
+    if scorer.cycle is not None:
+        rows.append(("cycle", "mean and spread of each channel", duration(scorer.cycle.period * period_s)))
+    lasting = LASTING_PART * detector.calibration.memory
+    rows.append(("lasting", "mean of the statistic itself", duration(lasting * period_s)))
+    return {"text": _score_text(detector), "rows": rows}
 
 
-def _together(trained: Trained) -> list[tuple[str, str]]:
-    choice = trained.parts
-    if choice is None:
-        return []
-    return [("all, with these weights", f"{choice.fused:.2f}"), ("all, with equal weights", f"{choice.equal:.2f}")]
-
-
-def _score_text(trained: Trained) -> str:
-    choice = trained.parts
+def _score_text(detector: Detector) -> str:
     text = (
-        "The statistic raw is the product of its parts, each divided by its normal mean and raised to the power of its "
-        "weight: it is about 1 in normal operation and grows most when several parts agree. Short spans detect sudden "
-        "faults, long spans slow ones. "
+        "The statistic raw is in nats: one normal row in a hundred exceeds 4.6, and each further 2.3 is ten times "
+        "rarer. Each reading is taken as amount and as rarity, over its usual value on rows that its models have not "
+        "seen; all have the same weight, because no choice by synthetic faults was better on real ones. Distance and "
+        "cycle count where they exceed what one row in a hundred does. A moderate excess that lasts is an alarm too. "
     )
-    if choice is None:
-        return text + "The held-out rows are too few to choose weights: all parts have the same weight."
-    best = max(range(len(choice.names)), key=lambda i: choice.found[i])
-    text += (
-        f"The weights were chosen without labels: {choice.faults} synthetic faults were injected into normal rows, and "
-        "the table shows how well each part alone distinguishes their rows from normal ones (area under the "
-        "precision-recall curve, 1 is perfect). The weights are bounded, so that no part is dropped and none "
-        "dominates, as real faults differ from synthetic ones. "
-    )
-    gain = choice.fused - choice.equal
-    versus = "as much as" if abs(gain) < SAME else "more than" if gain > 0 else "less than"
-    alone = choice.found[best]
-    text += f"Together they reach {choice.fused:.2f}, {versus} with equal weights ({choice.equal:.2f}); "
-    if alone > choice.fused + SAME:
-        return text + (
-            f"{choice.names[best]} alone reaches {alone:.2f}: on these faults it would be better by itself; the other "
-            "parts are kept for other kinds of faults."
-        )
-    return text + f"the best part alone, {choice.names[best]}, {alone:.2f}."
+    for role, what in NOT_SENSORS.items():
+        names = [channel.name for channel in detector.schema.channels if channel.role == role]
+        if names:
+            text += f"{listed(names, NAMES)}: {what}; a new value of one counts as novelty. "
+    if detector.scorer.cycle is None:
+        return text + "No cycle was found that repeats often enough to watch its mean and spread."
+    period = duration(detector.scorer.cycle.period * detector.schema.period_ns / NS_PER_S)
+    return text + f"The machine repeats a cycle of {period}; its mean and spread are watched."
 
 
 def order_section(trained: Trained) -> dict[str, Any] | None:
-    """Return a text and a table of errors by order and ridge, or None if the choice is unknown."""
+    """Return a text and a row of order and error for each candidate, or None if nothing was chosen."""
     choice = trained.order
-    if choice is None:
+    if choice is None or not choice.losses:
         return None
-    orders = sorted({order for order, _, _ in choice.losses})
-    ridges = sorted({ridge for _, ridge, _ in choice.losses})
-    error = {(order, ridge): math.exp(loss / 2) for order, ridge, loss in choice.losses}
-    rows = [
-        (order, [(f"{error[order, ridge]:.3f}", (order, ridge) == (choice.order, choice.ridge)) for ridge in ridges])
-        for order in orders
-    ]
-    return {"text": _order_text(choice, error), "ridges": [f"{ridge:g}" for ridge in ridges], "rows": rows}
+    rows = [(order, f"{loss:.4f}", order == choice.order) for order, loss in choice.losses]
+    return {"text": _order_text(choice), "rows": rows}
 
 
-def _order_text(choice: OrderChoice, error: Mapping[tuple[int, float], float]) -> str:
-    chosen, best = error[choice.order, choice.ridge], min(error.values())
-    text = (
-        f"The linear forecaster uses the last {choice.order} rows, with ridge {choice.ridge:g}. Its error on rows it "
-        f"was not fitted on is {chosen:.3f} standard deviations of a channel (geometric mean over channels; "
-        "forecasting the mean has an error of 1). "
+def _order_text(choice: OrderChoice) -> str:
+    return (
+        f"The linear forecaster uses the last {choice.order} rows, with ridge {choice.ridge:g}. Of two candidates the "
+        f"second is chosen only if its squared error on rows it was not fitted on is less than {CLEARLY:g} of the "
+        "first's (mean over sensors, in squared standard deviations)."
     )
-    if len(error) == 1:
-        return text + "Both were set in the configuration."
-    text += (
-        f"Of {len(error)} pairs compared it uses the fewest rows among those whose error is at most "
-        f"{math.exp(NEARLY / 2) - 1:.0%} above the best ({best:.3f}): a forecaster with more past rows also learns to "
-        "follow a fault. "
-    )
-    if chosen > best:
-        text += f"Its error is {chosen / best - 1:.1%} above the best."
-    return text
 
 
 def regime_section(regimes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

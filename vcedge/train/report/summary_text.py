@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from vcedge.limits import MOST_RISE
 from vcedge.schema import NS_PER_S
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.sensitivity_text import paragraph
@@ -130,20 +131,14 @@ def _threshold(trained: Trained, limits: dict[str, Any]) -> str:
     text = (
         f"An alarm is raised when the statistic raw exceeds {number(limits['threshold'])}. Rows like the held-out ones "
         f"should then cause about {count(rate, 'false alarm')} a day. "
-        f"The threshold was measured on {count(rows, 'row')} after the warm-up ({_rows_text(trained, rows)}), of which "
-        f"{'none lies' if above == 0 else percent(above) + ' lie'} above it. "
+        f"The threshold was measured on {count(rows, 'row')} ({_rows_text(trained, rows)}), each by models of the "
+        f"others; of the last fifth {'none lies' if above == 0 else percent(above) + ' lie'} above it. "
     )
-    allowed = limits["held_out_events"]
-    if allowed < 1:
-        text += (
-            f"In this time only {allowed:.2g} such alarms are expected, so the threshold is extrapolated to "
-            f"{number(1 / allowed)} times its length from the {count(limits['peaks'], 'largest excursion')}: an "
-            "estimate that a longer recording improves. "
-        )
     return text + (
-        "One event is one alarm, however long it lasts. The rate holds for the operating modes in the recording; a new "
-        "mode can raise alarms. Under slow drift the service raises the threshold to at most four times this value and "
-        "lowers it again, but never while an event is open."
+        "A rate is promised only as far as the recording can show it. One event is one alarm, however long it lasts. "
+        "The rate holds for the operating modes in the recording; a new mode can raise alarms. Under slow drift the "
+        f"threshold follows the level of normal operation, at most {MOST_RISE:g} nats up, and falls again as fast; "
+        "events leave no other trace in it, only people's judgements of them do."
     )
 
 
