@@ -215,7 +215,9 @@ def with_roles(detector: Detector, roles: tuple[Role, ...]) -> Detector:
         schema=replace(detector.schema, channels=channels),
         highway=forecast(detector.highway),
         head=head
-        and replace(head, shrink=head.shrink * sensor, error_scale=np.where(sensor > 0, head.error_scale, np.float32(1))),
+        and replace(
+            head, shrink=head.shrink * sensor, error_scale=np.where(sensor > 0, head.error_scale, np.float32(1))
+        ),
         scorer=replace(
             scorer,
             whiten=scorer.whiten * sensor * sensor[:, None],
