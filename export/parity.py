@@ -10,6 +10,7 @@ import numpy as np
 from vcedge.detector import Detector
 from vcedge.runtime.engine.state import State
 from vcedge.schema import F64
+from vcedge.scorer import Scorer
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Tolerance:
     """Limits how far an exported file may be from its model."""
 
     relative: float
-    """Largest difference of a number, relative to the array that it is part of."""
+    """Largest difference of a number, relative to the array that it is part of; of the statistic, which is a logarithm,
+    relative to the nats of one unit of the readings' logarithms where it is smaller than that."""
     flips: float
     """Largest share of steps at which the level may differ."""
     same_state: bool = False
@@ -96,6 +98,7 @@ class ParityCheck:
     def __init__(self, detector: Detector, tolerance: Tolerance) -> None:
         self.parity = Parity(tolerance, worst=dict.fromkeys(("h", "correction", "raw", "score", "contributions"), 0.0))
         self._calibration = detector.calibration
+        self._unit = _unit(detector.scorer)
         self._boundaries = detector.boundaries
         self._sizes = {"h": 0.0, "correction": 0.0}
         """Largest absolute value so far of the arrays whose scale is not known beforehand."""
@@ -129,13 +132,14 @@ class ParityCheck:
     def _numbers(self, step: int, expected: Outcome, found: Outcome) -> None:
         """Compare the statistic, the contributions, the score and the alarm."""
         (raw, level, contributions, _), (other, _, others, _) = expected, found
-        self._close(step, "raw", level, np.array([raw]), np.array([other]), raw)
-        self._close(step, "contributions", level, contributions, others, raw)
+        size = max(abs(raw), self._unit)
+        self._close(step, "raw", level, np.array([raw]), np.array([other]), size)
+        self._close(step, "contributions", level, contributions, others, size)
         scores = [self._calibration.score(r) if np.isfinite(r) else r for r in (raw, other)]
         self._close(step, "score", level, np.array(scores[:1]), np.array(scores[1:]), 1.0)
         threshold = self._calibration.threshold
         if (raw > threshold) != (other > threshold):
-            if abs(raw - threshold) <= self.parity.tolerance.relative * threshold:
+            if abs(raw - threshold) <= self.parity.tolerance.relative * size:
                 self.parity.ties += 1
             else:
                 self._differs(step, "alarm", level, raw, other)
@@ -164,3 +168,9 @@ class ParityCheck:
     def _differs(self, step: int, what: str, level: int, expected: float, found: float) -> None:
         if self.parity.first is None:
             self.parity.first = Difference(step, what, level, expected, found)
+
+
+def _unit(scorer: Scorer) -> float:
+    """Return the nats by which the statistic grows with all its readings' logarithms: the scale of its errors."""
+    groups = (scorer.distance, scorer.cycle)
+    return sum(abs(part.line.gain) for part in (scorer, *groups) if part is not None)

@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from vcedge.config.problems import explain
-from vcedge.detector import Detector, Scorer
+from vcedge.detector import Detector
 from vcedge.errors import ModelFileError, first_line
 from vcedge.manifest_parts import FORMAT, Manifest
+from vcedge.scorer import Scorer
 from vcedge.strict_json import parse_json
 
 
@@ -26,6 +27,11 @@ def parse_manifest(text: str, name: str) -> Manifest:
     if isinstance(version, int) and version > FORMAT:
         raise ModelFileError(
             f"{name}: format version {version} is newer than {FORMAT}, the newest that this vcedge reads: update vcedge"
+        )
+    if isinstance(version, int) and 0 < version < FORMAT:
+        raise ModelFileError(
+            f"{name}: format version {version} is older than {FORMAT}, which this vcedge reads: its statistic is another "
+            "one; train it again"
         )
     try:
         return Manifest.model_validate(raw)

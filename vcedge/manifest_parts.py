@@ -253,7 +253,7 @@ class ResemblancePart(_Part):
 class Manifest(_Part):
     """Checks the complete manifest."""
 
-    format: int = Field(ge=1, le=FORMAT)
+    format: int = Field(ge=FORMAT, le=FORMAT)
     asset: str = Field(min_length=1, pattern=r"^[^/+#\s]+$")
     sensors: SchemaPart = Field(alias="schema")
     features: FeaturesPart

@@ -12,13 +12,15 @@ from vcedge.detector import ERROR_CAP, Detector, Highway
 from vcedge.export.network import network_of
 from vcedge.export.onnx.block import BOOL, DOUBLE, FLOAT, INT32, GraphBlock
 from vcedge.export.onnx.network import write_network
-from vcedge.export.onnx.scoring import forecast, write_score, write_scorer
+from vcedge.export.onnx.row import residual_of, write_row
+from vcedge.export.onnx.scoring import write_score, write_scorer
+from vcedge.export.onnx.squares import forecast
 from vcedge.runtime.engine.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
 
 
 def write_detector(block: GraphBlock, detector: Detector, layout: str, *, int8: bool) -> None:
     """Compute the outputs of `vcedge.runtime.exported.detector_engine` from its inputs."""
-    _standardise(block, detector)
+    write_row(block, detector)
     _errors(block, detector)
     write_scorer(block, detector)
     write_score(block, detector.calibration)
@@ -33,35 +35,10 @@ def write_detector(block: GraphBlock, detector: Detector, layout: str, *, int8: 
     _remember(block, detector.highway)
 
 
-def _standardise(block: GraphBlock, detector: Detector) -> None:
-    """Compute `z` (1, C), `gone` (missing now), `unknown` (missing now or one sample ago), `last` (the row before)."""
-    features = detector.features
-    # inf - inf and NaN - NaN are NaN: one operator finds both
-    odd = block.op("IsNaN", [block.op("Sub", ["values", "values"], "values/zero_or_nan")], "values/odd")
-    block.op("Or", ["missing", odd], "gone")
-    centred = block.op("Sub", ["values", block.doubles("features/center", features.center)], "values/centred")
-    wide = block.op("Div", [centred, block.doubles("features/scale", features.scale)], "values/standardised")
-    low = block.doubles("features/lowest", -features.clip)
-    high = block.doubles("features/highest", features.clip)
-    usable = block.op("Where", ["gone", block.doubles("zero_double", [0.0]), wide], "values/usable")
-    clipped = block.op("Clip", [usable, low, high], "values/clipped")
-    narrow = block.op("Cast", [clipped], "z_measured", to=FLOAT)
-    block.rows("lags", 0, 1, "last")
-    block.op("Where", ["gone", "last", narrow], "z")
-    block.op("Or", ["gone", "held"], "unknown")
-
-
 def _errors(block: GraphBlock, detector: Detector) -> None:
     """Compute the highway's `residual` (1, C) in spreads, and `error` (1, C), the smaller of it and the network's."""
-    highway, head = detector.highway, detector.head
-    order = block.constant("highway/order", np.array([highway.order], np.int64))
-    early = block.op("Less", ["seen", order], "highway/early")
-    blind = block.op("Or", ["unknown", early], "highway/blind")
-    missed = block.op("Sub", ["z", "forecast"], "highway/missed")
-    unbiased = block.op("Sub", [missed, block.floats("highway/bias", highway.bias)], "highway/unbiased")
-    spreads = block.op("Div", [unbiased, block.floats("highway/spread", highway.spread)], "highway/spreads")
-    zero = block.floats("zero", [0.0])
-    block.op("Where", [blind, zero, spreads], "residual")
+    zero, head = block.floats("zero", [0.0]), detector.head
+    block.op("Where", ["early", zero, residual_of(block, detector, "z", "highway")], "residual")
     if head is None:
         block.op("Identity", ["residual"], "error")
         return
@@ -70,7 +47,7 @@ def _errors(block: GraphBlock, detector: Detector) -> None:
     better = block.op("Less", sizes, "error/network_is_better")
     smaller = block.op("Where", [better, corrected, "residual"], "error/smaller")
     scaled = block.op("Div", [smaller, block.floats("error/scale", head.error_scale)], "error/scaled")
-    block.op("Where", [blind, zero, scaled], "error")
+    block.op("Where", ["early", zero, scaled], "error")
 
 
 def _signals(block: GraphBlock, detector: Detector) -> None:
@@ -146,6 +123,5 @@ def _remember(block: GraphBlock, highway: Highway) -> None:
     """Push the sample into the lags and forecast the next one from them."""
     older = block.rows("lags", 0, -1, "lags/older")
     block.op("Concat", ["z", older], "lags_next", axis=0)
-    block.op("Identity", ["gone"], "held_next")
     block.op("Add", ["seen", block.constant("one_long", np.array([1], np.int64))], "seen_next")
     forecast(block, highway, "lags_next", 0, "forecast_next")

@@ -5,10 +5,10 @@ inputs   values (1, C) float64         raw sensor values in the channels' units
          min_level (1,) int32, logit_bias (1,) float32   the compute policy, if there is a network
          those of `state_slots`        the state, all zeros at the start and after a gap
 outputs  score (1,) float64            in [0, 1], 0.5 at the calibrated threshold
-         raw (1,) float64              the statistic; an alarm above the threshold of the manifest
-         contributions (1, C) float64  of each channel to the statistic
+         raw (1,) float64              the statistic in nats; an alarm above the threshold of the manifest
+         contributions (1, C) float64  of each channel to the statistic, all 0 where it is negative
          level, wake (1,) int32        1 to L, and why: see `vcedge.runtime.engine.state`
-         parts (P, 1) float64, residual (1, C) float32   for reports
+         readings (R, 1) float64, residual (1, C) float32   for reports
          NAME_next for each NAME of the state
 """
 
@@ -25,6 +25,7 @@ from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.engine.state import State
 from vcedge.runtime.exported.artifact import Artifact
 from vcedge.schema import F64
+from vcedge.scorer import READINGS, TRACKS
 
 Slot = tuple[tuple[int, ...], type[np.generic]]
 """Shape and type of an input or output."""
@@ -34,14 +35,17 @@ Arrays = dict[str, NDArray[Any]]
 
 def state_slots(detector: Detector) -> Slots:
     """Return the fields of the state, by name."""
-    channels, parts = detector.channels, len(detector.scorer.parts)
+    channels, blocks = detector.channels, detector.scorer.cycle_blocks
     slots: Slots = {
         "lags": ((detector.depth, channels), np.float32),
         "forecast": ((1, channels), np.float32),
-        "held": ((1, channels), np.bool_),
-        "smooth": ((parts, channels), np.float64),
+        "smooth": ((channels, len(TRACKS)), np.float64),
+        "novelty": ((1, channels), np.float64),
         "seen": ((1,), np.int64),
     }
+    if blocks:
+        slots |= dict.fromkeys(("cycle_part", "cycle_deviation"), ((2, channels), np.float64))
+        slots |= {"cycle_ring": ((blocks, 2, channels), np.float64), "cycle_excess": ((1,), np.float64)}
     if detector.cell is not None:
         slots |= {"h": ((1, detector.hidden), np.float32), "correction": ((1, channels), np.float32)}
     if detector.levels > 1:
@@ -60,14 +64,14 @@ def input_slots(detector: Detector) -> Slots:
 
 def output_slots(detector: Detector) -> Slots:
     """Return all outputs of the graph, by name."""
-    channels, parts = detector.channels, len(detector.scorer.parts)
+    channels = detector.channels
     slots: Slots = {
         "score": ((1,), np.float64),
         "raw": ((1,), np.float64),
         "contributions": ((1, channels), np.float64),
         "level": ((1,), np.int32),
         "wake": ((1,), np.int32),
-        "parts": ((parts, 1), np.float64),
+        "readings": ((READINGS, 1), np.float64),
         "residual": ((1, channels), np.float32),
     }
     return slots | {f"{name}_next": slot for name, slot in state_slots(detector).items()}
@@ -105,7 +109,7 @@ class DetectorEngine(NumpyEngine):
         out = self._graph.run(feed)
         for name in self._slots:
             row[name] = out[f"{name}_next"].reshape(row[name].shape)
-        row["parts"], row["residual"] = out["parts"][:, 0], out["residual"][0]
+        row["readings"], row["residual"] = out["readings"][:, 0], out["residual"][0]
         if detector.cell is not None:
             row["level"], row["wake"] = out["level"][0], out["wake"][0]
         return float(out["raw"][0]), int(out["level"][0]), out["contributions"][0].copy()

@@ -3,7 +3,7 @@
     "vcedge-snapshot 2" and a line feed, a zlib stream of lines, SHA-256 of all before
 
 The first line is a JSON object for the service, each further one `[asset, model id, state]`. The state of a stream is
-bytes in base64 (runtime/stream/saved_state.py), and in format 1, before 0.1.0, JSON values.
+bytes in base64 (runtime/stream/saved_state.py).
 """
 
 from __future__ import annotations

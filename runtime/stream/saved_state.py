@@ -3,25 +3,24 @@
     "VCST", format version (u16), 2 bytes 0, layout fingerprint (8 bytes), the record
 
 The fingerprint covers the name, type, size and offset of every field, so that a program whose record has another layout
-rejects the bytes instead of misreading them. `upgrade.py` reads the formats before.
+rejects the bytes instead of misreading them. Snapshots of older formats belong to models of older formats, which this
+program does not run, so there is no reader of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from vcedge.errors import DataError
 from vcedge.packed import unpack_bytes
-from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.state import StreamState
-from vcedge.runtime.stream.upgrade import FORMAT_2, format_2_dtype, restore_format_1, restore_format_2
 
-FORMAT = 3
+FORMAT = 4
 MAGIC = b"VCST"
 HEADER = struct.Struct("<4sHxx8s")
 
@@ -31,30 +30,26 @@ def save_state(state: StreamState) -> bytes:
     return HEADER.pack(MAGIC, FORMAT, fingerprint(state.record.dtype)) + state.save()
 
 
-def restore_state(state: StreamState, snapshot: object, names: ScoreNames) -> None:
-    """Set the state from a snapshot: bytes, their base64 text, or the JSON values of format 1.
+def restore_state(state: StreamState, snapshot: object) -> None:
+    """Set the state from a snapshot: bytes, or their base64 text.
 
     Raises DataError, which says what is lost, if the snapshot is of another model, layout or version.
     """
-    if isinstance(snapshot, dict):
-        restore_format_1(state, snapshot, names)
-        return
     data = snapshot if isinstance(snapshot, bytes) else unpack_bytes(snapshot)
     if len(data) < HEADER.size:
         raise DataError(f"a snapshot of {len(data)} bytes, expected at least {HEADER.size}")
     magic, version, layout = HEADER.unpack_from(data)
     if magic != MAGIC:
         raise DataError("not the snapshot of a stream: it does not begin with VCST")
-    if version not in (FORMAT_2, FORMAT):
+    if version != FORMAT:
         raise DataError(
-            f"a snapshot of format {version}, this program reads 1 to {FORMAT}: the stream starts with a new state"
+            f"a snapshot of format {version}, this program reads {FORMAT}: the stream starts with a new state"
         )
-    saved = state.record.dtype if version == FORMAT else format_2_dtype(state.record.dtype)
-    if layout != fingerprint(saved):
+    if layout != fingerprint(state.record.dtype):
         raise DataError(
             "a snapshot of another model or of a program with another layout: the stream starts with a new state"
         )
-    (state.restore if version == FORMAT else partial(restore_format_2, state))(data[HEADER.size :])
+    state.restore(data[HEADER.size :])
 
 
 @lru_cache(maxsize=256)

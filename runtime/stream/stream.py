@@ -212,12 +212,12 @@ class Stream:
         """Continue from a snapshot of a stream of the same model, with the same scores bit for bit.
 
         Args:
-            snapshot: The bytes of `snapshot`, their base64, or the JSON values of format 1.
+            snapshot: The bytes of `snapshot`, or their base64.
 
         Raises:
             DataError: The snapshot is not of this model; the stream must not be used any more.
         """
-        restore_state(self._parts.record, snapshot, self._parts.names)
+        restore_state(self._parts.record, snapshot)
         self._parts.adaptive.update()
 
     def _native_rows(self) -> NativeRows | None:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.detectors import recording, tiny_detector
+from tests.support.detectors import recording, variants
 from tests.support.exports import exported, forged, model_of, small_model
 from vcedge.detector import Cell, Detector
 from vcedge.errors import DataError, GateFailed, ModelFileError
 from vcedge.export.parity import FLOAT
 from vcedge.export.verify import STEPS, compare, verify
 from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
+from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.engine.state import State
 from vcedge.runtime.exported.artifact import GraphInfo, engine_for
 from vcedge.schema import F64
@@ -29,7 +30,8 @@ FLOAT_LAYOUTS = [
     ("onnx", "branches", True),
 ]
 FLOAT_LAYOUTS += [("tflite", layout, False) for layout in ("case", "if4", "family", "dense")]
-Change = Callable[[Cell], Cell]
+CellChange = Callable[[Cell], Cell]
+Change = Callable[[Detector], Detector]
 
 
 @pytest.mark.parametrize(("to", "layout", "whole"), FLOAT_LAYOUTS)
@@ -59,9 +61,31 @@ def test_other_kinds_of_cell_pass(to: str, changes: dict[str, Any]) -> None:
     assert verify(model, exported(model, to)).problem is None
 
 
-def test_detector_without_a_network_passes() -> None:
-    model = model_of(tiny_detector(cell=None))
-    assert verify(model, exported(model, "onnx", whole=True)).problem is None
+@pytest.mark.parametrize("name", ["linear", "roles", "commands", "readings", "wide"])
+def test_whole_detector_of_every_kind_passes(name: str) -> None:
+    """Without a network; with commands and constants; without any sensor; without distance and cycle."""
+    model = model_of(variants()[name])
+    parity = verify(model, exported(model, "onnx", whole=True))
+    assert parity.problem is None
+    assert parity.worst["raw"] > 0, "compared, and not just zero with zero"
+
+
+def test_states_of_scorer_and_cycle_are_fed_back() -> None:
+    """A graph that follows the numpy engine through holes, new values and cycles has its state, too."""
+    detector = variants()["roles"]
+    engine, oracle = engine_for(exported(model_of(detector), "onnx", whole=True)), NumpyEngine(detector)
+    found, wanted = engine.new_state(), oracle.new_state()
+    values = recording(5, 300, 5, missing=0.1)
+    values[100:110, 1] = 1e4
+    excess = []
+    for row in values:
+        engine.step(row, found)
+        oracle.step(row, wanted)
+        excess.append(wanted.cycle_excess)
+    assert max(excess) > 0
+    assert wanted.novelty[1] > 0
+    for name in ("smooth", "readings", "novelty", "cycle_part", "cycle_ring", "cycle_deviation", "lags", "forecast"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def swapped(cell: Cell) -> Cell:
@@ -87,7 +111,7 @@ def transposed(cell: Cell) -> Cell:
 @pytest.mark.parametrize(
     ("change", "what"), [(swapped, "h["), (bias_off, "h["), (gate_off, "level"), (transposed, "h[")]
 )
-def test_wrong_network_fails_and_the_step_is_named(change: Change, what: str, to: str, layout: str) -> None:
+def test_wrong_network_fails_and_the_step_is_named(change: CellChange, what: str, to: str, layout: str) -> None:
     model = small_model()
     assert model.detector.cell is not None
     wrong = replace(model.detector, cell=change(model.detector.cell))
@@ -120,14 +144,39 @@ def off_by_little(detector: Detector) -> Detector:
     return replace(detector, highway=replace(highway, bias=highway.bias + np.float32(1e-3)))
 
 
+def with_scorer(**changes: Any) -> Change:
+    return lambda detector: replace(detector, scorer=replace(detector.scorer, **changes))
+
+
 def other_weights(detector: Detector) -> Detector:
-    parts = detector.scorer.parts
-    heavier = (replace(parts[0], weight=parts[0].weight + 1e-3), *parts[1:])
-    return replace(detector, scorer=replace(detector.scorer, parts=heavier))
+    weights = detector.scorer.weights.copy()
+    weights[:2] += 1e-3, -1e-3
+    return with_scorer(weights=weights)(detector)
 
 
-@pytest.mark.parametrize("change", [off_by_little, other_weights])
-def test_wrong_part_around_the_network_fails(change: Callable[[Detector], Detector]) -> None:
+def other_fill(detector: Detector) -> Detector:
+    whiten = detector.scorer.whiten * np.linspace(1.0, 1.01, detector.channels, dtype=np.float32)
+    return with_scorer(whiten=(whiten + whiten.T) / 2)(detector)
+
+
+def nearer(detector: Detector) -> Detector:
+    distance = detector.scorer.distance
+    assert distance is not None
+    return with_scorer(distance=replace(distance, centroids=distance.centroids + np.float32(1e-2)))(detector)
+
+
+def other_cycle(detector: Detector) -> Detector:
+    cycle = detector.scorer.cycle
+    assert cycle is not None
+    return with_scorer(cycle=replace(cycle, mean=cycle.mean + np.float32(1e-2)))(detector)
+
+
+def narrower(detector: Detector) -> Detector:
+    return replace(detector, seen=replace(detector.seen, high=detector.seen.high - 0.1))
+
+
+@pytest.mark.parametrize("change", [off_by_little, other_weights, other_fill, nearer, other_cycle, narrower])
+def test_wrong_part_around_the_network_fails(change: Change) -> None:
     model = small_model()
     wrong = change(model.detector)
     assert verify(model, forged(model, wrong, GraphInfo("onnx", "dense", True))).problem is not None

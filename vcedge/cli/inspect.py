@@ -134,10 +134,9 @@ def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
         target = "" if cell["target"] is None else f", target {cell['target']:.0%} updated"
         rows.append(("cell", f"{cell['kind']}, {cell['hidden']} hidden, {cell['inputs']} inputs"))
         rows.append(("levels", f"{', '.join(map(str, cell['boundaries']))} dimensions{target}"))
-    for part in description["scorer"]["parts"]:
-        rows.append(("scorer", f"{part['name']}: {part['kind']}, span {part['span']:g} samples, {part['weight']:.0%}"))
+    rows += _scorer_rows(description["scorer"])
     rate, rows_used = count(calibration["false_alarms_per_day"], "false alarm"), count(calibration["rows"], "row")
-    rows.append(("threshold", f"{calibration['threshold']:g}, for {rate} a day"))
+    rows.append(("threshold", f"{calibration['threshold']:g} nats, for {rate} a day"))
     warm_up = f"the first {calibration['warmup_rows']} after a reset are warm-up"
     rows.append(("calibrated on", f"{rows_used}; {warm_up}"))
     return rows + _provenance_rows(description["provenance"])
@@ -151,9 +150,24 @@ def _graph_rows(description: dict[str, Any]) -> list[tuple[str, str]]:
     return [("graph", graph["words"]), ("of model", graph["model"][: len("sha256:") + SHORT_ID])]
 
 
+def _scorer_rows(scorer: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what the statistic reads."""
+    distance, cycle = scorer["distance"], scorer["cycle"]
+    rows = [("scorer", f"{len(scorer['weights'])} readings, smoothed over {scorer['span']:g} samples")]
+    if distance is not None:
+        rows.append(("distance", f"to the nearest of {distance['centroids']} groups of rows seen in training"))
+    if cycle is not None:
+        rows.append(("cycle", f"{cycle['block'] * cycle['blocks']:,} samples, in {count(cycle['blocks'], 'block')}"))
+    return rows
+
+
 def _channel_words(channel: dict[str, Any]) -> str:
     unit = f" {channel['unit']}" if channel["unit"] else ""
+    if channel["role"] == "constant":
+        return f"constant at {channel['center']:.4g}{unit}"
     words = f"{channel['center']:.4g} ± {channel['scale']:.4g}{unit}"
+    if channel["role"] == "command":
+        words = f"command, {words}"
     if channel["low"] is None and channel["high"] is None:
         return words
     low, high = ("open" if limit is None else f"{limit:g}" for limit in (channel["low"], channel["high"]))
