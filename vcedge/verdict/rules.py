@@ -13,7 +13,7 @@ FEW_ROWS = 1000
 MUCH_MORE = 3.0
 """False alarms over the wanted ones, or over as few as the rows can show, that are a warning."""
 HOURLY = 24.0
-"""False alarms a day, if they are MUCH_MORE, that make an alarm useless."""
+"""False alarms a day beyond which an alarm is useless, unless they are wanted."""
 NEW_STATES = 0.05
 """Share of unlike rows in the last quarter that shows operating states beyond the recording."""
 
@@ -67,7 +67,8 @@ def _recording(facts: Facts) -> list[Reason]:
             f"a day: the threshold is for {_rate(facts.promised_per_day)} a day, as few as they can show; "
             f"{duration(facts.days_needed * DAY_S, 2)} would suffice."
         )
-        reasons.append(Reason("WARN", "recording", text))
+        useless = facts.promised_per_day > max(HOURLY, facts.wanted_per_day)
+        reasons.append(Reason("FAIL" if useless else "WARN", "recording", text))
     return reasons
 
 
@@ -115,8 +116,10 @@ def _advice(facts: Facts, verdict: Verdict) -> Reason:
         steps.append(f"record {duration(facts.days_needed * DAY_S, 2)} or more and train again")
     if "states" in worse:
         steps.append("record until all operating states have occurred more than once")
-    if "missed" in worse or "found" in worse:
+    if "missed" in worse:
         steps.append("watch the named channels by other means, or allow more false alarms")
+    if "found" in worse and facts.channels:
+        steps.append("record more, and channels that move with the faults that matter")
     start = {
         "PASS": "Put the model into service",
         "WARN": "The model can go into service; for a better one",
