@@ -34,7 +34,7 @@ def judge(facts: Facts) -> Verdict:
 def _false_alarms(facts: Facts) -> list[Reason]:
     """Judge the expected rate of false alarms."""
     expected, wanted = facts.expected_per_day, facts.wanted_per_day
-    if expected is None:
+    if expected is None or facts.rows == 0:
         text = f"No rate of false alarms can be stated: {count(facts.rows, 'row')} are too few."
         return [Reason("FAIL", "false_alarms", text)]
     length = duration(facts.days * DAY_S, 2)
@@ -61,7 +61,7 @@ def _recording(facts: Facts) -> list[Reason]:
         length, needed = duration(facts.days * DAY_S, 2), duration(facts.days_needed * DAY_S, 2)
         text = f"{length} of recording suffice to show the wanted rate of false alarms, which takes {needed}."
         reasons.append(Reason("PASS", "recording", text))
-    elif facts.expected_per_day is not None:
+    elif facts.expected_per_day is not None and facts.rows:
         text = (
             f"{duration(facts.days * DAY_S, 2)} of recording cannot show {count(facts.wanted_per_day, 'false alarm')} "
             f"a day: the threshold is for {_rate(facts.promised_per_day)} a day, as few as they can show; "
