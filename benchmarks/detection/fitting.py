@@ -15,7 +15,7 @@ from vcedge.calibration.calibrate import (
     measure_network,
     wants_flags,
 )
-from vcedge.calibration.order import ORDERS
+from vcedge.calibration.order import most_reach
 from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.roles import with_roles
 from vcedge.calibration.split import split_by_time
@@ -67,7 +67,7 @@ def default_config(seed: int, **model: Any) -> TrainConfig:
 def linear_detector(series: Series) -> Detector:
     """Fit forecasters and scorer as `train_detector` does, without a network."""
     recording = series.recording
-    values, split = series.train, split_by_time(recording.sequences, max(ORDERS))
+    values, split = series.train, split_by_time(recording.sequences, most_reach())
     schema = with_roles(recording.schema, values, {})
     spec = DetectorSpec("detection", schema, FALSE_ALARMS_PER_DAY)
     linear = fit_linear(values, split, schema, flags=wants_flags(values, split.fitted))

@@ -16,8 +16,9 @@ from types import ModuleType
 from typing import NamedTuple
 
 from benchmarks.datasets import load_reference
-from benchmarks.detection.decisions import measure_detector, measure_simple, refused
+from benchmarks.detection.decisions import measure_simple
 from benchmarks.detection.fitting import DETECTORS, MAIN, OFF, REMOVED, SEEDED, TWIN, fit_detector
+from benchmarks.detection.product import measure_detector, refused
 from benchmarks.detection.results import ResultRow, Results, code_version, stamp
 from benchmarks.detection.sets import Series, SeriesSource, groups
 from benchmarks.detection.simple import SIMPLE, TRIVIAL, applies, score_simple

@@ -13,8 +13,9 @@ from itertools import product
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks.detection.decisions import decision, rows_of, stream_case
+from benchmarks.detection.decisions import decision
 from benchmarks.detection.fitting import linear_detector
+from benchmarks.detection.product import rows_of, stream_case
 from benchmarks.detection.results import ResultRow, Results, stamp
 from benchmarks.detection.sets import Series, SeriesSource, groups
 from vcedge.detector import Detector

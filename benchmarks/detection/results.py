@@ -29,6 +29,7 @@ WHAT_COUNTS = (
     "runtime/kernel/**/*.[chi]*",
     "benchmarks/detection/decisions.py",
     "benchmarks/detection/fitting.py",
+    "benchmarks/detection/product.py",
     "benchmarks/detection/sets.py",
 )
 """Code that the numbers depend on: after any change there they are measured again."""

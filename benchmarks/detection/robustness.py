@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.datasets import data_folder, load_reference
-from benchmarks.detection.decisions import measure_detector
 from benchmarks.detection.fitting import MAIN, OFF, FittedDetector, fit_detector
 from benchmarks.detection.jobs import ORDER
 from benchmarks.detection.page import write_page
+from benchmarks.detection.product import measure_detector
 from benchmarks.detection.results import Results, stamp
 from benchmarks.detection.robustness_table import CLEAN, HOLES
 from benchmarks.detection.sets import Series, SeriesSource, groups

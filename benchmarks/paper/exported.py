@@ -17,12 +17,13 @@ from benchmarks.paper.data import Dataset, Roll, make_lanes
 from benchmarks.paper.gated import GatedBody
 from benchmarks.paper.training import evaluate
 from benchmarks.paper.unrolled import BodyWithHead
-from vcedge.detector import Detector, Features, Highway, Reconstruction, Scorer, ScorerPart
+from vcedge.detector import Detector, Features, Highway
 from vcedge.limits import Calibration
 from vcedge.model_file import load, save
 from vcedge.runtime.engine.interface import Engine
 from vcedge.runtime.engine.registry import ENGINES, load_engine
 from vcedge.schema import LARGEST_READING, NS_PER_S, Channel, SensorSchema
+from vcedge.scorer import KINDS, READINGS, TRACKS, Line, Reconstruction, Scorer
 from vcedge.seen_range import SeenRange
 from vcedge.train.model import export_network
 from vcedge.train.scheduler import MaskMode
@@ -103,10 +104,18 @@ def detector_of(network: BodyWithHead, inputs: int) -> Detector:
 
 
 def _idle_scorer(inputs: int, empty: Highway) -> Scorer:
-    eye = np.eye(inputs, dtype=np.float32)
+    eye, tracks = np.eye(inputs, dtype=np.float32), np.zeros((len(TRACKS), inputs), np.float32)
     return Scorer(
-        parts=(ScorerPart("error", "error", 1.0, 1.0),),
+        span=20.0,
         whiten=eye,
         horizon=empty,
         reconstruction=Reconstruction((0,), np.zeros(inputs, np.float32), eye[:1]),
+        initial=tracks[: len(KINDS)],
+        intercept=tracks,
+        slope=tracks,
+        usual=np.ones(READINGS),
+        weights=np.full(READINGS, 1 / READINGS),
+        line=Line(0.0, 1.0),
+        distance=None,
+        cycle=None,
     )

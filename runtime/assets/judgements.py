@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -24,7 +24,7 @@ from vcedge.runtime.stream.score_block import events_of
 
 MAX_PAYLOAD = 4096
 """Size limit of a message, in bytes."""
-REMEMBERED = 200
+REMEMBERED = 100
 """Events of one asset that can be judged."""
 LISTED = 20
 """Latest events that the state lists."""
@@ -174,7 +174,7 @@ class Judgements:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as JSON values; `restore` is the inverse."""
-        events = [astuple(event) for event in self._events.values()]
+        events = [list(vars(event).values()) for event in self._events.values()]
         return {"events": events, "last": self._last, "unwritten": sorted(self._unwritten)}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -205,9 +205,14 @@ class Judgements:
             self._unwritten.add(event.id)
 
     def _forget(self) -> None:
-        """Forget the oldest event if there are too many, but never the one that raises the threshold most."""
+        """Forget an event if there are too many: the oldest of the commonest kind, so that no flood displaces others.
+
+        The event that raises the threshold most stays.
+        """
         if len(self._events) > REMEMBERED:
-            widest = max(self._events.values(), key=lambda event: event.excess)
-            oldest = next(event for event in self._events.values() if event is not widest or not event.excess)
+            events = self._events.values()
+            kind = Counter(event.kind for event in events).most_common(1)[0][0]
+            widest = max(events, key=lambda event: event.excess)
+            oldest = next(event for event in events if event.kind == kind and (event is not widest or not event.excess))
             del self._events[oldest.id]
             self._unwritten.discard(oldest.id)

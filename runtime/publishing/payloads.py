@@ -97,6 +97,7 @@ def event_payload(event: Event, origin: Origin) -> bytes:
         "resembles": event.resembles,
         "agreement": event.agreement,
         "why": event.why,
+        "text": event.text,
         "replayed": False,
     }
     return state_payload(origin, values)

@@ -15,6 +15,7 @@ from vcedge.runtime.monitoring.status_requests import Report
 from vcedge.runtime.mqtt.connection import Connection
 from vcedge.runtime.publishing.payloads import SCHEMA
 from vcedge.runtime.publishing.published import Published, threshold_report
+from vcedge.runtime.stream.events import Event
 from vcedge.wording import iso_time
 
 
@@ -50,7 +51,7 @@ def asset_report(asset: Asset, published: Published, now_s: float) -> dict[str, 
     """Return the report of one asset; `now_s` is a monotonic clock."""
     stream, last = asset.stream, published.score
     status, missing = published.condition(asset, now_s)
-    event = stream.open_event
+    event, beyond = stream.open_event, stream.open_range
     floor, bias = asset.policy
     return {
         "asset": asset.name,
@@ -66,9 +67,14 @@ def asset_report(asset: Asset, published: Published, now_s: float) -> dict[str, 
         "policy": {"min_level": floor, "looseness": round(math.exp(bias), 6)},
         "threshold": stream.threshold,
         **threshold_report(asset),
-        "event": None if event is None else {"id": event.id, "start": milliseconds(event.start_ns), "peak": event.peak},
+        "event": None if event is None else _event_report(event),
+        "range": None if beyond is None else {**_event_report(beyond), "text": beyond.text},
         "settings": {kind: asset.settings.state(kind) for kind in KINDS if kind != "stage"},
     }
+
+
+def _event_report(event: Event) -> dict[str, Any]:
+    return {"id": event.id, "start": milliseconds(event.start_ns), "peak": event.peak}
 
 
 def _link_report(link: Connection) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.score import UNJUDGED
 from vcedge.runtime.stream.score_block import STATUSES, ScoreBlock
 from vcedge.schema import NS_PER_S
-from vcedge.wording import duration
+from vcedge.wording import duration, utc_time
 
 MIN_JUDGED = 0.5
 """Share of judged rows below which the user is warned."""
 MAX_EVENTS = 1000
 """Events that are listed; all are counted. If inputs overlap in time, events of one start count as one."""
+MAX_LINES = 10
+"""Range events that are shown to people."""
 MAX_INTERVALS = 10_000
 """Intervals between rows that are kept, for the median."""
 
@@ -36,7 +38,8 @@ class ScoreSummary:
         self._intervals: list[int] = []
         self._clock: Counter[str] = Counter()
         self._found: dict[str, Event] = {}
-        self.rows = self.alarms = self.events = self.updated = 0
+        self._ranges: dict[str, Event] = {}
+        self.rows = self.alarms = self.events = self.ranges = self.updated = 0
         self.statuses: Counter[str] = Counter()
 
     def start(self) -> None:
@@ -52,7 +55,10 @@ class ScoreSummary:
             for event in block.events[row]:
                 if event.kind == "anomaly":
                     self.events += event.type == "new"
-                    self._keep(event)
+                    _keep(event, self._found)
+                elif event.kind == "range":
+                    self.ranges += event.type == "new"
+                    _keep(event, self._ranges)
         for code, count in enumerate(np.bincount(block.status, minlength=len(STATUSES)).tolist()):
             if count:
                 self.statuses[STATUSES[code]] += count
@@ -68,11 +74,6 @@ class ScoreSummary:
         before = [] if self._last_ns is None else [self._last_ns]
         self._intervals += np.diff(np.concatenate((before, time_ns[: room + 1])).astype(np.int64))[:room].tolist()
         self._last_ns = int(time_ns[-1])
-
-    def _keep(self, event: Event) -> None:
-        """Keep the last state of an event, for the first MAX_EVENTS events."""
-        if event.id in self._found or len(self._found) < MAX_EVENTS:
-            self._found[event.id] = event
 
     @property
     def judged(self) -> int:
@@ -106,6 +107,18 @@ class ScoreSummary:
                 }
                 for event in self._found.values()
             ],
+            "range_events": self.ranges,
+            "ranges": [
+                {
+                    "start": milliseconds(event.start_ns),
+                    "last": milliseconds(event.time_ns),
+                    "ended": event.type == "end",
+                    "peak": event.peak,
+                    "top": event.top,
+                    "text": event.text,
+                }
+                for event in self._ranges.values()
+            ],
         }
 
     def lines(self, took_s: float) -> list[str]:
@@ -115,6 +128,9 @@ class ScoreSummary:
             f"{self.judged:,} of {self.rows:,} rows judged ({counts or 'no rows'}): {self.alarms:,} alarm rows, "
             f"{self.events:,} events, updated share {self.updated_share:.0%}, in {took_s:.1f} s"
         ]
+        lines += [f"{utc_time(event.start_ns)} {event.text}" for event in self._ranges.values()][:MAX_LINES]
+        if self.ranges > MAX_LINES:
+            lines.append(f"and {self.ranges - MAX_LINES:,} more range events (--json)")
         if self.judged < MIN_JUDGED * self.rows:
             main = max(UNJUDGED, key=lambda status: self.statuses[status])
             share = self.statuses[main] / self.rows
@@ -136,6 +152,12 @@ class ScoreSummary:
         gaps = self.statuses["gap"]
         after_gaps = f", and as many after each of {gaps:,} gaps," if gaps else " of each file"
         return f"the first {self._warmup_rows} rows{after_gaps} warm up"
+
+
+def _keep(event: Event, kept: dict[str, Event]) -> None:
+    """Keep the last state of an event, for the first MAX_EVENTS events."""
+    if event.id in kept or len(kept) < MAX_EVENTS:
+        kept[event.id] = event
 
 
 def _clock_words(time_ns: int) -> str:

@@ -42,5 +42,6 @@ def _count_and_log(counters: Counters, asset: Asset, rows: ScoredRows, message: 
         if event.type == "new":
             counters.events[event.kind] += 1
         where = f" in {', '.join([name for name, _ in event.top])}" if event.top else ""
+        where = f": {event.text}" if event.text else where
         context = about(asset=asset.name, event=event.id, **id_)
         log.info("%s: event %s: %s%s", asset.name, event.type, event.kind, where, extra=context)

@@ -17,7 +17,7 @@ __all__ = ["GROWTH", "RELEASE", "Event", "EventKind", "EventTracker", "Top", "to
 GROWTH = 1.25
 """Growth of an open event's peak that is published as an update."""
 
-EventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock", "disagreement", "model"]
+EventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock", "range", "disagreement", "model"]
 EventType = Literal["new", "update", "end"]
 Top = tuple[tuple[str, float], ...]
 TopCodes = tuple[int, ...]
@@ -29,7 +29,7 @@ class Event:
     """Holds what is published about an event: `new` when it opens, `update` when its peak grows or it is named, `end`.
 
     `peak` and `top` are those of the largest row so far. `start_ns` is the first row above the threshold, `time_ns` the
-    row that opened, updated or ended the event. `explainer` sets the last three fields, of anomaly events alone.
+    row that opened, updated or ended the event. `explainer` sets the next three fields, of anomaly events alone.
     """
 
     id: str
@@ -45,6 +45,8 @@ class Event:
     """Share of that name in the likelihood of all names, 0 to 1."""
     why: str = ""
     """Reason why the gate woke: "Pressure change", "surprise", "memory"; empty if it did not."""
+    text: str = ""
+    """Sentence for people, of range events alone: "BearingTemperature 51.6 °C, never above 42.8 in training"."""
 
 
 class EventTracker:

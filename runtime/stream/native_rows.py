@@ -19,6 +19,7 @@ from vcedge.runtime.stream import explainer
 from vcedge.runtime.stream.events import GROWTH
 from vcedge.runtime.stream.layout import RULES, rules_dtype
 from vcedge.runtime.stream.parts import StreamParts
+from vcedge.runtime.stream.range_watch import HOLD_ROWS
 from vcedge.runtime.stream.score_block import ScoreBlock
 from vcedge.schema import F64, NS_PER_S
 
@@ -60,6 +61,7 @@ def rules_of(parts: StreamParts) -> Rules:
         **parts.adaptive.rules(),
         **parts.budget.rules(),
         **parts.sensors.rules(),
+        **parts.range.rules(),
         "steepness": calibration.steepness,
         "max_power": MAX_POWER,
         "release": detector.calibration.events.release,
@@ -85,6 +87,8 @@ def rules_of(parts: StreamParts) -> Rules:
     rules["low"], rules["high"] = schema.limits()
     rules["rates"], rules["change_scale"] = schema.rates(), tracker.change_scale
     rules["stuck_rows"] = detector.calibration.stuck_rows
-    rules["holds"] = [0, *parts.sensors.holds]
+    rules["holds"] = [0, *parts.sensors.holds, HOLD_ROWS]
+    for name, array in parts.range.rule_arrays().items():
+        rules[name] = array
     rules["weights"], rules["keeps"] = tracker.weights.ravel(), tracker.keeps.ravel()
     return rules

@@ -9,6 +9,7 @@ from vcedge.runtime.stream.compute_budget import ComputeBudget
 from vcedge.runtime.stream.events import EventTracker
 from vcedge.runtime.stream.explainer import Explainer
 from vcedge.runtime.stream.inhibition import Inhibition, RunWhen
+from vcedge.runtime.stream.range_watch import RangeWatch
 from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.sensor_health import SensorHealth
 from vcedge.runtime.stream.state import StreamState
@@ -35,6 +36,7 @@ class StreamParts:
         self.timeline = Timeline(detector.schema, numbers)
         self.sensors = SensorHealth(detector, self.names, self.record)
         self.inhibition = Inhibition(run_when, numbers)
+        self.range = RangeWatch(detector, self.names, self.record)
         self.events = EventTracker("anomaly", calibration.events, numbers.events[0], self.names.top)
         self.explainer = Explainer(detector, self.names, self.record)
         self._adapt = adapt

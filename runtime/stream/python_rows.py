@@ -74,7 +74,8 @@ class PythonRows:
             event = parts.events.publish_again(time_ns)
         wake = engine.wake if level > 0 else WAKE_NONE
         events.append(parts.explainer.push(event, engine, wake, is_open=parts.events.is_open))
-        score = self._result(time_ns, status, level, checked.missing, [*events, *defects])
+        events += [parts.range.push(time_ns, checked.values), *defects]
+        score = self._result(time_ns, status, level, checked.missing, events)
         imputed = 0.0 if checked.missing is None else checked.missing.mean()
         if parts.manual is None and status not in UNJUDGED and imputed <= MOST_IMPUTED:
             parts.adaptive.learn(raw)
@@ -82,7 +83,7 @@ class PythonRows:
 
     def _stale(self, time_ns: int, checked: Checked, *, gap: bool) -> Score:
         """Count a sample without a usable value."""
-        events = self._end_anomaly() if gap else []
+        events = self._end_machine_events() if gap else []
         events += self._parts.sensors.push_stale(time_ns, checked)
         self._numbers.stale_ns = time_ns
         return self._result(time_ns, "stale", 0, checked.missing, events)
@@ -109,12 +110,13 @@ class PythonRows:
     def _end_events(self) -> list[Event | None]:
         """End all open events at the last sample."""
         last_ns = max(self._numbers.usable_ns, self._numbers.stale_ns, 0)
-        return [*self._end_anomaly(), *self._parts.sensors.close(last_ns)]
+        return [*self._end_machine_events(), *self._parts.sensors.close(last_ns)]
 
-    def _end_anomaly(self) -> list[Event | None]:
-        """End an open anomaly at the last usable sample."""
-        ended = self._parts.events.close(max(self._numbers.usable_ns, 0))
-        return [ended and self._parts.explainer.explain(ended)]
+    def _end_machine_events(self) -> list[Event | None]:
+        """End the events of the machine, anomaly and range, at the last usable sample."""
+        last_ns = max(self._numbers.usable_ns, 0)
+        ended = self._parts.events.close(last_ns)
+        return [ended and self._parts.explainer.explain(ended), self._parts.range.close(last_ns)]
 
     def _reset(self) -> None:
         """Reset the state to that of a new stream, except for what was learned."""

@@ -127,7 +127,7 @@ class SensorHealth:
         self._trackers: dict[EventKind, EventTracker] = {
             kind: EventTracker(kind, EventRule() if kind == "stuck" else HOLD, record, names.top)
             for kind, record in zip(KINDS, state.numbers.events, strict=True)
-            if kind != "anomaly"
+            if kind not in ("anomaly", "range")
         }
 
     def check(self, time_ns: int, values: F64) -> Checked:
@@ -205,7 +205,7 @@ class SensorHealth:
 
     @property
     def holds(self) -> list[int]:
-        """`EventRule.hold_rows` of each kind but the anomaly."""
+        """`EventRule.hold_rows` of each kind of defect, in the order of the trackers."""
         return [tracker.rule.hold_rows for tracker in self._trackers.values()]
 
     def _silent(self, checked: Checked) -> Mask | None:

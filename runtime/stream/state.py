@@ -25,7 +25,7 @@ TOP_CHANNELS = 3
 NOBODY = -1
 """Fills a list of leading channels that has fewer."""
 NO_TOP = (NOBODY,) * TOP_CHANNELS
-StreamEventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock"]
+StreamEventKind = Literal["anomaly", "stuck", "limit", "rate", "dropout", "clock", "range"]
 KINDS: tuple[StreamEventKind, ...] = get_args(StreamEventKind)
 """Kinds of events, in the order of their trackers in the record."""
 CLOSED, OPENED, UPDATED = 0, 1, 2
@@ -90,6 +90,7 @@ class Numbers(Structure):
     event_wake: int
     feature_rows: int
     waiting: int
+    range_active: int
     top: Any
     padding: int
     events: Any
@@ -124,6 +125,7 @@ class Numbers(Structure):
         ("event_wake", c_int64),  # Explainer: the wake that the open event reports
         ("feature_rows", c_int64),  # ShapeTracker: rows of the open event
         ("waiting", c_int64),  # ShapeTracker: rows that are not in the means yet
+        ("range_active", c_int64),  # RangeWatch; 0: every channel is as in training, and was for long enough
         ("top", c_int32 * TOP_CHANNELS),  # of the last row, as in ScoreBlock.top
         ("padding", c_int32),
         ("events", TrackerRecord * len(KINDS)),
@@ -154,6 +156,9 @@ ARRAYS = (
     ("rejected", np.float64, "channels"),  # (C,) last reading if it changed too fast, else NaN
     ("accepted_ns", np.int64, "channels"),  # (C,) times of `accepted`
     ("missing_rows", np.int64, "channels"),  # (C,) consecutive rows without a value
+    ("range_low", np.float64, "channels"),  # (C,) RangeWatch: range in training, widened by what events have shown
+    ("range_high", np.float64, "channels"),  # (C,)
+    ("range_rows", np.int64, "channels"),  # (C,) rows within the range in training since an event, JOINED or CANDIDATE
     ("means", np.float64, "means"),  # (spans, statistics, C)
     ("feature_sum", np.float64, "features"),  # (F,)
     ("residual", np.float32, "batch"),  # (BATCH + 1, C) last row in the means, then waiting ones
@@ -186,6 +191,9 @@ class StreamState:
         "last",
         "missing_rows",
         "numbers",
+        "range_high",
+        "range_low",
+        "range_rows",
         "record",
         "rejected",
         "repeats",
@@ -204,9 +212,13 @@ class StreamState:
         self.rejected: F64 = row["rejected"]
         self.accepted_ns: NDArray[np.int64] = row["accepted_ns"]
         self.missing_rows: NDArray[np.int64] = row["missing_rows"]
+        self.range_low: F64 = row["range_low"]
+        self.range_high: F64 = row["range_high"]
+        self.range_rows: NDArray[np.int64] = row["range_rows"]
         self.shape = ShapeMemory(self.numbers, row["means"], row["feature_sum"], row["residual"], row["z"])
         self.numbers.start()
         self.last[:] = self.accepted[:] = self.rejected[:] = np.nan
+        self.range_low[:], self.range_high[:] = detector.seen.low, detector.seen.high
 
     def save(self) -> bytes:
         """Return the record as bytes; unused parts are zeroed, so that they compress well."""

@@ -120,6 +120,11 @@ class Stream:
         return self._parts.events.open
 
     @property
+    def open_range(self) -> Event | None:
+        """The open `range` event, as it was last published."""
+        return self._parts.range.open
+
+    @property
     def watermark_ns(self) -> int | None:
         """Time of the last sample that continued the stream; None before the first."""
         return self._parts.timeline.last_ns

@@ -10,11 +10,12 @@ from types import ModuleType
 import pytest
 
 from benchmarks.datasets import data_folder, load_reference
-from benchmarks.detection.decisions import measure_detector, measure_simple, promised, refused
+from benchmarks.detection.decisions import measure_simple
 from benchmarks.detection.fitting import MAIN, OFF, REMOVED, linear_detector
 from benchmarks.detection.jobs import RESULTS, Job, Store, run
 from benchmarks.detection.linear import run_linear
 from benchmarks.detection.loso import DEFAULT, Setting
+from benchmarks.detection.product import measure_detector, promised, refused
 from benchmarks.detection.results import read_rows
 from benchmarks.detection.robustness import CORRUPTIONS
 from benchmarks.detection.robustness_table import CLEAN

@@ -27,7 +27,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chain")
     write_csv(simulate(hours=0.7, seed=1), folder / "healthy.csv")
     write_csv(simulate(hours=0.7, seed=2), folder / "other.csv")
-    config = f"asset: rig\ndata: {{train: [healthy.csv], exclude: [anomaly]}}\n{QUICK}"
+    times = [line.partition(",")[0] for line in (folder / "healthy.csv").read_text().splitlines()[1:]]
+    judged = [f"{times[300]},{times[319]},fault", f"{times[700]},{times[709]},false_alarm"]
+    (folder / "labels.csv").write_text("\n".join(["start,end,judged", *judged, ""]))
+    config = f"asset: rig\ndata: {{train: [healthy.csv], exclude: [anomaly], labels: [labels.csv]}}\n{QUICK}"
     (folder / "train.yaml").write_text(config)
     result = vcedge("train", str(folder / "train.yaml"), "--out", str(folder / "out"), "--json")
     assert result.returncode == 0, result.stderr
@@ -45,6 +48,8 @@ def test_train_writes_model_report_and_metrics(folder: Path) -> None:
     assert metrics["recognition"]["kinds"]
     assert "<html" in (folder / "out/report.html").read_text()
     assert "data: 1 file, 2,520 rows" in (folder / "stderr.txt").read_text()
+    assert "data: 20 rows judged as fault or maintenance: left out" in (folder / "stderr.txt").read_text()
+    assert metrics["data"]["false_alarm_rows"] == 10
     assert "training: 100%" in (folder / "stderr.txt").read_text()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.golden.generate import MODEL, MODELS
-from tests.support.detectors import tiny_detector
+from tests.support.detectors import tiny_detector, with_roles
 from tests.support.process import vcedge
 from vcedge.cli.main import run
 from vcedge.model_file import model_id, save
@@ -27,7 +27,7 @@ def test_inspect_prints_a_description() -> None:
     assert lines["id"] == model_id(MODEL)[:19]
     assert lines["Channel 0"] == "1 ± 0.5 bar, limits -100 to 100"
     assert (lines["cell"], lines["levels"]) == ("vcgru, 16 hidden, 3 inputs", "4, 8, 12, 16 dimensions")
-    assert lines["threshold"] == "2.5, for 1 false alarm a day"
+    assert lines["threshold"] == "2.5 nats, for 1 false alarm a day"
     assert lines["calibrated on"].startswith("1,000 rows")
 
 
@@ -51,6 +51,17 @@ def test_target_and_origin_are_shown(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "4, 8, 12, 16 dimensions, target 25% updated" in text
     assert "trained on: 0.csv, 1.csv, 2.csv and 2 more" in text
     assert "trained with: torch 2" in text
+
+
+def test_roles_and_what_the_statistic_reads_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "model.vcedge"
+    save(with_roles(tiny_detector(), ("sensor", "command", "constant")), path)
+    lines = [line.strip() for line in inspected(path, capsys).splitlines()]
+    assert "Channel 1: command, -10 ± 1.5" in lines
+    assert "Channel 2: constant at 100" in lines
+    assert "scorer: 15 readings, smoothed over 20 samples" in lines
+    assert "distance: to the nearest of 9 groups of rows seen in training" in lines
+    assert "cycle: 20 samples, in 5 blocks" in lines
 
 
 def test_linear_detector_and_control_characters_in_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

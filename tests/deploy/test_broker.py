@@ -96,7 +96,7 @@ def test_device_publishes_only_below_its_own_topics(plant: Plant) -> None:
         assert received_until(viewer, b"marker") == [("vcedge/press-07/pump/score", b"mine")]
 
 
-def test_device_reads_only_its_samples_and_settings(plant: Plant) -> None:
+def test_device_reads_only_samples_and_its_own_topics(plant: Plant) -> None:
     topics = ("plant/#", "vcedge/+/+/+/set")
     with (
         plant.client("press-07", *topics) as device,

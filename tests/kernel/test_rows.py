@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.support.detectors import START_NS, recording, tiny_detector
+from tests.support.detectors import START_NS, recording, tiny_detector, with_roles
 from vcedge.detector import Detector
 from vcedge.limits import EventRule
 from vcedge.runtime.engine.interface import ComputePolicy
@@ -21,6 +21,7 @@ from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.stream.inhibition import RunWhen
 from vcedge.runtime.stream.stream import Score, Stream
 from vcedge.schema import F64, NS_PER_S, Sample
+from vcedge.seen_range import SeenRange
 
 if native_problem() is not None:
     pytest.skip(f"native kernel: {native_problem()}", allow_module_level=True)
@@ -39,15 +40,33 @@ def plant_detector(**changes: Any) -> Detector:
     return replace(detector, schema=replace(detector.schema, channels=channels), calibration=limits)
 
 
+def narrow_detector(width: float, margin: float, period_s: int) -> Detector:
+    """Return a detector whose first two channels leave their range now and then; the third stood still in training."""
+    detector = plant_detector()
+    features, shares = detector.features, np.array([1.0, 1.0, 0.0])
+    low, high = (features.center + sign * width * shares * features.scale for sign in (-1, 1))
+    seen = SeenRange(low, high, margin * shares * features.scale)
+    return replace(detector, seen=seen, schema=replace(detector.schema, period_ns=period_s * NS_PER_S))
+
+
+def limited(detector: Detector, **limits: Any) -> Detector:
+    """Return the detector with changed limits."""
+    return replace(detector, calibration=replace(detector.calibration, **limits))
+
+
 PLANTS = {
     "gated": plant_detector(),
     "linear": plant_detector().without_network(),
     "dense": plant_detector(cell="gru", levels=1),
     "flags": plant_detector(flags=True),
     "no rates, no names": replace(tiny_detector(), resemblance=None),
-    "slow events": replace(
-        plant_detector(), calibration=replace(plant_detector().calibration, events=EventRule(min_rows=3, hold_rows=4))
-    ),
+    "narrow": narrow_detector(2.0, 0.5, 1),
+    "narrow, forgets": narrow_detector(1.5, 0.2, 150),
+    "narrow, no margin": narrow_detector(3.0, 0.0, 60),
+    "slow events": limited(plant_detector(), events=EventRule(0.9, min_rows=3, hold_rows=4)),
+    "lasting evidence": limited(plant_detector(), threshold=12.0, median=2.0, memory=60.0, lasting=2.5),
+    "roles": with_roles(plant_detector(), ("sensor", "command", "constant")),
+    "no sensor": with_roles(plant_detector().without_network(), ("command", "command", "constant")),
 }
 
 
@@ -150,6 +169,38 @@ def test_rows_equal_single_samples_with_random_faults(
     run_when: RunWhen | None,
 ) -> None:
     assert_equal_rows(PLANTS[plant], *day, cuts, policy, threshold=threshold, adapt=adapt, run_when=run_when)
+
+
+LIMITS = st.builds(
+    lambda **limits: limits,
+    threshold=st.floats(0.1, 30.0),
+    median=st.floats(-5.0, 5.0),
+    memory=st.floats(1.0, 1000.0),
+    lasting=st.floats(-2.0, 12.0),
+    steepness=st.floats(0.1, 10.0),
+    events=st.builds(EventRule, st.floats(0.5, 1.0), st.integers(1, 4), st.integers(0, 4)),
+)
+"""Limits that no training gives, too."""
+
+
+@settings(max_examples=40)
+@given(day=plant_days(), limits=LIMITS, cuts=st.lists(st.integers(0, ROWS), max_size=3), widening=st.floats(0.0, 4.0))
+def test_thresholds_of_rows_equal_those_of_single_samples(
+    day: tuple[NDArray[np.int64], F64], limits: dict[str, Any], cuts: list[int], widening: float
+) -> None:
+    """The level, the lasting mean and what is compared with the threshold agree bit for bit."""
+    engine = NativeEngine(limited(PLANTS["linear"], **limits))
+    one, many = Stream(engine), Stream(engine)
+    for stream in (one, many):
+        stream.widen(widening)
+    time_ns, values = day
+    for start, stop in pairwise(sorted({0, ROWS, *cuts})):
+        many.push_block(time_ns[start:stop], values[start:stop])
+        for row in range(start, stop):
+            one.push_in_python(Sample(int(time_ns[row]), values[row]))
+        assert (many.adaptive.level, many.adaptive.lasting_mean) == (one.adaptive.level, one.adaptive.lasting_mean)
+        assert many.threshold == one.threshold
+        assert many.snapshot() == one.snapshot()
 
 
 @pytest.mark.parametrize("plant", list(PLANTS))

@@ -128,7 +128,7 @@ def tiny_detector(
 def tiny_seen(channels: int) -> SeenRange:
     """Return a range that `recording(...)` leaves only where a test makes it."""
     center, scale = _centers(channels), _scales(channels)
-    return SeenRange(center - 12 * scale, center + 12 * scale, 2 * scale)
+    return SeenRange(center - 60 * scale, center + 60 * scale, 2 * scale)
 
 
 def tiny_resemblance() -> Resemblance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,11 @@ def test_file_depends_on_the_seed_alone(tmp_path: Path) -> None:
         files.append(path.read_bytes())
     assert files[0] == files[1]
     assert files[0] != files[2]
+
+
+def test_judged_rows_reach_the_split() -> None:
+    source = replace(recording_of(recording(2, ROWS, CHANNELS)), must_not_alarm=((700, 720), (1100, 1101)))
+    assert train_detector(config_of(epochs=1), source).split.must_not_alarm == source.must_not_alarm
 
 
 def test_gate_moves_with_the_input_and_keeps_to_its_target(trained: Trained) -> None:

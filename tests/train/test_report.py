@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from vcedge.calibration.choose import PartsChoice
 
 from tests.support.detectors import tiny_detector
 from tests.support.process import modules_after
 from tests.support.reports import ROWS, report_of, structure_of, trained_of, usual_training, with_shrink, words_of
-from vcedge.calibration.choose import PartsChoice
 from vcedge.calibration.order import OrderChoice
 from vcedge.history import DataReport
 from vcedge.resemblance import FEATURES, Resemblance

@@ -18,18 +18,26 @@ SPREAD_FLOOR = 0.05
 """Smallest spread, in standard deviations of the channel: an almost noiseless channel must not dominate the sum."""
 CONSTANT = 1e-12
 """A channel whose standard deviation is below this share of its mean is constant."""
+STANDS_STILL = 1e-3
+"""A channel stands still in some rows if its standard deviation there is below this share of its usual one."""
 CHUNK_ROWS = 20_000
 
 
-def fit_features(values: F64, ranges: Ranges, *, flags: bool) -> Features:
-    """Measure centre, scale and size of change of each channel over some rows of values (N, C)."""
+def fit_features(values: F64, ranges: Ranges, *, flags: bool, usual: F64 | None = None) -> Features:
+    """Measure centre, scale and size of change of each channel over some rows of values (N, C).
+
+    A channel that stands still in these rows has the scale 1, or its `usual` one (C,).
+    """
     rows = np.concatenate([values[a:b] for a, b in ranges])
     present = np.isfinite(rows).sum(axis=0)
     center = np.nansum(rows, axis=0) / np.maximum(present, 1)
     variance = np.nansum((rows - center) ** 2, axis=0) / np.maximum(present, 1)
     spread = np.sqrt(variance)
     # Relative to the value: a vacuum gauge's 1e-10 mbar is a signal, the rounding of a constant 1e5 is not.
-    scale = np.where(spread > CONSTANT * np.maximum(np.abs(center), 1e-300), spread, 1.0)
+    least = CONSTANT * np.maximum(np.abs(center), 1e-300)
+    if usual is not None:
+        least = np.maximum(least, STANDS_STILL * usual)
+    scale = np.where(spread > least, spread, 1.0 if usual is None else usual)
     change = np.concatenate([np.diff(values[a:b], axis=0) for a, b in ranges]) / scale
     seen = np.maximum(np.isfinite(change).sum(axis=0), 1)
     change_scale = np.sqrt(np.nansum(change**2, axis=0) / seen)

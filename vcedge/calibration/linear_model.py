@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,6 @@ COVARIANCE_RIDGE = 0.05
 """Added to the residuals' variances before whitening, so that nearly equal channels do not divide by almost 0."""
 MOST_ROWS = 8000
 """Most rows that components are fitted to, evenly spaced."""
-STANDS_STILL = 1e-3
-"""A channel that moves less than this share of its usual spread within some rows keeps the usual one."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,7 @@ def fit_linear_model(
     rows: Rows, ranges: Ranges, order: int, ridge: float, *, flags: bool = False, full: LinearModel | None = None
 ) -> LinearModel:
     """Fit the linear models to some ranges; a channel that stands still there keeps the scale of the `full` model."""
-    features = fit_features(rows.values, ranges, flags=flags)
-    if full is not None:
-        moves = features.scale > STANDS_STILL * full.features.scale
-        features = replace(features, scale=np.where(moves & rows.live, features.scale, full.features.scale))
+    features = fit_features(rows.values, ranges, flags=flags, usual=None if full is None else full.features.scale)
     z = standardise(rows.values, features, rows.starts)
     measured = np.isfinite(rows.values)
     measured[1:] &= measured[:-1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcedge.calibration.linear_model import Rows, fit_linear_model
+from vcedge.calibration.linear_model import AHEAD, Rows, fit_linear_model
 from vcedge.calibration.split import Ranges, cut_blocks
 
 ORDERS = (5, 2)
@@ -30,6 +30,11 @@ class OrderChoice:
     ridge: float
     losses: tuple[tuple[int, float], ...] = ()
     """(order, mean squared error in squared standard deviations) of each candidate; empty if nothing was chosen."""
+
+
+def most_reach(order: int | None = None) -> int:
+    """Return how many rows before the present one the forecasters of all candidates, and of a given order, need."""
+    return max(*ORDERS, order or 0) + AHEAD - 1
 
 
 def choose_order(rows: Rows, ranges: Ranges, order: int | None, ridge: float | None) -> OrderChoice:

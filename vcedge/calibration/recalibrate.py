@@ -13,7 +13,7 @@ from vcedge.calibration.calibrate import (
     rows_of,
     with_statistic,
 )
-from vcedge.calibration.order import ORDERS, OrderChoice
+from vcedge.calibration.order import OrderChoice, most_reach
 from vcedge.calibration.roles import with_roles
 from vcedge.calibration.rows import check_channels, judged_rows, usable_rows
 from vcedge.calibration.seen_range import fit_seen_range
@@ -43,7 +43,7 @@ def recalibrate(
         DataError: the recording is too short or has too many gaps.
     """
     values, sequences, places = usable_rows(recording)
-    split = split_by_time(sequences, max(*ORDERS, detector.highway.order))
+    split = split_by_time(sequences, most_reach(detector.highway.order))
     split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, detector.schema)
     schema = with_roles(detector.schema, values, {c.name: c.role for c in detector.schema.channels})

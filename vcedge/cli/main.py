@@ -36,6 +36,7 @@ COMMANDS = {
     "deploy": "Install, update and remove the service on a device.",
     "run": "Run the service that scores MQTT streams.",
     "status": "Ask the running service for its state.",
+    "feedback": "Tell the running service what an event was.",
     "bench": "Time a step beside dense peers.",
     "record": "Record MQTT streams in history files.",
     "replay": "Publish a recording over MQTT as a machine would.",

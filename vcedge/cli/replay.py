@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import typer
 
+from vcedge.cli.broker_options import CaFile, MqttVersion, PasswordFile, Username, mqtt_config
 from vcedge.cli.console import configure_logging, note, print_json
 from vcedge.errors import DataError, UsageError
 from vcedge.topics import InputTopic
@@ -49,12 +50,10 @@ def replay_command(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is not a sensor; repeatable.")
     ] = None,
-    mqtt_version: Annotated[str, typer.Option("--mqtt-version", help="5 or 3.1.1.")] = "5",
-    username: Annotated[str | None, typer.Option("--username", help="User at the broker.")] = None,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", help="File whose first line is the password.")
-    ] = None,
-    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="Certificate authorities, for mqtts.")] = None,
+    mqtt_version: MqttVersion = "5",
+    username: Username = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
 ) -> None:
     """Publish recordings as a machine would: one MQTT message for each row, with the time of the recording.
@@ -68,7 +67,7 @@ def replay_command(
     """
     configure_logging()
     target, factor = _topic(topic), _speed(speed)
-    mqtt = _mqtt(broker, mqtt_version, username, password_file, ca_file)
+    mqtt = mqtt_config(broker, mqtt_version, username, password_file, ca_file)
     sources = [_source(path, asset, *_reading(path, model, exclude or []), target, codec) for path in inputs]
     replayer = _connected(mqtt, broker)
     began = time.monotonic()
@@ -160,25 +159,6 @@ def _writer(topic: InputTopic, codec: str | None, asset: str, channels: Sequence
         if set(name) & set("/+#"):
             raise UsageError(f"{what} {name}: expected a name without '/', '+' or '#', as a level of {topic.pattern}")
     return write
-
-
-def _mqtt(
-    broker: str, version: str, username: str | None, password_file: Path | None, ca_file: Path | None
-) -> MqttConfig:
-    """Return the connection that the options describe. Raises UsageError that names the wrong option."""
-    from pydantic import ValidationError
-
-    from vcedge.config.mqtt import MqttConfig
-    from vcedge.config.problems import shown
-
-    options = {"version": version, "username": username, "password_file": password_file, "ca_file": ca_file}
-    try:
-        return MqttConfig.model_validate({"broker": broker, **options})
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = {"version": "--mqtt-version"}.get(str(first["loc"][0]), f"--{first['loc'][0]}") if first["loc"] else ""
-        words = str(first["msg"]).removeprefix("Value error, ")
-        raise UsageError(f"{option} {shown(first['input'])}: {words}" if option else words) from None
 
 
 def _reading(path: Path, model: Path | None, exclude: list[str]) -> tuple[SensorSchema, ReadingConfig]:

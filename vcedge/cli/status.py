@@ -110,10 +110,11 @@ def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
     age = "never" if asset["age_s"] is None else f"{duration(asset['age_s'])} ago"
     raw = "-" if asset["raw"] is None else f"{asset['raw']:.4g}"
     threshold = f"{asset['threshold']:.4g} ({asset['threshold_factor']:.2f} of calibrated)"
-    event = "-" if asset["event"] is None else asset["event"]["id"]
+    events = [] if asset["event"] is None else [asset["event"]["id"]]
+    events += [] if asset["range"] is None else [asset["range"]["text"]]
     missing = f", missing {', '.join(asset['missing'])}" if asset["missing"] else ""
     settings = "; ".join(filter(None, [_setting(kind, state) for kind, state in asset["settings"].items()]))
-    return asset["asset"], asset["status"] + missing, age, raw, threshold, event, settings or "-"
+    return asset["asset"], asset["status"] + missing, age, raw, threshold, "; ".join(events) or "-", settings or "-"
 
 
 def _setting(kind: str, state: dict[str, Any]) -> str:

@@ -33,12 +33,14 @@ class Label:
 
 @dataclass(frozen=True)
 class ReportedEvent:
-    """Describes an event as the service reported its beginning; `kind` is `anomaly` or `stuck`."""
+    """Describes an event as the service reported its beginning; `kind` is `anomaly`, `range` or `stuck`."""
 
     id: str
     kind: str
     start_ns: int
     top: Top
+    text: str = ""
+    """Sentence of a `range` event."""
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ class Listener:
         event: dict[str, Any] = json.loads(payload)
         if event["type"] == "new":
             top = tuple((str(name), float(share)) for name, share in event["top"])
-            self._events[event["id"]] = ReportedEvent(event["id"], event["kind"], _nanoseconds(event["start"]), top)
+            start_ns, text = _nanoseconds(event["start"]), event["text"]
+            self._events[event["id"]] = ReportedEvent(event["id"], event["kind"], start_ns, top, text)
 
 
 def _nanoseconds(ms: float) -> int:

@@ -112,12 +112,15 @@ def _event_json(event: ReportedEvent) -> dict[str, Any]:
         "kind": event.kind,
         "time": iso_time(event.start_ns),
         "top": [list(one) for one in event.top],
+        "text": event.text,
     }
 
 
 def _event_words(event: ReportedEvent) -> str:
     if event.kind == "stuck":
         return f"{', '.join(name for name, _ in event.top)} stands still"
+    if event.text:
+        return event.text
     return f"{event.kind} in {_names(event.top)}"
 
 

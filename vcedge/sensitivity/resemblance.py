@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcedge.calibration.calibrate import tail_trace
-from vcedge.calibration.order import ORDERS
+from vcedge.calibration.order import most_reach
 from vcedge.calibration.rows import usable_rows
 from vcedge.calibration.split import rows_in, split_by_time
 from vcedge.calibration.trace import TracedRows
@@ -77,7 +77,7 @@ def measure_resemblance(detector: Detector, rows: TracedRows, most_steps: int = 
 def refitted(detector: Detector, recording: Recording) -> Detector:
     """Return a detector that was calibrated on a recording, with the classifier fitted to that recording."""
     values, sequences, _ = usable_rows(recording)
-    split = split_by_time(sequences, max(*ORDERS, detector.highway.order))
+    split = split_by_time(sequences, most_reach(detector.highway.order))
     found = measure_resemblance(detector, TracedRows(values, split, tail_trace(detector, values, split)))
     return replace(detector, resemblance=found.model)
 

@@ -22,7 +22,7 @@ from vcedge.calibration.calibrate import (
     measure_network,
     wants_flags,
 )
-from vcedge.calibration.order import ORDERS, OrderChoice
+from vcedge.calibration.order import OrderChoice, most_reach
 from vcedge.calibration.recalibrate import refit
 from vcedge.calibration.roles import with_roles
 from vcedge.calibration.rows import check_channels, judged_rows, usable_rows
@@ -110,7 +110,7 @@ def train_detector(
         KeyboardInterrupt: `stop` returned true before the first epoch ended.
     """
     values, sequences, places = usable_rows(recording)
-    split = split_by_time(sequences, max(*ORDERS, config.highway.order or 0))
+    split = split_by_time(sequences, most_reach(config.highway.order))
     split = replace(split, must_not_alarm=judged_rows(recording, places))
     check_channels(values, split, recording.schema)
     schema = with_roles(recording.schema, values, config.data.roles)

@@ -12,11 +12,12 @@ typedef struct scoring {
     vce_rule_arrays arrays;
     vce_stream state;
     vce_policy policy;
-    double target;                               /* of the mean updated share under the policy */
-    void *step;                                  /* scratch of the detector's step */
-    char *saved;                                 /* the detector's record before the row */
-    double *values, *contributions, *statistics; /* (C), (C), (VCE_STATISTICS, C) */
-    uint8_t *beyond_limits, *too_fast;           /* (C) */
+    double target;                           /* of the mean updated share under the policy */
+    void *step;                              /* scratch of the detector's step */
+    char *saved;                             /* the detector's record before the row */
+    double *values, *contributions, *excess; /* (C) */
+    double *statistics;                      /* (VCE_STATISTICS, C) */
+    uint8_t *beyond_limits, *too_fast;       /* (C) */
 } scoring;
 
 static double larger_of(double a, double b) { return b > a ? b : a; }
@@ -33,6 +34,7 @@ static vce_tracker *anomaly_of(const scoring *run) { return run->state.numbers->
 #include "stream/resemblance.inc"
 #include "stream/events.inc"
 #include "stream/score.inc"
+#include "stream/range.inc"
 
 static size_t channel_bytes(const vce_detector *d) { return sizeof(double) * (size_t)d->shape.channels; }
 
@@ -57,7 +59,7 @@ size_t vce_columns_size(int channels, size_t rows)
 size_t vce_rows_scratch_size(const vce_detector *d)
 {
     return vce_aligned(vce_detector_scratch_size(d)) + vce_aligned(vce_record_size(d)) +
-           (2 + VCE_STATISTICS) * channel_bytes(d) + 2 * (size_t)d->shape.channels;
+           (3 + VCE_STATISTICS) * channel_bytes(d) + 2 * (size_t)d->shape.channels;
 }
 
 static vce_rule_arrays rule_arrays_of(const void *rules, int channels)
@@ -89,7 +91,8 @@ static scoring scoring_of(const vce_detector *d, const void *rules, void *record
 {
     char *saved = scratch + vce_aligned(vce_detector_scratch_size(d)),
          *values = saved + vce_aligned(vce_record_size(d));
-    char *contributions = values + channel_bytes(d), *statistics = contributions + channel_bytes(d);
+    char *contributions = values + channel_bytes(d), *excess = contributions + channel_bytes(d),
+         *statistics = excess + channel_bytes(d);
     uint8_t *flags = (uint8_t *)statistics + VCE_STATISTICS * channel_bytes(d);
     return (scoring){
         .detector = d,
@@ -102,6 +105,7 @@ static scoring scoring_of(const vce_detector *d, const void *rules, void *record
         .saved = saved,
         .values = (double *)(void *)values,
         .contributions = (double *)(void *)contributions,
+        .excess = (double *)(void *)excess,
         .statistics = (double *)(void *)statistics,
         .beyond_limits = flags,
         .too_fast = flags + d->shape.channels,
@@ -150,7 +154,8 @@ static int score_row(const scoring *run, const vce_rows *rows, const vce_columns
     if (found.missing == channels)
         return 0;
     find_defects(run, missing, &found);
-    if (defects_would_publish(run, &found))
+    const range_row range = check_range(run);
+    if (defects_would_publish(run, &found) || range_would_publish(run, &range))
         return 0;
 
     vce_record r = vce_record_of(d, run->state.engine);
@@ -171,6 +176,7 @@ static int score_row(const scoring *run, const vce_rows *rows, const vce_columns
     if (rules->checks_rates)
         remember_accepted(run, time_ns, from);
     remember_defects(run, missing, &found);
+    follow_range(run, &range);
     memcpy(run->state.contributions, run->contributions, channel_bytes(d));
     if (levels > 1)
         spend(run, updated);

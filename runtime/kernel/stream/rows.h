@@ -31,13 +31,17 @@ extern "C" {
     F(double, least_change) F(double, least_level) \
     F(int64_t, warmup_rows) F(int64_t, max_gap_ns) \
     F(int64_t, min_rows) F(int64_t, hold_rows) F(int64_t, event_rows) F(int64_t, look_back) F(int64_t, named_rows) \
-    F(int64_t, checks_rates) F(int64_t, dropout_rows)
+    F(int64_t, checks_rates) F(int64_t, dropout_rows) F(int64_t, forget_rows)
 
 /* The arrays behind them: F(type, name, items for each channel, further items). */
 #define VCE_RULE_ARRAYS(F) \
     F(double, low, 1, 0) F(double, high, 1, 0)                 /* limits of readings */ \
     F(double, rates, 1, 0)                                     /* largest change a second; infinite: unknown */ \
     F(double, change_scale, 1, 0) \
+    F(double, seen_low, 1, 0) F(double, seen_high, 1, 0)       /* range in training */ \
+    F(double, seen_margin, 1, 0) \
+    F(double, inner_low, 1, 0) F(double, inner_high, 1, 0)     /* with half of the margin */ \
+    F(double, scale, 1, 0)                                     /* standard deviation */ \
     F(int64_t, stuck_rows, 1, 0)                               /* 0: never */ \
     F(int64_t, holds, 0, VCE_EVENTS)                           /* hold_rows of each kind but the anomaly */ \
     F(double, weights, 0, VCE_SPANS * VCE_BATCH)               /* of the rows of a batch, oldest first */ \

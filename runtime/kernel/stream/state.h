@@ -24,7 +24,8 @@ enum { VCE_TOP = 3, VCE_SPANS = 2, VCE_STATISTICS = 8, VCE_BATCH = 64, VCE_FEATU
 /* Kinds of events, in the order of their trackers: F(constant, word). */
 #define VCE_EVENT_LIST(F) \
     F(VCE_EVENT_ANOMALY, "anomaly") F(VCE_EVENT_STUCK, "stuck") F(VCE_EVENT_LIMIT, "limit") \
-    F(VCE_EVENT_RATE, "rate") F(VCE_EVENT_DROPOUT, "dropout") F(VCE_EVENT_CLOCK, "clock")
+    F(VCE_EVENT_RATE, "rate") F(VCE_EVENT_DROPOUT, "dropout") F(VCE_EVENT_CLOCK, "clock") \
+    F(VCE_EVENT_RANGE, "range")
 /* clang-format on */
 
 #define VCE_CONSTANT(constant, word) constant,
@@ -46,12 +47,13 @@ enum vce_event { VCE_EVENT_LIST(VCE_CONSTANT) VCE_EVENTS };
     F(int64_t, candidate_rows) F(int64_t, rejected_rows) F(int64_t, running) F(int64_t, until_ns) \
     F(int64_t, inhibited) F(int64_t, spent_rows) F(int64_t, learned_rows) F(int64_t, any_repeats) \
     F(int64_t, any_defect) F(int64_t, last_wake) F(int64_t, wake_age) F(int64_t, event_wake) \
-    F(int64_t, feature_rows) F(int64_t, waiting)
+    F(int64_t, feature_rows) F(int64_t, waiting) F(int64_t, range_active)
 
 /* The arrays behind the numbers: F(type, name, items for each channel, further items). */
 #define VCE_STATE_ARRAYS(F) \
     F(double, contributions, 1, 0) F(double, last, 1, 0) F(int64_t, repeats, 1, 0) F(double, accepted, 1, 0) \
     F(double, rejected, 1, 0) F(int64_t, accepted_ns, 1, 0) F(int64_t, missing_rows, 1, 0) \
+    F(double, range_low, 1, 0) F(double, range_high, 1, 0) F(int64_t, range_rows, 1, 0) \
     F(double, means, VCE_SPANS * VCE_STATISTICS, 0) F(double, feature_sum, 0, VCE_FEATURES) \
     F(float, residual, VCE_BATCH + 1, 0) F(float, z, VCE_BATCH + 1, 0)
 /* clang-format on */

@@ -28,7 +28,7 @@ static void *packed_detector(const vce_detector_shape *s, int isa, size_t *size)
         sections[i] = aligned(8 * items + 8);
         for (size_t j = 0; j < items; j++)
             if (vce_section_format(i) == 'd')
-                ((double *)sections[i])[j] = 1.0 + 0.1 * (double)noise();
+                ((double *)sections[i])[j] = (i == VCE_ALPHA ? 0.15 : 1.0) + 0.1 * (double)noise();
             else if (vce_section_format(i) == 'f')
                 ((float *)sections[i])[j] = i < VCE_FORECAST ? 1.0f : 0.3f * noise();
             else

@@ -174,6 +174,16 @@ def test_old_events_are_forgotten_but_not_the_widest() -> None:
     assert "anomaly-1" not in known
 
 
+def test_a_flapping_sensor_displaces_no_anomaly() -> None:
+    known = Judgements()
+    known.follow(rows(event_of(1, "end"), event_of(2, "end", kind="range")), "m", 0.0)
+    for second in range(3, 3 * REMEMBERED):
+        known.follow(rows(event_of(second, "end", kind="dropout")), "m", 0.0)
+    assert judged(known, "anomaly-1", "fault")
+    assert judged(known, "range-2", "fault")
+    assert judged(known, f"dropout-{3 * REMEMBERED - 1}", "unsure")
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["new", "update", "end", *JUDGEMENTS])), max_size=30))
 def test_a_snapshot_continues_identically(steps: list[tuple[int, str]]) -> None:
     whole, cut = Judgements(), Judgements()

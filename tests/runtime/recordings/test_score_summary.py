@@ -30,3 +30,20 @@ def test_summary_lists_events_with_their_explanation() -> None:
         assert (item["resembles"], item["agreement"], item["why"]) == (event.resembles, event.agreement, event.why)
         assert item["ended"] == (event.type == "end")
     assert all(item["resembles"] and item["why"] for item in found)
+
+
+def test_summary_says_what_was_never_seen_in_training() -> None:
+    detector = tiny_detector(threshold=1e9)
+    values = recording(6, 600, 3)
+    values[100:110, 1] += 100 * detector.features.scale[1]
+    values[300:310, 2] -= 100 * detector.features.scale[2]
+    summary, stream = ScoreSummary(detector), Stream(NumpyEngine(detector), adapt=False)
+    summary.add_block(stream.push_block(np.array([sample.time_ns for sample in samples(values)]), values))
+    document = json.loads(json.dumps(summary.to_json()))
+    assert (document["events"], document["range_events"]) == (0, 2)
+    first, second = document["ranges"]
+    assert "Channel 1 " in first["text"]
+    assert "never above" in first["text"]
+    assert "never below" in second["text"]
+    assert first["ended"]
+    assert sum(line.endswith(" in training") for line in summary.lines(1.0)) == 2

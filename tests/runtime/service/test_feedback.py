@@ -172,3 +172,21 @@ def test_labels_wait_for_a_folder_that_can_be_written(shared_broker: Mosquitto, 
         (tmp_path / "state" / "assets").unlink()
         service.wait_line("durable again: labels")
     assert labels_of(tmp_path, "full") == [(EVENT, "fault", "")]
+
+
+def test_the_state_of_the_threshold_follows_the_one_in_use(shared_broker: Mosquitto, tmp_path: Path) -> None:
+    config = configure(tmp_path, "moves", shared_broker.url)
+    with running("run", config), Peer(shared_broker.url, "vcedge/moves/#") as peer:
+        wait_online(peer, "moves")
+        publish(peer, "moves/moves", ROWS)
+        used = peer.scores("moves", len(ROWS))[-1]["threshold"]
+        assert abs(used - LIMIT) > 0.1
+        peer.until(
+            lambda _: abs(payloads(peer.messages, "moves", "threshold/state")[-1]["threshold"] - used) <= 0.1,
+            "a state near the threshold in use",
+        )
+        last = payloads(peer.messages, "moves", "threshold/state")[-1]
+        assert (last["calibrated"], last["raw"], last["set"]) == (LIMIT, None, False)
+    with Peer(shared_broker.url, "vcedge/moves/moves/threshold/state") as later:
+        later.until(bool)
+        assert json.loads(later.messages[0].payload) == last
