@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vcedge.calibration.choose import PartsChoice
 
 from tests.support.detectors import tiny_detector
 from tests.support.process import modules_after
@@ -114,23 +113,13 @@ def test_report_says_whether_the_target_is_kept(usual: Trained, share: float, wo
 
 
 def test_report_explains_the_threshold(usual: Trained) -> None:
-    limits = {
-        "threshold": 1234.5,
-        "false_alarms_per_day": 0.5,
-        "rows": 180,
-        "peaks": 9,
-        "held_out_events": 0.001,
-        "alarm_share_tail": 0.0,
-    }
+    limits = {"threshold": 1234.5, "false_alarms_per_day": 0.5, "rows": 180, "alarm_share_tail": 0.0}
     words = words_of(usual, calibration=limits)
     assert "exceeds 1,234" in words
     assert "about 0.5 false alarms a day" in words
-    assert "extrapolated to 1,000 times its length from the 9 largest excursions" in words
-    rows = {"rows": 200_000, "held_out_events": 1.2, "alarm_share_tail": 0.02}
-    words = words_of(usual, calibration={**limits, **rows})
-    assert "of which 2.0% lie above it" in words
-    assert "extrapolated" not in words
-    assert "One event is one alarm" in words
+    assert "measured on 180 rows (3 min), each by models of the others" in words
+    assert "none lies above it" in words
+    assert "20% lie above it" in words_of(usual, calibration={**limits, "alarm_share_tail": 0.2})
 
 
 def test_report_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:
@@ -269,27 +258,18 @@ def test_delays_on_the_map_have_few_digits(findings: Sensitivity, seconds: float
     assert brief(replace(findings.findings[0], delay_s=None)) == "–"
 
 
-def chosen(usual: Trained, fused: float, alone: float) -> Trained:
-    names = tuple(part.name for part in usual.detector.scorer.parts)
-    parts = PartsChoice(names, (alone, 0.4, 0.3, 0.2, 0.1), (0.3, 0.2, 0.1, 0.2, 0.2), fused, 0.5, 40)
-    losses = ((3, 10.0, -2.0), (3, 100.0, -1.9), (5, 10.0, -2.05), (5, 100.0, -2.04))
-    return replace(usual, parts=parts, order=OrderChoice(3, 10.0, losses))
-
-
-def test_report_explains_weights_and_order(usual: Trained, tmp_path: Path) -> None:
-    page = report_of(chosen(usual, 0.61, 0.6), tmp_path)
+def test_report_explains_readings_and_order(usual: Trained, tmp_path: Path) -> None:
+    choice = OrderChoice(2, 10.0, ((5, 0.31), (2, 0.27)))
+    chosen = replace(usual, order=choice)
+    page = report_of(chosen, tmp_path)
     assert structure_of(page).open == []
-    assert "40 synthetic faults" in page
-    assert "Together they reach 0.61, more than with equal weights (0.50); the best part alone, fast, 0.60." in page
-    assert "<b>0.368, chosen</b>" in page
-    assert "Of 4 pairs" in page
-    assert "Its error is 2.5% above the best" in page
-    assert "alone reaches 0.70" in report_of(chosen(usual, 0.61, 0.7), tmp_path)
-    metrics = json.loads(json.dumps(summarise(chosen(usual, 0.61, 0.6), DataReport(), 1.0)))
-    assert metrics["scorer"]["fused"] == 0.61
-    assert metrics["highway"]["tried"][0] == {"order": 3, "ridge": 10.0, "loss": -2.0}
+    assert "The linear forecaster uses the last 2 rows" in page
+    assert "0.2700" in page
+    metrics = json.loads(json.dumps(summarise(chosen, DataReport(), 1.0)))
+    assert metrics["highway"]["tried"][1] == {"order": 2, "loss": 0.27}
+    assert metrics["scorer"]["roles"] == {f"Channel {i}": "sensor" for i in range(3)}
+    assert metrics["scorer"]["span"] == usual.detector.scorer.span
 
 
-def test_report_says_if_weights_are_equal(page: str) -> None:
-    assert "too few to choose weights: all parts have the same weight" in page
+def test_report_without_a_choice_of_order_has_no_such_table(page: str) -> None:
     assert "The linear forecaster</h3>" not in page
