@@ -1,9 +1,10 @@
 """Compares the false alarms that thresholds promise with those on normal stretches of real data.
 
 For each series a detector is trained on the normal part and calibrated for a rate at which a stated number of false
-alarms is wanted on the normal rows of the test part; what it promises may be more, where the recording is too short. It then streams that part with the threshold as calibrated, and
-adapting. Events count if they overlap no labelled event and open after the first tenth, in which thresholds adapt;
-`open` is the share of the later normal rows during which an event was open. Needs VCEDGE_DATA, with
+alarms is wanted on the normal rows of the test part; what it promises may be more, where the recording is too short.
+It then streams that part with the threshold as calibrated, and adapting. Events count if they overlap no labelled
+event and open after the first tenth, in which thresholds adapt; `open` is the share of the later normal rows during
+which an event was open. Needs VCEDGE_DATA, with
 tools/reference_scoring.py beside it for reading the sets.
 """
 

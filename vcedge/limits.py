@@ -91,6 +91,8 @@ class Calibration:
     """What the threshold promises: the wanted rate, or the lowest one that the recording can show."""
     rows: int
     """Number of cross-fitted rows that the limits were measured on."""
+    wanted_per_day: float = 1.0
+    """Wanted rate of false alarms."""
     target_share: float = 1.0
     """Mean share of the hidden dimensions that may be updated; see `runtime.stream.compute_budget`."""
     median: float = 0.0
@@ -114,7 +116,8 @@ class Calibration:
         allowed = max(events_per_row(false_alarms_per_day, period_ns) * self.rows, LEAST_EVENTS)
         fitted = replace(self, threshold=self.promise.reference + self.promise.margin(allowed))
         promised = (self.promise.expected(fitted.threshold) + 1) / max(self.rows * period_ns / DAY_NS, 1e-12)
-        return replace(fitted, false_alarms_per_day=max(false_alarms_per_day, promised))
+        promised = max(false_alarms_per_day, promised)
+        return replace(fitted, false_alarms_per_day=promised, wanted_per_day=false_alarms_per_day)
 
     def score(self, raw: float, threshold: float | None = None) -> float:
         """Return the score in [0, 1] of a statistic: 0.5 at the threshold, monotone in `raw`.

@@ -30,8 +30,8 @@ def parse_manifest(text: str, name: str) -> Manifest:
         )
     if isinstance(version, int) and 0 < version < FORMAT:
         raise ModelFileError(
-            f"{name}: format version {version} is older than {FORMAT}, which this vcedge reads: its statistic is another "
-            "one; train it again"
+            f"{name}: format version {version} is older than {FORMAT}, which this vcedge reads: train it again, "
+            "its statistic is another one"
         )
     try:
         return Manifest.model_validate(raw)
@@ -69,7 +69,8 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
         "seen": {
             "low": detector.seen.low.tolist(),
             "high": detector.seen.high.tolist(),
-            "margin": detector.seen.margin.tolist(),
+            "margin_low": detector.seen.margin_low.tolist(),
+            "margin_high": detector.seen.margin_high.tolist(),
         },
         "calibration": {
             "threshold": float(calibration.threshold),
@@ -79,6 +80,7 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "warmup_rows": int(calibration.warmup_rows),
             "stuck_rows": [int(rows) for rows in calibration.stuck_rows],
             "false_alarms_per_day": float(calibration.false_alarms_per_day),
+            "wanted_per_day": float(calibration.wanted_per_day),
             "rows": int(calibration.rows),
             "target_share": float(calibration.target_share),
             "median": float(calibration.median),

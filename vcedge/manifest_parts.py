@@ -209,6 +209,7 @@ class CalibrationPart(_Part):
     warmup_rows: Count
     stuck_rows: list[Count]
     false_alarms_per_day: Positive
+    wanted_per_day: Positive
     rows: int = Field(ge=0, le=INT64)
     target_share: float = Field(gt=0, le=1)
     median: float
@@ -223,7 +224,8 @@ class SeenPart(_Part):
 
     low: list[float]
     high: list[float]
-    margin: list[Annotated[float, Field(ge=0)]]
+    margin_low: list[Annotated[float, Field(ge=0)]]
+    margin_high: list[Annotated[float, Field(ge=0)]]
 
     @model_validator(mode="after")
     def _ranges_in_order(self) -> SeenPart:
@@ -279,7 +281,8 @@ class Manifest(_Part):
             "features.change_scale": self.features.change_scale,
             "seen.low": self.seen.low,
             "seen.high": self.seen.high,
-            "seen.margin": self.seen.margin,
+            "seen.margin_low": self.seen.margin_low,
+            "seen.margin_high": self.seen.margin_high,
             "calibration.stuck_rows": self.calibration.stuck_rows,
         }
         for key, values in lists.items():

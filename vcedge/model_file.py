@@ -151,7 +151,7 @@ def detector_from(manifest: Manifest, tensors: Mapping[str, F32], name: str = "m
         cell=None if cell is None else Cell(cell.spec, **_arrays(tensors, "cell"), gate_bias=cell.gate_bias),
         head=None if cell is None else Head(**_arrays(tensors, "head")),
         scorer=_scorer(manifest.scorer, tensors),
-        seen=SeenRange(*(np.array(part, np.float64) for part in (seen.low, seen.high, seen.margin))),
+        seen=SeenRange(**{name: np.array(values, np.float64) for name, values in seen}),
         calibration=_calibration(manifest.calibration),
         reading=manifest.reading,
         provenance=manifest.provenance,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.detection.fitting import MAIN, OFF, TWIN
 from benchmarks.detection.sets import SERIES, SETS
@@ -58,9 +58,9 @@ def aim_results(summary: Summary, series: Mapping[str, int] = SERIES, method: st
         value = summary.value(name, method, "vus_pr") if name in sets else SeedValue(math.nan, math.nan, ())
         yield AimResult(f"{name}: VUS-PR at least {least:g}", _with_seeds(value), _at_least(value, least))
     yield look.count("VUS-PR above the ridge-VAR's", len(SETS), lambda name: look.gain(name, "vus_pr", RIDGE) > 0)
-    yield look.count("VUS-PR at least the best simple detector's", BEST_SETS, lambda name: look.beats(name, "vus_pr"))
+    yield look.best("VUS-PR", "vus_pr")
     yield look.count("F1 at least the ridge-VAR's", MOST_SETS, lambda name: look.gain(name, "f1", RIDGE) >= 0)
-    yield look.count("F1 at least the best simple detector's", BEST_SETS, lambda name: look.beats(name, "f1"))
+    yield look.best("F1", "f1")
     yield look.found()
     yield look.silent()
     bound = f"rows in false alarm at most the ridge-VAR's + {FAR_ALLOWED:g}"
@@ -92,10 +92,24 @@ class _Look:
         """Return the mean difference to another method; NaN, with which no comparison holds, without any."""
         return self.summary.difference(name, self.method, other, measure).mean
 
-    def beats(self, name: str, measure: str) -> bool:
-        """Return whether the value is at least that of each simple detector that was measured."""
-        measured = [other for other in SIMPLE if self.summary.seeds(name, other)]
-        return all(self.gain(name, measure, other) >= 0 for other in measured)
+    def best(self, words: str, measure: str) -> AimResult:
+        """Count the sets on which no simple detector is better, and name the best one of the others."""
+        above = {name: self._above(name, measure) for name in self.sets}
+        result = self.count(f"{words} at least the best simple detector's", BEST_SETS, lambda name: not above[name])
+        found = result.found
+        for name, best in above.items():
+            found = found.replace(name, f"{name} ({best})") if best else found
+        return replace(result, found=found)
+
+    def _above(self, name: str, measure: str) -> str:
+        """Return the best simple detector of a set with its value, or nothing if it is not better."""
+        values = {other: self.summary.value(name, other, measure) for other in SIMPLE}
+        known = {other: value for other, value in values.items() if math.isfinite(value.mean)}
+        if not known:
+            return ""
+        best = max(known, key=lambda other: known[other].mean)
+        mine = self.summary.value(name, self.method, measure).mean
+        return f"{best} {known[best].text()}" if known[best].mean > mine else ""
 
     def keeps_promise(self, name: str) -> bool:
         """Return whether there are few enough false events."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from benchmarks.detection.fitting import DETECTORS, MAIN, OFF
 from benchmarks.detection.markdown import table
+from benchmarks.detection.product import ALSO
 from benchmarks.detection.simple import RIDGE
 from benchmarks.detection.summary import SeedValue, Summary
 
 COLUMNS = {"F1": "f1", "FAR": "far", "events found": "found", "false events": "false_10k"}
 """Measures that every method has."""
-HINDSIGHT = "best threshold in hindsight"
 
 
 def beside_table(summary: Summary, sets: Sequence[str], method: str) -> str:
@@ -27,14 +27,14 @@ def beside_table(summary: Summary, sets: Sequence[str], method: str) -> str:
 
 
 def set_table(summary: Summary, name: str, methods: Sequence[str]) -> str:
-    """Return a table with a line for each method, and for the product one with the best threshold in hindsight."""
+    """Return a table with a line for each method, and for the product further decisions."""
     lines = []
     for method in methods:
         if not summary.seeds(name, method):
             continue
         lines.append([method, *_cells(summary, name, method, ""), *_more(summary, name, method)])
-        if method in (MAIN, OFF):
-            lines.append([f"{method}, {HINDSIGHT}", *_cells(summary, name, method, "hindsight."), "", "", ""])
+        for prefix, words in ALSO.items() if method in (MAIN, OFF) else ():
+            lines.append([f"{method}, {words}", *_cells(summary, name, method, prefix), "", "", ""])
     return table(["", *COLUMNS, "median delay, rows", "promised", "opened falsely", "silent series"], lines)
 
 

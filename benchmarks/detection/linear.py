@@ -37,6 +37,7 @@ def _print_set(
 ) -> tuple[list[float], list[float], float]:
     """Print the line of a set; return the means of COLUMNS, those of the ridge-VAR, and the number of silent series."""
     mean = [float(np.mean([line[column] for line in own])) for column in COLUMNS]
+    wide = [float(np.mean([line[f"with_range.{column}"] for line in own])) for column in COLUMNS[1:]]
     bar = [float(np.mean([line[column] for line in ridge])) for column in COLUMNS]
     known = [line["promised_10k"] for line in own if not line["refused"]]
     promise = float(np.mean(known)) if known else 0.0
@@ -45,7 +46,8 @@ def _print_set(
         f"{name:8s} VUS-PR {mean[0]:.3f} ({bar[0]:.3f}) | F1 {mean[1]:.3f} ({bar[1]:.3f}) "
         f"FAR {mean[2]:.3f} ({bar[2]:.3f}) found {mean[3]:.2f} ({bar[3]:.2f}) "
         f"false/10k {mean[4]:.1f} ({bar[4]:.1f}) promised/10k {promise:.2g} silent {silent:.0f}"
-        + (f" refused {out}" if out else ""),
+        + (f" refused {out}" if out else "")
+        + f" | with range events F1 {wide[0]:.3f} FAR {wide[1]:.3f} found {wide[2]:.2f} false/10k {wide[3]:.1f}",
         flush=True,
     )
     return mean, bar, silent

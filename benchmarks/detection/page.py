@@ -107,9 +107,9 @@ def _detection(rows: list[ResultRow], simple: list[ResultRow]) -> list[str]:
 
 def _network(summary: Summary, sets: Sequence[str]) -> str:
     lines = [
-        [f"{words}, {other}", *(summary.difference(s, MAIN, other, measure).text(4) for s in sets)]
-        for other in (OFF, TWIN)
-        for words, measure in (("VUS-PR: VCGRU less", "vus_pr"), ("F1: VCGRU less", "f1"))
+        [f"{words}, VCGRU − {short}", *(summary.difference(s, MAIN, other, measure).text(4) for s in sets)]
+        for other, short in ((OFF, "network off"), (TWIN, TWIN))
+        for words, measure in (("VUS-PR", "vus_pr"), ("F1", "f1"))
     ]
     lines += [[words, *(summary.value(s, MAIN, measure).text() for s in sets)] for words, measure in NETWORK.items()]
     return table(["", *_heads(summary, sets)], lines)

@@ -20,9 +20,16 @@ from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64
 from vcedge.train.compare.cases import Case
 
+ALSO = {
+    "with_range.": "with range events",
+    "row.": "rows above the threshold",
+    "hindsight.": "best threshold in hindsight",
+}
+"""Prefixes of the other decisions that are measured of a detector, and their names in tables."""
+
 
 def measure_detector(detector: Detector, case: Case, reference: ModuleType, window: int | None = None) -> Line:
-    """Return the measures of a detector as it streams a test part; a row is in alarm while an event is open.
+    """Return the measures of a detector as it streams a test part; a row is in alarm while an anomaly event is open.
 
     `window` is the widest buffer of VUS-PR in rows; None for the dominant period of the first channel.
     """
@@ -30,7 +37,10 @@ def measure_detector(detector: Detector, case: Case, reference: ModuleType, wind
     found = stream_case(detector, case)
     seconds = time.perf_counter() - began
     alarm, labels = rows_of(found.alarms, len(found.raw)), case.labels
+    others = {"with_range.": alarm | rows_of(found.ranges, len(alarm)), "row.": found.alarm}
     line = ranking(found.raw, case, window) | decision(alarm, labels, reference)
+    for prefix, rows in others.items():
+        line |= {prefix + name: value for name, value in decision(rows, labels, reference).items()}
     normal = max(int((~labels).sum()), 1)
     line |= {
         "false_events_10k": PER_ROWS * false_alarms(found.alarms, labels) / normal,
@@ -46,8 +56,9 @@ def measure_detector(detector: Detector, case: Case, reference: ModuleType, wind
 
 def refused(series: Series) -> Line:
     """Return the measures of a series whose training part the product refuses: equal scores and no alarm."""
-    nothing = {"f1": 0.0, "far": 0.0, "mar": 1.0, "found": 0.0, "false_10k": 0.0, "alarm_rows": 0.0, "refused": 1.0}
-    return finished(ranking(np.zeros(len(series.labels)), series.case) | nothing)
+    nothing = {"f1": 0.0, "far": 0.0, "mar": 1.0, "found": 0.0, "false_10k": 0.0, "alarm_rows": 0.0}
+    line = ranking(np.zeros(len(series.labels)), series.case) | {"refused": 1.0}
+    return finished(line | {prefix + name: value for prefix in ("", *ALSO) for name, value in nothing.items()})
 
 
 def stream_case(detector: Detector, case: Case) -> Replay:

@@ -88,7 +88,7 @@ def detector_of(network: BodyWithHead, inputs: int) -> Detector:
         cell=cell,
         head=head,
         scorer=_idle_scorer(inputs, empty),
-        seen=SeenRange(np.full(inputs, -LARGEST_READING), np.full(inputs, LARGEST_READING), zeros),
+        seen=SeenRange(np.full(inputs, -LARGEST_READING), np.full(inputs, LARGEST_READING), zeros, zeros),
         calibration=Calibration(
             threshold=NEVER,
             steepness=1.0,

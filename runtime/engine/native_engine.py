@@ -83,14 +83,15 @@ class NativeEngine:
         return raw, levels, wakes, contributions
 
 
-_NOVELTY, _DISTANCE = (index for index, track in enumerate(TRACKS) if track.amount == "none")
-"""Lanes of novelty and distance, which have those of the tracks without an amount."""
+_NOVELTY = next(index for index, track in enumerate(TRACKS) if track.amount == "none")
+"""Lane of the novelty, that of the first track without an amount; the distance has that of the other one."""
 # A matrix W is stored for W x; in a detector, as in the numpy engine, it is for x W.
 _SECTIONS: Mapping[str, Callable[[Detector], ArrayLike]] = {
     "center": lambda d: d.features.center,
     "scale": lambda d: d.features.scale,
     "low": lambda d: d.seen.low,
     "high": lambda d: d.seen.high,
+    "margin": lambda d: d.seen.margin,
     "alpha": lambda d: d.scorer.alphas,
     "initial": lambda d: np.array([d.scorer.initial[KINDS.index(track.kind)] for track in TRACKS]).T,
     "intercept": lambda d: d.scorer.intercept.T,

@@ -11,7 +11,7 @@ which rises twice as fast with the level.
 
 from __future__ import annotations
 
-from vcedge.limits import LASTING_PART, LASTING_RISE, LEAST_MARGIN, MOST_RISE, Calibration
+from vcedge.limits import LASTING_PART, LASTING_RISE, MOST_RISE, Calibration
 from vcedge.runtime.stream.state import Numbers
 
 STEP = 2.0
@@ -28,7 +28,7 @@ class AdaptiveThreshold:
     """Adapts the threshold of one stream; `enabled=False` keeps the calibrated one.
 
     The state in `numbers`: level, lasting_mean, learned_rows, threshold, and lasting (nats of the lasting mean above
-    its limit). Without `numbers` it has its own.
+    its limit). Without `numbers` it has its own, and counts evidence that lasts if it is enabled.
     """
 
     def __init__(self, calibration: Calibration, *, enabled: bool = True, numbers: Numbers | None = None) -> None:
@@ -37,9 +37,11 @@ class AdaptiveThreshold:
         self._memory = calibration.memory
         self._lasting_gain = 2.0 / (LASTING_PART * calibration.memory + 1.0)
         self._most_lasting = calibration.promise.reference + MOST_RISE
-        self._lasting_limit = calibration.lasting + LEAST_MARGIN
+        margin = max(calibration.threshold - calibration.promise.reference, 0.0)
+        self._lasting_limit = calibration.lasting + margin  # as far as the threshold is above its own reference
         self._numbers = numbers or Numbers.fresh()
         if numbers is None:
+            self._numbers.adapts = self.enabled
             self.start()
 
     def start(self) -> None:

@@ -3,7 +3,7 @@
 The statistic plays no part: a value beyond its range is news by itself. A channel joins the event once it is beyond its
 range by more than its margin on two rows in a row; the event lasts while a channel that joined it is beyond by more
 than half of its margin, and HOLD_ROWS rows longer. Afterwards the range that was shown is known: the channel joins
-another event only beyond it, or after FORGET_S within its range in training.
+another event only beyond it, or after FORGET_S and FORGET_ROWS within its range in training.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from vcedge.schema import F64, NS_PER_S
 Mask = NDArray[np.bool_]
 HOLD_ROWS = 5
 """Number of rows within the range before an event ends."""
-FORGET_S = 3600.0
-"""Time within its range in training after which a channel's next excursion is news again: at most 24 events a day."""
+FORGET_S, FORGET_ROWS = 3600.0, 100
+"""Least time and rows within its range in training after which the same excursion of a channel is news again: at most
+24 events a day, or one in 100 rows."""
 CANDIDATE, JOINED = -2, -1
 """Values of `StreamState.range_rows`: beyond range and margin on the last row; part of the open event."""
 KIND = KINDS.index("range")
@@ -36,9 +37,9 @@ class RangeWatch:
 
     def __init__(self, detector: Detector, names: ScoreNames, state: StreamState) -> None:
         self._detector, self._seen, self._scale = detector, detector.seen, detector.features.scale
-        self._forget_rows = max(1, round(FORGET_S * NS_PER_S / detector.schema.period_ns))
-        half = 0.5 * self._seen.margin
-        self._inner_low, self._inner_high = self._seen.low - half, self._seen.high + half
+        self._forget_rows = max(FORGET_ROWS, round(FORGET_S * NS_PER_S / detector.schema.period_ns))
+        self._inner_low = self._seen.low - 0.5 * self._seen.margin_low
+        self._inner_high = self._seen.high + 0.5 * self._seen.margin_high
         self._numbers, self._record = state.numbers, state.numbers.events[KIND]
         self._low, self._high, self._rows = state.range_low, state.range_high, state.range_rows
         self._tracker = EventTracker("range", EventRule(hold_rows=HOLD_ROWS), self._record, names.top)
@@ -53,7 +54,7 @@ class RangeWatch:
         beyond = (values > self._inner_high) | (values < self._inner_low)
         if not self._numbers.range_active and not np.count_nonzero(beyond):
             return None  # fast path
-        outside = (values > self._high + self._seen.margin) | (values < self._low - self._seen.margin)
+        outside = (values > self._high + self._seen.margin_high) | (values < self._low - self._seen.margin_low)
         joins = outside & (self._rows == CANDIDATE)
         self._rows[joins] = JOINED
         lasting = beyond & (self._rows == JOINED)
@@ -83,7 +84,8 @@ class RangeWatch:
         return {
             "seen_low": self._seen.low,
             "seen_high": self._seen.high,
-            "seen_margin": self._seen.margin,
+            "margin_low": self._seen.margin_low,
+            "margin_high": self._seen.margin_high,
             "inner_low": self._inner_low,
             "inner_high": self._inner_high,
             "scale": self._scale,

@@ -79,6 +79,8 @@ def test_hindsight_is_at_least_as_good_as_the_decision(plant: Series, reference:
     line = measure_detector(detector, plant.case, reference)
     assert line["hindsight.f1"] > 0.9
     assert line["hindsight.f1"] >= line["f1"] - 0.02  # an event may be open at a row below the threshold
+    assert line["with_range.alarm_rows"] >= line["alarm_rows"] > 0
+    assert line["row.f1"] > 0.5
     assert line["promised_10k"] == promised(detector) == pytest.approx(1e4 * 180 / 86_400)
 
 

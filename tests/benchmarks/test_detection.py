@@ -155,6 +155,12 @@ def test_aim_on_ten_of_eleven_sets_allows_one_miss_and_names_it() -> None:
     assert (result.reached, result.found) == (True, "on 10 of 11; not AHU")
 
 
+def test_simple_detector_that_is_better_is_named_with_its_value() -> None:
+    rows = [*measured(), *rows_of("SMD", "KNN", {0: 0.8}, f1=0.55), *rows_of("SMD", "persistence", {0: 0.8}, f1=0.51)]
+    result = aims(rows)["F1 at least the best simple detector's on 7 of 11 sets"]
+    assert (result.reached, result.found) == (True, "on 10 of 11; not SMD (KNN .550)")
+
+
 def test_gain_of_the_network_must_exceed_the_spread_of_the_seeds() -> None:
     noisy = [{**row, "vus_pr": 0.9 + 0.1 * row["seed"]} if row["method"] == MAIN else row for row in measured()]
     aim = "VUS-PR above network off by more than the spread of the seeds on 2 of 11 sets"

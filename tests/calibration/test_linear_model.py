@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,7 +77,7 @@ def test_cutting_the_rows_does_not_change_their_errors(cuts: list[int], starts: 
     z = model.standardised(rows)
     whole = model.squares(z, ((0, 300),) if len(starts) == 1 else ((0, 80), (80, 300)), rows)
     borders = sorted({0, 300, *cuts, *starts})
-    pieces: Ranges = tuple(zip(borders, borders[1:], strict=False))
+    pieces: Ranges = tuple(pairwise(borders))
     for kind, squares in model.squares(z, pieces, rows).items():
         np.testing.assert_allclose(squares, whole[kind], rtol=1e-9, atol=1e-12)
 

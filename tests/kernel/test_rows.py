@@ -45,7 +45,7 @@ def narrow_detector(width: float, margin: float, period_s: int) -> Detector:
     detector = plant_detector()
     features, shares = detector.features, np.array([1.0, 1.0, 0.0])
     low, high = (features.center + sign * width * shares * features.scale for sign in (-1, 1))
-    seen = SeenRange(low, high, margin * shares * features.scale)
+    seen = SeenRange(low, high, margin * shares * features.scale, 0.5 * margin * shares * features.scale)
     return replace(detector, seen=seen, schema=replace(detector.schema, period_ns=period_s * NS_PER_S))
 
 

@@ -128,7 +128,13 @@ def tiny_detector(
 def tiny_seen(channels: int) -> SeenRange:
     """Return a range that `recording(...)` leaves only where a test makes it."""
     center, scale = _centers(channels), _scales(channels)
-    return SeenRange(center - 60 * scale, center + 60 * scale, 2 * scale)
+    return SeenRange(center - 60 * scale, center + 60 * scale, 2 * scale, 2 * scale)
+
+
+def narrow(detector: Detector) -> Detector:
+    """Return the detector with a range that `recording(...)` leaves often."""
+    center, scale = detector.features.center, detector.features.scale
+    return replace(detector, seen=SeenRange(center - scale, center + scale, 0.5 * scale))
 
 
 def tiny_resemblance() -> Resemblance:
@@ -151,8 +157,8 @@ def variants() -> dict[str, Detector]:
         "flags": tiny_detector(flags=True),
         "linear": tiny_detector().without_network(),
         "wide": tiny_detector(channels=7, hidden=64, levels=8, order=5),
-        "roles": with_roles(tiny_detector(channels=5), ("sensor", "command", "constant", "sensor", "sensor")),
-        "commands": with_roles(tiny_detector().without_network(), ("command", "command", "constant")),
+        "roles": with_roles(narrow(tiny_detector(channels=5)), ("sensor", "command", "constant", "sensor", "sensor")),
+        "commands": with_roles(narrow(tiny_detector().without_network()), ("command", "command", "constant")),
         "readings": replace(tiny_detector(), scorer=tiny_scorer(3, 2, groups=False)),
     }
 

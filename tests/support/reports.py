@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tests.support.detectors import recording, tiny_detector
+from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import split_by_time
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Detector
@@ -37,8 +38,8 @@ def trained_of(detector: Detector, rows: int = ROWS, epochs: int = 20) -> Traine
         split=split_by_time(((0, rows),), 2),
         result=TrainingResult(best=epochs - 1, epochs=lines, alone=(0.79, 0.88)),
         device_trace=Trace(rows=np.arange(rows), **long),
-        seen=detector.seen,
-        false_alarms_per_day=1.0,
+        seen=fit_seen_range(values),
+        false_alarms_per_day=detector.calibration.false_alarms_per_day,
     )
 
 

@@ -137,7 +137,7 @@ def test_rows_thresholds_and_rule_are_the_same_for_all(labelled: Comparison) -> 
     assert rows == {ROWS}
     settled = [one.decisions[0].eligible for one in labelled.results]
     assert all((one == settled[0]).all() for one in settled)
-    assert {one.method.rule.min_rows for one in labelled.results} == {1}
+    assert {one.method.rule.min_rows for one in labelled.results} == {2}
     off = labelled.of(OFF).method
     assert isinstance(off, NetworkMethod)
     assert off.threshold != labelled.main.method.threshold or off.detector.cell is None
@@ -291,7 +291,7 @@ def test_no_alarm_during_warm_up_or_across_a_gap() -> None:
     case = Case("a", values, np.arange(60) * NS_PER_S, ((0, 30), (30, 60)), np.zeros(60, bool))
     decisions = decide(method, method.score(values, case.ranges), case, 10, NS_PER_S)
     assert decisions.alarm.tolist() == ([False] * 10 + [True] * 20) * 2
-    assert list(decisions.alarms) == [(10, 30), (40, 60)]
+    assert list(decisions.alarms) == [(11, 30), (41, 60)]  # an event opens at the second row
 
 
 def test_injected_faults_are_apart_and_after_the_warm_up(injected: Comparison) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.detectors import tiny_detector
+from tests.support.detectors import tiny_detector, with_roles
 from tests.support.process import modules_after
 from tests.support.reports import ROWS, report_of, structure_of, trained_of, usual_training, with_shrink, words_of
 from vcedge.calibration.order import OrderChoice
 from vcedge.history import DataReport
 from vcedge.resemblance import FEATURES, Resemblance
-from vcedge.schema import Channel, SensorSchema
+from vcedge.schema import Channel, Role, SensorSchema
 from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
 from vcedge.sensitivity.resemblance import Recognised, Recognition
 from vcedge.train.pipeline import Trained
@@ -113,13 +113,22 @@ def test_report_says_whether_the_target_is_kept(usual: Trained, share: float, wo
 
 
 def test_report_explains_the_threshold(usual: Trained) -> None:
-    limits = {"threshold": 1234.5, "false_alarms_per_day": 0.5, "rows": 180, "alarm_share_tail": 0.0}
-    words = words_of(usual, calibration=limits)
+    limits = {
+        "threshold": 1234.5,
+        "false_alarms_per_day": 0.5,
+        "rows": 180,
+        "alarm_share_tail": 0.0,
+    }
+    words = words_of(replace(usual, false_alarms_per_day=0.5), calibration=limits)
     assert "exceeds 1,234" in words
     assert "about 0.5 false alarms a day" in words
     assert "measured on 180 rows (3 min), each by models of the others" in words
-    assert "none lies above it" in words
-    assert "20% lie above it" in words_of(usual, calibration={**limits, "alarm_share_tail": 0.2})
+    assert "of the last fifth none lies above it" in words
+    assert "cannot show" not in words
+    assert "One event is one alarm" in words
+    assert "of the last fifth 2.0% lie above it" in words_of(usual, calibration={**limits, "alarm_share_tail": 0.02})
+    words = words_of(replace(usual, false_alarms_per_day=0.1), calibration=limits)
+    assert "0.1 false alarms a day were asked for, but this recording cannot show so few" in words
 
 
 def test_report_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:
@@ -258,18 +267,34 @@ def test_delays_on_the_map_have_few_digits(findings: Sensitivity, seconds: float
     assert brief(replace(findings.findings[0], delay_s=None)) == "–"
 
 
-def test_report_explains_readings_and_order(usual: Trained, tmp_path: Path) -> None:
-    choice = OrderChoice(2, 10.0, ((5, 0.31), (2, 0.27)))
-    chosen = replace(usual, order=choice)
-    page = report_of(chosen, tmp_path)
+def test_report_explains_the_statistic_and_the_order(usual: Trained, tmp_path: Path) -> None:
+    roles: tuple[Role, ...] = ("sensor", "command", "constant")
+    detector = with_roles(usual.detector, roles)
+    trained = replace(usual, detector=detector, order=OrderChoice(2, 10.0, ((5, 0.31), (2, 0.25))))
+    page = report_of(trained, tmp_path)
     assert structure_of(page).open == []
-    assert "The linear forecaster uses the last 2 rows" in page
-    assert "0.2700" in page
-    metrics = json.loads(json.dumps(summarise(chosen, DataReport(), 1.0)))
-    assert metrics["highway"]["tried"][1] == {"order": 2, "loss": 0.27}
-    assert metrics["scorer"]["roles"] == {f"Channel {i}": "sensor" for i in range(3)}
-    assert metrics["scorer"]["span"] == usual.detector.scorer.span
+    assert "Channel 1: commands, which only help to forecast; a new value of one counts as novelty." in page
+    assert "Channel 2: constants; a new value of one counts as novelty." in page
+    assert "The machine repeats a cycle of 20 s; its mean and spread are watched." in page
+    assert "distance to the nearest of 9 operating states seen in training" in page
+    assert "uses the last 2 rows, with ridge 10" in page
+    assert "<b>0.2500, chosen</b>" in page
+    metrics = json.loads(json.dumps(summarise(trained, DataReport(), 1.0)))
+    assert metrics["scorer"] == {
+        "span": 20.0,
+        "cycle_rows": 20,
+        "memory_rows": detector.calibration.memory,
+        "states": 9,
+        "roles": {"Channel 0": "sensor", "Channel 1": "command", "Channel 2": "constant"},
+    }
+    assert metrics["highway"] == {
+        "order": 2, "ridge": 10.0, "tried": [{"order": 5, "loss": 0.31}, {"order": 2, "loss": 0.25}]
+    }  # fmt: skip
 
 
-def test_report_without_a_choice_of_order_has_no_such_table(page: str) -> None:
+def test_report_says_if_there_is_no_cycle_and_no_choice_of_order(usual: Trained, tmp_path: Path) -> None:
+    scorer = replace(usual.detector.scorer, cycle=None, distance=None)
+    page = report_of(replace(usual, detector=replace(usual.detector, scorer=scorer)), tmp_path)
+    assert "No cycle was found that repeats often enough" in page
+    assert "operating states seen in training" not in page
     assert "The linear forecaster</h3>" not in page

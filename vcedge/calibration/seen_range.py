@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -11,34 +12,46 @@ from vcedge.seen_range import SeenRange
 
 BLOCKS = 8
 """Contiguous blocks of rows that are compared with each other: what one adds to the others, the next rows may add."""
+GUMBEL = math.sqrt(6.0) / math.pi
+"""Scale of a Gumbel distribution, that of maxima of equal blocks, over its standard deviation."""
 LEAST_MARGIN = 0.05
-"""Least margin, as a share of the range: the extremes of a stationary channel grow slowly for ever."""
+"""Least margin, as a share of the range."""
 ROUNDING = float(np.finfo(np.float32).eps)
 """Least margin, as a share of the value: files of 32-bit numbers and messages of decimal ones round differently."""
 CHUNK_ROWS = 100_000
 
 
 def fit_seen_range(values: F64) -> SeenRange:
-    """Return the range and margin of each channel of values (N, C), NaN where missing.
+    """Return the range and margins of each channel of values (N, C), NaN where missing.
 
-    The margin is the most by which any block of rows goes beyond the range of the others, at least LEAST_MARGIN of the
-    range. So a channel that drifts has a wide margin, and no block has a value beyond range and margin of the others.
-    A channel that stood still has a margin for rounding alone. A channel without values has the widest range.
+    A margin is the most by which any block of rows goes beyond the range of the others at that end, so that a channel
+    that drifts has wide margins, and a cold start gives one at the lower end alone. It is at least LEAST_MARGIN of the
+    range, and what only one of C further recordings would exceed if the blocks' extremes have a Gumbel distribution: of
+    many channels, some exceed a narrower one soon. A channel that stood still has a margin for rounding alone, one
+    without values the widest range.
     """
     borders = np.linspace(0, len(values), BLOCKS + 1).astype(int)
-    lows, highs = zip(*(_extremes(values[a:b]) for a, b in pairwise(borders)), strict=True)
-    high, beyond_high = _leading(np.array(highs))
-    low, beyond_low = _leading(-np.array(lows))
-    low = -low
+    lows, highs = (np.array(ends) for ends in zip(*(_extremes(values[a:b]) for a, b in pairwise(borders)), strict=True))
+    low, high = lows.min(axis=0), highs.max(axis=0)
     known = np.isfinite(high)
     with np.errstate(invalid="ignore"):
-        width = high - low
-        margin = np.minimum(np.maximum(beyond_low, beyond_high), width)
-        margin = np.maximum(margin, LEAST_MARGIN * width)
-        margin = np.maximum(margin, ROUNDING * np.maximum(np.abs(low), np.abs(high)))
+        least = np.maximum(LEAST_MARGIN * (high - low), ROUNDING * np.maximum(np.abs(low), np.abs(high)))
+        margins = [np.clip(_margin(ends), least, np.maximum(high - low, least)) for ends in (-lows, highs)]
     return SeenRange(
-        np.where(known, low, -LARGEST_READING), np.where(known, high, LARGEST_READING), np.where(known, margin, 0.0)
+        np.where(known, low, -LARGEST_READING),
+        np.where(known, high, LARGEST_READING),
+        *(np.where(known, margin, 0.0) for margin in margins),
     )
+
+
+def _margin(extremes: F64) -> F64:
+    """Return the margin (C,) above the blocks' greatest values (BLOCKS, C); infinite if only one block has values."""
+    second, first = np.sort(extremes, axis=0)[-2:]
+    present = np.isfinite(extremes)
+    count = np.maximum(present.sum(axis=0), 1)
+    centred = np.where(present, extremes - np.where(present, extremes, 0.0).sum(axis=0) / count, 0.0)
+    spread = np.sqrt((centred**2).sum(axis=0) / count)
+    return np.asarray(np.maximum(first - second, GUMBEL * math.log(extremes.shape[1]) * spread))
 
 
 def _extremes(rows: F64) -> tuple[F64, F64]:
@@ -50,10 +63,3 @@ def _extremes(rows: F64) -> tuple[F64, F64]:
         low = np.minimum(low, np.min(chunk, axis=0, initial=np.inf, where=present))
         high = np.maximum(high, np.max(chunk, axis=0, initial=-np.inf, where=present))
     return low, high
-
-
-def _leading(extremes: F64) -> tuple[F64, F64]:
-    """Return the greatest of the blocks' extremes (BLOCKS, C), and by how much it leads the second; both (C,)."""
-    second, first = np.sort(extremes, axis=0)[-2:]
-    with np.errstate(invalid="ignore"):
-        return first, first - second

@@ -82,6 +82,7 @@ def _without_rise(calibration: Calibration, stretches: Sequence[F64]) -> Iterato
             values[row] = adaptive.evidence(raw) - adaptive.rise
             adaptive.learn(raw)
         yield values
+        adaptive.restart()  # the next row is behind a gap
 
 
 def _lasting_means(calibration: Calibration, values: F64) -> Iterator[float]:

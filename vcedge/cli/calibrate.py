@@ -90,7 +90,7 @@ def _recalibrated(detector: Detector, recording: Recording, asset: str | None, r
     from vcedge.calibration.recalibrate import recalibrate
     from vcedge.sensitivity.resemblance import refitted
 
-    rate = detector.calibration.false_alarms_per_day if rate is None else rate
+    rate = detector.calibration.wanted_per_day if rate is None else rate
     adapted = recalibrate(detector, recording, rate, asset)
     if detector.resemblance is not None:
         adapted = refitted(adapted, recording)

@@ -15,7 +15,7 @@ from vcedge.evaluation.vus import dominant_period
 from vcedge.history import RowBlock, RowReader
 from vcedge.limits import EventRule
 from vcedge.runtime.recordings.score_recording import score_blocks
-from vcedge.runtime.stream.events import Event, track_events
+from vcedge.runtime.stream.events import Event, EventKind, track_events
 from vcedge.runtime.stream.score import UNJUDGED
 from vcedge.runtime.stream.score_block import STATUSES, ScoreBlock
 from vcedge.runtime.stream.stream import Stream
@@ -37,6 +37,8 @@ class Replay:
     missing: NDArray[np.int64]  # (N,) number of missing channels
     alarms: Intervals
     """Rows [first, after the last) of each anomaly event; one that is still open lasts to the end."""
+    ranges: Intervals = ()
+    """Likewise of each range event."""
 
     @property
     def eligible(self) -> NDArray[np.bool_]:
@@ -60,16 +62,17 @@ def replay(stream: Stream, blocks: Iterable[RowBlock]) -> Replay:
         share=updated / hidden if hidden else np.full(len(raw), np.nan),
         status=status,
         missing=missing.sum(axis=1),
-        alarms=spans_of(_anomaly_events(scored), len(raw)),
+        alarms=spans_of(_events(scored, "anomaly"), len(raw)),
+        ranges=spans_of(_events(scored, "range"), len(raw)),
     )
 
 
-def _anomaly_events(scored: Iterable[ScoreBlock]) -> Iterator[tuple[int, Event]]:
-    """Yield the row of each anomaly event and the event."""
+def _events(scored: Iterable[ScoreBlock], kind: EventKind) -> Iterator[tuple[int, Event]]:
+    """Yield the row of each event of a kind and the event."""
     start = 0
     for block in scored:
         for row, events in sorted(block.events.items()):
-            yield from ((start + row, event) for event in events if event.kind == "anomaly")
+            yield from ((start + row, event) for event in events if event.kind == kind)
         start += len(block)
 
 

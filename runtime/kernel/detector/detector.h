@@ -60,6 +60,7 @@ typedef struct vce_detector_shape {
     F(VCE_SCALE, double, scale, C, ONE, 0) \
     F(VCE_LOW, double, low, C, ONE, 0)                    /* range of training */ \
     F(VCE_HIGH, double, high, C, ONE, 0) \
+    F(VCE_MARGIN, double, margin, C, ONE, 0)              /* what is no news beyond it, of channels that are no sensors */ \
     F(VCE_ALPHA, double, alpha, TRACKS, ONE, 0)           /* 2 / (span + 1) */ \
     F(VCE_INITIAL, double, initial, C, TRACKS, 0)         /* what a smoothed square begins with */ \
     F(VCE_INTERCEPT, double, intercept, C, TRACKS, 0)     /* lines from a smoothed square's logarithm to nats */ \

@@ -39,8 +39,8 @@ extern "C" {
     F(double, rates, 1, 0)                                     /* largest change a second; infinite: unknown */ \
     F(double, change_scale, 1, 0) \
     F(double, seen_low, 1, 0) F(double, seen_high, 1, 0)       /* range in training */ \
-    F(double, seen_margin, 1, 0) \
-    F(double, inner_low, 1, 0) F(double, inner_high, 1, 0)     /* with half of the margin */ \
+    F(double, margin_low, 1, 0) F(double, margin_high, 1, 0) \
+    F(double, inner_low, 1, 0) F(double, inner_high, 1, 0)     /* with half of the margins */ \
     F(double, scale, 1, 0)                                     /* standard deviation */ \
     F(int64_t, stuck_rows, 1, 0)                               /* 0: never */ \
     F(int64_t, holds, 0, VCE_EVENTS)                           /* hold_rows of each kind but the anomaly */ \

@@ -18,6 +18,7 @@ from tests.support.service import configure, publish, wait_online
 from vcedge.history.labels import read_label_files
 from vcedge.runtime.engine.registry import load_engine
 from vcedge.runtime.monitoring.status_socket import ask_service
+from vcedge.runtime.stream.adaptive_threshold import MOST_WIDENING
 from vcedge.runtime.stream.stream import Stream
 
 pytestmark = pytest.mark.slow
@@ -29,16 +30,16 @@ LIMIT = tiny_detector().calibration.threshold
 
 
 def first_event() -> tuple[int, str, float]:
-    """Return the row after the first anomaly event, its id, and how far its peak is above the threshold."""
+    """Return the row after the first anomaly event, its id, and the widening that it asks for, within the bound."""
     stream = Stream(load_engine(tiny_detector()))
     for row, sample in enumerate(ROWS):
         for event in stream.push(sample).events:
             if event.kind == "anomaly" and event.type == "end":
-                return row + 1, event.id, event.peak - LIMIT
+                return row + 1, event.id, min(event.peak - LIMIT, MOST_WIDENING)
     raise AssertionError("the recording has no event")
 
 
-END, EVENT, EXCESS = first_event()
+END, EVENT, WIDENING = first_event()
 
 
 def state(peer: Peer, asset: str, **wanted: Any) -> dict[str, Any]:
@@ -90,10 +91,10 @@ def test_a_false_alarm_widens_the_threshold_until_it_is_a_fault(shared_broker: M
         peer.until(lambda _: EVENT in ended(peer, "judged"), "the end of the event in the state")
         peer.publish(topic, {"event": EVENT, "judged": "false_alarm", "by": "Kim", "note": "new pump"})
         found = state(peer, "judged", event=EVENT, judged="false_alarm", by="Kim", note="new pump", refused="")
-        assert found["widening"] == pytest.approx(EXCESS)
+        assert found["widening"] == pytest.approx(WIDENING)
         assert found["counts"] == {"false_alarm": 1, "fault": 0, "maintenance": 0, "unsure": 0}
         thresholds = payloads(peer.messages, "judged", "threshold/state")
-        assert thresholds[-1]["threshold"] == pytest.approx(LIMIT + EXCESS)
+        assert thresholds[-1]["threshold"] == pytest.approx(LIMIT + WIDENING)
         assert thresholds[-1]["calibrated"] == LIMIT
         publish(peer, "judged/judged", ROWS[END : END + 10])
         assert {score["threshold"] for score in peer.scores("judged", END + 10)[END:]} == {LIMIT + found["widening"]}
@@ -151,7 +152,7 @@ def test_judgements_survive_kills_at_any_moment(shared_broker: Mosquitto, tmp_pa
                 peer.until_last("vcedge/killed/status", b"offline")
         with running("run", config):
             found = state(peer, "killed", event=EVENT, judged="false_alarm", by="3")
-            assert found["widening"] == pytest.approx(EXCESS)
+            assert found["widening"] == pytest.approx(WIDENING)
             publish(peer, "killed/killed", ROWS[END : END + 1])
             last = peer.scores("killed", END + 1)[-1]
             assert last["threshold"] == LIMIT + found["widening"]

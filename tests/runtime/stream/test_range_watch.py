@@ -16,7 +16,7 @@ from vcedge.detector import Detector
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.stream.events import Event
 from vcedge.runtime.stream.inhibition import RunWhen
-from vcedge.runtime.stream.range_watch import FORGET_S, HOLD_ROWS, RangeWatch
+from vcedge.runtime.stream.range_watch import FORGET_ROWS, FORGET_S, HOLD_ROWS, RangeWatch
 from vcedge.runtime.stream.score_names import ScoreNames
 from vcedge.runtime.stream.state import StreamState
 from vcedge.runtime.stream.stream import Score, Stream
@@ -25,14 +25,15 @@ from vcedge.seen_range import SeenRange
 
 CHANNELS = (Channel("BearingTemperature", "°C"), Channel("Valve"), Channel("Flow", "l/min"))
 PERIOD_S = 60
-FORGET_ROWS = int(FORGET_S) // PERIOD_S
+FORGET = max(FORGET_ROWS, int(FORGET_S) // PERIOD_S)
 USUAL = (35.0, 0.0, 1.5)
 
 
 def pump() -> Detector:
     """Return a detector that alarms never by its statistic; the margin of the temperature is 0.9 °C."""
     detector = tiny_detector(cell=None, threshold=1e9)
-    seen = SeenRange(np.array([25.0, 0.0, 1.0]), np.array([42.8, 0.0, 2.0]), np.array([0.9, 0.0, 0.05]))
+    margin = np.array([0.9, 0.0, 0.05])
+    seen = SeenRange(np.array([25.0, 0.0, 1.0]), np.array([42.8, 0.0, 2.0]), margin, margin)
     schema = replace(detector.schema, channels=CHANNELS, period_ns=PERIOD_S * NS_PER_S, max_gap_ns=600 * NS_PER_S)
     features = replace(detector.features, center=np.array(USUAL), scale=np.array([4.0, 1.0, 0.25]))
     limits = replace(detector.calibration, stuck_rows=(0, 0, 0))
@@ -102,11 +103,11 @@ def test_what_was_shown_is_news_again_beyond_it_or_after_an_hour_inside() -> Non
     def excursion(value: float) -> tuple[int, dict[int, float]]:
         return 5, {0: value}
 
-    again = events_of(rows((20, {}), excursion(50.0), (FORGET_ROWS // 2, {}), excursion(50.0), (20, {})))
+    again = events_of(rows((20, {}), excursion(50.0), (FORGET // 2, {}), excursion(50.0), (20, {})))
     assert [kind for _, kind, _ in again] == ["new", "end"]
-    further = events_of(rows((20, {}), excursion(50.0), (FORGET_ROWS // 2, {}), excursion(51.0), (20, {})))
+    further = events_of(rows((20, {}), excursion(50.0), (FORGET // 2, {}), excursion(51.0), (20, {})))
     assert [kind for _, kind, _ in further] == ["new", "end"] * 2
-    later = events_of(rows((20, {}), excursion(50.0), (FORGET_ROWS + HOLD_ROWS, {}), excursion(50.0), (20, {})))
+    later = events_of(rows((20, {}), excursion(50.0), (FORGET + HOLD_ROWS, {}), excursion(50.0), (20, {})))
     assert [kind for _, kind, _ in later] == ["new", "end"] * 2
     other = events_of(rows((20, {}), excursion(50.0), (20, {}), excursion(20.0), (20, {})))
     assert [kind for _, kind, _ in other] == ["new", "end"] * 2

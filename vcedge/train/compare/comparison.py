@@ -76,6 +76,11 @@ class Comparison:
     outcomes: tuple[EventOutcome, ...]
 
     @property
+    def promised_per_day(self) -> float:
+        """False alarms a day that the detector's threshold promises."""
+        return self.trained.detector.calibration.false_alarms_per_day
+
+    @property
     def main(self) -> MethodResult:
         """The result of the detector that the others are compared with."""
         return self.of(MAIN)

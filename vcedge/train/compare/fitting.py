@@ -70,10 +70,10 @@ def train_methods(config: TrainConfig, recording: Recording, progress: Progress)
 def equal_macs_size(detector: Detector, macs: float) -> int:
     """Return the hidden size of a GRU that costs about `macs` multiply-accumulates a row."""
     inputs, channels = detector.features.inputs, detector.channels
-    highway = detector.highway.order * channels**2
+    others = detector.without_network().macs(0)
 
     def cost(hidden: int) -> float:
-        return CellSpec("gru", inputs, hidden, (hidden,)).macs(hidden, channels) + highway
+        return CellSpec("gru", inputs, hidden, (hidden,)).macs(hidden, channels) + others
 
     return min(range(SMALLEST, max(detector.hidden, SMALLEST) + 1), key=lambda hidden: abs(cost(hidden) - macs))
 

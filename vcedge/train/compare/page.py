@@ -67,7 +67,7 @@ def _tiles(comparison: Comparison) -> list[tuple[str, str, str]]:
     events = [one for one in comparison.outcomes if one.real]
     found = sum(one.delay_rows is not None for one in events)
     days = main.mean["normal_days"]
-    expected = comparison.config.score.false_alarms_per_day * days
+    expected = comparison.promised_per_day * days
     remark = f"in {duration(86_400 * days)} of normal rows; {expected:.2g} expected"
     tiles = []
     if events:

@@ -38,7 +38,7 @@ def to_json(comparison: Comparison, bars: list[Bar]) -> dict[str, Any]:
         "seed": comparison.config.train.seed,
         "versions": made.get("versions", {}),
         "machine": {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "promised_false_alarms_per_day": comparison.config.score.false_alarms_per_day,
+        "promised_false_alarms_per_day": comparison.promised_per_day,
         "recordings": [
             {
                 "name": case.name,

@@ -7,6 +7,7 @@ import math
 from vcedge.evaluation.vus import segments
 from vcedge.schema import NS_PER_S
 from vcedge.train.compare.comparison import Comparison
+from vcedge.train.compare.fitting import QUANTILE
 from vcedge.train.compare.methods import MAIN, OFF, SAME_COST, SAME_SIZE
 from vcedge.train.compare.summary import truth_of
 from vcedge.train.compare.verdict import best_baseline
@@ -107,10 +108,10 @@ def _cost(comparison: Comparison) -> str:
 
 
 def _promise(comparison: Comparison) -> str:
-    main, rate = comparison.main.mean, comparison.config.score.false_alarms_per_day
+    main, rate = comparison.main.mean, comparison.promised_per_day
     days = main["normal_days"]
     text = (
-        f"The thresholds allow {count(rate, 'false alarm')} a day. In {duration(DAY_S * days)} of normal test rows "
+        f"The threshold promises {count(rate, 'false alarm')} a day. In {duration(DAY_S * days)} of normal test rows "
         f"{rate * days:.2g} were expected, and {MAIN} raised {main['false_alarms']:.0f}."
     )
     if rate * days < 5:
@@ -142,14 +143,17 @@ def how_measured(comparison: Comparison) -> list[str]:
     """Return the protocol, one line an item."""
     trained, split = comparison.trained, comparison.trained.split
     rows = [sum(b - a for a, b in part) for part in (split.fit, split.validation, split.tail)]
-    span, rate = comparison.config.score.span, comparison.config.score.false_alarms_per_day
+    rate = comparison.config.score.false_alarms_per_day
+    span = trained.detector.scorer.span
     lines = [
         f"Training rows: {rows[0]:,} for the networks' weights, {rows[1]:,} to choose their best epoch (the linear "
-        f"parts are fitted on both), {rows[2]:,} held out for every threshold.",
-        f"Every method's statistic is smoothed over {span:g} rows in the same way, also that of window-PCA and the "
-        "isolation forest, unless its name says otherwise.",
-        f"Every threshold allows {rate:g} false alarms a day on the held-out rows by the same rule, and rows become "
-        "events by the same rule. Thresholds are fixed: the adaptation of the running service is not compared.",
+        f"parts are fitted on both), {rows[2]:,} held out to measure the networks.",
+        f"The statistic of each simple detector is smoothed over {span:g} rows, unless its name says otherwise. That "
+        "of the networks is smoothed on several scales.",
+        f"The threshold of a network is the one that `vcedge train` sets for {rate:g} false alarms a day, or for as "
+        f"few as the recording can show. That of a simple detector is the {QUANTILE:g} quantile of its held-out rows. "
+        "Rows become events by the same rule. Thresholds are fixed: the adaptation of the running service is not "
+        "compared.",
         "Every row is scored from it and earlier rows alone; nothing is adjusted to the test rows. After a gap each "
         f"method restarts, and {trained.detector.calibration.warmup_rows} rows raise no alarm (warm-up).",
         f"{OFF}: the same features, linear forecaster and scorer, with a threshold of its own.",

@@ -136,6 +136,11 @@ def _threshold(trained: Trained, limits: dict[str, Any]) -> str:
         f"The threshold was measured on {count(rows, 'row')} ({_rows_text(trained, rows)}), each by models of the "
         f"others; of the last fifth {'none lies' if above == 0 else percent(above) + ' lie'} above it. "
     )
+    if rate > trained.false_alarms_per_day:
+        text += (
+            f"{count(trained.false_alarms_per_day, 'false alarm')} a day were asked for, but this recording cannot "
+            "show so few: a longer one can. "
+        )
     return text + (
         "A rate is promised only as far as the recording can show it. One event is one alarm, however long it lasts. "
         "The rate holds for the operating modes in the recording; a new mode can raise alarms. Under slow drift the "
