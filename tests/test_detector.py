@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -10,9 +12,10 @@ from vcedge.config.train import ModelConfig
 from vcedge.detector import CELL_KINDS, DENSE_KINDS, CellKind, CellSpec, boundaries_of
 from vcedge.limits import Calibration
 
-RAW = st.floats(0, allow_nan=False, allow_infinity=False)
+RAW = st.floats(allow_nan=False, allow_infinity=False)
 LIMIT = st.floats(0, exclude_min=True, allow_nan=False, allow_infinity=False)
 STEEPNESS = st.floats(0.25, 16.0)
+NATS = st.floats(-20, 320)
 
 
 def calibration(threshold: float, steepness: float) -> Calibration:
@@ -27,16 +30,22 @@ def test_score_is_monotone_between_0_and_1(a: float, b: float, limit: float, ste
     low, high = limits.score(min(a, b)), limits.score(max(a, b))
     assert 0.0 <= low <= high <= 1.0
     assert limits.score(limit) == 0.5
-    assert limits.score(0.0) == limits.score(-1.0) == 0.0
     assert limits.score(a, threshold=8.0) == calibration(8.0, steepness).score(a)
-    if a > 0:
-        assert (limits.score(a) >= 0.5) == (a >= limit) or limits.score(a) == 0.5
+    assert (limits.score(a) >= 0.5) == (a >= limit) or limits.score(a) == 0.5
 
 
-@given(st.floats(0.01, 100), st.floats(0.01, 100), st.floats(0.25, 4.0))
-def test_score_is_a_power_of_the_ratio_to_the_threshold(raw: float, limit: float, steepness: float) -> None:
-    expected = 1.0 / (1.0 + (limit / raw) ** steepness)
+@given(NATS, st.floats(0.1, 100), st.floats(0.25, 4.0))
+def test_score_is_a_logistic_function_of_the_nats_above_the_threshold(
+    raw: float, limit: float, steepness: float
+) -> None:
+    expected = 1.0 / (1.0 + math.exp(min(steepness * (limit - raw), 700.0)))
     assert calibration(limit, steepness).score(raw) == pytest.approx(expected, rel=1e-12)
+
+
+@given(NATS, st.floats(0.1, 8), st.floats(0.1, 100))
+def test_score_depends_on_the_distance_from_the_threshold_alone(raw: float, rise: float, limit: float) -> None:
+    one, other = calibration(limit, 2.0), calibration(limit + rise, 2.0)
+    assert one.score(raw) == pytest.approx(other.score(raw + rise), abs=1e-12)
 
 
 @pytest.mark.parametrize(

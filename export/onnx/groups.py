@@ -59,15 +59,16 @@ def write_cycle(block: GraphBlock, cycle: Cycle) -> tuple[str, str]:
 
 
 def _taken(block: GraphBlock, cycle: Cycle, slot: str) -> str:
-    """Return values and squares (2, C) of the row; a missing value is the mean of its block one cycle ago."""
+    """Return values and squares (2, C) of the row; a missing value has the means of its block one cycle ago."""
     old = block.op("Gather", ["cycle_ring", slot], "cycle/replaced", axis=0)  # (1, 2, C)
     both = block.op("Squeeze", [old, block.constant("axis_0", np.zeros(1, np.int64))], "cycle/old")  # (2, C)
-    sums = block.rows(both, 0, 1, "cycle/old_sums")
-    mean = block.op("Div", [sums, block.doubles("cycle/block_double", [cycle.block])], "cycle/old_mean")
+    means = block.op("Div", [both, block.doubles("cycle/block_double", [cycle.block])], "cycle/old_means")
     known = block.op("GreaterOrEqual", ["seen", _long(block, "cycle/period", cycle.period)], "cycle/is_known")
     filled = block.op("And", ["gone", known], "cycle/is_filled")
-    row = block.op("Where", [filled, mean, block.op("Cast", ["z"], "cycle/z", to=DOUBLE)], "cycle/row")
-    return block.op("Concat", [row, block.op("Mul", [row, row], "cycle/row_squares")], "cycle/taken", axis=0)
+    row = block.op("Cast", ["z"], "cycle/z", to=DOUBLE)
+    squares = block.op("Mul", [row, row], "cycle/row_squares")
+    measured = block.op("Concat", [row, squares], "cycle/measured", axis=0)
+    return block.op("Where", [filled, means, measured], "cycle/taken")
 
 
 def _deviation(block: GraphBlock, cycle: Cycle) -> str:

@@ -47,10 +47,10 @@ class CycleReading:
         cycle, seen = self._cycle, state.seen
         slot = state.cycle_ring[seen // cycle.block % cycle.blocks]
         wide = z.astype(np.float64)
+        taken = np.array((wide, wide * wide))  # (2, C)
         if seen >= cycle.period and missing.any():  # the block of one cycle ago is likelier than a forecast
-            wide = np.where(missing, slot[0] / cycle.block, wide)
-        state.cycle_part[0] += wide
-        state.cycle_part[1] += wide * wide
+            taken = np.where(missing, slot / cycle.block, taken)
+        state.cycle_part += taken
         if (seen + 1) % cycle.block == 0:
             slot[:] = state.cycle_part
             state.cycle_part[:] = 0.0

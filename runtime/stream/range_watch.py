@@ -42,7 +42,7 @@ class RangeWatch:
         self._inner_high = self._seen.high + 0.5 * self._seen.margin_high
         self._numbers, self._record = state.numbers, state.numbers.events[KIND]
         self._low, self._high, self._rows = state.range_low, state.range_high, state.range_rows
-        self._tracker = EventTracker("range", EventRule(hold_rows=HOLD_ROWS), self._record, names.top)
+        self._tracker = EventTracker("range", EventRule(min_rows=1, hold_rows=HOLD_ROWS), self._record, names.top)
 
     @property
     def open(self) -> Event | None:

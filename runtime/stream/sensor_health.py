@@ -21,7 +21,8 @@ from vcedge.runtime.stream.state import KINDS, NO_TOP, TOP_CHANNELS, Numbers, St
 from vcedge.schema import F64, NS_PER_S, beyond_limits
 
 Mask = NDArray[np.bool_]
-HOLD = EventRule(hold_rows=10)
+AT_ONCE = EventRule(min_rows=1)
+HOLD = EventRule(min_rows=1, hold_rows=10)
 """Makes one event of a sensor that alternates between valid and invalid."""
 
 
@@ -125,7 +126,7 @@ class SensorHealth:
         self._numbers, self._missing_rows = state.numbers, state.missing_rows
         self._dropout_rows = max(1, -(-schema.max_gap_ns // schema.period_ns))
         self._trackers: dict[EventKind, EventTracker] = {
-            kind: EventTracker(kind, EventRule() if kind == "stuck" else HOLD, record, names.top)
+            kind: EventTracker(kind, AT_ONCE if kind == "stuck" else HOLD, record, names.top)
             for kind, record in zip(KINDS, state.numbers.events, strict=True)
             if kind not in ("anomaly", "range")
         }

@@ -8,9 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from vcedge.calibration.seen_range import BLOCKS, LEAST_MARGIN, ROUNDING, fit_seen_range
+from vcedge.calibration import seen_range
+from vcedge.calibration.seen_range import BLOCKS, LEAST_MARGIN, ROUNDING
 from vcedge.schema import F64, LARGEST_READING
 from vcedge.seen_range import SeenRange
+
+
+def fit_seen_range(values: F64) -> SeenRange:
+    return seen_range.fit_seen_range(values, ((0, len(values)),))
 
 
 def column(values: F64) -> SeenRange:
@@ -51,6 +56,14 @@ def test_missing_values_and_channels() -> None:
     assert seen.high.tolist() == [1.0, 7.0, LARGEST_READING]
     assert seen.margin_low[1] == seen.margin_high[1] == 4.0
     assert np.isfinite(seen.margin).all()
+
+
+def test_rows_outside_the_sequences_were_not_seen() -> None:
+    values = np.tile([10.0, 14.0, 12.0, 11.0], 100)[:, None]
+    values[150:170] = 99.0  # as left out by labels
+    values[:3] = values[-2:] = -99.0
+    seen = seen_range.fit_seen_range(values, ((3, 150), (170, 398)))
+    assert (seen.low[0], seen.high[0]) == (10.0, 14.0)
 
 
 def test_the_margins_of_many_channels_are_wider() -> None:

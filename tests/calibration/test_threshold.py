@@ -186,13 +186,22 @@ def test_a_drift_within_the_recording_does_not_raise_the_threshold_over_it() -> 
 @given(arrays.arrays(np.float64, st.integers(40, 80), elements=st.floats(-20, 260)), st.floats(1e-3, 1e3))
 def test_every_statistic_has_finite_limits(raw: F64, per_day: float) -> None:
     limits = fit(raw, per_day)
-    assert raw.min() <= limits.promise.reference <= raw.max()
+    assert max(raw.min(), 0.0) <= limits.promise.reference <= max(raw.max(), 0.0)
     assert limits.promise.reference + LEAST_MARGIN <= limits.threshold <= limits.promise.reference + MARGINS[-1]
     assert math.isfinite(limits.lasting)
     assert limits.steepness > 0
     assert math.isfinite(limits.false_alarms_per_day)
     assert limits.promise.margins == MARGINS
     assert all(count >= 0 for count in limits.promise.events)
+
+
+def test_a_machine_that_stood_in_half_of_the_recording_has_a_threshold_above_0() -> None:
+    raw = normal(1, 8000)
+    raw[:4000] -= 30.0  # noiseless rows
+    limits = fit(raw)
+    assert limits.threshold > 0
+    alarmed = sum(after - first for first, after in events_in(limits, (raw,)))
+    assert alarmed < 0.01 * len(raw)  # the level follows what the machine does
 
 
 def test_constant_statistic_has_a_threshold_above_it() -> None:

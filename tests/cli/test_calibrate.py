@@ -48,15 +48,33 @@ def test_calibrated_model_is_described_and_reproducible(folder: Path) -> None:
             "asset": "rig-2",
             "threshold": adapted.calibration.threshold,
             "rows": adapted.calibration.rows,
-            "false_alarms_per_day": 2.0,
+            "false_alarms_per_day": adapted.calibration.false_alarms_per_day,
             "out": str(out),
         }
+        # 2,000 rows of a second cannot show two alarms a day, and no threshold is extrapolated.
+        assert adapted.calibration.false_alarms_per_day >= 86_400 / ROWS
+        assert "this recording cannot show as few as 2 false alarms a day: use a longer one" in result.stderr
         files.append(out.read_bytes())
     assert files[0] == files[1]
     assert adapted.resemblance is not None
     assert not np.array_equal(adapted.resemblance.mean, tiny_detector().resemblance.mean)
     assert adapted.reading["time"]["format"] == "%Y.%m.%dT%H:%M:%S"
     assert vcedge("score", str(out), str(folder / "other.csv"), "--out", "/dev/null").returncode == 0
+
+
+def test_the_wanted_rate_survives_a_recording_that_cannot_show_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = folder / "first.vcedge", folder / "second.vcedge"
+    inputs = [str(folder / "other.csv"), *DIALECT]
+    assert (
+        run(["calibrate", str(folder / "tiny.vcedge"), *inputs, "--false-alarms-per-day", "4", "--out", str(first)])
+        == 0
+    )
+    assert load(first).calibration.false_alarms_per_day > 4
+    assert run(["calibrate", str(first), *inputs, "--out", str(second)]) == 0
+    assert load(second).calibration.wanted_per_day == 4
+    assert "as few as 4 false alarms a day" in capsys.readouterr().err
 
 
 def test_numpy_starts_with_one_thread() -> None:

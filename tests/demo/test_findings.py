@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,14 @@ def test_first_event_within_a_fault_gives_its_delay() -> None:
     assert finding.cause_is_right
     assert findings.found == 1
     assert findings.false_alarms == ()
+
+
+def test_sentence_of_a_range_event_belongs_to_the_fault() -> None:
+    text = "Vibration 2.3 mm/s, never above 1.8 in training"
+    beyond = replace(event(1300, kind="range"), text=text)
+    finding, _ = one(event(1060), beyond, event(1700))
+    assert (finding.by, finding.text) == (event(1060), text)
+    assert one(beyond)[0].by == beyond
 
 
 def test_fault_without_events_is_missed() -> None:

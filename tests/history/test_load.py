@@ -74,21 +74,29 @@ def test_values_out_of_limits_are_missing(write: Write) -> None:
 def test_left_out_columns_and_warnings(write: Write) -> None:
     rows = "".join(f"{i},{i},7,,{'x' if i % 2 else ''},{i % 2},{'' if i % 3 else i},{i}\n" for i in range(12))
     recording = load(write("ts,a,flat,empty,note,anomaly,rare,label_b\n" + rows), exclude=["label_*", "anomoly"])
-    assert recording.schema.names == ("a", "anomaly", "rare")
-    assert recording.report.left_out == {
-        "flat": "constant", "empty": "empty", "note": "not numbers", "label_b": "excluded"
-    }  # fmt: skip
+    assert recording.schema.names == ("a", "flat", "anomaly", "rare")  # a new value of what stood still is news
+    assert recording.report.left_out == {"empty": "empty", "note": "not numbers", "label_b": "excluded"}
     warnings = "\n".join(recording.report.warnings)
     assert "'anomoly' is no column; did you mean 'anomaly'?" in warnings
     assert "channel 'anomaly' looks like a label" in warnings
     assert "channel 'rare' is missing in 67% of the rows" in warnings
 
 
+def test_a_constant_that_is_called_like_a_label_is_left_out_unless_it_is_named(write: Write) -> None:
+    path = write("ts,a,attack,Fault\n" + "".join(f"{i},{i},0,0\n" for i in range(5)))
+    recording = load(path)
+    assert recording.schema.names == ("a",)
+    assert recording.report.left_out == dict.fromkeys(["attack", "Fault"], "constant, and called like a label")
+    assert load(path, channels=[{"name": "attack"}, {"name": "a"}]).schema.names == ("attack", "a")
+    with pytest.raises(DataError, match="every column of numbers is empty, or a constant that is called like a label"):
+        load(path, exclude=["a"])
+
+
 def test_named_channels_are_kept_when_constant_but_not_when_empty(write: Write) -> None:
     path = write("ts,a,flat,empty\n" + "".join(f"{i},{i},7,Bad\n" for i in range(5)))
     recording = load(path, channels=[{"name": "flat"}, {"name": "a"}])
     assert recording.schema.names == ("flat", "a")
-    assert any("'flat' is constant (7)" in line for line in recording.report.lines())
+    assert "constant, kept because a new value is news: flat (7)" in recording.report.lines()
     with pytest.raises(DataError, match=r"'empty' has no usable value in any row \(commonest text: 'Bad'\)"):
         load(path, channels=[{"name": "empty"}])
 

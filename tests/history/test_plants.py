@@ -20,6 +20,11 @@ def load(*patterns: str, **data: Any) -> Recording:
     return load_history(DataConfig(train=list(patterns), **data), data_dir())
 
 
+def constants(recording: Recording) -> list[str]:
+    """Return the names of the channels that stood still."""
+    return [name for name, channel in recording.report.channels.items() if channel.constant]
+
+
 def iso(time_ns: int) -> str:
     return str(np.datetime64(int(time_ns), "ns").astype("datetime64[s]"))
 
@@ -49,19 +54,21 @@ def test_skab_many_files_with_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "rows", "channels", "constant"),
+    ("number", "rows", "channels", "left_out"),
     [
-        ("03", 8761, 36, ["S_PU1", "F_PU3", "S_PU3", "F_PU5", "S_PU5", "F_PU9", "S_PU9", "ATT_FLAG"]),
-        ("04", 4177, 37, ["S_PU1", "F_PU3", "S_PU3", "F_PU5", "S_PU5", "F_PU9", "S_PU9"]),
+        ("03", 8761, 43, ["ATT_FLAG"]),  # always 0 in this one
+        ("04", 4177, 44, []),
     ],
 )
 def test_batadal_spaces_around_names_and_a_time_of_its_own(
-    number: str, rows: int, channels: int, constant: list[str]
+    number: str, rows: int, channels: int, left_out: list[str]
 ) -> None:
     pattern = f"BATADAL/BATADAL_dataset{number}.csv"
     recording = load(pattern, time={"format": "%d/%m/%y %H"})
     assert recording.values.shape == (rows, channels)
-    assert list(recording.report.left_out) == constant
+    assert list(recording.report.left_out) == left_out
+    still = ["S_PU1", "F_PU3", "S_PU3", "F_PU5", "S_PU5", "F_PU9", "S_PU9"]
+    assert constants(recording) == still
     assert recording.schema.period_ns == HOUR * 1e9
     assert len(recording.sequences) == 1
     assert recording.schema.names[:3] == ("L_T1", "L_T2", "L_T3")
@@ -88,8 +95,8 @@ def test_epa_the_first_column_is_the_time_by_its_format() -> None:
 
 def test_smd_arrays_of_four_servers() -> None:
     recording = load("SMD/*.npz", table={"array": "train"})
-    assert recording.values.shape == (94_777, 34)
-    assert recording.report.left_out == dict.fromkeys(["ch7", "ch26", "ch36", "ch37"], "constant")
+    assert recording.values.shape == (94_777, 38)
+    assert constants(recording) == ["ch7", "ch26", "ch36", "ch37"]
     assert [stop - start for start, stop in recording.sequences] == [23_688, 23_697, 23_693, 23_699]
 
 
@@ -119,16 +126,12 @@ def test_nab_files_of_every_folder_load() -> None:
     assert len(paths) == 58
     flat = []
     for path in paths[::3]:  # a third of them, of each folder, for the time it takes
-        try:
-            recording = load_history(DataConfig(train=[str(path)]), Path())
-        except DataError as error:
-            flat.append(f"{path.name}: {error}")
-            continue
+        recording = load_history(DataConfig(train=[str(path)]), Path())
+        flat += [path.name] if constants(recording) else []
         assert recording.schema.names == ("value",)
         assert 1000 < len(recording.values) <= recording.report.rows
         assert len(recording.sequences) < 100
-    assert len(flat) == 1
-    assert "art_flatline.csv: every column of numbers is constant or empty" in flat[0]
+    assert flat == ["art_flatline.csv"]
 
 
 def test_oddwater_irregular_sampling_is_one_sequence() -> None:
@@ -143,7 +146,7 @@ def test_oddwater_irregular_sampling_is_one_sequence() -> None:
 
 def test_bibmon_texts_among_numbers_and_constant_tags() -> None:
     recording = load("BIBMON_REAL/*.csv")
-    assert recording.values.shape == (3169, 94)
+    assert recording.values.shape == (3169, 108)
     texts = {name: dict(channel.texts) for name, channel in recording.report.channels.items() if channel.texts}
     assert texts == {
         "tag2": {"Inp OutRange": 156},
@@ -154,5 +157,5 @@ def test_bibmon_texts_among_numbers_and_constant_tags() -> None:
     }
     assert int(np.isnan(recording.values).sum()) == 156 + 14 + 1 + 326 + 1
     constant = [4, 13, 14, 43, 45, 47, 49, 50, 51, 52, 53, 54, 66, 92]
-    assert recording.report.left_out == {f"tag{i}": "constant" for i in constant}
+    assert constants(recording) == [f"tag{i}" for i in constant]
     assert recording.schema.period_ns == 5 * MINUTE * 1e9

@@ -32,7 +32,7 @@ from vcedge.schema import schema_of
         (b"PAR1" + b"x" * 50, "damaged Parquet file"),
         (b"\x93NUMPY" + b"x" * 50, "cannot be read as numpy arrays"),
         (b"time,note\n2024-01-01,hello\n2024-01-02,you\n", r"no column of numbers to watch: note \(not numbers\)"),
-        (b"time,a\n2024-01-01,1\n2024-01-02,1\n", "constant or empty"),
+        (b"time,label\n2024-01-01,1\n2024-01-02,1\n", "empty, or a constant that is called like a label"),
         (b"1" * 2_000_000, "first line is longer"),
     ],
 )

@@ -134,7 +134,7 @@ def tiny_seen(channels: int) -> SeenRange:
 def narrow(detector: Detector) -> Detector:
     """Return the detector with a range that `recording(...)` leaves often."""
     center, scale = detector.features.center, detector.features.scale
-    return replace(detector, seen=SeenRange(center - scale, center + scale, 0.5 * scale))
+    return replace(detector, seen=SeenRange(center - scale, center + scale, 0.5 * scale, 0.5 * scale))
 
 
 def tiny_resemblance() -> Resemblance:

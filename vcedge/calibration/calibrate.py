@@ -138,7 +138,7 @@ def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] 
     limits = fit_threshold(limits, statistic, spec.false_alarms_per_day, spec.schema.period_ns, quiet)
     cell, head = network if network is not None else (None, None)
     cell = None if cell is None else _without_constants(cell, linear.rows.live)
-    seen = fit_seen_range(np.concatenate([linear.rows.values[a:b] for a, b in linear.split.fitted]))
+    seen = fit_seen_range(linear.rows.values, linear.split.fitted)
     fitted = (statistic.features, statistic.highway, cell, head, statistic.scorer, seen)
     return Detector(spec.asset, spec.schema, *fitted, limits, spec.reading, spec.provenance)
 

@@ -67,7 +67,8 @@ def recalibrate(
     fresh = measure_network(
         assemble(spec, linear, network), values, split, stuck_limits(recording.values, recording.sequences)
     )
-    return refit(fresh, values, split, false_alarms_per_day)
+    fitted = refit(fresh, values, split, false_alarms_per_day)
+    return replace(fitted, seen=fit_seen_range(recording.values, recording.sequences))
 
 
 def refit(detector: Detector, values: F64, split: Split, false_alarms_per_day: float) -> Detector:
@@ -81,4 +82,4 @@ def refit(detector: Detector, values: F64, split: Split, false_alarms_per_day: f
     flags, span = detector.features.flags, detector.scorer.span
     statistic = fit_statistic(rows, merge_ranges(split.all, split.starts), choice, span, flags=flags)
     fitted = with_statistic(detector, statistic, false_alarms_per_day, split.must_not_alarm)
-    return replace(fitted, seen=fit_seen_range(values))
+    return replace(fitted, seen=fit_seen_range(values, split.all))

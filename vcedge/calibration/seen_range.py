@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from vcedge.calibration.split import Ranges, clip_ranges
 from vcedge.schema import F64, LARGEST_READING
 from vcedge.seen_range import SeenRange
 
@@ -21,8 +22,8 @@ ROUNDING = float(np.finfo(np.float32).eps)
 CHUNK_ROWS = 100_000
 
 
-def fit_seen_range(values: F64) -> SeenRange:
-    """Return the range and margins of each channel of values (N, C), NaN where missing.
+def fit_seen_range(values: F64, ranges: Ranges) -> SeenRange:
+    """Return the range and margins of each channel over some rows of values (N, C), NaN where missing.
 
     A margin is the most by which any block of rows goes beyond the range of the others at that end, so that a channel
     that drifts has wide margins, and a cold start gives one at the lower end alone. It is at least LEAST_MARGIN of the
@@ -30,8 +31,9 @@ def fit_seen_range(values: F64) -> SeenRange:
     many channels, some exceed a narrower one soon. A channel that stood still has a margin for rounding alone, one
     without values the widest range.
     """
-    borders = np.linspace(0, len(values), BLOCKS + 1).astype(int)
-    lows, highs = (np.array(ends) for ends in zip(*(_extremes(values[a:b]) for a, b in pairwise(borders)), strict=True))
+    borders = np.linspace(ranges[0][0], ranges[-1][1], BLOCKS + 1).astype(int).tolist()
+    blocks = [_extremes(values, clip_ranges(ranges, start, stop)) for start, stop in pairwise(borders)]
+    lows, highs = (np.array(ends) for ends in zip(*blocks, strict=True))
     low, high = lows.min(axis=0), highs.max(axis=0)
     known = np.isfinite(high)
     with np.errstate(invalid="ignore"):
@@ -54,11 +56,11 @@ def _margin(extremes: F64) -> F64:
     return np.asarray(np.maximum(first - second, GUMBEL * math.log(extremes.shape[1]) * spread))
 
 
-def _extremes(rows: F64) -> tuple[F64, F64]:
+def _extremes(values: F64, ranges: Ranges) -> tuple[F64, F64]:
     """Return the least and the greatest value (C,) of rows that may be on disk; infinite where there is none."""
-    low, high = np.full(rows.shape[1], np.inf), np.full(rows.shape[1], -np.inf)
-    for start in range(0, len(rows), CHUNK_ROWS):
-        chunk = np.asarray(rows[start : start + CHUNK_ROWS])
+    low, high = np.full(values.shape[1], np.inf), np.full(values.shape[1], -np.inf)
+    for start, stop in ((at, min(at + CHUNK_ROWS, b)) for a, b in ranges for at in range(a, b, CHUNK_ROWS)):
+        chunk = np.asarray(values[start:stop])
         present = np.isfinite(chunk)
         low = np.minimum(low, np.min(chunk, axis=0, initial=np.inf, where=present))
         high = np.maximum(high, np.max(chunk, axis=0, initial=-np.inf, where=present))

@@ -48,7 +48,8 @@ def fit_threshold(
         must_not_alarm: Rows in which no event may be open, if any margin reaches that.
     """
     blocks = [block for block in statistic.cross_fitted if len(block)]
-    reference = float(np.median([np.quantile(block, HIGH_QUANTILE) for block in blocks]))
+    # Below 0 nats a row is more usual than not, as all are in a block in which the machine stood.
+    reference = max(float(np.median([np.quantile(block, HIGH_QUANTILE) for block in blocks])), 0.0)
     rows = np.concatenate(blocks)
     fitted = replace(
         calibration,

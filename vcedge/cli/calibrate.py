@@ -92,6 +92,8 @@ def _recalibrated(detector: Detector, recording: Recording, asset: str | None, r
 
     rate = detector.calibration.wanted_per_day if rate is None else rate
     adapted = recalibrate(detector, recording, rate, asset)
+    if adapted.calibration.false_alarms_per_day > rate:
+        note(f"this recording cannot show as few as {count(rate, 'false alarm')} a day: use a longer one")
     if detector.resemblance is not None:
         adapted = refitted(adapted, recording)
         if adapted.resemblance is None:

@@ -54,6 +54,8 @@ class FaultFinding:
     """The first of them; None if the fault was missed."""
     afterwards: int
     """Events that began in the 5 minutes after the fault."""
+    text: str = ""
+    """Sentence of the first `range` event during the fault."""
 
     @property
     def delay_s(self) -> float | None:
@@ -113,7 +115,13 @@ def match_events(labels: Sequence[Label], events: Sequence[ReportedEvent], times
     free = ~_covered(times_ns, labels, TAIL_NS)
     return Findings(
         faults=tuple(
-            FaultFinding(label, len(within[i]), within[i][0] if within[i] else None, len(after[i]))
+            FaultFinding(
+                label,
+                events=len(within[i]),
+                by=within[i][0] if within[i] else None,
+                afterwards=len(after[i]),
+                text=next((event.text for event in within[i] if event.text), ""),
+            )
             for i, label in enumerate(labels)
         ),
         false_alarms=tuple(false_alarms),

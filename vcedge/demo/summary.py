@@ -78,6 +78,7 @@ def _finding_lines(finding: FaultFinding) -> Iterator[str]:
     if by is not None:
         more = f", and {finding.events - 1} more while it lasted" if finding.events > 1 else ""
         result = f"FOUND {delay(finding.delay_s or 0.0)}, at {_clock(by.start_ns)}: {_event_words(by)}{more}"
+        result += f"; {finding.text}" if finding.text and not by.text else ""
     elif finding.afterwards:
         result = "MISSED: the first event began after it was over"
     else:

@@ -33,7 +33,7 @@ def load_history(data: DataConfig, base_dir: Path) -> Recording:
 
     The period is the configured one or the median interval. A gap is longer than the configured one, or than both 10
     periods and 3 times the 95% quantile of the intervals. Channels that the configuration does not name are left out if
-    constant or empty.
+    they are empty, or constant and called like a label.
 
     Raises:
         InputNotFound: a pattern matches no file, or a file cannot be opened.

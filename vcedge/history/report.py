@@ -196,6 +196,9 @@ class DataReport:
             ),
             ("missing", 4, [f"{n} {percent(k / self.counted)}" for n, k in _largest(missing)]),
         ]
+        if self.arranged:
+            still = [f"{name} ({c.low:g})" for name, c in self.channels.items() if c.constant]
+            found.append(("constant, kept because a new value is news", 4, still))
         found += [
             (f"left out, {reason}", 6, [name for name, why in self.left_out.items() if why == reason])
             for reason in sorted(set(self.left_out.values()))

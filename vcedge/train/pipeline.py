@@ -130,7 +130,7 @@ def train_detector(
     detector = assemble(spec, linear, network)
     detector = measure_network(detector, values, split, stuck_limits(recording.values, recording.sequences))
     trace = run_engine(load_engine(detector, REFERENCE), values, split.all, split.starts)
-    seen = fit_seen_range(recording.values)
+    seen = fit_seen_range(recording.values, recording.sequences)
     return Trained(detector, values, split, result, trace, seen, config.score.false_alarms_per_day, order=linear.order)
 
 

@@ -2,8 +2,8 @@
  *
  * Scoring stops before a row that publishes an event, is out of order, follows a gap or has no usable value: that row
  * changes nothing here and is left to Python. All other rows are complete: missing values, limits, rates, stuck and
- * silent sensors, warm-up, compute budget, rows within an open event, adaptive threshold, and the features of the
- * explainer.
+ * silent sensors, ranges of training, warm-up, compute budget, rows within an open event, adaptive threshold, and the
+ * features of the explainer.
  *
  * Logarithms and exponentials are those of the C library, as in Python's `math`. Nothing is allocated, and all state is
  * in the stream's record.

@@ -49,7 +49,7 @@ def test_a_violent_event_keeps_the_full_network() -> None:
 
 
 def test_budget_holds_a_long_event_to_the_target() -> None:
-    held = scored(recording(3, 6000, 3), 0.4, threshold=1e-6)
+    held = scored(recording(3, 6000, 3), 0.4, threshold=-30.0)
     assert all(score.alarm for score in held[1000:])
     assert share(held[1000:]) < 0.45
 

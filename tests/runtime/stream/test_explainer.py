@@ -84,7 +84,7 @@ def test_an_event_reports_the_wake_before_it() -> None:
     opened = next(i for i, score in enumerate(scores) if any(e.type == "new" for e in events_of([score])))
     before = [score.wake for score in scores[opened - LOOK_BACK : opened + 1] if score.wake]
     assert before
-    assert {event.why for event in events} == {before[-1]}
+    assert {event.why for event in events if event.id == events[0].id} == {before[-1]}
 
 
 @pytest.mark.parametrize("detector", [replace(DETECTOR, resemblance=None), DETECTOR.without_network()])

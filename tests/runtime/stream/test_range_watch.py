@@ -165,7 +165,7 @@ def test_numbers_are_rounded_to_the_resolution_of_the_range(low: float, high: fl
 def events_in(train: F64, test: F64) -> list[Event]:
     detector = pump()
     features = replace(detector.features, scale=np.maximum(train.std(axis=0), 1e-3))
-    detector = replace(detector, features=features, seen=fit_seen_range(train))
+    detector = replace(detector, features=features, seen=fit_seen_range(train, ((0, len(train)),)))
     watch = RangeWatch(detector, ScoreNames(detector), StreamState(detector))
     return [event for row, values in enumerate(test) if (event := watch.push(row, values)) is not None]
 

@@ -15,13 +15,17 @@ from vcedge.runtime.stream.score import Score
 from vcedge.runtime.stream.stream import Stream
 from vcedge.schema import F64, NS_PER_S, Sample
 
-PLAIN = tiny_detector(threshold=1e6)
+TINY = tiny_detector(threshold=1e6)
+PLAIN = replace(TINY, scorer=replace(TINY.scorer, cycle=None))
+"""Without a cycle, whose blocks begin at the first row after a reset."""
 CHANNELS = PLAIN.schema.channels
 DETECTOR = replace(
     PLAIN, schema=replace(PLAIN.schema, channels=(CHANNELS[0], replace(CHANNELS[1], rate=20.0), *CHANNELS[2:]))
 )
 WARMUP = DETECTOR.calibration.warmup_rows
-AT, UNTIL, ROWS = 200, 260, 700
+AT, UNTIL, ROWS = 200, 260, 1500
+FORGOTTEN = 1000
+"""Rows after which the longest mean, over 160 rows, has forgotten a defect."""
 DAY_NS = 86_400 * NS_PER_S
 
 
@@ -87,10 +91,8 @@ def test_a_defect_has_a_status_and_one_event_and_leaves_no_trace(
     assert np.isfinite([(s.raw, s.score) for s in scores]).all()
     if status != "stuck":
         assert all(channel in s.missing for s in named)
-    # What is smoothed over 60 rows has forgotten nearly all of it after 300 rows.
-    after = [abs(a.raw - b.raw) / a.raw for a, b in zip(clean[UNTIL + 300 :], scores[UNTIL + 300 :], strict=True)]
-    assert max(after) < 0.05
-    assert np.median(after) < 0.002
+    late = slice(UNTIL + FORGOTTEN, None)
+    assert max(abs(a.raw - b.raw) for a, b in zip(clean[late], scores[late], strict=True)) < 0.05
 
 
 def test_a_spike_is_rejected_and_a_step_accepted_from_its_second_row() -> None:
@@ -101,8 +103,8 @@ def test_a_spike_is_rejected_and_a_step_accepted_from_its_second_row() -> None:
     clean, scores = spoiled(spike_and_step)
     assert [s.status for s in scores[AT - 1 : AT + 2]] == ["ok", "rate", "ok"]
     assert [s.status for s in scores[UNTIL - 1 : UNTIL + 3]] == ["ok", "rate", "ok", "ok"]
-    assert scores[UNTIL].raw < 1.1 * clean[UNTIL].raw
-    assert scores[UNTIL + 30].raw > 1.5 * clean[UNTIL + 30].raw  # not the step itself, but where it leads to
+    assert scores[UNTIL].raw < clean[UNTIL].raw + 0.5
+    assert scores[UNTIL + 30].raw > clean[UNTIL + 30].raw + 3.0  # not the step itself, but where it leads to
 
 
 def test_rates_account_for_the_elapsed_time() -> None:
@@ -176,8 +178,8 @@ def test_a_clock_that_was_set_costs_a_few_rows_and_a_warm_up(name: str) -> None:
         assert [s.status for s in scores[start + 2 + WARMUP : start + 5 + WARMUP]] == ["ok"] * 3
     assert kinds_of(scores)[:2] == [("clock", "new"), ("clock", "end")]
     assert not any(s.alarm for s in scores)
-    after = slice(UNTIL + 302, None)
-    assert max(abs(a.raw - b.raw) / a.raw for a, b in zip(expected[after], scores[after], strict=True)) < 0.01
+    late = slice(UNTIL + FORGOTTEN, None)
+    assert max(abs(a.raw - b.raw) for a, b in zip(expected[late], scores[late], strict=True)) < 0.05
 
 
 def test_samples_are_late_until_a_clock_set_back_catches_up() -> None:

@@ -75,7 +75,7 @@ def test_restore_rejects_another_format_and_says_what_is_lost() -> None:
     stream = Stream(load_engine(tiny_detector()))
     snapshot = bytearray(stream.snapshot())
     snapshot[4] = 99
-    with pytest.raises(DataError, match="format 99, this program reads 1 to 3: the stream starts with a new state"):
+    with pytest.raises(DataError, match="format 99, this program reads 4: the stream starts with a new state"):
         stream.restore(bytes(snapshot))
     with pytest.raises(DataError, match="bytes, expected"):
         stream.restore(stream.snapshot()[:-1])

@@ -147,7 +147,7 @@ def how_measured(comparison: Comparison) -> list[str]:
     span = trained.detector.scorer.span
     lines = [
         f"Training rows: {rows[0]:,} for the networks' weights, {rows[1]:,} to choose their best epoch (the linear "
-        f"parts are fitted on both), {rows[2]:,} held out to measure the networks.",
+        f"parts are fitted on both), {rows[2]:,} held out for the baselines' thresholds and to measure the network.",
         f"The statistic of each simple detector is smoothed over {span:g} rows, unless its name says otherwise. That "
         "of the networks is smoothed on several scales.",
         f"The threshold of a network is the one that `vcedge train` sets for {rate:g} false alarms a day, or for as "
