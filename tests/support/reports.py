@@ -38,7 +38,7 @@ def trained_of(detector: Detector, rows: int = ROWS, epochs: int = 20) -> Traine
         split=split_by_time(((0, rows),), 2),
         result=TrainingResult(best=epochs - 1, epochs=lines, alone=(0.79, 0.88)),
         device_trace=Trace(rows=np.arange(rows), **long),
-        seen=fit_seen_range(values),
+        seen=fit_seen_range(values, ((0, ROWS),)),
         false_alarms_per_day=detector.calibration.false_alarms_per_day,
     )
 
