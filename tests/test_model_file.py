@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from tests.attacks.surgery import leaves, manifest_with, manifest_without
 from tests.attacks.table import ATTACKS, COMMITTED, RNN_ATTACKS
 from tests.golden.generate import MODEL, MODELS, TINY, score_row, scores_of, tiny_input
-from tests.support.detectors import tiny_detector, tiny_scorer
-from vcedge.detector import Detector, ScorerPart
+from tests.support.detectors import tiny_detector, tiny_scorer, with_roles
+from vcedge.detector import Detector
 from vcedge.errors import InputNotFound, ModelFileError
 from vcedge.manifest import manifest_of
 from vcedge.model_file import dumps, load, loads, model_id, read, save
@@ -33,7 +33,8 @@ VARIANTS = {
     "vcrnn": tiny_detector(6, cell="vcrnn", flags=True),
     "rnn": tiny_detector(7, cell="rnn"),
     "linear": tiny_detector(4, cell=None, order=3),
-    "part": replace(tiny_detector(5), scorer=tiny_scorer(3, 2, (ScorerPart("only", "error", 5.0, 1.0, 0.7),))),
+    "readings": replace(tiny_detector(5), scorer=tiny_scorer(3, 2, groups=False)),
+    "roles": with_roles(tiny_detector(9), ("sensor", "command", "constant")),
     "no resemblance": replace(tiny_detector(8), resemblance=None),
 }
 

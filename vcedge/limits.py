@@ -19,7 +19,7 @@ LEAST_MARGIN = 0.1
 """Least nats between the 99% quantile of normal rows and the threshold."""
 MOST_RISE = 8.0
 """Most nats that the threshold rises with the level of normal operation."""
-MEMORY_PART, MEMORY_ROWS = 0.05, (200, 1000)
+MEMORY_PART, MEMORY_ROWS = 0.05, (200.0, 1000.0)
 """Rows over which a stream averages its level: this share of the recording, within these bounds."""
 LEAST_EVENTS = 3.0
 """Events on the measured rows that are always allowed: fewer cannot be told from none."""

@@ -28,7 +28,7 @@ def parse_manifest(text: str, name: str) -> Manifest:
         raise ModelFileError(
             f"{name}: format version {version} is newer than {FORMAT}, the newest that this vcedge reads: update vcedge"
         )
-    if isinstance(version, int) and 0 < version < FORMAT:
+    if isinstance(version, int) and not isinstance(version, bool) and 0 < version < FORMAT:
         raise ModelFileError(
             f"{name}: format version {version} is older than {FORMAT}, which this vcedge reads: train it again, "
             "its statistic is another one"

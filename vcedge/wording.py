@@ -46,7 +46,7 @@ def iso_time(time_ns: int, digits: int | None = None) -> str:
 
 def count(value: float, noun: str) -> str:
     """Return a number of things: 1 row, 2 rows, 10,000 rows, 0.5 false alarms."""
-    return f"{value:{'g' if isinstance(value, float) else ','}} {noun}{'' if value == 1 else 's'}"
+    return f"{number(value) if isinstance(value, float) else f'{value:,}'} {noun}{'' if value == 1 else 's'}"
 
 
 def number(value: float) -> str:

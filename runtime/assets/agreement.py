@@ -20,8 +20,8 @@ class ModelTotals:
 
     alarms: int = 0
     """Samples with an alarm."""
-    error: float = 0.0
-    """Sum of `raw` over its threshold."""
+    excess: float = 0.0
+    """Sum of `raw` less its threshold, in nats."""
     updated: float = 0.0
     """Sum of the updated shares."""
     us: float = 0.0
@@ -30,7 +30,7 @@ class ModelTotals:
     def add(self, score: Score, us: float) -> None:
         """Add one judged sample."""
         self.alarms += score.alarm
-        self.error += score.raw / score.threshold
+        self.excess += score.raw - score.threshold
         self.updated += score.updated / score.hidden if score.hidden else 0.0
         self.us += us
 

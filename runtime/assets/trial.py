@@ -39,10 +39,11 @@ def assess(bounds: UpdateConfig, phase: Phase, pair: AgreementState) -> str | No
 def _exceeded_bound(bounds: UpdateConfig, new: ModelTotals, old: ModelTotals, ticks: int) -> str:
     if new.us > bounds.max_us * ticks:
         return f"takes {new.us / ticks:.0f} us a sample, allowed {bounds.max_us:.0f}"
-    if new.error > bounds.max_error_ratio * old.error:
-        ratio = new.error / old.error if old.error > 0 else float("inf")
+    more = (new.excess - old.excess) / ticks
+    if more > bounds.max_excess_nats:
         return (
-            f"its raw over threshold is {ratio:.2f} times that of the other model, allowed {bounds.max_error_ratio:g}"
+            f"its raw less threshold is {more:.1f} nats above that of the other model, "
+            f"allowed {bounds.max_excess_nats:g}"
         )
     return ""
 

@@ -107,7 +107,9 @@ def test_the_stream_opens_as_many_events_on_these_rows_as_the_promise_says(seed:
     raw[4000:] += np.linspace(0, 3, 2000)  # a drift
     ranges = ((0, 1000), (1500, 6500))
     limits = fit(raw, per_day, ranges=ranges)
-    assert len(events_in(limits, (raw[:1000], raw[1000:]))) == limits.promise.expected(limits.threshold)
+    found = events_in(limits, (raw[:1000], raw[1000:]))
+    assert all(after - first < limits.memory for first, after in found)  # a longer one would count as several
+    assert len(found) == limits.promise.expected(limits.threshold)
 
 
 @pytest.mark.parametrize("per_day", [0.1, 30.0, 300.0])
@@ -201,7 +203,7 @@ def test_a_machine_that_stood_in_half_of_the_recording_has_a_threshold_above_0()
     limits = fit(raw)
     assert limits.threshold > 0
     alarmed = sum(after - first for first, after in events_in(limits, (raw,)))
-    assert alarmed < 0.01 * len(raw)  # the level follows what the machine does
+    assert alarmed < 0.02 * len(raw)  # one event over all of the other half would be too many
 
 
 def test_constant_statistic_has_a_threshold_above_it() -> None:

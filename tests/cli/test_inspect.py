@@ -35,7 +35,7 @@ def test_inspect_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     description = json.loads(inspected(MODEL, capsys, "--json"))
     assert description["id"] == model_id(MODEL)
     assert description["cell"]["levels"] == 4
-    assert description["macs"]["levels"] == [259, 439, 715, 1087]
+    assert description["macs"]["levels"] == [370, 550, 826, 1198]
     assert [channel["scale"] for channel in description["channels"]] == [0.5, 1.5, 4.5]
 
 

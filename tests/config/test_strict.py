@@ -72,6 +72,14 @@ def test_two_keys_are_enough(tmp_path: Path) -> None:
     config = load_train_config(write(tmp_path, SMALLEST))
     assert (config.asset, config.data.train, config.model.hidden_size) == ("pump", ["a.csv"], 64)
     assert config.base_dir == tmp_path
+    assert config.score.span == "auto"
+    assert config.data.roles == {}
+
+
+def test_roles_are_by_channel_and_absent_where_they_are_measured(tmp_path: Path) -> None:
+    channels = "[{name: a, role: command}, {name: b}, {name: c, role: sensor}]"
+    config = load_train_config(write(tmp_path, f"asset: p\ndata: {{train: [a.csv], channels: {channels}}}\n"))
+    assert config.data.roles == {"a": "command", "c": "sensor"}
 
 
 @pytest.mark.parametrize(
@@ -144,6 +152,12 @@ def test_reachable_target_is_accepted(model: str, tmp_path: Path) -> None:
             "c.yaml: key 'model.levels[1]' is 'full', expected a number",
         ),
         (SMALLEST + "train: {seed: 4294967296}", "c.yaml: key 'train.seed' is 4294967296, expected less than or equal"),
+        (SMALLEST + "score: {span: fast}", "c.yaml: key 'score.span' is 'fast', expected 'auto' or a number"),
+        (SMALLEST + "score: {span: 0.5}", "c.yaml: key 'score.span' is 0.5, expected 'auto' or greater than or equal"),
+        (
+            "asset: p\ndata: {train: [a], channels: [{name: a, role: actuator}]}",
+            "c.yaml: key 'data.channels[0].role' is 'actuator', expected 'sensor' or 'command'",
+        ),
         (SMALLEST + "highway: {ridge: .nan}", "c.yaml: key 'highway.ridge' is nan, expected"),
         ("asset: 7\ndata: {train: [a]}", "c.yaml: key 'asset' is 7, expected a text (put it in quotes)"),
         ("asset: a/b\ndata: {train: [a]}", "c.yaml: key 'asset' is 'a/b', String must match pattern"),

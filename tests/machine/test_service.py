@@ -189,7 +189,7 @@ def test_push_by_ssh_succeeds_or_changes_nothing(machine: Machine) -> None:
 def test_signed_updates_take_over_or_are_refused_or_rolled_back(machine: Machine, tmp_path: Path) -> None:
     public = signature.create_key(tmp_path / "plant.key")
     shutil.copy(public, machine.root / "etc/vcedge/plant.key.pub")
-    update = "{key: plant.key.pub, shadow_ticks: 150, probation_ticks: 350, max_error_ratio: 1.0e+12}"
+    update = "{key: plant.key.pub, shadow_ticks: 150, probation_ticks: 350, max_excess_nats: 1.0e+12}"
     put(machine, "/etc/vcedge/runtime.yaml", CONFIG + f"update: {update}\n")
     machine.run("systemctl", "restart", UNIT)
     listed_before = status(machine)["models"]["tiny"]["current"]

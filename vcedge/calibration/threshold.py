@@ -48,8 +48,7 @@ def fit_threshold(
         must_not_alarm: Rows in which no event may be open, if any margin reaches that.
     """
     blocks = [block for block in statistic.cross_fitted if len(block)]
-    # Below 0 nats a row is more usual than not, as all are in a block in which the machine stood.
-    reference = max(float(np.median([np.quantile(block, HIGH_QUANTILE) for block in blocks])), 0.0)
+    reference = _median([float(np.quantile(block, HIGH_QUANTILE)) for block in blocks])
     rows = np.concatenate(blocks)
     fitted = replace(
         calibration,
@@ -59,12 +58,12 @@ def fit_threshold(
         threshold=reference,
         promise=Promise(reference),
     )
-    fitted = replace(fitted, lasting=float(np.median([max(_lasting_means(fitted, block)) for block in blocks])))
+    fitted = replace(fitted, lasting=_median([max(_lasting_means(fitted, block)) for block in blocks]))
     found = list(_without_rise(fitted, statistic.stretches))
     opened = {margin: _events(found, reference + margin, fitted.events, statistic.ranges) for margin in MARGINS}
     quiet = [margin for margin, events in opened.items() if not _overlap(events, must_not_alarm)]
     margins = tuple(quiet or MARGINS[-1:])
-    promise = Promise(reference, margins, tuple(len(opened[margin]) for margin in margins))
+    promise = Promise(reference, margins, tuple(_count(opened[margin], fitted.memory) for margin in margins))
     fitted = replace(fitted, promise=promise).with_false_alarms(false_alarms_per_day, period_ns)
     return replace(fitted, steepness=_steepness(fitted.median, fitted.threshold))
 
@@ -72,6 +71,11 @@ def fit_threshold(
 def memory_of(rows: int) -> float:
     """Return the rows over which a stream averages its level, for a recording of this many rows."""
     return min(max(MEMORY_PART * rows, MEMORY_ROWS[0]), MEMORY_ROWS[1])
+
+
+def _median(limits: Sequence[float]) -> float:
+    """Return the median of the blocks' limits; at least 0 nats, as they are lower where the machine stood."""
+    return max(float(np.median(limits)), 0.0)
 
 
 def _without_rise(calibration: Calibration, stretches: Sequence[F64]) -> Iterator[F64]:
@@ -102,6 +106,11 @@ def _events(found: Sequence[F64], threshold: float, rule: EventRule, ranges: Ran
             if event.type == "end":
                 events.append((first + event.start_ns, first + row))
     return tuple(events)
+
+
+def _count(events: Ranges, memory: float) -> int:
+    """Count events; one that lasts counts once for each memory: a rule that alarms all day is no quiet one."""
+    return sum(1 + int((last - first) // memory) for first, last in events)
 
 
 def _overlap(events: Ranges, others: Ranges) -> bool:

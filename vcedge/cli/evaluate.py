@@ -13,7 +13,7 @@ import typer
 from vcedge.cli.console import note, print_json, single_threaded
 from vcedge.cli.options import EngineName, Network, ReadingOverrides, Recordings, RunnableFile
 from vcedge.errors import UsageError
-from vcedge.wording import DAY_S, duration
+from vcedge.wording import DAY_S, duration, number
 
 if TYPE_CHECKING:
     from vcedge.config.train import ReadingConfig
@@ -172,7 +172,7 @@ def _promise(mean: Measures, promised: float) -> str:
     days = mean["normal_days"]
     return (
         f"false alarms: {mean['false_alarms']:.0f} in {duration(DAY_S * days)} of normal operation; "
-        f"{promised * days:.2g} expected at {promised:g} a day"
+        f"{promised * days:.2g} expected at {number(promised)} a day"
     )
 
 

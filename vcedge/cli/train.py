@@ -13,6 +13,7 @@ import typer
 
 from vcedge.cli.console import note, note_all, print_json, progress, single_threaded
 from vcedge.cli.options import ConfigOverrides, TrainFile
+from vcedge.wording import count
 
 if TYPE_CHECKING:
     from vcedge.cli.console import ReportProgress
@@ -142,7 +143,7 @@ def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) 
     limits = metrics["calibration"]
     return [
         *_cost_lines(metrics, settings),
-        f"threshold {limits['threshold']:.4g} for {limits['false_alarms_per_day']:.3g} false alarms a day",
+        f"threshold {limits['threshold']:.4g} for {count(limits['false_alarms_per_day'], 'false alarm')} a day",
         f"{folder / MODEL} and {folder / REPORT} written in {metrics['seconds']:.0f} s",
         *verdict_lines(metrics["verdict"]),
     ]

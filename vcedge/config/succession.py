@@ -45,7 +45,7 @@ class UpdateConfig(Strict):
     """Scored samples after activation, in comparison with the previous model."""
     max_alarm_share: float = Field(default=0.01, ge=0, le=1)
     """Samples with an alarm in excess of the other model's, as a share of the samples above."""
-    max_error_ratio: float = Field(default=2.0, gt=0)
-    """Ratio of the mean of `raw` over threshold to the other model's."""
+    max_excess_nats: float = Field(default=4.0, gt=0)
+    """Nats by which the mean of `raw` less threshold may exceed the other model's."""
     max_us: float = Field(default=20_000.0, gt=0)
     """Mean time of a sample in microseconds."""

@@ -61,7 +61,7 @@ def write() -> None:
         SnapshotStore(StateDir(Path(folder))).write(
             [encode_line({"recent": {}}), *(asset.snapshot_line() for asset in assets)]
         )
-        (FOLDER / "format-3.snapshot").write_bytes((Path(folder) / "snapshot").read_bytes())
+        (FOLDER / "format-4.snapshot").write_bytes((Path(folder) / "snapshot").read_bytes())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from tests.support.detectors import recording, samples, tiny_detector
 from vcedge.config.succession import StageConfig
-from vcedge.limits import Tail
+from vcedge.limits import Promise
 from vcedge.runtime.assets.companions import Companions
 from vcedge.runtime.assets.compute_stages import ComputeStages
 from vcedge.runtime.assets.settings import KINDS, Refused, SettingKind, Settings, kind_of, parse_setting
@@ -30,8 +30,9 @@ SCHEMAS = Path(__file__).parents[3] / "runtime" / "publishing" / "schemas"
 SETS = {kind: Draft202012Validator(json.loads((SCHEMAS / f"{kind}_set.json").read_text())) for kind in KINDS}
 STATES = {kind: Draft202012Validator(json.loads((SCHEMAS / f"{kind}_state.json").read_text())) for kind in KINDS}
 PLAIN = tiny_detector()
-TAIL = Tail(start=1.5, scale=0.3, shape=0.0, peaks=40, floor=1.6)
-DETECTOR = replace(PLAIN, calibration=replace(PLAIN.calibration, tail=TAIL, threshold=2.5))
+PROMISE = Promise(reference=4.0, margins=(0.1, 0.5, 1.0, 2.0), events=(40, 20, 5, 0))
+DETECTOR = replace(PLAIN, calibration=replace(PLAIN.calibration, promise=PROMISE, threshold=4.5, rows=8640))
+"""A tenth of a day was measured."""
 
 
 def settings_of(threshold: float | None = None) -> tuple[Stream, Settings]:
@@ -115,15 +116,11 @@ def test_threshold_is_set_and_reset() -> None:
     stream, settings = settings_of()
     put(settings, "threshold", {"raw": 12.5})
     assert stream.threshold == 12.5
-    put(settings, "threshold", {"false_alarms_per_day": 200.0})
-    often = stream.threshold
-    put(settings, "threshold", {"false_alarms_per_day": 20.0})
-    period_s, rows = 1.0, DETECTOR.calibration.rows
-    expected = math.log(1.5) + 0.3 * math.log(40 / rows / (20.0 * period_s / 86_400))
-    assert stream.threshold == pytest.approx(math.exp(expected))
-    assert 1.6 <= often < stream.threshold
+    for rate, expected in ((1000.0, 4.1), (200.0, 4.5), (199.0, 5.0), (49.0, 6.0), (0.01, 6.0)):
+        put(settings, "threshold", {"false_alarms_per_day": rate})
+        assert stream.threshold == expected
     put(settings, "threshold", None)
-    assert stream.threshold == 2.5
+    assert stream.threshold == 4.5
     assert "threshold" in settings
     configured, other = settings_of(threshold=7.0)
     put(other, "threshold", {"raw": 3.0})
@@ -133,19 +130,12 @@ def test_threshold_is_set_and_reset() -> None:
 
 def test_threshold_by_rate_adapts_and_fixed_threshold_stays() -> None:
     values = recording(3, 900, 3)
-    values[100:110] += 50 * PLAIN.features.scale  # an event, which raises an adapting threshold when it ends
+    values[100:110] += 50 * PLAIN.features.scale
     rows = samples(values)
     for message, adapts in (({"raw": 1.0}, False), ({"false_alarms_per_day": 5000.0}, True)):
         stream, settings = settings_of()
         put(settings, "threshold", message)
         assert (len({stream.push(row).threshold for row in rows}) > 1) == adapts
-
-
-def test_threshold_by_rate_needs_a_tail() -> None:
-    stream = Stream(load_engine(PLAIN))
-    with pytest.raises(Refused, match="no tail"):
-        put(Settings(stream), "threshold", {"false_alarms_per_day": 1})
-    assert stream.threshold == PLAIN.calibration.threshold
 
 
 def test_compute_setting_sets_the_policy() -> None:
@@ -208,7 +198,7 @@ def test_restore_overrides_earlier_settings_of_a_stream() -> None:
     put(settings, "compute", {"looseness": 0.5})
     again = Settings(stream)
     again.restore({"threshold": {}, "compute": {}})
-    assert stream.threshold == 2.5
+    assert stream.threshold == 4.5
     assert again.policy.logit_bias == 0.0
     assert [again.state(kind)["set"] for kind in again.kinds] == [True, True, False]
 

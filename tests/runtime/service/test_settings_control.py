@@ -47,7 +47,8 @@ def state(peer: Peer, asset: str, kind: str, **wanted: Any) -> dict[str, Any]:
 
 
 def test_settings_take_effect_between_two_samples(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    config = configure(tmp_path, "live", shared_broker.url)
+    assets = {"live": {"model": "model.vcedge", "adapt": False}}
+    config = configure(tmp_path, "live", shared_broker.url, assets=assets)
     base, levels = "vcedge/live/live", tiny_detector().levels
     rows = samples(recording(3, 150, 3))
     with running("run", config), Peer(shared_broker.url, "vcedge/live/#") as peer:

@@ -292,7 +292,7 @@ def test_a_manual_threshold_is_constant_until_reset() -> None:
 
 def test_a_stream_alarms_on_lasting_evidence() -> None:
     """Score, alarm and event follow the evidence; `raw` stays the statistic."""
-    limits = replace(ADAPTS.calibration, lasting=0.0)
+    limits = replace(ADAPTS.calibration, lasting=-20.0)
     stream = Stream(NumpyEngine(replace(ADAPTS, calibration=limits)))
     scores = [stream.push(sample) for sample in samples(recording(3, 300, 3))]
     alarms = [score for score in scores if score.alarm]

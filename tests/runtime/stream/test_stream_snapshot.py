@@ -71,12 +71,17 @@ def test_restore_rejects_anything_but_a_snapshot(spoiled: object) -> None:
         stream.restore(spoiled)
 
 
-def test_restore_rejects_another_format_and_says_what_is_lost() -> None:
+@pytest.mark.parametrize("version", [1, 2, 3, 5, 99])
+def test_restore_rejects_another_format_and_says_what_is_lost(version: int) -> None:
     stream = Stream(load_engine(tiny_detector()))
     snapshot = bytearray(stream.snapshot())
-    snapshot[4] = 99
-    with pytest.raises(DataError, match="format 99, this program reads 4: the stream starts with a new state"):
+    snapshot[4] = version
+    with pytest.raises(DataError, match=f"format {version}, this program reads 4: the stream starts with a new state"):
         stream.restore(bytes(snapshot))
+
+
+def test_restore_rejects_a_snapshot_that_is_cut_short() -> None:
+    stream = Stream(load_engine(tiny_detector()))
     with pytest.raises(DataError, match="bytes, expected"):
         stream.restore(stream.snapshot()[:-1])
 

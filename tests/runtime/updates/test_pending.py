@@ -45,6 +45,8 @@ def with_threshold(factor: float, seed: int = 0) -> Detector:
 IN_CHARGE = with_threshold(1000.0)
 GOOD = with_threshold(1000.5)
 ALARMING = with_threshold(1e-4)
+ALARMING = replace(ALARMING, calibration=replace(ALARMING.calibration, lasting=-1000.0))
+"""Alarms on every row: any evidence that lasts is enough."""
 
 
 class Device:
@@ -58,8 +60,8 @@ class Device:
         self.store.switch(self.store.add(model_file.dumps(IN_CHARGE)))
         self.before = self.store.current
         section = {"key": public.name, "shadow_ticks": SHADOW, "probation_ticks": PROBATION, **update}
-        # With thresholds so far apart, raw over threshold says nothing.
-        section.setdefault("max_error_ratio", 1e12)
+        # With thresholds so far apart, raw less threshold says nothing.
+        section.setdefault("max_excess_nats", 1e12)
         assets = {node: {"model": f"state/models/{node}/current"}}
         self.config = configure(folder, node, url, assets=assets, update=section)
         self.inbox = folder / "state" / "updates"
@@ -194,7 +196,8 @@ def test_model_that_always_alarms_is_refused_in_the_shadow(shared_broker: Mosqui
 
 def test_model_that_fails_on_probation_is_rolled_back(shared_broker: Mosquitto, tmp_path: Path) -> None:
     """Few events occur in the shadow; on probation come values at which only the new model alarms."""
-    wrong = with_threshold(4.0)
+    wrong = with_threshold(7.0)
+    wrong = replace(wrong, calibration=replace(wrong.calibration, median=30.0, lasting=1000.0))
     device = Device(tmp_path, "upback", shared_broker.url, probation_ticks=100)
     with running("run", device.config) as service, Peer(shared_broker.url, f"vcedge/{device.node}/#") as peer:
         wait_online(peer, device.node)
