@@ -140,7 +140,7 @@ def test_reachable_target_is_accepted(model: str, tmp_path: Path) -> None:
         ),
         (
             SMALLEST + "model: {cell: lstm}",
-            "c.yaml: key 'model.cell' is 'lstm', expected 'vcgru', 'vcrnn', 'gru' or 'rnn'",
+            "c.yaml: key 'model.cell' is 'lstm', expected 'vcgru', 'vcrnn', 'gru', 'rnn' or 'none'",
         ),
         (SMALLEST + "model: 3", "c.yaml: key 'model' is 3, expected keys and values"),
         (

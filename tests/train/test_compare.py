@@ -147,11 +147,17 @@ def test_scores_equal_those_of_the_stream(labelled: Comparison) -> None:
     main = labelled.main.method
     assert isinstance(main, NetworkMethod)
     case = labelled.cases[0]
-    stream = Stream(load_engine(main.detector), main.threshold)
+    stream = Stream(load_engine(main.detector))
     scores = [stream.push(Sample(t, row)) for t, row in zip(case.time_ns.tolist(), case.values, strict=True)]
     assert [score.raw for score in scores] == labelled.main.scores[0].raw.tolist()
     share = [score.updated / score.hidden for score in scores]
     assert share == labelled.main.scores[0].share.tolist()
+    decisions = labelled.main.decisions[0]
+    alarms = [score.alarm and eligible for score, eligible in zip(scores, decisions.eligible.tolist(), strict=True)]
+    assert alarms == decisions.alarm.tolist()
+    assert len(decisions.alarms) == sum(
+        event.type == "new" and event.kind == "anomaly" for score in scores for event in score.events
+    )
 
 
 def test_without_labels_faults_are_injected(injected: Comparison) -> None:

@@ -90,6 +90,18 @@ def test_every_kind_learns_and_is_saved(kind: str, tmp_path: Path) -> None:
         assert np.quantile(np.abs(scored.raw / result.device_trace.raw - 1), 0.99) < 1e-3
 
 
+def test_without_a_cell_the_linear_forecaster_is_the_detector(tmp_path: Path) -> None:
+    values = recording(3, ROWS, CHANNELS)
+    alone = train_detector(config_of("none"), recording_of(values))
+    assert alone.detector.cell is None
+    assert alone.result.epochs == []
+    save(alone.finished(), tmp_path / "m.vcedge")
+    assert load(tmp_path / "m.vcedge").hidden == 0
+    metrics = summarise(alone, DataReport(), 1.0)
+    assert metrics["model"]["cell"] == "none"
+    assert not any("network" in reason for reason in metrics["verdict"]["reasons"])
+
+
 def test_interrupted_training_keeps_the_best_epoch(tmp_path: Path) -> None:
     seen: list[Epoch] = []
     source = recording_of(recording(4, ROWS, CHANNELS))

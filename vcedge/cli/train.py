@@ -140,18 +140,23 @@ class Interruption:
 
 
 def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) -> list[str]:
-    from vcedge.detector import DENSE_KINDS
-
-    share, macs = metrics["updated_share"]["tail"], metrics["macs"]
-    limits, target = metrics["calibration"], settings.model.target
-    kept = settings.model.cell in DENSE_KINDS or share <= target
-    missed = [] if kept else [f"the target of {target:.0%} is missed"]
+    limits = metrics["calibration"]
     return [
-        f"updated share on held-out rows {share:.0%}; {macs['mean']:.0f} of {macs['dense']:.0f} MACs a tick",
-        *missed,
+        *_cost_lines(metrics, settings),
         f"threshold {limits['threshold']:.4g} for {count(limits['false_alarms_per_day'], 'false alarm')} a day",
         f"{folder / MODEL} and {folder / REPORT} written in {metrics['seconds']:.0f} s",
         *verdict_lines(metrics["verdict"]),
+    ]
+
+
+def _cost_lines(metrics: dict[str, Any], settings: TrainConfig) -> list[str]:
+    share, macs, target = metrics["updated_share"]["tail"], metrics["macs"], settings.model.target
+    if settings.model.cell == "none":
+        return [f"no network; {macs['mean']:.0f} MACs a tick"]
+    missed = [f"the target of {target:.0%} is missed"] if settings.model.gated and share > target else []
+    return [
+        f"updated share on held-out rows {share:.0%}; {macs['mean']:.0f} of {macs['dense']:.0f} MACs a tick",
+        *missed,
     ]
 
 

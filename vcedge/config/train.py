@@ -113,10 +113,16 @@ class DataConfig(Strict):
 class ModelConfig(Strict):
     """Configures the network. `target` is the mean share of hidden dimensions that normal operation may update."""
 
-    cell: Literal["vcgru", "vcrnn", "gru", "rnn"] = "vcgru"
+    cell: Literal["vcgru", "vcrnn", "gru", "rnn", "none"] = "vcgru"
+    """Kind of cell; none: the linear forecaster alone, without a network."""
     hidden_size: int = Field(default=64, ge=4, le=4096)
     levels: int | list[float] = 8
     target: float = Field(default=0.25, gt=0, le=1)
+
+    @property
+    def gated(self) -> bool:
+        """True if the cell has a gate."""
+        return self.cell in ("vcgru", "vcrnn")
 
 
 class FitConfig(Strict):
@@ -177,15 +183,15 @@ def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
             smallest level is above the target.
         InputNotFound, UsageError: as `load_yaml`.
     """
-    from vcedge.detector import DENSE_KINDS, boundaries_of  # imports numpy, which the rest of this module does not need
+    from vcedge.detector import boundaries_of  # imports numpy, which the rest of this module does not need
 
     config = load_yaml(path, TrainConfig, overrides)
-    if config.data.guide is not None and config.model.cell in DENSE_KINDS:
+    if config.data.guide is not None and not config.model.gated:
         raise ConfigError(
             f"{path}: key 'data.guide' is {config.data.guide!r}, but model.cell {config.model.cell} has no gate: "
             "expected vcgru or vcrnn"
         )
-    if config.model.cell not in DENSE_KINDS:
+    if config.model.gated:
         try:
             smallest = boundaries_of(config.model.levels, config.model.hidden_size)[0]
         except ValueError as error:

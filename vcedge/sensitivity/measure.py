@@ -88,7 +88,7 @@ def measure_sensitivity(
     if trials is None:
         return None
     moving, findings = trials.normal.moving, []
-    for channel in range(detector.channels):
+    for channel in np.flatnonzero(detector.sensors).tolist():
         if stop():
             return None
         for kind in KINDS:

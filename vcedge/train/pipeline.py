@@ -31,7 +31,7 @@ from vcedge.calibration.split import Split, split_by_time
 from vcedge.calibration.stuck import stuck_limits
 from vcedge.calibration.trace import Trace, TracedRows, run_engine
 from vcedge.config.train import ScoreConfig, TrainConfig
-from vcedge.detector import DENSE_KINDS, CellSpec, Detector, Features, boundaries_of
+from vcedge.detector import CellSpec, Detector, Features, boundaries_of
 from vcedge.history import Recording
 from vcedge.limits import LEAST_ROWS, EventRule
 from vcedge.runtime.engine.native_support import native_problem
@@ -119,13 +119,15 @@ def train_detector(
     linear = fit_linear(values, split, schema, options, flags=wants_flags(values, split.fitted))
     spec = detector_spec(config, recording, schema)
     guide = None if recording.guide is None else recording.guide[places]
-    bare = assemble(spec, linear)
-    training, validation = prepare_training(config, bare, linear, guide)
-    file = None if checkpoint is None else _checkpoint(checkpoint, config, bare, (training.streams, validation))
-    result = training.run(validation, progress, stop, file)
-    if result.best < 0:
-        raise KeyboardInterrupt
-    detector = assemble(spec, linear, training.model.export())
+    bare, network, result = assemble(spec, linear), None, TrainingResult()
+    if config.model.cell != "none":
+        training, validation = prepare_training(config, bare, linear, guide)
+        file = None if checkpoint is None else _checkpoint(checkpoint, config, bare, (training.streams, validation))
+        result = training.run(validation, progress, stop, file)
+        if result.best < 0:
+            raise KeyboardInterrupt
+        network = training.model.export()
+    detector = assemble(spec, linear, network)
     detector = measure_network(detector, values, split, stuck_limits(recording.values, recording.sequences))
     trace = run_engine(load_engine(detector, REFERENCE), values, split.all, split.starts)
     seen = fit_seen_range(recording.values, recording.sequences)
@@ -156,16 +158,17 @@ def event_rule(score: ScoreConfig, schema: SensorSchema) -> EventRule:
 def prepare_training(
     config: TrainConfig, bare: Detector, linear: LinearPart, guide: F64 | None
 ) -> tuple[Training, ParallelStreams]:
-    """Return the training of a fresh network, and its validation streams.
+    """Return the training of a fresh network, and its validation streams; the configuration has a cell.
 
     The network's inputs are the features that the engine of `bare`, the detector without a network, computes; its
     targets are the highway's held-out residuals. `guide` (N,) is the guide of the rows, if there is one.
     """
+    assert config.model.cell != "none"
     torch.manual_seed(config.train.seed)
     torch.set_num_threads(1)  # threads do not speed up such small windows, and would change the order of sums
     split = linear.split
     trace = run_engine(load_engine(bare, REFERENCE), linear.rows.values, split.fitted, split.starts)
-    levels = 1 if config.model.cell in DENSE_KINDS else config.model.levels
+    levels = config.model.levels if config.model.gated else 1
     boundaries = boundaries_of(levels, config.model.hidden_size)
     spec = CellSpec(config.model.cell, linear.features.inputs, config.model.hidden_size, boundaries)
     model = ResidualModel(spec, bare.channels)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from vcedge.calibration.split import LEAST_ROWS
-from vcedge.runtime.stream.events import track_events
 from vcedge.schema import NS_PER_S
 from vcedge.sensitivity.findings import DetectionLimit, Sensitivity, amount
 from vcedge.train.pipeline import Trained
@@ -16,7 +15,6 @@ from vcedge.verdict.facts import ChannelFacts, Facts, NetworkFacts
 from vcedge.verdict.rules import judge
 from vcedge.verdict.states import share_of_new_states
 from vcedge.verdict.verdict import Verdict
-from vcedge.wording import DAY_S
 
 
 def verdict_of(trained: Trained, metrics: Mapping[str, Any]) -> Verdict:
@@ -27,12 +25,15 @@ def verdict_of(trained: Trained, metrics: Mapping[str, Any]) -> Verdict:
 def facts_of(trained: Trained, metrics: Mapping[str, Any]) -> Facts:
     """Return what is known after a training."""
     detector, found = trained.detector, trained.sensitivity
-    limits = detector.calibration
+    limits, schema = detector.calibration, detector.schema
+    known = limits.rows >= LEAST_ROWS
     return Facts(
         rows=limits.rows,
-        period_s=detector.schema.period_ns / NS_PER_S,
+        period_s=schema.period_ns / NS_PER_S,
+        wanted_per_day=trained.false_alarms_per_day,
         promised_per_day=limits.false_alarms_per_day,
-        expected_per_day=_expected_per_day(trained),
+        expected_per_day=limits.expected_false_alarms_per_day(schema.period_ns) if known else None,
+        others=tuple(channel.name for channel in schema.channels if channel.role != "sensor"),
         channels=None if found is None else channel_facts(trained, found),
         missed_kinds=() if found is None else missed_kinds(found),
         new_states=share_of_new_states(trained.values),
@@ -42,13 +43,13 @@ def facts_of(trained: Trained, metrics: Mapping[str, Any]) -> Facts:
 
 
 def channel_facts(trained: Trained, found: Sensitivity) -> tuple[ChannelFacts, ...]:
-    """Return the smallest jump and drift found on each channel with both measured."""
+    """Return the smallest jump and drift found on each sensor."""
     limits = {(limit.channel, limit.kind): limit for limit in found.findings}
     spreads = np.nanmax(trained.values, axis=0) - np.nanmin(trained.values, axis=0)
     facts = []
     for channel, spread in zip(trained.detector.schema.channels, spreads.tolist(), strict=True):
         jump, drift = limits.get((channel.name, "offset")), limits.get((channel.name, "drift"))
-        if jump is None or drift is None:
+        if channel.role != "sensor" or jump is None or drift is None:
             continue
         reached, drift_s = _reached(drift)
         facts.append(
@@ -95,13 +96,3 @@ def _reached(drift: DetectionLimit) -> tuple[float | None, float]:
         return None, drift.watched_s
     within = drift.delay_s + drift.row_s
     return drift.size * drift.noise * within / drift.watched_s, within
-
-
-def _expected_per_day(trained: Trained) -> float | None:
-    """Return the events of the held-out rows a day; None if they are too few."""
-    limits, tail = trained.detector.calibration, trained.device_trace.within(trained.split.tail)
-    settled = tail.raw[tail.since >= limits.warmup_rows]
-    if len(settled) < LEAST_ROWS:
-        return None
-    events = sum(event.type == "new" for _, event in track_events(settled.tolist(), limits.threshold, limits.events))
-    return events / (len(settled) * trained.detector.schema.period_ns / NS_PER_S / DAY_S)

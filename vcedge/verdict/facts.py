@@ -65,7 +65,10 @@ class Facts:
     rows: int
     """Normal rows on which the statistic was measured."""
     period_s: float
+    wanted_per_day: float
+    """False alarms that the configuration allows."""
     promised_per_day: float
+    """False alarms that the threshold is for: the wanted ones, or as few as the rows can show."""
     expected_per_day: float | None
     """False alarms on these rows, each by a model of the others, for each day; None if there are too few rows."""
     channels: tuple[ChannelFacts, ...] | None
@@ -88,12 +91,5 @@ class Facts:
 
     @property
     def days_needed(self) -> float:
-        """Days of recording that show the promised rate."""
-        return EVENTS_TO_SHOW / self.promised_per_day
-
-    @property
-    def shown_per_day(self) -> float | None:
-        """Largest rate of false alarms that agrees with the rows, with a probability of about 95%."""
-        if self.expected_per_day is None or self.rows == 0:
-            return None
-        return self.expected_per_day + EVENTS_TO_SHOW / self.days
+        """Days of recording that show the wanted rate."""
+        return EVENTS_TO_SHOW / self.wanted_per_day

@@ -34,8 +34,8 @@ NARROWEST = 250
 """An event is shaded over at least 1/NARROWEST of the chart, so that it is visible."""
 AROUND, FAR = 150, 4
 """Least rows shown before and after an event in the closer look, and least length of the recording in such views."""
-LOWEST = 1e-4
-"""Lowest statistic drawn, relative to the threshold; the axis ends higher if calm rows are higher."""
+LOWEST, HIGHEST = 1e-4, 1e6
+"""Range of the statistic that is drawn, relative to the threshold; the axis ends higher if calm rows are higher."""
 
 
 def shown_cases(comparison: Comparison) -> list[int]:
@@ -55,7 +55,7 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
         LegendEntry("area", "context", truth_label(comparison)),
     )
     with panels(f"scores{case}", TALL, len(shown)) as (figure, axes):
-        ratios = [one.scores[case].raw / one.method.threshold for one in shown]
+        ratios = [np.minimum(one.scores[case].ratio, HIGHEST) for one in shown]
         top = max(2.0, *(float(ratio.max()) for ratio in ratios)) * 1.2
         low = max(min(0.2, *(float(np.quantile(ratio, 0.05)) / 2 for ratio in ratios)), LOWEST)
         for ax, one, ratio in zip(axes, shown, ratios, strict=True):
@@ -69,8 +69,8 @@ def score_chart(comparison: Comparison, case: int) -> Chart:
         description = "; ".join(f"{one.method.name} VUS-PR {measure_text(one.each[case]['vus_pr'])}" for one in shown)
         svg = inline_svg(figure, f"scores{case}", "Statistics over time beside the truth", description)
     caption = (
-        "Each statistic relative to its own threshold, on a logarithmic scale. It should rise within the shaded "
-        "stretches and nowhere else; above the dashed line it raises an alarm."
+        "Each statistic relative to its own threshold, on a logarithmic scale: a nat is a factor of e. It should rise "
+        "within the shaded stretches and nowhere else; above the dashed line it raises an alarm."
     )
     return Chart(f"{comparison.cases[case].name}: scores", caption, legend, svg)
 
@@ -141,7 +141,7 @@ def closer_chart(comparison: Comparison, case: int) -> Chart | None:
 
 def _draw_closer(axes: list[Axes], comparison: Comparison, event: EventOutcome, channel: int, shown: slice) -> None:
     schema, scores = comparison.trained.detector.schema, comparison.main.scores[event.case]
-    ratio = np.maximum(scores.raw[shown] / comparison.main.method.threshold, LOWEST)
+    ratio = np.clip(scores.ratio[shown], LOWEST, HIGHEST)
     unit, size = time_unit(len(ratio), schema.period_ns)
     for ax in axes:
         start, stop = ((row - shown.start) * size for row in event.rows)
@@ -186,8 +186,9 @@ def truth_label(comparison: Comparison) -> str:
 
 def _telling_channel(comparison: Comparison, case: int) -> int:
     """Return the channel with the largest share of the statistic during events, or overall if there are none."""
-    parts, labels = comparison.main.scores[case].contributions, comparison.cases[case].labels
-    assert parts is not None
+    decisions, labels = comparison.main.scores[case].stream, comparison.cases[case].labels
+    assert decisions is not None
+    parts = decisions.contributions
     chosen = parts[labels] if labels.any() else parts
     share = chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1e-12)
     return int(share.mean(axis=0).argmax())

@@ -120,16 +120,20 @@ def compare(config: TrainConfig, test: ComparisonInput, progress: Progress = lam
 
 
 def decide(method: Method, scores: MethodScores, case: Case, warmup: int, period_ns: int) -> LabelledScores:
-    """Return the alarms and events of one case, by the same logic for every method and none during warm-up."""
+    """Return the alarms and events of one case, none during warm-up: those of the stream, or at a fixed threshold."""
     settled = np.zeros(len(case.values), bool)
     alarms: list[tuple[int, int]] = []
     for start, stop in case.ranges:
         settled[start + warmup : stop] = True
-        spans = alarm_spans(scores.raw[start:stop], settled[start:stop], method.threshold, method.rule)
+        if scores.stream is None:
+            spans = alarm_spans(scores.raw[start:stop], settled[start:stop], method.threshold, method.rule)
+        else:
+            spans = segments(scores.stream.in_event[start:stop])
         alarms += [(start + first, start + after) for first, after in spans]
+    above = scores.raw > method.threshold if scores.stream is None else scores.stream.alarm
     return LabelledScores(
         raw=scores.raw,
-        alarm=settled & (scores.raw > method.threshold),
+        alarm=settled & above,
         labels=case.labels,
         alarms=alarms,
         share=scores.share,
@@ -207,8 +211,8 @@ def _truth(case: Case, start: int, stop: int, names: tuple[str, ...]) -> str:
 
 
 def _top(scores: MethodScores, row: int, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
-    assert scores.contributions is not None
-    parts: NDArray[np.float32] = scores.contributions[row]
+    assert scores.stream is not None
+    parts: NDArray[np.float32] = scores.stream.contributions[row]
     total = float(parts.sum())
     if total <= 0:
         return ()

@@ -9,6 +9,7 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcedge.baselines.interface import Fitted
 from vcedge.calibration.split import Ranges
@@ -20,6 +21,7 @@ from vcedge.schema import F32, F64, Sample
 
 MAIN, OFF = "VCGRU", "VCGRU, network off"
 SAME_SIZE, SAME_COST, RNN = "GRU, same size", "GRU, same cost", "RNN, same size"
+LEAST_THRESHOLD = 1e-12
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,18 @@ class MethodScores:
     share: F64  # (N,) share of the hidden dimensions updated; NaN without a network
     macs: float
     """Mean multiply-accumulates of a row."""
-    contributions: F32 | None = None  # (N, C) of each channel to `raw`
+    ratio: F64  # (N,) over the threshold in use: a nat above it is a factor of e
+    stream: StreamDecisions | None = None
+    """Decisions of the service's stream; None for a baseline, whose threshold is fixed."""
+
+
+@dataclass(frozen=True)
+class StreamDecisions:
+    """Holds what the stream of a service decides on N rows, with a threshold that follows normal operation."""
+
+    alarm: NDArray[np.bool_]  # (N,)
+    in_event: NDArray[np.bool_]  # (N,) an anomaly event is open after the row
+    contributions: F32  # (N, C) of each channel to the statistic
 
 
 class Method(ABC):
@@ -39,7 +52,7 @@ class Method(ABC):
     def __init__(self, name: str, threshold: float, rule: EventRule, hidden: int) -> None:
         self.name = name
         self.threshold = threshold
-        """Threshold of the statistic, from the same held-out rows for all methods."""
+        """Threshold of the statistic; a stream adapts it to the level of normal operation."""
         self.rule = rule
         """Rule that turns rows above the threshold into events."""
         self.hidden = hidden
@@ -74,22 +87,24 @@ class NetworkMethod(Method):
         return sum(map(_array_bytes, parts)) + len(state.tobytes())
 
     def score(self, values: F64, ranges: Ranges) -> MethodScores:
-        """See `Method.score`; runs the stream with a fixed threshold."""
-        raw, updated = np.zeros(len(values)), np.zeros(len(values))
+        """See `Method.score`; runs the stream of the service."""
+        raw, updated, excess = np.zeros(len(values)), np.zeros(len(values)), np.zeros(len(values))
+        alarm, in_event = np.zeros(len(values), bool), np.zeros(len(values), bool)
         parts = np.zeros(values.shape, np.float32)
         missing = np.asarray(~np.isfinite(values).any(axis=1))
         engine, period_ns = load_engine(self.detector), self.detector.schema.period_ns
         for start, stop in ranges:
-            stream = Stream(engine, self.threshold)
+            stream = Stream(engine)
             for row in range(start, stop):
                 score = stream.push(Sample(row * period_ns, values[row]))
-                raw[row], updated[row] = score.raw, score.updated
+                raw[row], updated[row], excess[row] = score.raw, score.updated, score.raw - score.threshold
+                alarm[row], in_event[row] = score.alarm, stream.in_event
                 if not missing[row]:
                     parts[row] = stream.contributions
         share = updated / self.hidden if self.hidden else np.full(len(values), np.nan)
         sizes, rows = np.unique(updated[~missing], return_counts=True)
         macs = float(np.average([self.detector.macs(float(k)) for k in sizes], weights=rows))
-        return MethodScores(raw, share, macs, parts)
+        return MethodScores(raw, share, macs, np.exp(excess), StreamDecisions(alarm, in_event, parts))
 
     def ticker(self, values: F64) -> Callable[[], None]:
         """See `Method.ticker`."""
@@ -116,7 +131,9 @@ class BaselineMethod(Method):
 
     def score(self, values: F64, ranges: Ranges) -> MethodScores:
         """See `Method.score`."""
-        return MethodScores(self.fitted.score(values, ranges), np.full(len(values), np.nan), self.fitted.cost.macs)
+        raw = self.fitted.score(values, ranges)
+        ratio = raw / max(self.threshold, LEAST_THRESHOLD)
+        return MethodScores(raw, np.full(len(values), np.nan), self.fitted.cost.macs, ratio)
 
     def ticker(self, values: F64) -> Callable[[], None]:
         """See `Method.ticker`; each call scores the newest row with the earlier rows that it needs."""

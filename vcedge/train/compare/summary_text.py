@@ -152,8 +152,8 @@ def how_measured(comparison: Comparison) -> list[str]:
         "of the networks is smoothed on several scales.",
         f"The threshold of a network is the one that `vcedge train` sets for {rate:g} false alarms a day, or for as "
         f"few as the recording can show. That of a simple detector is the {QUANTILE:g} quantile of its held-out rows. "
-        "Rows become events by the same rule. Thresholds are fixed: the adaptation of the running service is not "
-        "compared.",
+        "The alarms of a network are those of the service, whose threshold follows the level of normal operation; that "
+        "of a simple detector is fixed.",
         "Every row is scored from it and earlier rows alone; nothing is adjusted to the test rows. After a gap each "
         f"method restarts, and {trained.detector.calibration.warmup_rows} rows raise no alarm (warm-up).",
         f"{OFF}: the same features, linear forecaster and scorer, with a threshold of its own.",

@@ -71,6 +71,8 @@ def _training(trained: Trained, metrics: dict[str, Any]) -> str:
     )
     if read > total:
         text += f"They are evenly spaced parts of the {read:,} rows that were read. "
+    if trained.detector.cell is None:
+        return text + f"The last {rows['tail']:,} rows ({_rows_text(trained, rows['tail'])}) were held out."
     text += (
         f"The network was trained on the first {rows['fit']:,} rows; the next {rows['validation']:,} chose its best "
         f"epoch; the last {rows['tail']:,} ({_rows_text(trained, rows['tail'])}) were held out: neither the network "
