@@ -81,7 +81,7 @@ def test_hindsight_is_at_least_as_good_as_the_decision(plant: Series, reference:
     assert line["hindsight.f1"] >= line["f1"] - 0.02  # an event may be open at a row below the threshold
     assert line["with_range.alarm_rows"] >= line["alarm_rows"] > 0
     assert line["row.f1"] > 0.5
-    assert line["promised_10k"] == promised(detector) == pytest.approx(1e4 * 180 / 86_400)
+    assert line["promised_10k"] == promised(detector) >= 1e4 * 180 / 86_400  # a day of training shows no rarer ones
 
 
 def test_series_ranked_well_without_an_alarm_is_silent(plant: Series, reference: ModuleType) -> None:
