@@ -20,36 +20,40 @@ from benchmarks.detection.results import ResultRow, Results, stamp
 from benchmarks.detection.sets import Series, SeriesSource, groups
 from vcedge.detector import Detector
 from vcedge.errors import DataError
+from vcedge.limits import LEAST_ROWS
 
-HEIGHTS, ROWS = (0.6, 0.8, 1.0, 1.25, 1.6), (1, 2, 3)
+MARGINS, ROWS, MEMORIES = (None, 0.1, 0.25, 0.5, 1.0, 2.0), (1, LEAST_ROWS, 3), (0.5, 1.0, 2.0)
 FILE = "loso.jsonl"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Holds a change of the decision rule; `rows` None keeps the default."""
+    """Holds constants of the decision rule."""
 
-    height: float = 1.0
-    """Factor of the threshold's height above the median of normal rows."""
-    rows: int | None = None
+    margin: float | None = None
+    """Nats from the reference to the threshold; None for the margin that keeps the promise."""
+    rows: int = LEAST_ROWS
     """Rows in a row above the threshold that open an event."""
+    memory: float = 1.0
+    """Factor of the rows over which the level of normal operation is averaged."""
 
     @property
     def name(self) -> str:
         """Name in the table and the results."""
-        return f"threshold {self.height:g} times as high, {'default' if self.rows is None else self.rows} rows"
+        margin = "margin as promised" if self.margin is None else f"margin {self.margin:g}"
+        return f"{margin}, {self.rows} rows, memory × {self.memory:g}"
 
     def applied(self, detector: Detector) -> Detector:
         """Return the detector with this decision rule."""
         limits = detector.calibration
-        median = limits.usual.median
-        rule = limits.events if self.rows is None else replace(limits.events, min_rows=self.rows)
-        threshold = median + self.height * (limits.threshold - median)
-        return replace(detector, calibration=replace(limits, threshold=threshold, events=rule))
+        threshold = limits.threshold if self.margin is None else limits.promise.reference + self.margin
+        rule = replace(limits.events, min_rows=self.rows)
+        memory = self.memory * limits.memory
+        return replace(detector, calibration=replace(limits, threshold=threshold, events=rule, memory=memory))
 
 
 DEFAULT = Setting()
-GRID = (DEFAULT, *(Setting(height, rows) for height, rows in product(HEIGHTS, ROWS)))
+GRID = tuple(Setting(*values) for values in product(MARGINS, ROWS, MEMORIES))
 
 
 def run_loso(sets: Sequence[str], out: Path, source: SeriesSource) -> int:

@@ -81,7 +81,7 @@ def test_hindsight_is_at_least_as_good_as_the_decision(plant: Series, reference:
     assert line["hindsight.f1"] >= line["f1"] - 0.02  # an event may be open at a row below the threshold
     assert line["with_range.alarm_rows"] >= line["alarm_rows"] > 0
     assert line["row.f1"] > 0.5
-    assert line["promised_10k"] == promised(detector) >= 1e4 * 180 / 86_400  # a day of training shows no rarer ones
+    assert line["promised_10k"] == promised(detector) >= 1e4 * 180 / 86_400 - 1e-9  # more where rows are few
 
 
 def test_series_ranked_well_without_an_alarm_is_silent(plant: Series, reference: ModuleType) -> None:
@@ -108,7 +108,7 @@ def test_every_corruption_can_be_streamed(plant: Series, reference: ModuleType) 
 def test_setting_of_the_decision_rule_changes_the_decision(plant: Series, reference: ModuleType) -> None:
     detector = linear_detector(plant)
     assert DEFAULT.applied(detector).calibration.threshold == pytest.approx(detector.calibration.threshold)
-    slow = measure_detector(Setting(1.6, 3).applied(detector), plant.case, reference)
+    slow = measure_detector(Setting(2.0, 3).applied(detector), plant.case, reference)
     assert slow["delay_rows"] > measure_detector(detector, plant.case, reference)["delay_rows"]
 
 

@@ -197,10 +197,10 @@ def test_version_changes_with_the_code_only(tmp_path: Path) -> None:
 
 
 def test_leave_one_set_out_chooses_on_the_other_sets() -> None:
-    high = Setting(1.6, 2)
+    high = Setting(2.0, 3)
     scores = {("SKAB", DEFAULT): 0.5, ("GECCO", DEFAULT): 0.5, ("TEP", DEFAULT): 0.9}
     scores |= {("SKAB", high): 0.7, ("GECCO", high): 0.7, ("TEP", high): 0.6}
-    scores |= {("SKAB", Setting(0.6, 1)): 1.0}  # not yet measured on the others
+    scores |= {("SKAB", Setting(0.1, 1)): 1.0}  # not yet measured on the others
     more = {"far": 0.0, "found": 1.0, "false_10k": 1.0}
     rows = [row for (name, one), f1 in scores.items() for row in rows_of(name, one.name, {0: 0.0}, f1=f1, **more)]
     simple = [row for name in ("SKAB", "GECCO", "TEP") for row in rows_of(name, RIDGE, {0: 0.0}, f1=0.8, **more)]
