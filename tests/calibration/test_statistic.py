@@ -194,3 +194,14 @@ def test_a_wider_span_smooths_more() -> None:
     assert slow.scorer.span == 100.0
     jumps = [np.abs(np.diff(found)).mean() for found in (raw, steps(slow, new).raw)]
     assert jumps[1] < 0.7 * jumps[0]
+
+
+@pytest.mark.parametrize("period", [2, 5, 60])
+def test_a_cycle_that_repeats_exactly_is_normal_and_a_jump_is_not(period: int) -> None:
+    values = np.stack([np.sin(2 * np.pi * np.arange(4000) / period + 0.3), np.arange(4000) % period], axis=1)
+    values[3900:, 0] += 20 * values[:, 0].std()
+    detector, _ = fitted(values[:3000])
+    raw = steps(detector, values[3000:]).raw
+    threshold = detector.calibration.threshold
+    assert raw[:900].max() < threshold
+    assert raw[900:].min() > threshold

@@ -82,6 +82,13 @@ def test_left_out_columns_and_warnings(write: Write) -> None:
     assert "channel 'rare' is missing in 67% of the rows" in warnings
 
 
+def test_a_value_far_outside_all_others_is_a_warning_until_a_limit_is_stated(write: Write) -> None:
+    path = write("ts,a\n" + "".join(f"{i},{1e7 if i == 150 else i % 9}\n" for i in range(300)))
+    (warning,) = load(path).report.warnings
+    assert warning.startswith("channel 'a' holds 1e+07, though 98% of its values are 0 to 8")
+    assert load(path, channels=[{"name": "a", "high": 100.0}]).report.warnings == []
+
+
 def test_a_constant_that_is_called_like_a_label_is_left_out_unless_it_is_named(write: Write) -> None:
     path = write("ts,a,attack,Fault\n" + "".join(f"{i},{i},0,0\n" for i in range(5)))
     recording = load(path)

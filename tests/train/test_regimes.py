@@ -48,5 +48,7 @@ def test_constant_operation_is_one_mode(usual: Trained) -> None:
     words = regime_section([regime.to_json()])
     assert words is not None
     assert "one operating mode was found" in words["text"]
+    (regime,) = find_regimes(replace(usual.device_trace, z=np.zeros_like(z)), usual.detector, 700)
+    assert regime.share == 1.0
     assert find_regimes(usual.device_trace, tiny_detector(cell="gru"), 700) == []
     assert regime_section([]) is None

@@ -25,6 +25,8 @@ from vcedge.scorer import (
 )
 
 CHUNK_ROWS = 64
+LEAST_USUAL = 1e-6
+"""Least usual value of a reading: less is rounding, of which any change would be many times the usual value."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def fit_readings(squares: dict[ErrorKind, F64], stretches: Ranges, sensors: NDAr
         nats = np.clip(a + b * logarithm, 0.0, MOST_RARE)
         readings.append(1.0 + ((nats**track.power).sum(axis=1) / count) ** (1 / track.power))
     readings.append(np.full(len(readings[0]), NOVELTY_REST))
-    usual = np.array([reading.mean() for reading in readings])
+    usual = np.array([max(float(reading.mean()), LEAST_USUAL) for reading in readings])
     ratios = [np.log(np.maximum(row / mean, LEAST_RATIO)) for row, mean in zip(readings, usual, strict=True)]
     initial = np.array([means[kind] for kind in KINDS])
     return Readings(

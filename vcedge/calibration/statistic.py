@@ -39,6 +39,8 @@ from vcedge.scorer import (
 BLOCKS = 4
 SURE_ROWS = 1000
 """Rows from which the distance has its full weight: few rows show few of the operating states."""
+LEAST_DEVIATION = 0.01
+"""Deviations of a cycle below this are as usual as this one."""
 NOVELTY_GAIN = 2.0
 """Nats for each e-fold of the novelty, where no channel is a sensor and it is all there is."""
 
@@ -156,7 +158,8 @@ def _fit_cycle(rows: Rows, z: F64, ranges: Ranges, blocks: list[Ranges]) -> tupl
         model = fit_cycle([z[a:b] for a, b in _others(blocks, number)], period, live)
         found += [model.deviations(z[a:b]) for a, b in block]
     reading = np.concatenate(found)
-    line = fit_line(reading, 2.0 * period, count)
+    # A cycle that repeats exactly must not turn rounding into nats.
+    line = fit_line(np.maximum(reading, LEAST_DEVIATION), 2.0 * period, count)
     full = fit_cycle([z[a:b] for a, b in ranges], period, live)
     mean, scale = full.mean.astype(np.float32), full.scale.astype(np.float32)
     return Cycle(full.block, full.blocks, mean, scale, line), _excess(reading, line)

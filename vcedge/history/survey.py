@@ -18,6 +18,9 @@ from vcedge.wording import duration
 GAP_PERIODS = 10
 GAP_QUANTILE = 0.95
 GAP_QUANTILES = 3
+OUTLIER = 100.0
+"""A value that lies outside the usual range by more than this many of its widths ruins the standard deviation."""
+_SAMPLE_ROWS = 10_000
 _LABEL = re.compile(r"label.*|anomaly.*|is_anomaly|attack.*|att_flag|event|fault|changepoint|outlier", re.IGNORECASE)
 _CHUNK_ROWS = 1_000_000
 
@@ -45,6 +48,13 @@ def survey_values(report: DataReport, names: tuple[str, ...], values: F64, *, na
         kept.append(j)
         if channel.missing > 0.5 * report.counted:
             report.warnings.append(f"channel {name!r} is missing in {channel.missing / report.counted:.0%} of the rows")
+        usual = _usual_range(values, j)
+        far = max(channel.low, channel.high, key=lambda value: abs(value - sum(usual) / 2))
+        if abs(far - sum(usual) / 2) > OUTLIER * (usual[1] - usual[0]) > 0:
+            report.warnings.append(
+                f"channel {name!r} holds {far:.6g}, though 98% of its values are {usual[0]:.6g} to {usual[1]:.6g}: "
+                "one such value hides faults; state low and high in data.channels"
+            )
         if called_label and (channel.low, channel.high) == (0.0, 1.0) and _only_zero_and_one(values, j):
             report.warnings.append(f"channel {name!r} looks like a label: add it to data.exclude if it is one")
     if not kept:
@@ -58,6 +68,14 @@ def _only_zero_and_one(values: F64, j: int) -> bool:
     """Return whether a channel of values (N, C) holds nothing else; in pieces, as it may not fit into memory."""
     pieces = (values[first : first + _CHUNK_ROWS, j] for first in range(0, len(values), _CHUNK_ROWS))
     return all(bool((np.isnan(piece) | (piece == 0) | (piece == 1)).all()) for piece in pieces)
+
+
+def _usual_range(values: F64, j: int) -> tuple[float, float]:
+    """Return the 1% and 99% quantiles of a channel of values (N, C), on evenly spaced rows."""
+    sample = values[:: max(1, len(values) // _SAMPLE_ROWS), j]
+    present = sample[np.isfinite(sample)]
+    low, high = np.quantile(present, [0.01, 0.99]) if len(present) else (0.0, 0.0)
+    return float(low), float(high)
 
 
 def survey_intervals(

@@ -91,7 +91,7 @@ def group_rows(points: F64, variance: float) -> NDArray[np.intp]:
         large = [more for more, group in tries if np.bincount(group, minlength=len(more)).min() >= least]
         results = [(_spread(few, more), i, more) for i, more in enumerate(large)]
         now, _, more = min(results, default=(left, 0, centers))
-        if left - now < EXPLAINED * variance:
+        if left - now <= EXPLAINED * variance:
             break
         centers, left = more, now
     return np.unique(_distances(points, centers).argmin(axis=1), return_inverse=True)[1]
