@@ -4,8 +4,7 @@ For each series a detector is trained on the normal part and calibrated for a ra
 alarms is wanted on the normal rows of the test part; what it promises may be more, where the recording is too short.
 It then streams that part with the threshold as calibrated, and adapting. Events count if they overlap no labelled
 event and open after the first tenth, in which thresholds adapt; `open` is the share of the later normal rows during
-which an event was open. Needs VCEDGE_DATA, with
-tools/reference_scoring.py beside it for reading the sets.
+which an event was open. Needs VCEDGE_DATA, with tools/reference_scoring.py beside it for reading the sets.
 """
 
 from __future__ import annotations

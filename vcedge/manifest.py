@@ -1,4 +1,4 @@
-"""Reads the manifest of a model file, and writes that of a detector. docs/model-format.md specifies it.
+"""Checks the manifest of a model file, and writes that of a detector. docs/model-format.md specifies it.
 
 Exported files carry a manifest too.
 """
@@ -6,18 +6,72 @@ Exported files carry a manifest too.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from vcedge.config.problems import explain
 from vcedge.detector import Detector
 from vcedge.errors import ModelFileError, first_line
-from vcedge.manifest_parts import FORMAT, Manifest
+from vcedge.manifest_parts import (
+    CalibrationPart,
+    CellPart,
+    FeaturesPart,
+    HighwayPart,
+    Part,
+    ResemblancePart,
+    SchemaPart,
+    SeenPart,
+)
+from vcedge.manifest_scorer import ScorerPart
 from vcedge.scorer import Scorer
 from vcedge.strict_json import parse_json
+
+FORMAT = 2
+
+
+class Manifest(Part):
+    """Checks the complete manifest."""
+
+    format: int = Field(ge=FORMAT, le=FORMAT)
+    asset: str = Field(min_length=1, pattern=r"^[^/+#\s]+$")
+    sensors: SchemaPart = Field(alias="schema")
+    features: FeaturesPart
+    highway: HighwayPart
+    cell: CellPart | None
+    scorer: ScorerPart
+    seen: SeenPart
+    calibration: CalibrationPart
+    resemblance: ResemblancePart | None
+    reading: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels C."""
+        return len(self.sensors.channels)
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> Manifest:
+        lists: dict[str, Sequence[float]] = {
+            "features.center": self.features.center,
+            "features.scale": self.features.scale,
+            "features.change_scale": self.features.change_scale,
+            "seen.low": self.seen.low,
+            "seen.high": self.seen.high,
+            "seen.margin_low": self.seen.margin_low,
+            "seen.margin_high": self.seen.margin_high,
+            "calibration.stuck_rows": self.calibration.stuck_rows,
+        }
+        for key, values in lists.items():
+            if len(values) != self.channels:
+                raise ValueError(f"key '{key}' has {len(values)} numbers, expected {self.channels}, one a channel")
+        inputs = self.channels * (2 if self.features.flags else 1)
+        if self.cell is not None and self.cell.inputs != inputs:
+            raise ValueError(f"key 'cell.inputs' is {self.cell.inputs}, expected {inputs}")
+        return self
 
 
 def parse_manifest(text: str, name: str) -> Manifest:

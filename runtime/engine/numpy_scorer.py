@@ -7,11 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.detector import ERROR_CAP, Detector
+from vcedge.detector import Detector
 from vcedge.runtime.engine.numpy_groups import CycleReading, DistanceReading
 from vcedge.runtime.engine.state import State
 from vcedge.schema import F32, F64
 from vcedge.scorer import (
+    ERROR_CAP,
     KINDS,
     LEAST_NATS,
     LEAST_RATIO,

@@ -42,9 +42,9 @@ def _false_alarms(facts: Facts) -> list[Reason]:
         return [Reason("PASS", "false_alarms", f"No false alarm occurs on {length} of normal rows.")]
     measured = f"{count(round(expected * facts.days), 'event')} on {length} of normal rows"
     if expected > MUCH_MORE * max(wanted, EVENTS_TO_SHOW / facts.days):
-        text = f"About {_rate(expected)} false alarms a day are expected ({measured}); wanted: {_rate(wanted)}."
+        text = f"About {short(expected)} false alarms a day are expected ({measured}); wanted: {short(wanted)}."
         return [Reason("FAIL" if expected > HOURLY else "WARN", "false_alarms", text)]
-    return [Reason("PASS", "false_alarms", f"About {_rate(expected)} false alarms a day are expected ({measured}).")]
+    return [Reason("PASS", "false_alarms", f"About {short(expected)} false alarms a day are expected ({measured}).")]
 
 
 def _recording(facts: Facts) -> list[Reason]:
@@ -64,7 +64,7 @@ def _recording(facts: Facts) -> list[Reason]:
     elif facts.expected_per_day is not None and facts.rows:
         text = (
             f"{duration(facts.days * DAY_S, 2)} of recording cannot show a rate of {alarm_rate(facts.wanted_per_day)}: "
-            f"the threshold is for {_rate(facts.promised_per_day)} a day, the fewest that so short a recording can "
+            f"the threshold is for {short(facts.promised_per_day)} a day, the fewest that so short a recording can "
             f"show; {duration(facts.days_needed * DAY_S, 2)} would suffice."
         )
         useless = facts.promised_per_day > max(HOURLY, facts.wanted_per_day)
@@ -128,8 +128,3 @@ def _advice(facts: Facts, verdict: Verdict) -> Reason:
     }[verdict.result]
     text = f"{start}: {'; '.join(dict.fromkeys(steps))}." if steps else f"{start}."
     return Reason("PASS", "advice", text)
-
-
-def _rate(per_day: float) -> str:
-    """Return a rate in two digits: more are not known."""
-    return short(per_day)
