@@ -4,8 +4,8 @@
 
 The simulated rig is stopped for 3 to 40 minutes at random times, and each treatment of the state scores the same rows.
 Printed for each: false events in the half hour after a start, and the statistic's median and 95% quantile, in nats
-above the calibrated threshold, in spans of rows after the start. With --serviced the sensors read random values while the
-rig stands, as if they were removed. MODEL is trained on the healthy rig, which stands only once.
+above the calibrated threshold, in spans of rows after the start. With --serviced the sensors read random values while
+the rig stands, as if they were removed. MODEL is trained on the healthy rig, which stands only once.
 """
 
 from __future__ import annotations
