@@ -105,7 +105,7 @@ def _model(name: str, hidden: int, levels: Any) -> Artifact:
     series = SeriesSource(data, load_reference(data), 1).load(name)[0]
     config = default_config(0, hidden_size=hidden, levels=levels)
     config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1})})
-    return artifact_of(model_of(train_detector(config, series.recording).finished()).data, f"{name}.vcedge")
+    return artifact_of(model_of(train_detector(config, series.recording).finished).data, f"{name}.vcedge")
 
 
 if __name__ == "__main__":
