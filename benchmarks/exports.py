@@ -82,7 +82,7 @@ def _export_all(model: Artifact, folder: Path, *, int8: bool) -> None:
     (folder / "model.vcedge").write_bytes(model.data)
     for graph in _wanted(model.detector, int8=int8):
         began = time.perf_counter()
-        artifact = exported(model, graph.to, graph.layout, graph.whole, graph.quantize)
+        artifact = exported(model, graph.to, graph.layout, whole=graph.whole, quantize=graph.quantize)
         parity = verify(model, artifact)
         suffix = artifact.name.partition(".")[2]
         kind = "whole" if graph.whole else "network"

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.datasets import data_folder, load_reference
+from benchmarks.detection.product import rows_of
 from benchmarks.detection.sets import Series
 from vcedge.calibration.recalibrate import refit
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
@@ -128,9 +129,7 @@ def follow(detector: Detector, series: Series, *, adapt: bool) -> Observation:
     """Stream the test part and count the events that open after its first tenth."""
     stream = Stream(load_engine(detector), adapt=adapt)
     spans = replay(stream, [RowBlock(series.case.time_ns, series.test)]).alarms
-    inside = np.zeros(len(series.test), bool)
-    for start, stop in spans:
-        inside[start:stop] = True
+    inside = rows_of(spans, len(series.test))
     first = round(ADAPTING_SHARE * len(series.test))
     false = sum(start >= first and not series.labels[start:stop].any() for start, stop in spans)
     found = sum(bool(inside[start:stop].any()) for start, stop in segments(series.labels))

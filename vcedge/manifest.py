@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from vcedge.config.problems import explain
 from vcedge.detector import Detector
 from vcedge.errors import ModelFileError, first_line
+from vcedge.limits import Calibration
 from vcedge.manifest_parts import (
     CalibrationPart,
     CellPart,
@@ -96,8 +97,7 @@ def parse_manifest(text: str, name: str) -> Manifest:
 
 def manifest_of(detector: Detector) -> dict[str, Any]:
     """Return the manifest of a detector as plain JSON values."""
-    features, calibration, cell = detector.features, detector.calibration, detector.cell
-    resemblance = detector.resemblance
+    features, cell, resemblance = detector.features, detector.cell, detector.resemblance
     return {
         "format": FORMAT,
         "asset": detector.asset,
@@ -120,33 +120,8 @@ def manifest_of(detector: Detector) -> dict[str, Any]:
             "gate_bias": float(cell.gate_bias),
         },
         "scorer": _scorer(detector.scorer),
-        "seen": {
-            "low": detector.seen.low.tolist(),
-            "high": detector.seen.high.tolist(),
-            "margin_low": detector.seen.margin_low.tolist(),
-            "margin_high": detector.seen.margin_high.tolist(),
-        },
-        "calibration": {
-            "threshold": float(calibration.threshold),
-            "steepness": float(calibration.steepness),
-            "surprise_limit": float(calibration.surprise_limit),
-            "surprise_ticks": int(calibration.surprise_ticks),
-            "warmup_rows": int(calibration.warmup_rows),
-            "stuck_rows": [int(rows) for rows in calibration.stuck_rows],
-            "false_alarms_per_day": float(calibration.false_alarms_per_day),
-            "wanted_per_day": float(calibration.wanted_per_day),
-            "rows": int(calibration.rows),
-            "target_share": float(calibration.target_share),
-            "median": float(calibration.median),
-            "memory": float(calibration.memory),
-            "lasting": float(calibration.lasting),
-            "promise": {
-                "reference": float(calibration.promise.reference),
-                "margins": [float(margin) for margin in calibration.promise.margins],
-                "events": [int(events) for events in calibration.promise.events],
-            },
-            "events": asdict(calibration.events),
-        },
+        "seen": {name: values.tolist() for name, values in vars(detector.seen).items()},
+        "calibration": _calibration(detector.calibration),
         "resemblance": None
         if resemblance is None
         else {"kinds": list(resemblance.kinds), "names": list(resemblance.names), "limit": float(resemblance.limit)},
@@ -173,6 +148,30 @@ def _scorer(scorer: Scorer) -> dict[str, Any]:
         "cycle": None
         if cycle is None
         else {"block": int(cycle.block), "blocks": int(cycle.blocks), "line": asdict(cycle.line)},
+    }
+
+
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    return {
+        "threshold": float(calibration.threshold),
+        "steepness": float(calibration.steepness),
+        "surprise_limit": float(calibration.surprise_limit),
+        "surprise_ticks": int(calibration.surprise_ticks),
+        "warmup_rows": int(calibration.warmup_rows),
+        "stuck_rows": [int(rows) for rows in calibration.stuck_rows],
+        "false_alarms_per_day": float(calibration.false_alarms_per_day),
+        "wanted_per_day": float(calibration.wanted_per_day),
+        "rows": int(calibration.rows),
+        "target_share": float(calibration.target_share),
+        "median": float(calibration.median),
+        "memory": float(calibration.memory),
+        "lasting": float(calibration.lasting),
+        "promise": {
+            "reference": float(calibration.promise.reference),
+            "margins": [float(margin) for margin in calibration.promise.margins],
+            "events": [int(events) for events in calibration.promise.events],
+        },
+        "events": asdict(calibration.events),
     }
 
 
