@@ -82,7 +82,7 @@ def _export_all(model: Artifact, folder: Path, *, int8: bool) -> None:
     (folder / "model.vcedge").write_bytes(model.data)
     for graph in _wanted(model.detector, int8=int8):
         began = time.perf_counter()
-        artifact = exported(model, graph.to, graph.layout, graph.whole, graph.quantize)
+        artifact = exported(model, graph.to, graph.layout, whole=graph.whole, quantize=graph.quantize)
         parity = verify(model, artifact)
         suffix = artifact.name.partition(".")[2]
         kind = "whole" if graph.whole else "network"
@@ -105,7 +105,7 @@ def _model(name: str, hidden: int, levels: Any) -> Artifact:
     series = SeriesSource(data, load_reference(data), 1).load(name)[0]
     config = default_config(0, hidden_size=hidden, levels=levels)
     config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1})})
-    return artifact_of(model_of(train_detector(config, series.recording).finished()).data, f"{name}.vcedge")
+    return artifact_of(model_of(train_detector(config, series.recording).finished).data, f"{name}.vcedge")
 
 
 if __name__ == "__main__":

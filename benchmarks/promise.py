@@ -4,8 +4,7 @@ For each series a detector is trained on the normal part and calibrated for a ra
 alarms is wanted on the normal rows of the test part; what it promises may be more, where the recording is too short.
 It then streams that part with the threshold as calibrated, and adapting. Events count if they overlap no labelled
 event and open after the first tenth, in which thresholds adapt; `open` is the share of the later normal rows during
-which an event was open. Needs VCEDGE_DATA, with
-tools/reference_scoring.py beside it for reading the sets.
+which an event was open. Needs VCEDGE_DATA, with tools/reference_scoring.py beside it for reading the sets.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.datasets import data_folder, load_reference
+from benchmarks.detection.product import rows_of
 from benchmarks.detection.sets import Series
 from vcedge.calibration.recalibrate import refit
 from vcedge.config.train import DataConfig, FitConfig, TrainConfig
@@ -129,9 +129,7 @@ def follow(detector: Detector, series: Series, *, adapt: bool) -> Observation:
     """Stream the test part and count the events that open after its first tenth."""
     stream = Stream(load_engine(detector), adapt=adapt)
     spans = replay(stream, [RowBlock(series.case.time_ns, series.test)]).alarms
-    inside = np.zeros(len(series.test), bool)
-    for start, stop in spans:
-        inside[start:stop] = True
+    inside = rows_of(spans, len(series.test))
     first = round(ADAPTING_SHARE * len(series.test))
     false = sum(start >= first and not series.labels[start:stop].any() for start, stop in spans)
     found = sum(bool(inside[start:stop].any()) for start, stop in segments(series.labels))

@@ -1,6 +1,6 @@
-"""Draws the picture of the README from a recording and its scores: signals and faults, the gate, the statistic.
+"""Draws the picture of the README from a recording and a model: signals and faults, the gate, the statistic.
 
-python -m benchmarks.readme_picture today.csv scores.csv model.vcedge docs/images/pump.png
+python -m benchmarks.readme_picture today.csv model.vcedge docs/images/pump.png
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from vcedge.model_file import load
-from vcedge.schema import F64
+import vcedge
+from vcedge.schema import F64, NS_PER_S
 
 BLUE, ORANGE, GREY, RED = "#2066c0", "#c2560c", "#8a8f98", "#f3c6c1"
 BIN = 30
@@ -22,11 +22,15 @@ BIN = 30
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.readme_picture", description=__doc__)
-    for name in ("recording", "scores", "model", "out"):
+    for name in ("recording", "model", "out"):
         parser.add_argument(name, type=Path)
     options = parser.parse_args()
-    signals, rows = pd.read_csv(options.recording), pd.read_csv(options.scores)
-    threshold = load(options.model).calibration.threshold
+    signals = pd.read_csv(options.recording)
+    stream = vcedge.Stream(vcedge.load(str(options.model)))
+    values = signals[list(stream.detector.schema.names)].to_numpy(float)
+    rows = [
+        stream.push(vcedge.Sample(time_ns=row * NS_PER_S, values=row_values)) for row, row_values in enumerate(values)
+    ]
     hours = np.arange(len(rows)) / 3600
     figure, (top, gate, statistic) = plt.subplots(3, 1, figsize=(10, 6), sharex=True, layout="constrained")
     top.plot(hours, signals["Pressure"], color=BLUE, lw=0.8, label="Pressure, bar")
@@ -34,14 +38,15 @@ def main() -> None:
     right.plot(hours, signals["Vibration"], color=GREY, lw=0.5, label="Vibration, mm/s")
     right.set_ylabel("Vibration, mm/s")
     top.set_ylabel("Pressure, bar")
-    share = binned((rows.updated / rows.hidden).to_numpy(float))
+    share = binned(np.array([row.updated / row.hidden for row in rows]))
     gate.fill_between(np.arange(len(share)) * BIN / 3600, 100 * share, color=BLUE, lw=0)
     gate.set_ylabel("updated, %")
     gate.set_ylim(0, 100)
-    statistic.semilogy(hours, np.maximum(rows.raw, 1e-2), color=BLUE, lw=0.6)
-    statistic.axhline(threshold, color=ORANGE, ls="--", lw=1.2)
-    statistic.text(hours[-1], threshold, " alarm", color=ORANGE, va="center")
-    statistic.set_ylabel("statistic")
+    statistic.plot(hours, [row.raw for row in rows], color=BLUE, lw=0.6)
+    statistic.plot(hours, [row.threshold for row in rows], color=ORANGE, lw=1.2)
+    statistic.text(hours[-1], rows[-1].threshold, " alarm", color=ORANGE, va="center")
+    statistic.set_ylabel("statistic, nats")
+    statistic.set_ylim(bottom=-2)
     statistic.set_xlabel("hours")
     edges = np.flatnonzero(np.diff(signals["anomaly"].to_numpy(), prepend=0, append=0))
     for start, stop in edges.reshape(-1, 2):

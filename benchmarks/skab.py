@@ -73,9 +73,9 @@ def _one_seed(data: Path, cases: list[Any], reference: ModuleType, seed: int) ->
     fitted: dict[str, list[Detector]] = {"uncalibrated": [], "transfer": [], "per file": []}
     for case in cases:
         path = data / "SKAB/data" / case["name"].removeprefix("SKAB/")
-        fitted["uncalibrated"].append(free.finished())
-        fitted["transfer"].append(_calibrated(free.finished(), path))
-        fitted["per file"].append(_train(data, str(path.relative_to(data)), CALIBRATION_ROWS, seed).finished())
+        fitted["uncalibrated"].append(free.finished)
+        fitted["transfer"].append(_calibrated(free.finished, path))
+        fitted["per file"].append(_train(data, str(path.relative_to(data)), CALIBRATION_ROWS, seed).finished)
     for protocol, detectors in fitted.items():
         for network in (True, False):
             chosen = [d if network else d.without_network() for d in detectors]

@@ -3,9 +3,9 @@
     scripts/bench standstill MODEL [--stops N] [--seed S] [--serviced]
 
 The simulated rig is stopped for 3 to 40 minutes at random times, and each treatment of the state scores the same rows.
-Printed for each: false events in the half hour after a start, and the statistic's median and 95% quantile, relative to
-the calibrated threshold, in spans of rows after the start. With --serviced the sensors read random values while the
-rig stands, as if they were removed. MODEL is trained on the healthy rig, which stands only once.
+Printed for each: false events in the half hour after a start, and the statistic's median and 95% quantile, in nats
+above the calibrated threshold, in spans of rows after the start. With --serviced the sensors read random values while
+the rig stands, as if they were removed. MODEL is trained on the healthy rig, which stands only once.
 """
 
 from __future__ import annotations
@@ -100,9 +100,9 @@ def main() -> None:
             )
         cells = []
         for a, b in SPANS:
-            part = np.concatenate([raw[start + a : start + b] for start in starts]) / limits.threshold
+            part = np.concatenate([raw[start + a : start + b] for start in starts]) - limits.threshold
             cells.append(f"{a}-{b}: {np.median(part):.2f} {np.quantile(part, 0.95):.2f}")
-        print(f"{treatment:8} raw/threshold (median, 95%) " + "; ".join(cells))
+        print(f"{treatment:8} raw - threshold (median, 95%) " + "; ".join(cells))
 
 
 if __name__ == "__main__":

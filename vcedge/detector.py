@@ -27,9 +27,6 @@ DENSE_KINDS: tuple[CellKind, ...] = ("gru", "rnn")
 """Kinds without a scheduler: their one level updates everything at every step."""
 GATES: Mapping[CellKind, int] = {"vcgru": 3, "vcrnn": 1, "gru": 3, "rnn": 1}
 """Blocks of weights of each kind: update, reset and candidate of a GRU, the candidate alone of an Elman RNN."""
-ERROR_CAP = 1e6
-"""Largest squared error of one channel, in squared spreads: one broken sensor must not mask the others."""
-
 SIZE_ERROR = 1e-9
 """Largest distance of a fraction of the hidden size from an integer."""
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vcedge.config.problems import shown
 from vcedge.detector import DENSE_KINDS, CellKind, CellSpec
 from vcedge.schema import Role
-from vcedge.scorer import READINGS
 from vcedge.strict_json import first_repeated
 
-FORMAT = 2
-WEIGHTS_ERROR = 1e-6
-"""Largest distance of the sum of the weights of the readings from 1."""
-MOST_CENTROIDS, MOST_BLOCKS = 32, 24
 INT32, INT64 = 2**31 - 1, 2**63 - 1
 
 
@@ -35,13 +29,13 @@ Name = Annotated[str, Field(min_length=1, max_length=100)]
 Scales = Annotated[list[float], AfterValidator(_positive)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """Checks a part of the manifest: exactly these keys, and no conversion of types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class ChannelPart(_Part):
+class ChannelPart(Part):
     """Checks one channel."""
 
     name: str = Field(min_length=1)
@@ -58,7 +52,7 @@ class ChannelPart(_Part):
         return self
 
 
-class SchemaPart(_Part):
+class SchemaPart(Part):
     """Checks the channels and the spacing of samples."""
 
     channels: list[ChannelPart] = Field(min_length=1)
@@ -73,7 +67,7 @@ class SchemaPart(_Part):
         return self
 
 
-class FeaturesPart(_Part):
+class FeaturesPart(Part):
     """Checks the feature statistics of each channel."""
 
     center: list[float]
@@ -83,14 +77,14 @@ class FeaturesPart(_Part):
     flags: bool
 
 
-class HighwayPart(_Part):
+class HighwayPart(Part):
     """Checks the order of the linear forecaster and the ridge that it was fitted with."""
 
     order: int = Field(ge=1, le=INT32)
     ridge: Positive
 
 
-class CellPart(_Part):
+class CellPart(Part):
     """Checks the shape of the cell."""
 
     kind: CellKind
@@ -115,69 +109,7 @@ class CellPart(_Part):
         return CellSpec(self.kind, self.inputs, self.hidden, tuple(self.boundaries))
 
 
-class HorizonPart(HighwayPart):
-    """Checks the scorer's second forecaster."""
-
-    ahead: int = Field(ge=1, le=INT32)
-
-
-class ReconstructionPart(_Part):
-    """Checks which rows are reconstructed, and from how many components."""
-
-    lags: list[Count] = Field(min_length=1)
-    components: int = Field(ge=1, le=INT32)
-
-    @model_validator(mode="after")
-    def _lags_increase(self) -> ReconstructionPart:
-        if self.lags[0] != 0 or any(b <= a for a, b in pairwise(self.lags)):
-            raise ValueError(f"lags {shown(self.lags)}, expected increasing numbers that begin with 0")
-        return self
-
-
-class LinePart(_Part):
-    """Checks a line from a logarithm to nats."""
-
-    offset: float
-    gain: float
-
-
-class DistancePart(_Part):
-    """Checks the distance to rows seen in training."""
-
-    centroids: int = Field(ge=1, le=MOST_CENTROIDS)
-    line: LinePart
-    weight: float = Field(ge=0, le=1)
-
-
-class CyclePart(_Part):
-    """Checks the blocks of a cycle."""
-
-    block: int = Field(ge=1, le=INT32)
-    blocks: int = Field(ge=1, le=MOST_BLOCKS)
-    line: LinePart
-
-
-class ScorerManifest(_Part):
-    """Checks the scorer."""
-
-    span: float = Field(ge=1)
-    usual: Annotated[Scales, Field(min_length=READINGS, max_length=READINGS)]
-    weights: list[Annotated[float, Field(ge=0)]] = Field(min_length=READINGS, max_length=READINGS)
-    line: LinePart
-    horizon: HorizonPart
-    reconstruction: ReconstructionPart
-    distance: DistancePart | None
-    cycle: CyclePart | None
-
-    @model_validator(mode="after")
-    def _weights_sum_to_one(self) -> ScorerManifest:
-        total = sum(self.weights)
-        if abs(total - 1.0) > WEIGHTS_ERROR:
-            raise ValueError(f"weights that sum to {total:g}, expected 1")
-        return self
-
-
-class PromisePart(_Part):
+class PromisePart(Part):
     """Checks the false events that the decision rule gave on normal rows, by its margin."""
 
     reference: float
@@ -191,7 +123,7 @@ class PromisePart(_Part):
         return self
 
 
-class EventRulePart(_Part):
+class EventRulePart(Part):
     """Checks when rows become an event."""
 
     release: float = Field(gt=0, le=1)
@@ -199,7 +131,7 @@ class EventRulePart(_Part):
     hold_rows: Count
 
 
-class CalibrationPart(_Part):
+class CalibrationPart(Part):
     """Checks the limits."""
 
     threshold: Positive
@@ -219,7 +151,7 @@ class CalibrationPart(_Part):
     events: EventRulePart
 
 
-class SeenPart(_Part):
+class SeenPart(Part):
     """Checks the range of each channel in training."""
 
     low: list[float]
@@ -235,7 +167,7 @@ class SeenPart(_Part):
         return self
 
 
-class ResemblancePart(_Part):
+class ResemblancePart(Part):
     """Checks the kinds of faults that events are compared with, and their names."""
 
     kinds: list[Name] = Field(min_length=1)
@@ -249,46 +181,4 @@ class ResemblancePart(_Part):
             raise ValueError(f"expected different kinds, found {shown(twice)} twice")
         if len(self.names) != len(self.kinds):
             raise ValueError(f"expected as many names as kinds, found {len(self.names)} for {len(self.kinds)}")
-        return self
-
-
-class Manifest(_Part):
-    """Checks the complete manifest."""
-
-    format: int = Field(ge=FORMAT, le=FORMAT)
-    asset: str = Field(min_length=1, pattern=r"^[^/+#\s]+$")
-    sensors: SchemaPart = Field(alias="schema")
-    features: FeaturesPart
-    highway: HighwayPart
-    cell: CellPart | None
-    scorer: ScorerManifest
-    seen: SeenPart
-    calibration: CalibrationPart
-    resemblance: ResemblancePart | None
-    reading: dict[str, Any]
-    provenance: dict[str, Any]
-
-    @property
-    def channels(self) -> int:
-        """Number of channels C."""
-        return len(self.sensors.channels)
-
-    @model_validator(mode="after")
-    def _sizes_agree(self) -> Manifest:
-        lists: dict[str, Sequence[float]] = {
-            "features.center": self.features.center,
-            "features.scale": self.features.scale,
-            "features.change_scale": self.features.change_scale,
-            "seen.low": self.seen.low,
-            "seen.high": self.seen.high,
-            "seen.margin_low": self.seen.margin_low,
-            "seen.margin_high": self.seen.margin_high,
-            "calibration.stuck_rows": self.calibration.stuck_rows,
-        }
-        for key, values in lists.items():
-            if len(values) != self.channels:
-                raise ValueError(f"key '{key}' has {len(values)} numbers, expected {self.channels}, one a channel")
-        inputs = self.channels * (2 if self.features.flags else 1)
-        if self.cell is not None and self.cell.inputs != inputs:
-            raise ValueError(f"key 'cell.inputs' is {self.cell.inputs}, expected {inputs}")
         return self

@@ -22,11 +22,12 @@ from vcedge.detector import Cell, Detector, Features, Head, Highway, all_finite
 from vcedge.errors import InputNotFound, ModelFileError, first_line
 from vcedge.files import write_atomic
 from vcedge.limits import Calibration, EventRule, Promise
-from vcedge.manifest import manifest_of, manifest_text, parse_manifest
-from vcedge.manifest_parts import CalibrationPart, Manifest, ScorerManifest
+from vcedge.manifest import Manifest, manifest_of, manifest_text, parse_manifest
+from vcedge.manifest_parts import CalibrationPart
+from vcedge.manifest_scorer import ScorerPart
 from vcedge.resemblance import FEATURES, Resemblance
 from vcedge.schema import F32, Channel, SensorSchema
-from vcedge.scorer import KINDS, TRACKS, Cycle, Distance, Line, Reconstruction, Scorer
+from vcedge.scorer import KINDS, TRACKS, Cycle, Distance, Reconstruction, Scorer
 from vcedge.seen_range import SeenRange
 from vcedge.strict_json import parse_json
 from vcedge.tensors import TENSORS, part_of, tensors_of
@@ -165,24 +166,22 @@ def _arrays(tensors: Mapping[str, F32], part: str) -> dict[str, Any]:
     return {name.rpartition(".")[2]: tensors[name] for name in names}
 
 
-def _scorer(manifest: ScorerManifest, tensors: Mapping[str, F32]) -> Scorer:
+def _scorer(manifest: ScorerPart, tensors: Mapping[str, F32]) -> Scorer:
     horizon, distance, cycle = manifest.horizon, manifest.distance, manifest.cycle
     return Scorer(
         span=manifest.span,
         **_arrays(tensors, "scorer"),
         usual=np.array(manifest.usual, np.float64),
         weights=np.array(manifest.weights, np.float64),
-        line=Line(**manifest.line.model_dump()),
+        line=manifest.line.line,
         horizon=Highway(**_arrays(tensors, "scorer.horizon"), ridge=horizon.ridge, ahead=horizon.ahead),
         reconstruction=Reconstruction(tuple(manifest.reconstruction.lags), **_arrays(tensors, "scorer.reconstruction")),
         distance=None
         if distance is None
-        else Distance(
-            **_arrays(tensors, "scorer.distance"), line=Line(**distance.line.model_dump()), weight=distance.weight
-        ),
+        else Distance(**_arrays(tensors, "scorer.distance"), line=distance.line.line, weight=distance.weight),
         cycle=None
         if cycle is None
-        else Cycle(cycle.block, cycle.blocks, **_arrays(tensors, "scorer.cycle"), line=Line(**cycle.line.model_dump())),
+        else Cycle(cycle.block, cycle.blocks, **_arrays(tensors, "scorer.cycle"), line=cycle.line.line),
     )
 
 

@@ -21,6 +21,8 @@ ErrorKind = Literal["whitened", "single", "ahead", "window"]
 KINDS: tuple[ErrorKind, ...] = ("whitened", "single", "ahead", "window")
 """Whitened and single one-step errors, errors of a forecast some rows ahead, and what principal components of the last
 rows do not explain."""
+ERROR_CAP = 1e6
+"""Largest squared error of one channel, in squared spreads: one broken sensor must not mask the others."""
 Amount = Literal["roots", "rms", "sum", "none"]
 
 
@@ -64,9 +66,11 @@ LEAST_NATS, MOST_NATS = -20.0, 200.0
 MOST_GROUP_NATS = 60.0
 """Most nats of the distance and of the cycle."""
 NOVELTY_SPAN = 20.0
+"""Rows that the novelty is smoothed over."""
 NOVELTY_REST = 0.05
 """Reading of the novelty while every channel is within the range of training."""
 LEAST_DISTANCE = 1e-9
+"""Least distance, or deviation of a cycle, for its logarithm."""
 SPREAD_OFFSET = 0.02
 """Added to the spread of a cycle before its logarithm, in standard deviations of the channel."""
 

@@ -49,6 +49,11 @@ def count(value: float, noun: str) -> str:
     return f"{number(value) if isinstance(value, float) else f'{value:,}'} {noun}{'' if value == 1 else 's'}"
 
 
+def alarm_rate(per_day: float) -> str:
+    """Return a rate in two digits, more are not known: 0.5 false alarms a day, 12 false alarms a day."""
+    return f"{count(float(f'{per_day:.2g}'), 'false alarm')} a day"
+
+
 def number(value: float) -> str:
     """Return a number in four significant digits, thousands separated."""
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"

@@ -47,7 +47,7 @@ def fit_detector(method: str, series: Series, seed: int) -> FittedDetector:
     began = time.perf_counter()
     if method == OFF:
         return FittedDetector(linear_detector(series), time.perf_counter() - began)
-    detector = train_detector(default_config(seed, **NETWORKS[method]), series.recording).finished()
+    detector = train_detector(default_config(seed, **NETWORKS[method]), series.recording).finished
     assert detector.head is not None
     shrink = detector.head.shrink
     notes = {"channels_helped": float((shrink > 0).mean()), "shrink": float(shrink.mean())}

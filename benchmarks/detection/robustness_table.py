@@ -7,8 +7,6 @@ from benchmarks.detection.results import ResultRow
 from benchmarks.detection.summary import Summary
 
 CLEAN = "clean"
-
-
 HOLES, MOST_COST = "5% of the values missing", 0.02
 MEASURES = {
     "VUS-PR": ("vus_pr", ".3f"),

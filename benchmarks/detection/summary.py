@@ -23,12 +23,12 @@ class SeedValue:
     spread: float
     seeds: tuple[int, ...]
 
-    def text(self, digits: int = 3, scale: float = 1.0) -> str:
+    def text(self, digits: int = 3) -> str:
         """Format as ".901 ± .002", without a spread for a single seed."""
         if not math.isfinite(self.mean):
             return "–"
-        mean = _short(self.mean * scale, digits)
-        return f"{mean} ± {_short(self.spread * scale, digits)}" if len(self.seeds) > 1 else mean
+        mean = _short(self.mean, digits)
+        return f"{mean} ± {_short(self.spread, digits)}" if len(self.seeds) > 1 else mean
 
 
 class Summary:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vcedge.detector import ERROR_CAP, Detector, Highway
+from vcedge.detector import Detector, Highway
 from vcedge.export.network import network_of
 from vcedge.export.onnx.block import BOOL, DOUBLE, FLOAT, INT32, GraphBlock
 from vcedge.export.onnx.network import write_network
@@ -16,6 +16,7 @@ from vcedge.export.onnx.row import residual_of, write_row
 from vcedge.export.onnx.scoring import write_score, write_scorer
 from vcedge.export.onnx.squares import forecast
 from vcedge.runtime.engine.state import WAKE_MEMORY, WAKE_NONE, WAKE_SURPRISE
+from vcedge.scorer import ERROR_CAP
 
 
 def write_detector(block: GraphBlock, detector: Detector, layout: str, *, int8: bool) -> None:

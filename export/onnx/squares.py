@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from vcedge.detector import ERROR_CAP, Detector, Highway
+from vcedge.detector import Detector, Highway
 from vcedge.export.onnx.block import DOUBLE, GraphBlock
 from vcedge.export.onnx.row import is_sensor
+from vcedge.scorer import ERROR_CAP
 
 
 def write_squares(block: GraphBlock, detector: Detector) -> None:

@@ -143,12 +143,9 @@ class Asset:
         Raises DataError for a snapshot of anything else; the asset must not be used then.
         """
         try:
-            self.settings.restore(
-                snapshot["settings"]
-            )  # first: the stream's state depends on the threshold set by hand
+            self.settings.restore(snapshot["settings"])  # first: the stream depends on the threshold set by hand
             self.stream.restore(snapshot["stream"])
-            if "judgements" in snapshot:  # 0.1.0 had none
-                self.judgements.restore(snapshot["judgements"])
+            self.judgements.restore(snapshot["judgements"])
             self._widen()
             self.companions.restore(snapshot["companions"])
             if self.joiner is not None and snapshot["joiner"] is not None:

@@ -11,12 +11,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.detector import ERROR_CAP, Detector, Features
+from vcedge.detector import Detector, Features
 from vcedge.runtime.engine.interface import AS_TRAINED, ComputePolicy
 from vcedge.runtime.engine.numpy_cell import NumpyNetwork
 from vcedge.runtime.engine.numpy_scorer import NumpyScorer
 from vcedge.runtime.engine.state import WAKE_SURPRISE, State, state_dtype
 from vcedge.schema import F32, F64
+from vcedge.scorer import ERROR_CAP
 
 
 class Network(Protocol):

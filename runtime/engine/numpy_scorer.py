@@ -7,11 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vcedge.detector import ERROR_CAP, Detector
+from vcedge.detector import Detector
 from vcedge.runtime.engine.numpy_groups import CycleReading, DistanceReading
 from vcedge.runtime.engine.state import State
 from vcedge.schema import F32, F64
 from vcedge.scorer import (
+    ERROR_CAP,
     KINDS,
     LEAST_NATS,
     LEAST_RATIO,
@@ -21,6 +22,7 @@ from vcedge.scorer import (
     NOVELTY_REST,
     NOVELTY_SPAN,
     TRACKS,
+    Amount,
     alpha_of,
 )
 
@@ -118,28 +120,36 @@ class NumpyScorer:
 
     def _read(self, state: State) -> F64:
         """Write the readings to the state; return each one's shares of the channels (READINGS, C)."""
-        smooth, count, at = state.smooth, self._count, 0
-        shares = np.zeros((len(state.readings), smooth.shape[1]))
-        nats = self._line[0] + self._line[1] * np.log(np.maximum(smooth, LEAST_SMOOTH))
+        nats = self._line[0] + self._line[1] * np.log(np.maximum(state.smooth, LEAST_SMOOTH))
         nats = np.clip(nats, 0.0, MOST_RARE)
-        anything = self._sensors.any()
-        for index, (_, _, amount, power) in enumerate(TRACKS):
-            if amount != "none":
-                parts = np.sqrt(smooth[index]) if amount == "roots" else smooth[index]
-                total = float(parts.sum())
-                reading = {"roots": total / count, "rms": math.sqrt(total / count), "sum": total}[amount]
-                state.readings[at] = reading if anything else 1.0
-                shares[at] = parts / total if total > 0.0 else 0.0
-                at += 1
-            parts = nats[index] * nats[index]
-            if power == 4:
-                parts = parts * parts
-            total = float(parts.sum())
-            root = math.sqrt(total / count)
-            state.readings[at] = 1.0 + (root if power == 2 else math.sqrt(root))
-            shares[at] = parts / total if total > 0.0 else 0.0
-            at += 1
-        total = float(state.novelty.sum())
-        state.readings[at] = total + NOVELTY_REST
-        shares[at] = state.novelty / total if total > 0.0 else 0.0
-        return shares
+        found: list[tuple[float, F64]] = []
+        for track, smooth, rare in zip(TRACKS, state.smooth, nats, strict=True):
+            if track.amount != "none":
+                found.append(self._amount(track.amount, smooth))
+            found.append(self._rarity(track.power, rare))
+        novelty = float(state.novelty.sum())
+        found.append((novelty + NOVELTY_REST, _shares(state.novelty, novelty)))
+        state.readings[:] = [reading for reading, _ in found]
+        return np.array([shares for _, shares in found])
+
+    def _amount(self, amount: Amount, smooth: F64) -> tuple[float, F64]:
+        """Return the amount of smoothed squares (C,), 1 without sensors, and the channels' shares (C,) in it."""
+        parts = np.sqrt(smooth) if amount == "roots" else smooth
+        total = float(parts.sum())
+        mean = total / self._count
+        reading = {"roots": mean, "rms": math.sqrt(mean), "sum": total}[amount]
+        return reading if self._sensors.any() else 1.0, _shares(parts, total)
+
+    def _rarity(self, power: int, nats: F64) -> tuple[float, F64]:
+        """Return the rarity, 1 plus the power mean of the channels' nats (C,), and their shares (C,) in it."""
+        parts = nats * nats
+        if power == 4:
+            parts = parts * parts
+        total = float(parts.sum())
+        root = math.sqrt(total / self._count)
+        return 1.0 + (root if power == 2 else math.sqrt(root)), _shares(parts, total)
+
+
+def _shares(parts: F64, total: float) -> F64:
+    """Return what each channel has of the total (C,), 0 where that is 0."""
+    return parts / total if total > 0.0 else np.zeros(len(parts))

@@ -29,6 +29,7 @@ from vcedge.strict_json import parse_json
 MANIFEST, MODEL, EXPORT = "vcedge", "vcedge.model", "vcedge.export"
 """Keys of an exported file's metadata."""
 GRAPH_FORMAT = 1
+"""Version of the metadata EXPORT; the format of the manifest covers what the graph computes."""
 Quantize = Literal["none", "int8"]
 
 READERS = {"onnx": "vcedge.runtime.exported.onnx_file", "tflite": "vcedge.runtime.exported.tflite_file"}

@@ -52,6 +52,6 @@ class Published:
 
 
 def threshold_report(asset: Asset) -> dict[str, float]:
-    """Return the calibrated threshold, and the one in use relative to it."""
+    """Return the calibrated threshold in nats, and the threshold in use over it: a ratio of nats, 1 if nothing rose."""
     calibrated = asset.stream.detector.calibration.threshold
     return {"threshold_calibrated": calibrated, "threshold_factor": round(asset.stream.threshold / calibrated, 4)}

@@ -102,13 +102,11 @@ class Publisher:
         """Publish a setting in force; after a refusal with the reason, which the broker does not retain."""
         if kind not in asset.settings.kinds:
             return
+        published = self.published(asset)
         if kind == "inhibit":
-            self.published(asset).inhibited_ns = asset.stream.inhibition.until_ns
+            published.inhibited_ns = asset.stream.inhibition.until_ns
         if kind == "threshold":
-            self.published(asset).threshold, self.published(asset).threshold_s = (
-                asset.stream.threshold,
-                time.monotonic(),
-            )
+            published.threshold, published.threshold_s = asset.stream.threshold, time.monotonic()
         payload = state_payload(asset.origin, {**asset.settings.state(kind), "refused": refused})
         self._publish(asset, f"{kind}/state", payload, retain=not refused)
 

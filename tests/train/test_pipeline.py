@@ -95,7 +95,7 @@ def test_without_a_cell_the_linear_forecaster_is_the_detector(tmp_path: Path) ->
     alone = train_detector(config_of("none"), recording_of(values))
     assert alone.detector.cell is None
     assert alone.result.epochs == []
-    save(alone.finished(), tmp_path / "m.vcedge")
+    save(alone.finished, tmp_path / "m.vcedge")
     assert load(tmp_path / "m.vcedge").hidden == 0
     metrics = summarise(alone, DataReport(), 1.0)
     assert metrics["model"]["cell"] == "none"

@@ -21,10 +21,12 @@ from vcedge.sensitivity.findings import DetectionLimit, Sensitivity
 from vcedge.sensitivity.resemblance import Recognised, Recognition
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.alarm_charts import spread_chart, statistic_chart
+from vcedge.train.report.choice_text import score_section
 from vcedge.train.report.sensitivity_charts import brief
 from vcedge.train.report.series import liveliest, stretches, time_unit
-from vcedge.train.summary import summarise
+from vcedge.train.summary import scorer_summary, summarise
 from vcedge.train.training import TrainingResult
+from vcedge.train.verdict import facts_of
 from vcedge.wording import number, percent
 
 pytestmark = pytest.mark.slow
@@ -122,13 +124,13 @@ def test_report_explains_the_threshold(usual: Trained) -> None:
     words = words_of(replace(usual, false_alarms_per_day=0.5), calibration=limits)
     assert "exceeds 1,234" in words
     assert "about 0.5 false alarms a day" in words
-    assert "measured on 180 rows (3 min), each by models of the others" in words
-    assert "of the last fifth none lies above it" in words
+    assert "measured on 180 rows (3 min), each scored by models that were fitted on the others" in words
+    assert "fitted without the held-out rows finds none of them above its threshold" in words
     assert "cannot show" not in words
     assert "One event is one alarm" in words
-    assert "of the last fifth 2.0% lie above it" in words_of(usual, calibration={**limits, "alarm_share_tail": 0.02})
+    assert "finds 2.0% of them above its threshold" in words_of(usual, calibration={**limits, "alarm_share_tail": 0.02})
     words = words_of(replace(usual, false_alarms_per_day=0.1), calibration=limits)
-    assert "0.1 false alarms a day were asked for, but this recording cannot show so few" in words
+    assert "The wanted rate is 0.1 false alarms a day, but this recording cannot show so few" in words
 
 
 def test_report_without_a_gate_has_no_gate_charts(tmp_path: Path) -> None:
@@ -275,26 +277,36 @@ def test_report_explains_the_statistic_and_the_order(usual: Trained, tmp_path: P
     assert structure_of(page).open == []
     assert "Channel 1: commands, which only help to forecast; a new value of one counts as novelty." in page
     assert "Channel 2: constants; a new value of one counts as novelty." in page
-    assert "The machine repeats a cycle of 20 s; its mean and spread are watched." in page
-    assert "distance to the nearest of 9 operating states seen in training" in page
     assert "uses the last 2 rows, with ridge 10" in page
     assert "<b>0.2500, chosen</b>" in page
     metrics = json.loads(json.dumps(summarise(trained, DataReport(), 1.0)))
-    assert metrics["scorer"] == {
-        "span": 20.0,
-        "cycle_rows": 20,
-        "memory_rows": detector.calibration.memory,
-        "states": 9,
-        "roles": {"Channel 0": "sensor", "Channel 1": "command", "Channel 2": "constant"},
-    }
+    assert metrics["scorer"]["roles"] == {"Channel 0": "sensor", "Channel 1": "command", "Channel 2": "constant"}
     assert metrics["highway"] == {
         "order": 2, "ridge": 10.0, "tried": [{"order": 5, "loss": 0.31}, {"order": 2, "loss": 0.25}]
     }  # fmt: skip
 
 
-def test_report_says_if_there_is_no_cycle_and_no_choice_of_order(usual: Trained, tmp_path: Path) -> None:
+def test_the_score_is_explained_by_cycle_and_operating_states_if_there_are_any(usual: Trained) -> None:
+    found = score_section(usual.detector)
+    assert "The machine repeats a cycle of 20 s; its mean and spread are watched." in found["text"]
+    assert "distance to the nearest of 9 operating states seen in training" in {row[1] for row in found["rows"]}
+    summary = scorer_summary(usual.detector)
+    assert (summary["span"], summary["cycle_rows"], summary["states"]) == (20.0, 20, 9)
     scorer = replace(usual.detector.scorer, cycle=None, distance=None)
-    page = report_of(replace(usual, detector=replace(usual.detector, scorer=scorer)), tmp_path)
-    assert "No cycle was found that repeats often enough" in page
-    assert "operating states seen in training" not in page
-    assert "The linear forecaster</h3>" not in page
+    bare = score_section(replace(usual.detector, scorer=scorer))
+    assert "No cycle was found that repeats often enough" in bare["text"]
+    assert {"distance", "cycle"}.isdisjoint(name for name, _, _ in bare["rows"])
+
+
+def test_metrics_and_verdict_state_the_limits_of_the_finished_detector(usual: Trained) -> None:
+    finished = usual.finished.calibration
+    assert finished.threshold != usual.detector.calibration.threshold
+    metrics = summarise(usual, DataReport(), 1.0)
+    assert metrics["calibration"]["threshold"] == finished.threshold
+    assert metrics["calibration"]["false_alarms_per_day"] == finished.false_alarms_per_day
+    assert metrics["calibration"]["rows"] == finished.rows
+    assert facts_of(usual, metrics).promised_per_day == finished.false_alarms_per_day
+
+
+def test_report_without_a_choice_of_order_has_no_section_on_it(usual: Trained, tmp_path: Path) -> None:
+    assert "The linear forecaster</h3>" not in report_of(usual, tmp_path)

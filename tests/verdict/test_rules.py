@@ -81,7 +81,7 @@ def test_each_shortcoming_lowers_the_result_and_has_its_sentence(
 def test_hours_of_recording_say_what_they_show_and_how_much_would_do() -> None:
     short = replace(GOOD, rows=6 * 3600, promised_per_day=12.0, expected_per_day=0.0)
     sentence = texts(judge(short), "recording")
-    assert "6 h of recording cannot show 1 false alarm a day" in sentence
+    assert "6 h of recording cannot show a rate of 1 false alarm a day" in sentence
     assert "the threshold is for 12 a day" in sentence
     assert "3 days would suffice" in sentence
 

@@ -60,12 +60,9 @@ class LinearPart:
         """Return each row's residual (N, C), in spreads, of a fit without that row; NaN where unknown."""
         rows, highway = self.rows, self.statistic.highway
         z = standardise(rows.values, self.features, rows.starts)
-        measured = np.isfinite(rows.values)
-        measured[1:] &= measured[:-1]
-        measured &= rows.sensors
         fitted = merge_ranges(self.split.fitted, rows.starts)
         blocks = [intervals(block, rows.starts, highway.order) for block in cut_blocks(fitted, BLOCKS)]
-        return held_out_residual(z, measured, blocks, rows.sensors, highway).astype(np.float32)
+        return held_out_residual(z, rows.measured & rows.sensors, blocks, rows.sensors, highway).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from vcedge.calibration.highway import fit_features, fit_highway, forecast_errors, intervals, standardise
 from vcedge.calibration.split import Ranges
-from vcedge.detector import ERROR_CAP, Features, Highway
+from vcedge.detector import Features, Highway
 from vcedge.schema import F32, F64
-from vcedge.scorer import ErrorKind, Reconstruction, fill_matrix
+from vcedge.scorer import ERROR_CAP, ErrorKind, Reconstruction, fill_matrix
 
 AHEAD = 5
 """Rows that the second forecast looks ahead: it models changes over several rows, not from one to the next."""
@@ -33,6 +33,13 @@ class Rows:
     """First rows of the sequences: no state is carried over from the row before one."""
     sensors: NDArray[np.bool_]  # (C,) channels that are forecast
     live: NDArray[np.bool_]  # (C,) channels that moved
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """True (N, C) where a value was measured, in the row and in the one before."""
+        measured = np.isfinite(self.values)
+        measured[1:] &= measured[:-1]
+        return measured
 
 
 @dataclass(frozen=True)
@@ -101,8 +108,7 @@ def fit_linear_model(
     """Fit the linear models to some ranges; a channel that stands still there keeps the scale of the `full` model."""
     features = fit_features(rows.values, ranges, flags=flags, usual=None if full is None else full.features.scale)
     z = standardise(rows.values, features, rows.starts)
-    measured = np.isfinite(rows.values)
-    measured[1:] &= measured[:-1]
+    measured = rows.measured
     near = intervals(ranges, rows.starts, order)
     highway, residual = fit_highway(z, measured, near, rows.sensors, (order, ridge, 1))
     far = intervals(ranges, rows.starts, order + AHEAD - 1)

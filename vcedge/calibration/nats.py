@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vcedge.schema import F64
-from vcedge.scorer import HIGH_NATS, LOW_NATS, Line
+from vcedge.scorer import HIGH_NATS, LEAST_DISTANCE, LOW_NATS, Line
 
 LEAST_WIDTH = 0.05
 """Least distance of the logarithms of median and 99% quantile."""
@@ -17,7 +17,7 @@ NORMAL_WIDTH = 2.33
 
 def fit_line(reading: F64, span: float, rows: int) -> Line:
     """Fit the line of one reading (n,) that is smoothed over `span` of `rows` rows."""
-    middle, high = np.quantile(np.log(np.maximum(reading, 1e-9)), [0.5, 0.99])
+    middle, high = np.quantile(np.log(np.maximum(reading, LEAST_DISTANCE)), [0.5, 0.99])
     gain = (HIGH_NATS - LOW_NATS) / (max(float(high - middle), LEAST_WIDTH) * (1 + FEW_ROWS * span / rows))
     return Line(float(LOW_NATS - gain * middle), float(gain))
 

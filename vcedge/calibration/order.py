@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vcedge.calibration.linear_model import AHEAD, Rows, fit_linear_model
-from vcedge.calibration.split import Ranges, cut_blocks
+from vcedge.calibration.split import Ranges, all_but, cut_blocks
 
 ORDERS = (5, 2)
 RIDGE = 10.0
@@ -50,8 +50,7 @@ def _loss(rows: Rows, ranges: Ranges, order: int, ridge: float) -> float:
     """Return the mean squared error of the sensors on cross-fitted rows."""
     blocks, found = cut_blocks(ranges, BLOCKS), []
     for number, block in enumerate(blocks):
-        others = tuple(part for other, kept in enumerate(blocks) if other != number for part in kept)
-        model = fit_linear_model(rows, others, order, ridge)
+        model = fit_linear_model(rows, all_but(blocks, number), order, ridge)
         squares = model.squares(model.standardised(rows), block, rows)["single"]
         found.append(np.minimum(squares * model.highway.spread**2, MOST_ERROR)[:, rows.sensors])
     return float(np.nanmean(np.concatenate(found)))

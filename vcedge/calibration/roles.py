@@ -12,6 +12,8 @@ from vcedge.schema import F64, Role, SensorSchema
 
 MOST_COMMANDS = 2
 """Most values of a command."""
+LOOK = 10_000
+"""Values that are looked at first: most sensors show more than two there."""
 
 
 def with_roles(schema: SensorSchema, values: F64, given: Mapping[str, Role]) -> SensorSchema:
@@ -34,11 +36,7 @@ def role_of(column: F64, given: Role | None = None) -> Role:
         return "constant"
     if given in ("sensor", "command"):
         return given
-    values = np.unique(present[:LOOK]) if len(present) > LOOK else np.unique(present)
+    values = np.unique(present[:LOOK])
     if len(values) <= MOST_COMMANDS:
         values = np.unique(present)
     return "command" if len(values) <= MOST_COMMANDS and bool((values == np.round(values)).all()) else "sensor"
-
-
-LOOK = 10_000
-"""Values that are looked at first: most sensors show more than two there."""

@@ -1,4 +1,4 @@
-"""Splits a recording in order of time: fit, validation, and a held-out tail for calibration."""
+"""Splits a recording in order of time: fit, validation, and a held-out tail to measure the network on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Ranges = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Split:
-    """Holds row ranges [start, stop) in order: weights use `fit`, early stopping `validation`, limits `tail`."""
+    """Holds row ranges [start, stop) in order.
+
+    Weights are fitted to `fit`, early stopping watches `validation`, and the network is measured on `tail`.
+    """
 
     fit: Ranges
     validation: Ranges
@@ -64,6 +67,11 @@ def cut_blocks(ranges: Ranges, count: int) -> list[Ranges]:
             blocks[number].append((start, start + length))
             start, done = start + length, done + length
     return [tuple(block) for block in blocks]
+
+
+def all_but(blocks: Sequence[Ranges], left_out: int) -> Ranges:
+    """Return the ranges of all blocks but one."""
+    return tuple(part for number, block in enumerate(blocks) if number != left_out for part in block)
 
 
 def clip_ranges(sequences: Sequence[tuple[int, int]], start: int, stop: int) -> Ranges:

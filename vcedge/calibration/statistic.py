@@ -7,7 +7,6 @@ none is judged by a model that has seen it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,7 @@ from vcedge.calibration.linear_model import LinearModel, Rows, fit_linear_model
 from vcedge.calibration.nats import fit_line
 from vcedge.calibration.order import OrderChoice
 from vcedge.calibration.readings import Readings, fit_readings, only_novelty
-from vcedge.calibration.split import Ranges, cut_blocks, merge_ranges, rows_in
+from vcedge.calibration.split import Ranges, all_but, cut_blocks, merge_ranges, rows_in
 from vcedge.detector import Features, Highway
 from vcedge.schema import F64
 from vcedge.scorer import (
@@ -84,7 +83,7 @@ def fit_statistic(rows: Rows, ranges: Ranges, choice: OrderChoice, span: float, 
     if rows.sensors.any():
         line = fit_line(np.exp(readings.mean_logarithm), span, count)
     z = standardise(rows.values, full.features, rows.starts)
-    distance, distance_nats = _fit_distance(rows, z, blocks, span)
+    distance, distance_nats = _fit_distance(rows, z, ranges, blocks, span)
     cycle, cycle_nats = _fit_cycle(rows, z, ranges, blocks)
     total = line.nats(readings.mean_logarithm, LEAST_NATS, MOST_NATS) + distance_nats + cycle_nats
     scorer = Scorer(
@@ -106,11 +105,6 @@ def fit_statistic(rows: Rows, ranges: Ranges, choice: OrderChoice, span: float, 
     return Statistic(full.features, full.highway, scorer, tuple(by_block), tuple(by_stretch), ranges)
 
 
-def _others(ranges: Sequence[Ranges], left_out: int) -> Ranges:
-    """Return the rows of all blocks but one."""
-    return tuple(part for number, block in enumerate(ranges) if number != left_out for part in block)
-
-
 def _fit_readings(
     rows: Rows, ranges: Ranges, blocks: list[Ranges], full: LinearModel, choice: OrderChoice, span: float
 ) -> Readings:
@@ -119,7 +113,7 @@ def _fit_readings(
         return only_novelty(rows_in(ranges), len(rows.sensors))
     found: list[dict[ErrorKind, F64]] = []
     for number, block in enumerate(blocks):
-        model = fit_linear_model(rows, _others(blocks, number), choice.order, choice.ridge, full=full)
+        model = fit_linear_model(rows, all_but(blocks, number), choice.order, choice.ridge, full=full)
         found.append(model.squares(model.standardised(rows), block, rows))
     squares = {kind: np.concatenate([part[kind] for part in found]) for kind in KINDS}
     stops = np.cumsum([stop - start for start, stop in ranges]).tolist()
@@ -127,15 +121,14 @@ def _fit_readings(
     return fit_readings(squares, stretches, rows.sensors, span)
 
 
-def _fit_distance(rows: Rows, z: F64, blocks: list[Ranges], span: float) -> tuple[Distance | None, F64]:
+def _fit_distance(rows: Rows, z: F64, ranges: Ranges, blocks: list[Ranges], span: float) -> tuple[Distance | None, F64]:
     """Fit the distance to rows z (N, C); return it and the nats (n,) that it adds on cross-fitted rows."""
-    count = sum(map(rows_in, blocks))
-    everything = _rows_of(z, _others(blocks, -1))
+    count, everything = rows_in(ranges), _rows_of(z, ranges)
     if not rows.live.any() or not tells(everything):
         return None, np.zeros(count)
     live = rows.live.astype(np.float64)
     found = [
-        fit_centroids(_rows_of(z, _others(blocks, number)), count, live).distances(_rows_of(z, block))
+        fit_centroids(_rows_of(z, all_but(blocks, number)), count, live).distances(_rows_of(z, block))
         for number, block in enumerate(blocks)
     ]
     reading = np.concatenate(found)
@@ -151,11 +144,11 @@ def _fit_cycle(rows: Rows, z: F64, ranges: Ranges, blocks: list[Ranges]) -> tupl
     start, stop = max(ranges, key=lambda part: part[1] - part[0])
     period = find_period(z[start:stop, rows.live], count)
     live = rows.live.astype(np.float64)
-    if not period or min(_longest(_others(blocks, number)) for number in range(len(blocks))) <= 2 * period + BLOCKS:
+    if not period or min(_longest(all_but(blocks, number)) for number in range(len(blocks))) <= 2 * period + BLOCKS:
         return None, np.zeros(count)
     found = []
     for number, block in enumerate(blocks):
-        model = fit_cycle([z[a:b] for a, b in _others(blocks, number)], period, live)
+        model = fit_cycle([z[a:b] for a, b in all_but(blocks, number)], period, live)
         found += [model.deviations(z[a:b]) for a, b in block]
     reading = np.concatenate(found)
     # A cycle that repeats exactly must not turn rounding into nats.

@@ -13,7 +13,7 @@ import typer
 from vcedge.cli.console import note, note_all, print_json, refuse_overwriting, single_threaded
 from vcedge.cli.options import ModelFile, ReadingOverrides
 from vcedge.errors import UsageError
-from vcedge.wording import count
+from vcedge.wording import alarm_rate, count
 
 if TYPE_CHECKING:
     from vcedge.detector import Detector
@@ -93,7 +93,7 @@ def _recalibrated(detector: Detector, recording: Recording, asset: str | None, r
     rate = detector.calibration.wanted_per_day if rate is None else rate
     adapted = recalibrate(detector, recording, rate, asset)
     if adapted.calibration.false_alarms_per_day > rate:
-        note(f"this recording cannot show as few as {count(rate, 'false alarm')} a day: use a longer one")
+        note(f"this recording cannot show as few as {alarm_rate(rate)}: use a longer one")
     if detector.resemblance is not None:
         adapted = refitted(adapted, recording)
         if adapted.resemblance is None:
@@ -103,10 +103,10 @@ def _recalibrated(detector: Detector, recording: Recording, asset: str | None, r
 
 def _summary(detector: Detector) -> str:
     limits = detector.calibration
-    promise = f"{count(limits.false_alarms_per_day, 'false alarm')} a day"
+    promise = alarm_rate(limits.false_alarms_per_day)
     seen = limits.promise.expected(limits.threshold)
     evidence = f"{count(seen, 'event')} in {count(limits.rows, 'normal row')}"
-    return f"threshold {limits.threshold:.4g} for {promise}, from {evidence}"
+    return f"threshold {limits.threshold:.4g} nats, for {promise}, from {evidence}"
 
 
 def _description(detector: Detector) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 
 from vcedge.cli.console import print_json, print_table
 from vcedge.errors import UsageError
-from vcedge.wording import count, listed
+from vcedge.wording import alarm_rate, count, listed
 
 if TYPE_CHECKING:
     from vcedge.detector import Detector
@@ -135,8 +135,8 @@ def rows_of(description: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("cell", f"{cell['kind']}, {cell['hidden']} hidden, {cell['inputs']} inputs"))
         rows.append(("levels", f"{', '.join(map(str, cell['boundaries']))} dimensions{target}"))
     rows += _scorer_rows(description["scorer"])
-    rate, rows_used = count(calibration["false_alarms_per_day"], "false alarm"), count(calibration["rows"], "row")
-    rows.append(("threshold", f"{calibration['threshold']:g} nats, for {rate} a day"))
+    rate, rows_used = alarm_rate(calibration["false_alarms_per_day"]), count(calibration["rows"], "row")
+    rows.append(("threshold", f"{calibration['threshold']:g} nats, for {rate}"))
     warm_up = f"the first {calibration['warmup_rows']} after a reset are warm-up"
     rows.append(("calibrated on", f"{rows_used}; {warm_up}"))
     return rows + _provenance_rows(description["provenance"])

@@ -109,7 +109,7 @@ def _asset_row(asset: dict[str, Any]) -> tuple[str, ...]:
     """Return the cells of one asset, by COLUMNS."""
     age = "never" if asset["age_s"] is None else f"{duration(asset['age_s'])} ago"
     raw = "-" if asset["raw"] is None else f"{asset['raw']:.4g}"
-    threshold = f"{asset['threshold']:.4g} ({asset['threshold_factor']:.2f} of calibrated)"
+    threshold = f"{asset['threshold']:.4g} (calibrated {asset['threshold_calibrated']:.4g})"
     events = [] if asset["event"] is None else [asset["event"]["id"]]
     events += [] if asset["range"] is None else [asset["range"]["text"]]
     missing = f", missing {', '.join(asset['missing'])}" if asset["missing"] else ""

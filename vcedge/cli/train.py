@@ -13,7 +13,7 @@ import typer
 
 from vcedge.cli.console import note, note_all, print_json, progress, single_threaded
 from vcedge.cli.options import ConfigOverrides, TrainFile
-from vcedge.wording import count
+from vcedge.wording import alarm_rate
 
 if TYPE_CHECKING:
     from vcedge.cli.console import ReportProgress
@@ -90,7 +90,7 @@ def _train(settings: TrainConfig, folder: Path) -> dict[str, Any]:
         elif settings.report.sensitivity:
             trained = _with_sensitivity(trained, report, interruption.requested)
         metrics = summarise(trained, recording.report, time.perf_counter() - began)
-        save(trained.finished(), folder / MODEL)
+        save(trained.finished, folder / MODEL)
         write_metrics(folder / METRICS, metrics)
         write_report(folder / REPORT, trained, metrics, recording.report)
         if not trained.result.interrupted:
@@ -143,7 +143,7 @@ def _result_lines(metrics: dict[str, Any], settings: TrainConfig, folder: Path) 
     limits = metrics["calibration"]
     return [
         *_cost_lines(metrics, settings),
-        f"threshold {limits['threshold']:.4g} for {count(limits['false_alarms_per_day'], 'false alarm')} a day",
+        f"threshold {limits['threshold']:.4g} nats, for {alarm_rate(limits['false_alarms_per_day'])}",
         f"{folder / MODEL} and {folder / REPORT} written in {metrics['seconds']:.0f} s",
         *verdict_lines(metrics["verdict"]),
     ]

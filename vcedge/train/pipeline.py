@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,9 @@ class Trained:
         """The rows used, with their split and trace."""
         return TracedRows(self.values, self.split, self.device_trace)
 
+    @cached_property
     def finished(self) -> Detector:
-        """Return the detector to use, with its linear parts fitted again on all rows, the held-out ones included."""
+        """The detector to use, with its linear parts fitted again on all rows, the held-out ones included."""
         return replace(refit(self.detector, self.values, self.split, self.false_alarms_per_day), seen=self.seen)
 
 

@@ -42,8 +42,8 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
         "updated_share": {"tail": float(tail.updated.mean() / detector.hidden) if detector.hidden else 0.0},
         "change_correlation": change_correlation(tail, detector),
         "macs": {"mean": round(mean_macs(tail, detector), 1), "dense": detector.macs(detector.hidden)},
-        "calibration": calibration_summary(tail, detector),
-        "scorer": scorer_summary(detector),
+        "calibration": calibration_summary(trained, tail),
+        "scorer": scorer_summary(trained.finished),
         "highway": highway_choice(trained),
         "regimes": [item.to_json() for item in find_regimes(trained.device_trace, detector, split.tail[0][0])],
         "channels": channel_errors(tail, detector),
@@ -54,20 +54,23 @@ def summarise(trained: Trained, report: DataReport, seconds: float) -> dict[str,
     return {"verdict": verdict_of(trained, metrics).to_json(), **metrics}
 
 
-def calibration_summary(tail: Trace, detector: Detector) -> dict[str, Any]:
-    """Return the limits of the detector and the rows that they are based on; `tail` is the held-out rows."""
-    limits = detector.calibration
-    settled = tail.raw[tail.since >= limits.warmup_rows]
+def calibration_summary(trained: Trained, tail: Trace) -> dict[str, Any]:
+    """Return the limits of the finished detector and the rows that they are based on; `tail` is the held-out rows.
+
+    The share of alarms on the held-out rows is that of the detector that was not fitted on them.
+    """
+    limits, measured = trained.finished.calibration, trained.detector.calibration
+    settled = tail.raw[tail.since >= measured.warmup_rows]
     return {
         "threshold": limits.threshold,
         "false_alarms_per_day": limits.false_alarms_per_day,
-        "expected_false_alarms_per_day": limits.expected_false_alarms_per_day(detector.schema.period_ns),
+        "expected_false_alarms_per_day": limits.expected_false_alarms_per_day(trained.detector.schema.period_ns),
         "rows": limits.rows,
         "margins": [
             {"margin": margin, "events": events}
             for margin, events in zip(limits.promise.margins, limits.promise.events, strict=True)
         ],
-        "alarm_share_tail": float((settled > limits.threshold).mean()),
+        "alarm_share_tail": float((settled > measured.threshold).mean()),
         "surprise_limit": limits.surprise_limit,
     }
 

@@ -25,7 +25,7 @@ def verdict_of(trained: Trained, metrics: Mapping[str, Any]) -> Verdict:
 def facts_of(trained: Trained, metrics: Mapping[str, Any]) -> Facts:
     """Return what is known after a training."""
     detector, found = trained.detector, trained.sensitivity
-    limits, schema = detector.calibration, detector.schema
+    limits, schema = trained.finished.calibration, detector.schema
     known = limits.rows >= LEAST_ROWS
     return Facts(
         rows=limits.rows,

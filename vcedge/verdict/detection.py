@@ -58,7 +58,9 @@ def missed(facts: Facts) -> list[Reason]:
         )
         reasons.append(Reason("PASS", "missed", text))
     if facts.missed_kinds:
-        text = f"Found on no channel: {listed(facts.missed_kinds, len(facts.missed_kinds), ' and ')}."
+        names = listed(facts.missed_kinds, len(facts.missed_kinds), " and ")
+        plural = "s" if len(facts.missed_kinds) > 1 else ""
+        text = f"On no channel would faults of the kind{plural} {names} be found; the report describes every kind."
         reasons.append(Reason("PASS", "missed", text))
     return reasons
 

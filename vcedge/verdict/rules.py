@@ -6,7 +6,7 @@ from vcedge.sensitivity.findings import short
 from vcedge.verdict.detection import found, missed
 from vcedge.verdict.facts import EVENTS_TO_SHOW, Facts, NetworkFacts
 from vcedge.verdict.verdict import Reason, Verdict
-from vcedge.wording import DAY_S, count, duration, percent
+from vcedge.wording import DAY_S, alarm_rate, count, duration, percent
 
 FEW_ROWS = 1000
 """Rows below which a recording is too short for the distance to what was seen to count in full."""
@@ -40,11 +40,11 @@ def _false_alarms(facts: Facts) -> list[Reason]:
     length = duration(facts.days * DAY_S, 2)
     if expected == 0:
         return [Reason("PASS", "false_alarms", f"No false alarm occurs on {length} of normal rows.")]
-    measured = f"measured on {length} of normal rows"
+    measured = f"{count(round(expected * facts.days), 'event')} on {length} of normal rows"
     if expected > MUCH_MORE * max(wanted, EVENTS_TO_SHOW / facts.days):
-        text = f"About {_rate(expected)} false alarms a day are expected, {measured}; wanted: {_rate(wanted)}."
+        text = f"About {short(expected)} false alarms a day are expected ({measured}); wanted: {short(wanted)}."
         return [Reason("FAIL" if expected > HOURLY else "WARN", "false_alarms", text)]
-    return [Reason("PASS", "false_alarms", f"About {_rate(expected)} false alarms a day are expected, {measured}.")]
+    return [Reason("PASS", "false_alarms", f"About {short(expected)} false alarms a day are expected ({measured}).")]
 
 
 def _recording(facts: Facts) -> list[Reason]:
@@ -63,9 +63,9 @@ def _recording(facts: Facts) -> list[Reason]:
         reasons.append(Reason("PASS", "recording", text))
     elif facts.expected_per_day is not None and facts.rows:
         text = (
-            f"{duration(facts.days * DAY_S, 2)} of recording cannot show {count(facts.wanted_per_day, 'false alarm')} "
-            f"a day: the threshold is for {_rate(facts.promised_per_day)} a day, as few as they can show; "
-            f"{duration(facts.days_needed * DAY_S, 2)} would suffice."
+            f"{duration(facts.days * DAY_S, 2)} of recording cannot show a rate of {alarm_rate(facts.wanted_per_day)}: "
+            f"the threshold is for {short(facts.promised_per_day)} a day, the fewest that so short a recording can "
+            f"show; {duration(facts.days_needed * DAY_S, 2)} would suffice."
         )
         useless = facts.promised_per_day > max(HOURLY, facts.wanted_per_day)
         reasons.append(Reason("FAIL" if useless else "WARN", "recording", text))
@@ -97,9 +97,10 @@ def _network(network: NetworkFacts | None) -> list[Reason]:
     if network.helped == 0:
         text = f"The network adds nothing here and costs {cost}: switch it off with model: {{cell: none}}."
     else:
+        most = f"{network.best}:" if network.helped == 1 else f"most that of {network.best}:"
         text = (
-            f"The network improves the forecast of {network.helped} of {count(network.channels, 'channel')}, most on "
-            f"{network.best}, where it removes {percent(network.removed)} of the squared error; it costs {cost}."
+            f"The network improves the forecast of {network.helped} of {count(network.channels, 'channel')}, {most} "
+            f"it removes {percent(network.removed)} of the squared error there; it costs {cost}."
         )
     return [Reason("PASS", "network", text)]
 
@@ -127,8 +128,3 @@ def _advice(facts: Facts, verdict: Verdict) -> Reason:
     }[verdict.result]
     text = f"{start}: {'; '.join(dict.fromkeys(steps))}." if steps else f"{start}."
     return Reason("PASS", "advice", text)
-
-
-def _rate(per_day: float) -> str:
-    """Return a rate in two digits: more are not known."""
-    return short(per_day)

@@ -59,7 +59,7 @@ def is_worth_it(evidence: Evidence) -> Worth:
         return Worth("not yet", ("The test rows hold no events: name recordings with labelled faults (data.label).",))
     gain = evidence.vcgru.vus_pr - evidence.off.vus_pr
     beaten = [rival for rival in (evidence.simple, evidence.dense) if rival.vus_pr - evidence.vcgru.vus_pr > NOISE]
-    reasons = [_network(evidence, gain), _beside(evidence.vcgru, evidence.simple), _dense(evidence), _alarms(evidence)]
+    reasons = [_network(gain), _beside(evidence.vcgru, evidence.simple), _dense(evidence), _alarms(evidence)]
     thin = _thin(evidence)
     if evidence.events < FEW_EVENTS:
         return Worth("not yet", (*thin, *reasons))
@@ -79,7 +79,7 @@ def _thin(evidence: Evidence) -> list[str]:
     return []
 
 
-def _network(evidence: Evidence, gain: float) -> str:
+def _network(gain: float) -> str:
     if gain > NOISE:
         return f"The network adds {gain:.3f} of VUS-PR to the same detector without it."
     verb = "takes away" if gain < -NOISE else "adds nothing beyond the noise between seeds:"

@@ -165,10 +165,9 @@ static int tables_ok(const vce_detector_shape *s, const int32_t *lags, const int
 
 static int section_finite(const void *section, int which, int64_t items)
 {
-    if (table[which].format == 'i')
-        return 1;
-    return table[which].format == 'd' ? vce_doubles_finite(section, (uint64_t)items)
-                                      : vce_floats_finite(section, (uint64_t)items);
+    const char format = table[which].format;
+    const uint64_t count = (uint64_t)items;
+    return format == 'i' || (format == 'd' ? vce_doubles_finite(section, count) : vce_floats_finite(section, count));
 }
 
 int vce_detector_pack(const vce_detector_shape *shape, const void *const *sections, double clip, double surprise_limit,
@@ -186,8 +185,7 @@ int vce_detector_pack(const vce_detector_shape *shape, const void *const *sectio
     unsigned char *base = model;
     memset(model, 0, needed);
     detector_header header = {.magic = MAGIC, .version = VERSION, .byte_order = VCE_BYTE_ORDER, .isa = isa};
-    header.clip = clip, header.surprise_limit = surprise_limit;
-    header.shape = *shape;
+    header.clip = clip, header.surprise_limit = surprise_limit, header.shape = *shape;
     header.cell_bytes = cell_bytes, header.bytes = to.bytes;
     memcpy(base, &header, sizeof header);
     for (int i = 0; i < VCE_SECTIONS; i++) {

@@ -42,9 +42,9 @@ enum vce_event { VCE_EVENT_LIST(VCE_CONSTANT) VCE_EVENTS };
 /* Times are -1 where there is none; `manual_threshold` is NaN without a threshold set by hand. */
 #define VCE_NUMBER_FIELDS(F) \
     F(double, raw) F(double, balance) F(double, level) F(double, lasting_mean) F(double, lasting) F(double, threshold) \
-    F(double, manual_threshold) F(double, widening) F(int64_t, adapts) F(int64_t, seq) F(int64_t, last_ns) F(int64_t, usable_ns) \
-    F(int64_t, stale_ns) F(int64_t, before_pause_ns) F(int64_t, rows_since_pause) F(int64_t, candidate_ns) \
-    F(int64_t, candidate_rows) F(int64_t, rejected_rows) F(int64_t, running) F(int64_t, until_ns) \
+    F(double, manual_threshold) F(double, widening) F(int64_t, adapts) F(int64_t, seq) F(int64_t, last_ns) \
+    F(int64_t, usable_ns) F(int64_t, stale_ns) F(int64_t, before_pause_ns) F(int64_t, rows_since_pause) \
+    F(int64_t, candidate_ns) F(int64_t, candidate_rows) F(int64_t, rejected_rows) F(int64_t, running) F(int64_t, until_ns) \
     F(int64_t, inhibited) F(int64_t, spent_rows) F(int64_t, learned_rows) F(int64_t, any_repeats) \
     F(int64_t, any_defect) F(int64_t, last_wake) F(int64_t, wake_age) F(int64_t, event_wake) \
     F(int64_t, feature_rows) F(int64_t, waiting) F(int64_t, range_active)

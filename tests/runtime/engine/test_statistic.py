@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tests.support.detectors import recording, tiny_detector, tiny_scorer, variants, with_roles
-from vcedge.detector import ERROR_CAP, Detector
+from vcedge.detector import Detector
 from vcedge.runtime.engine.numpy_engine import NumpyEngine
 from vcedge.runtime.engine.state import State
 from vcedge.schema import F64
-from vcedge.scorer import Line
+from vcedge.scorer import ERROR_CAP, Line
 
 ROWS = 400
 LINEAR = {

@@ -71,7 +71,7 @@ def skab() -> tuple[Artifact, list[Sample]]:
     names = {"exclude": ["anomaly", "changepoint"]}
     data = DataConfig.model_validate({"train": [str(path)], "limit_rows": 400, **names})
     config = TrainConfig(asset="skab", data=data, train=FitConfig(epochs=1), base_dir=Path())
-    detector = pipeline.train_detector(config, load_history(data, Path())).finished()
+    detector = pipeline.train_detector(config, load_history(data, Path())).finished
     every = load_history(DataConfig.model_validate({"train": [str(path)], **names}), Path())
     rows = zip(every.time_ns.tolist(), every.values, strict=True)
     return artifact_of(dumps(detector), "skab.vcedge"), [Sample(time_ns, values) for time_ns, values in rows][400:]

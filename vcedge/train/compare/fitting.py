@@ -52,7 +52,7 @@ def train_methods(config: TrainConfig, recording: Recording, progress: Progress)
     rate, stuck = config.score.false_alarms_per_day, main.detector.calibration.stuck_rows
     off = measure_network(main.detector.without_network(), main.values, main.split, stuck)
     methods: list[Method] = [
-        NetworkMethod(MAIN, main.finished()),
+        NetworkMethod(MAIN, main.finished),
         NetworkMethod(OFF, refit(off, main.values, main.split, rate)),
     ]
     small = equal_macs_size(main.detector, macs)
@@ -61,7 +61,7 @@ def train_methods(config: TrainConfig, recording: Recording, progress: Progress)
         NetworkPlan(f"{SAME_COST} ({small})", "gru", small, (0.55, 0.75)),
         NetworkPlan(RNN, "rnn", hidden, (0.75, 0.95)),
     )
-    methods += [NetworkMethod(plan.name, _train(config, recording, plan, progress).finished()) for plan in dense]
+    methods += [NetworkMethod(plan.name, _train(config, recording, plan, progress).finished) for plan in dense]
     progress(0.95, "baselines")
     methods += fit_baselines(config, main, recording)
     return methods, main

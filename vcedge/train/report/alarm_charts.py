@@ -42,7 +42,8 @@ def spread_chart(trained: Trained) -> Chart:
         svg = inline_svg(figure, "spread", "Distribution of the statistic on the held-out rows", description)
     caption = (
         "Normal rows should form one peak well to the left of the threshold. A second peak close to it is an operating "
-        "mode of which the recording holds too few rows: it will raise false alarms."
+        "mode of which the recording holds too few rows: it will raise false alarms. In this section the rows are "
+        "scored by a model that was not fitted on them, with its own threshold."
     )
     return Chart("Distance of normal rows from an alarm", caption, legend, svg)
 

@@ -24,28 +24,28 @@ NAMES = 5
 NOT_SENSORS: Mapping[Role, str] = {"command": "commands, which only help to forecast", "constant": "constants"}
 
 
-def score_section(trained: Trained) -> dict[str, Any]:
+def score_section(detector: Detector) -> dict[str, Any]:
     """Return a text, and a row for each reading: name, input, span."""
-    detector, period_s = trained.detector, trained.detector.schema.period_ns / NS_PER_S
-    scorer = detector.scorer
-    rows = [("errors", KINDS[track.kind], duration(span_of(track, scorer.span) * period_s)) for track in TRACKS]
-    rows.append(("novelty", "values outside of all that was seen in training", duration(NOVELTY_SPAN * period_s)))
+    scorer, period_s = detector.scorer, detector.schema.period_ns / NS_PER_S
+    rows = [("errors", KINDS[track.kind], duration(span_of(track, scorer.span) * period_s, 2)) for track in TRACKS]
+    rows.append(("novelty", "values outside of all that was seen in training", duration(NOVELTY_SPAN * period_s, 2)))
     if scorer.distance is not None:
         states = f"distance to the nearest of {len(scorer.distance.centroids)} operating states seen in training"
         rows.append(("distance", states, "one row"))
     if scorer.cycle is not None:
-        rows.append(("cycle", "mean and spread of each channel", duration(scorer.cycle.period * period_s)))
+        rows.append(("cycle", "mean and spread of each channel", duration(scorer.cycle.period * period_s, 2)))
     lasting = LASTING_PART * detector.calibration.memory
-    rows.append(("lasting", "mean of the statistic itself", duration(lasting * period_s)))
+    rows.append(("lasting", "mean of the statistic itself", duration(lasting * period_s, 2)))
     return {"text": _score_text(detector), "rows": rows}
 
 
 def _score_text(detector: Detector) -> str:
     text = (
-        "The statistic raw is in nats: one normal row in a hundred exceeds 4.6, and each further 2.3 is ten times "
-        "rarer. Each reading is taken as amount and as rarity, over its usual value on rows that its models have not "
-        "seen; all have the same weight, because no choice by synthetic faults was better on real ones. Distance and "
-        "cycle count where they exceed what one row in a hundred does. A moderate excess that lasts is an alarm too. "
+        "The statistic raw says how unusual a row is, in nats: one normal row in a hundred exceeds 4.6, and each "
+        "further 2.3 are ten times rarer. It combines the readings below. Each of errors and novelty is divided by its "
+        "usual value, measured on rows that its models were not fitted on, and all weigh the same. Distance and cycle "
+        "are added only where they are larger than on 99 of 100 normal rows. The last reading raises an alarm if the "
+        "statistic stays moderately high for long. "
     )
     for role, what in NOT_SENSORS.items():
         names = [channel.name for channel in detector.schema.channels if channel.role == role]

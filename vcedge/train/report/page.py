@@ -18,7 +18,7 @@ from vcedge.train.report.sensitivity_text import MEANINGS, TITLES, examples, nam
 from vcedge.train.report.summary_text import model_line, origin_line, summary, target_share
 from vcedge.train.report.template import fill, resource
 from vcedge.train.report.training_charts import loss_chart, share_chart
-from vcedge.wording import count, number, percent
+from vcedge.wording import alarm_rate, count, number, percent
 
 BAR_LEAST = 0.1
 """Least share that the full width of a bar stands for, so that a gain of one or two per cent looks small."""
@@ -37,7 +37,7 @@ def render(trained: Trained, metrics: dict[str, Any], recording_report: DataRepo
         training=_training_charts(trained),
         gate=_gate_charts(trained),
         regimes=regime_section(metrics["regimes"]),
-        score=score_section(trained),
+        score=score_section(trained.finished),
         order=order_section(trained),
         alarm=[spread_chart(trained), statistic_chart(trained)],
         sensitivity=_sensitivity(trained),
@@ -79,7 +79,6 @@ def _tiles(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str, st
     """Return the key figures as (title, value, remark)."""
     channels, limits = metrics["channels"], metrics["calibration"]
     helped = sum(channel["shrink"] > 0 for channel in channels)
-    rate = limits["false_alarms_per_day"]
     tiles = [("Rows", f"{sum(metrics['rows'].values()):,}", count(len(channels), "channel"))]
     if trained.detector.cell is not None:
         remark = "channels where it forecasts better" if helped else "the network adds nothing"
@@ -90,7 +89,7 @@ def _tiles(trained: Trained, metrics: dict[str, Any]) -> list[tuple[str, str, st
             "on held-out normal rows" if target is None else f"of the hidden state; target at most {percent(target)}"
         )
         tiles.append(("Updated share", percent(metrics["updated_share"]["tail"]), remark))
-    remark = f"for about {count(rate, 'false alarm')} a day"
+    remark = f"for about {alarm_rate(limits['false_alarms_per_day'])}"
     return [*tiles, ("Threshold", number(limits["threshold"]), remark)]
 
 

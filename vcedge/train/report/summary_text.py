@@ -9,7 +9,7 @@ from vcedge.limits import MOST_RISE
 from vcedge.schema import NS_PER_S
 from vcedge.train.pipeline import Trained
 from vcedge.train.report.sensitivity_text import paragraph
-from vcedge.wording import count, duration, listed, number, percent
+from vcedge.wording import alarm_rate, count, duration, listed, number, percent
 
 NAMES_SHOWN = 6
 """Most channels that a sentence names."""
@@ -70,7 +70,7 @@ def _training(trained: Trained, metrics: dict[str, Any]) -> str:
         f"{_rows_text(trained, total)} in all. "
     )
     if read > total:
-        text += f"They are evenly spaced parts of the {read:,} rows that were read. "
+        text += f"They are a part of the {read:,} rows that were read: those with values, evenly spaced if too many. "
     if trained.detector.cell is None:
         return text + f"The last {rows['tail']:,} rows ({_rows_text(trained, rows['tail'])}) were held out."
     text += (
@@ -132,14 +132,15 @@ def _threshold(trained: Trained, limits: dict[str, Any]) -> str:
     above = limits["alarm_share_tail"]
     text = (
         f"An alarm is raised when the statistic raw exceeds {number(limits['threshold'])}. Rows like the held-out ones "
-        f"should then cause about {count(rate, 'false alarm')} a day. "
-        f"The threshold was measured on {count(rows, 'row')} ({_rows_text(trained, rows)}), each by models of the "
-        f"others; of the last fifth {'none lies' if above == 0 else percent(above) + ' lie'} above it. "
+        f"should then cause about {alarm_rate(rate)}. "
+        f"The threshold was measured on {count(rows, 'row')} ({_rows_text(trained, rows)}), each scored by models that "
+        "were fitted on the others. A model fitted without the held-out rows finds "
+        f"{'none' if above == 0 else percent(above)} of them above its threshold. "
     )
     if rate > trained.false_alarms_per_day:
         text += (
-            f"{count(trained.false_alarms_per_day, 'false alarm')} a day were asked for, but this recording cannot "
-            "show so few: a longer one can. "
+            f"The wanted rate is {alarm_rate(trained.false_alarms_per_day)}, but this recording cannot show so few: a "
+            "longer one can. "
         )
     return text + (
         "A rate is promised only as far as the recording can show it. One event is one alarm, however long it lasts. "
