@@ -124,6 +124,10 @@ class ParityCheck:
             self._close(step, what, level, a.astype(np.float64), b.astype(np.float64), self._sizes[what])
         return True
 
+    def _score_size(self, size: float) -> float:
+        """Return what a score's difference is relative to: it follows `raw` by at most a quarter of the steepness."""
+        return max(1.0, size * self._calibration.steepness / 4)
+
     def compare_level(self, step: int, expected: int, found: int) -> None:
         """Compare the level of a probe, which must be the oracle's."""
         if found != expected:
@@ -136,7 +140,7 @@ class ParityCheck:
         self._close(step, "raw", level, np.array([raw]), np.array([other]), size)
         self._close(step, "contributions", level, contributions, others, size)
         scores = [self._calibration.score(r) if np.isfinite(r) else r for r in (raw, other)]
-        self._close(step, "score", level, np.array(scores[:1]), np.array(scores[1:]), 1.0)
+        self._close(step, "score", level, np.array(scores[:1]), np.array(scores[1:]), self._score_size(size))
         threshold = self._calibration.threshold
         if (raw > threshold) != (other > threshold):
             if abs(raw - threshold) <= self.parity.tolerance.relative * size:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vcedge.detector import Cell, Detector, Head
+from vcedge.detector import Cell, Detector, Head, Highway
 from vcedge.errors import DataError, GateFailed
 from vcedge.export.generated import generated
 from vcedge.export.parity import FLOAT, INT8, PROBE, Parity, ParityCheck, Tolerance
@@ -48,7 +48,7 @@ def verify(model: Artifact, exported: Artifact, values: F64 | None = None) -> Pa
 
 def compare(detector: Detector, engine: Engine, values: F64, tolerance: Tolerance = FLOAT) -> Parity:
     """Step the oracle and an engine through `values` (N, C); the first `WARM` rows only warm up the state."""
-    probe = _Probe(detector.cell, detector.head) if detector.cell and detector.head else None
+    probe = _Probe(detector.cell, detector.head, detector.highway) if detector.cell and detector.head else None
     oracle = NumpyEngine(detector, probe)
     wanted = oracle.new_state()
     for row in values[:WARM]:
@@ -91,9 +91,11 @@ def _policy(step: int, detector: Detector) -> tuple[int, int, float, tuple[int, 
 class _Probe(NumpyNetwork):
     """Runs the oracle's network; with a `margin` set it computes the step's logit bias and keeps it in `bias`."""
 
-    def __init__(self, cell: Cell, head: Head) -> None:
+    def __init__(self, cell: Cell, head: Head, highway: Highway) -> None:
         super().__init__(cell, head)
         self._gate = cell
+        errors = np.abs(cell.gate_input[-len(highway.spread) :].astype(np.float64))
+        self._rounding = errors / highway.spread
         self._limits = cell.spec.thresholds()
         self.margin: tuple[int, float] | None = None
         self.bias = 0.0
@@ -103,7 +105,9 @@ class _Probe(NumpyNetwork):
             limit, margin = self.margin
             terms = np.concatenate((self._gate.gate_input * signals, self._gate.gate_hidden * state.h))
             wide = terms.astype(np.float64)
-            goal = self._limits[limit] + margin * max(1.0, float(np.abs(wide).sum()))
+            # The forecast error is a small difference of float32 numbers, so its rounding is that of the value.
+            rounding = float(self._rounding @ np.abs(state.lags[0]))
+            goal = self._limits[limit] + margin * max(1.0, float(np.abs(wide).sum()), rounding)
             logit_bias = float(np.float32(goal - wide.sum() - self._gate.gate_bias))
         self.bias = logit_bias
         return super().step(signals, state, floor, logit_bias)
