@@ -36,7 +36,6 @@ BENCHMARKS = {
     "skab": Benchmark("Detection on SKAB beside simple detectors.", ("-m", "benchmarks.skab")),
     "detection": Benchmark("Detection on all sets; --linear in two minutes.", ("-m", "benchmarks.detection")),
     "robustness": Benchmark("Detection on degraded rows.", ("-m", "benchmarks.detection.robustness")),
-    "statistic-study": Benchmark("A studied statistic on eleven sets.", ("-m", "benchmarks.statistic_study")),
     "paper": Benchmark("The claims of the paper on polyphonic music.", ("-m", "benchmarks.paper")),
 }
 

@@ -66,7 +66,9 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=14)
     parser.add_argument("--train-hours", type=float, default=8.0)
     parser.add_argument("--seed", type=int, default=2, help="Of the recording with faults; that of training is 1.")
-    parser.add_argument("--threshold", type=float, default=1.0, help="Factor on the gated model's: a worse detector.")
+    parser.add_argument(
+        "--higher", type=float, default=0.0, help="Nats above the gated model's threshold: a worse one."
+    )
     parser.add_argument("--dwell", type=int, default=6000, help="Samples in a stage before the next one.")
     parser.add_argument("--budget", type=int, default=0, help="Alarms that a stage may miss.")
     parser.add_argument("--extra-budget", type=int, help="Alarms that a stage may add; default: any number.")
@@ -83,7 +85,7 @@ def main() -> None:
         faulty = simulate(options.hours, options.faults, options.seed, rig.period_s, batches=rig.batches)
         write_csv(faulty, Path(name) / "faults.csv")
         plan = [(int(floor), float(loose)) for floor, _, loose in (x.partition(":") for x in options.plan.split(","))]
-        run = StagedRun(models, rig, plan, options.threshold, Path(name) / "faults.csv", faulty.faults)
+        run = StagedRun(models, rig, plan, options.higher, Path(name) / "faults.csv", faulty.faults)
     found = {"each": run.each(), "moving": run.moving(options.dwell, options.budget, options.extra_budget)}
     if options.json:
         print(json.dumps(found, indent=2))
@@ -129,12 +131,12 @@ class StagedRun:
         models: Path,
         rig: RigSettings,
         plan: list[tuple[int, float]],
-        threshold: float,
+        higher: float,
         recording: Path,
         faults: Sequence[SimulatedFault],
     ) -> None:
         self._engines = [load(models / cell / "model.vcedge", "auto") for cell in ("vcgru", "gru")]
-        self._rig, self._plan, self._threshold, self._faults = rig, plan, threshold, faults
+        self._rig, self._plan, self._higher, self._faults = rig, plan, higher, faults
         self._rows = _rows(recording, self._engines[0])
 
     def each(self) -> list[dict[str, Any]]:
@@ -167,7 +169,8 @@ class StagedRun:
 
     def _companions(self, plan: list[StageConfig]) -> Companions:
         self._gated, dense = (Stream(engine, adapt=self._rig.adapt) for engine in self._engines)
-        self._gated.set_threshold(self._threshold * self._gated.threshold)
+        if self._higher:  # a threshold set by hand does not adapt
+            self._gated.set_threshold(self._gated.threshold + self._higher)
         self._dense = Dense(dense, "dense", 10)
         return Companions(self._dense, ComputeStages(plan))
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vcedge.calibration.highway import held_out_residual, intervals, standardise
 from vcedge.calibration.linear_model import Rows
 from vcedge.calibration.order import OrderChoice, choose_order
 from vcedge.calibration.seen_range import fit_seen_range
 from vcedge.calibration.split import LEAST_ROWS, Ranges, Split, cut_blocks, merge_ranges, rows_in
-from vcedge.calibration.statistic import BLOCKS, Statistic, fit_statistic
+from vcedge.calibration.statistic import Statistic, fit_statistic
 from vcedge.calibration.threshold import fit_threshold, tail_quantile
 from vcedge.calibration.trace import Trace, run_engine
 from vcedge.detector import Cell, Detector, Features, Head
@@ -61,7 +60,7 @@ class LinearPart:
         rows, highway = self.rows, self.statistic.highway
         z = standardise(rows.values, self.features, rows.starts)
         fitted = merge_ranges(self.split.fitted, rows.starts)
-        blocks = [intervals(block, rows.starts, highway.order) for block in cut_blocks(fitted, BLOCKS)]
+        blocks = [intervals(block, rows.starts, highway.order) for block in cut_blocks(fitted)]
         return held_out_residual(z, rows.measured & rows.sensors, blocks, rows.sensors, highway).astype(np.float32)
 
 
@@ -116,8 +115,8 @@ def wants_flags(values: F64, ranges: Ranges) -> bool:
     return missing > FLAGS_SHARE * rows_in(ranges) * len(values[0])
 
 
-def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] | None = None) -> Detector:
-    """Return a detector whose network is not measured yet: it forces no full update, and knows no stuck sensor."""
+def assemble(spec: DetectorSpec, linear: LinearPart) -> Detector:
+    """Return a detector without a network, whose rows were not traced yet: it knows no surprise and no stuck sensor."""
     statistic = linear.statistic
     limits = Calibration(
         threshold=0.0,
@@ -133,11 +132,21 @@ def assemble(spec: DetectorSpec, linear: LinearPart, network: tuple[Cell, Head] 
     )
     quiet = linear.split.must_not_alarm
     limits = fit_threshold(limits, statistic, spec.false_alarms_per_day, spec.schema.period_ns, quiet)
-    cell, head = network if network is not None else (None, None)
-    cell = None if cell is None else _without_constants(cell, linear.rows.live)
     seen = fit_seen_range(linear.rows.values, linear.split.fitted)
-    fitted = (statistic.features, statistic.highway, cell, head, statistic.scorer, seen)
+    fitted = (statistic.features, statistic.highway, None, None, statistic.scorer, seen)
     return Detector(spec.asset, spec.schema, *fitted, limits, spec.reading, spec.provenance)
+
+
+def with_network(detector: Detector, cell: Cell, head: Head) -> Detector:
+    """Return the detector with a network that is not measured yet.
+
+    The weights of its inputs from constants are 0: training saw no value of theirs to learn from.
+    """
+    live = detector.live
+    inputs = np.tile(live, cell.spec.inputs // len(live))
+    signals = np.concatenate([inputs, np.tile(live, 3)])
+    gate = cell.gate_input if cell.spec.levels == 1 else (cell.gate_input * signals).astype(np.float32)
+    return replace(detector, cell=replace(cell, input=cell.input * inputs, gate_input=gate), head=head)
 
 
 def with_statistic(
@@ -184,16 +193,6 @@ def measure_network(detector: Detector, values: F64, split: Split, stuck_rows: t
     stuck = tuple(rows if sensor else 0 for rows, sensor in zip(stuck_rows, detector.sensors.tolist(), strict=True))
     limits = replace(detector.calibration, surprise_limit=surprise, stuck_rows=stuck)
     return replace(detector, calibration=limits)
-
-
-def _without_constants(cell: Cell, live: NDArray[np.bool_]) -> Cell:
-    """Return the cell without the inputs of constants: their weights were never learned."""
-    channels = len(live)
-    repeats = cell.spec.inputs // channels
-    inputs = np.tile(live, repeats)
-    signals = np.concatenate([inputs, np.tile(live, 3)])
-    gate = cell.gate_input if cell.spec.levels == 1 else cell.gate_input * signals
-    return replace(cell, input=cell.input * inputs, gate_input=gate.astype(np.float32))
 
 
 def tail_trace(detector: Detector, values: F64, split: Split) -> Trace:

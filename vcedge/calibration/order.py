@@ -15,7 +15,6 @@ from vcedge.calibration.split import Ranges, all_but, cut_blocks
 
 ORDERS = (5, 2)
 RIDGE = 10.0
-BLOCKS = 4
 CLEARLY = 0.9
 """Largest ratio of the second order's squared error to the first's with which it is chosen."""
 MOST_ERROR = 25.0
@@ -48,7 +47,7 @@ def choose_order(rows: Rows, ranges: Ranges, order: int | None, ridge: float | N
 
 def _loss(rows: Rows, ranges: Ranges, order: int, ridge: float) -> float:
     """Return the mean squared error of the sensors on cross-fitted rows."""
-    blocks, found = cut_blocks(ranges, BLOCKS), []
+    blocks, found = cut_blocks(ranges), []
     for number, block in enumerate(blocks):
         model = fit_linear_model(rows, all_but(blocks, number), order, ridge)
         squares = model.squares(model.standardised(rows), block, rows)["single"]

@@ -11,6 +11,7 @@ from vcedge.calibration.calibrate import (
     fit_linear,
     measure_network,
     rows_of,
+    with_network,
     with_statistic,
 )
 from vcedge.calibration.order import OrderChoice, most_reach
@@ -63,10 +64,10 @@ def recalibrate(
         detector.calibration.events,
         detector.calibration.target_share,
     )
-    network = None if detector.cell is None or detector.head is None else (detector.cell, detector.head)
-    fresh = measure_network(
-        assemble(spec, linear, network), values, split, stuck_limits(recording.values, recording.sequences)
-    )
+    fresh = assemble(spec, linear)
+    if detector.cell is not None and detector.head is not None:
+        fresh = with_network(fresh, detector.cell, detector.head)
+    fresh = measure_network(fresh, values, split, stuck_limits(recording.values, recording.sequences))
     fitted = refit(fresh, values, split, false_alarms_per_day)
     return replace(fitted, seen=fit_seen_range(recording.values, recording.sequences))
 

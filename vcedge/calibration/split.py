@@ -10,6 +10,8 @@ from vcedge.errors import DataError
 FIT_SHARE, VALIDATION_SHARE = 0.65, 0.15
 LEAST_ROWS = 20
 """Fewest rows, each with enough rows before it, in each part of a split."""
+BLOCKS = 4
+"""Contiguous blocks for cross-fitting: each is scored by models of the others."""
 Ranges = tuple[tuple[int, int], ...]
 
 
@@ -55,7 +57,7 @@ def merge_ranges(ranges: Ranges, starts: frozenset[int]) -> Ranges:
     return tuple(merged)
 
 
-def cut_blocks(ranges: Ranges, count: int) -> list[Ranges]:
+def cut_blocks(ranges: Ranges, count: int = BLOCKS) -> list[Ranges]:
     """Cut ranges into `count` blocks of about equal length, in order of time."""
     total = rows_in(ranges)
     blocks: list[list[tuple[int, int]]] = [[] for _ in range(count)]

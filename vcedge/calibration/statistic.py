@@ -18,7 +18,7 @@ from vcedge.calibration.linear_model import LinearModel, Rows, fit_linear_model
 from vcedge.calibration.nats import fit_line
 from vcedge.calibration.order import OrderChoice
 from vcedge.calibration.readings import Readings, fit_readings, only_novelty
-from vcedge.calibration.split import Ranges, all_but, cut_blocks, merge_ranges, rows_in
+from vcedge.calibration.split import BLOCKS, Ranges, all_but, cut_blocks, merge_ranges, rows_in
 from vcedge.detector import Features, Highway
 from vcedge.schema import F64
 from vcedge.scorer import (
@@ -35,7 +35,6 @@ from vcedge.scorer import (
     Scorer,
 )
 
-BLOCKS = 4
 SURE_ROWS = 1000
 """Rows from which the distance has its full weight: few rows show few of the operating states."""
 LEAST_DEVIATION = 0.01
@@ -75,7 +74,7 @@ def fit_statistic(rows: Rows, ranges: Ranges, choice: OrderChoice, span: float, 
         flags: As in `Features`.
     """
     ranges = merge_ranges(ranges, rows.starts)
-    blocks = cut_blocks(ranges, BLOCKS)
+    blocks = cut_blocks(ranges)
     full = fit_linear_model(rows, ranges, choice.order, choice.ridge, flags=flags)
     readings = _fit_readings(rows, ranges, blocks, full, choice, span)
     count = rows_in(ranges)

@@ -49,12 +49,11 @@ def fit_threshold(
     """
     blocks = [block for block in statistic.cross_fitted if len(block)]
     reference = _median([float(np.quantile(block, HIGH_QUANTILE)) for block in blocks])
-    rows = np.concatenate(blocks)
     fitted = replace(
         calibration,
-        median=float(np.median(rows)),
-        memory=memory_of(len(rows)),
-        rows=len(rows),
+        median=float(np.median(np.concatenate(blocks))),
+        memory=memory_of(statistic.rows),
+        rows=statistic.rows,
         threshold=reference,
         promise=Promise(reference),
     )

@@ -22,6 +22,7 @@ from vcedge.calibration.calibrate import (
     fit_linear,
     measure_network,
     wants_flags,
+    with_network,
 )
 from vcedge.calibration.order import OrderChoice, most_reach
 from vcedge.calibration.recalibrate import refit
@@ -121,15 +122,14 @@ def train_detector(
     linear = fit_linear(values, split, schema, options, flags=wants_flags(values, split.fitted))
     spec = detector_spec(config, recording, schema)
     guide = None if recording.guide is None else recording.guide[places]
-    bare, network, result = assemble(spec, linear), None, TrainingResult()
+    detector, result = assemble(spec, linear), TrainingResult()
     if config.model.cell != "none":
-        training, validation = prepare_training(config, bare, linear, guide)
-        file = None if checkpoint is None else _checkpoint(checkpoint, config, bare, (training.streams, validation))
+        training, validation = prepare_training(config, detector, linear, guide)
+        file = None if checkpoint is None else _checkpoint(checkpoint, config, detector, (training.streams, validation))
         result = training.run(validation, progress, stop, file)
         if result.best < 0:
             raise KeyboardInterrupt
-        network = training.model.export()
-    detector = assemble(spec, linear, network)
+        detector = with_network(detector, *training.model.export())
     detector = measure_network(detector, values, split, stuck_limits(recording.values, recording.sequences))
     trace = run_engine(load_engine(detector, REFERENCE), values, split.all, split.starts)
     seen = fit_seen_range(recording.values, recording.sequences)

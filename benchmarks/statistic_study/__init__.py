@@ -1,1 +1,0 @@
-"""Studies a statistic in nats and a decision rule with one default on eleven sets."""
