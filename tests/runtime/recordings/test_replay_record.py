@@ -94,14 +94,14 @@ def test_replayed_recording_is_scored_and_recorded_exactly(shared_broker: Mosqui
 
 def test_recorder_continues_its_files_after_a_restart(shared_broker: Mosquitto, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    config = configure(tmp_path, "again", shared_broker.url)
+    config = configure(tmp_path, "repeated", shared_broker.url)
     for part in range(2):
         with running("record", config, "--out", out) as recorder, Peer(shared_broker.url) as peer:
             recorder.wait_line("subscribed to")
             for row in range(LEARN_MESSAGES):
-                peer.publish("again/x", {"ts": 1_700_000_000 + 100 * part + row, "v": {"a": row, "b": None}})
-            peer.publish("again/x", "nonsense")
-            recorder.wait_line("again/x: left out: not JSON")
+                peer.publish("repeated/x", {"ts": 1_700_000_000 + 100 * part + row, "v": {"a": row, "b": None}})
+            peer.publish("repeated/x", "nonsense")
+            recorder.wait_line("repeated/x: left out: not JSON")
             assert recorder.end() == 0
     (file,) = out.glob("*.csv")
     lines = file.read_text().splitlines()

@@ -160,19 +160,19 @@ def test_judgements_survive_kills_at_any_moment(shared_broker: Mosquitto, tmp_pa
 
 
 def test_labels_wait_for_a_folder_that_can_be_written(shared_broker: Mosquitto, tmp_path: Path) -> None:
-    config = configure(tmp_path, "full", shared_broker.url)
+    config = configure(tmp_path, "stuffed", shared_broker.url)
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "assets").write_text("not a folder")
-    with running("run", config) as service, Peer(shared_broker.url, "vcedge/full/#") as peer:
-        wait_online(peer, "full")
-        publish(peer, "full/full", ROWS[:END])
-        peer.scores("full", END)
-        peer.publish("vcedge/full/full/feedback/set", {"event": EVENT, "judged": "fault"})
-        state(peer, "full", event=EVENT, judged="fault")
+    with running("run", config) as service, Peer(shared_broker.url, "vcedge/stuffed/#") as peer:
+        wait_online(peer, "stuffed")
+        publish(peer, "stuffed/stuffed", ROWS[:END])
+        peer.scores("stuffed", END)
+        peer.publish("vcedge/stuffed/stuffed/feedback/set", {"event": EVENT, "judged": "fault"})
+        state(peer, "stuffed", event=EVENT, judged="fault")
         service.wait_line("not durable: cannot write labels")
         (tmp_path / "state" / "assets").unlink()
         service.wait_line("durable again: labels")
-    assert labels_of(tmp_path, "full") == [(EVENT, "fault", "")]
+    assert labels_of(tmp_path, "stuffed") == [(EVENT, "fault", "")]
 
 
 def test_the_state_of_the_threshold_follows_the_one_in_use(shared_broker: Mosquitto, tmp_path: Path) -> None:
